@@ -1,0 +1,69 @@
+#include "binding/arguments.h"
+#include "binding/promise.h"
+#include "binding/table.h"
+
+namespace qlora {
+
+namespace {
+
+using Device = Napi::External<Backend>;
+
+Backend& device_argument(const Napi::CallbackInfo& info, const char* op) {
+  if (!info[0].IsExternal()) fail("[", op, "] argument 0: expected a device handle");
+  return *info[0].As<Device>().Data();
+}
+
+Napi::Value open_device(const Napi::CallbackInfo& info) {
+  return Device::New(info.Env(), &open_backend(Argument<std::string>::from(info[0], {"open_device", 0})));
+}
+
+Napi::Value device_info(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), device_argument(info, "device_info").info());
+}
+
+Napi::Value set_num_threads(const Napi::CallbackInfo& info) {
+  int64_t n = Argument<int64_t>::from(info[1], {"set_num_threads", 1});
+  if (n < 1 || n > 256) fail("[set_num_threads] expected 1 to 256, got ", n);
+  device_argument(info, "set_num_threads").set_num_threads(static_cast<int>(n));
+  return info.Env().Undefined();
+}
+
+Napi::Value memory_stats(const Napi::CallbackInfo& info) {
+  MemoryStats stats = device_argument(info, "memory_stats").allocator().stats();
+  auto object = Napi::Object::New(info.Env());
+  object.Set("allocated", static_cast<double>(stats.allocated));
+  object.Set("peak", static_cast<double>(stats.peak));
+  object.Set("reserved", static_cast<double>(stats.reserved));
+  return object;
+}
+
+Napi::Value reset_peak_memory(const Napi::CallbackInfo& info) {
+  Backend& backend = device_argument(info, "reset_peak_memory");
+  backend.submit("reset_peak_memory", [&backend] { backend.allocator().reset_peak(); });
+  return info.Env().Undefined();
+}
+
+Napi::Value empty_cache(const Napi::CallbackInfo& info) {
+  Backend& backend = device_argument(info, "empty_cache");
+  backend.submit("empty_cache", [&backend] { backend.allocator().empty_cache(); });
+  return info.Env().Undefined();
+}
+
+Napi::Value synchronize(const Napi::CallbackInfo& info) {
+  return finish_as_promise(info.Env(), device_argument(info, "synchronize"), nullptr,
+                           [](Napi::Env env) { return env.Undefined(); });
+}
+
+}  // namespace
+
+void export_device_functions(Napi::Object exports) {
+  export_function(exports, "open_device", open_device);
+  export_function(exports, "device_info", device_info);
+  export_function(exports, "set_num_threads", set_num_threads);
+  export_function(exports, "memory_stats", memory_stats);
+  export_function(exports, "reset_peak_memory", reset_peak_memory);
+  export_function(exports, "empty_cache", empty_cache);
+  export_function(exports, "synchronize", synchronize);
+}
+
+}  // namespace qlora

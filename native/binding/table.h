@@ -1,0 +1,10 @@
+#pragma once
+#include <napi.h>
+
+namespace qlora {
+
+void export_device_functions(Napi::Object exports);
+void export_tensor_functions(Napi::Object exports);
+void export_operations(Napi::Object exports);
+
+}  // namespace qlora

@@ -1,0 +1,116 @@
+#include <cstring>
+
+#include "binding/arguments.h"
+#include "binding/promise.h"
+#include "binding/table.h"
+#include "core/file_io.h"
+
+namespace qlora {
+
+namespace {
+
+Napi::Value undefined(Napi::Env env) { return env.Undefined(); }
+
+/** tensor_empty(device, dtype, shape) */
+Napi::Value tensor_empty(const Napi::CallbackInfo& info) {
+  if (!info[0].IsExternal()) fail("[tensor_empty] argument 0: expected a device handle");
+  Backend& backend = *info[0].As<Napi::External<Backend>>().Data();
+  DType dtype = dtype_from_name(Argument<std::string>::from(info[1], {"tensor_empty", 1}));
+  return wrap_tensor(info.Env(), backend.empty(dtype, Argument<Shape>::from(info[2], {"tensor_empty", 2})), true);
+}
+
+/** tensor_view(tensor, dtype, shape, byte_offset): same bytes, nothing copied. */
+Napi::Value tensor_view(const Napi::CallbackInfo& info) {
+  Tensor view = Argument<Tensor>::from(info[0], {"tensor_view", 0});
+  size_t available = view.bytes();
+  view.dtype = dtype_from_name(Argument<std::string>::from(info[1], {"tensor_view", 1}));
+  view.shape = Argument<Shape>::from(info[2], {"tensor_view", 2});
+  int64_t offset = Argument<int64_t>::from(info[3], {"tensor_view", 3});
+  if (offset < 0 || static_cast<size_t>(offset) + view.bytes() > available) {
+    fail("[tensor_view] shape ", to_string(view.shape), " ", name_of(view.dtype), " at byte ", offset, " needs ",
+         view.bytes(), " bytes; the tensor has ", available);
+  }
+  if (static_cast<size_t>(offset) % size_of(view.dtype) != 0) {
+    fail("[tensor_view] byte offset ", offset, " is not a multiple of the size of ", name_of(view.dtype));
+  }
+  view.byte_offset += static_cast<size_t>(offset);
+  return wrap_tensor(info.Env(), std::move(view), false);
+}
+
+Napi::Value tensor_release(const Napi::CallbackInfo& info) {
+  release_tensor(info.Env(), unwrap_handle(info[0], "tensor_release", 0));
+  return info.Env().Undefined();
+}
+
+/** tensor_write(tensor, bytes): copies the bytes now, writes them in the order of the queue. */
+Napi::Value tensor_write(const Napi::CallbackInfo& info) {
+  Tensor tensor = Argument<Tensor>::from(info[0], {"tensor_write", 0});
+  if (!info[1].IsTypedArray()) fail("[tensor_write] argument 1: expected a Uint8Array");
+  auto array = info[1].As<Napi::TypedArray>();
+  if (array.ByteLength() != tensor.bytes()) {
+    fail("[tensor_write] expected ", tensor.bytes(), " bytes for shape ", to_string(tensor.shape), " ",
+         name_of(tensor.dtype), ", got ", array.ByteLength());
+  }
+  const char* source = static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  auto bytes = std::make_shared<std::string>(source, array.ByteLength());
+  tensor.backend->submit("tensor_write",
+                         [tensor, bytes] { std::memcpy(tensor.data<char>(), bytes->data(), bytes->size()); });
+  return info.Env().Undefined();
+}
+
+/** tensor_read(tensor) -> Promise<ArrayBuffer> */
+Napi::Value tensor_read(const Napi::CallbackInfo& info) {
+  Tensor tensor = Argument<Tensor>::from(info[0], {"tensor_read", 0});
+  auto bytes = std::make_shared<std::string>();
+  return finish_as_promise(
+      info.Env(), *tensor.backend,
+      [tensor, bytes] { bytes->assign(tensor.data<char>(), tensor.bytes()); },
+      [bytes](Napi::Env env) -> Napi::Value {
+        auto buffer = Napi::ArrayBuffer::New(env, bytes->size());
+        std::memcpy(buffer.Data(), bytes->data(), bytes->size());
+        return buffer;
+      });
+}
+
+struct FileRange {
+  Tensor tensor;
+  std::string path;
+  uint64_t offset;
+};
+
+FileRange file_range(const Napi::CallbackInfo& info, const char* op) {
+  int64_t offset = Argument<int64_t>::from(info[2], {op, 2});
+  if (offset < 0) fail("[", op, "] negative offset ", offset);
+  return {Argument<Tensor>::from(info[0], {op, 0}), Argument<std::string>::from(info[1], {op, 1}),
+          static_cast<uint64_t>(offset)};
+}
+
+/** tensor_read_file(tensor, path, offset) -> Promise: fills the tensor from a byte range of a file. */
+Napi::Value tensor_read_file(const Napi::CallbackInfo& info) {
+  FileRange range = file_range(info, "tensor_read_file");
+  return finish_as_promise(
+      info.Env(), *range.tensor.backend,
+      [range] { read_range(range.path, range.offset, range.tensor.data<char>(), range.tensor.bytes()); }, undefined);
+}
+
+/** tensor_write_file(tensor, path, offset) -> Promise: writes the tensor's bytes into an existing file. */
+Napi::Value tensor_write_file(const Napi::CallbackInfo& info) {
+  FileRange range = file_range(info, "tensor_write_file");
+  return finish_as_promise(
+      info.Env(), *range.tensor.backend,
+      [range] { write_range(range.path, range.offset, range.tensor.data<char>(), range.tensor.bytes()); }, undefined);
+}
+
+}  // namespace
+
+void export_tensor_functions(Napi::Object exports) {
+  export_function(exports, "tensor_empty", tensor_empty);
+  export_function(exports, "tensor_view", tensor_view);
+  export_function(exports, "tensor_release", tensor_release);
+  export_function(exports, "tensor_write", tensor_write);
+  export_function(exports, "tensor_read", tensor_read);
+  export_function(exports, "tensor_read_file", tensor_read_file);
+  export_function(exports, "tensor_write_file", tensor_write_file);
+}
+
+}  // namespace qlora

@@ -1,0 +1,41 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/ops.h"
+#include "core/tensor.h"
+
+namespace qlora {
+
+/** A device: memory, a queue that runs operations in the order they were submitted, and the operations. */
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string name() const = 0;
+  /** Human-readable facts: instruction set, threads, compute capability ... as "key=value" lines. */
+  virtual std::string info() const = 0;
+  virtual void set_num_threads(int n) = 0;
+  virtual Allocator& allocator() = 0;
+  virtual Ops& ops() = 0;
+
+  /**
+   * Runs task after everything submitted before it. A task that throws poisons the queue: later tasks are
+   * dropped until `finish` reports the error.
+   */
+  virtual void submit(std::string op, std::function<void()> task) = 0;
+  /** Like submit, but always runs: `task` for its work when healthy, then done(error or empty). */
+  virtual void finish(std::function<void()> task, std::function<void(const std::string& error)> done) = 0;
+
+  Tensor empty(DType dtype, Shape shape) {
+    Tensor t{nullptr, this, dtype, std::move(shape), 0};
+    t.storage = std::make_shared<Storage>(allocator(), t.bytes());
+    return t;
+  }
+};
+
+/** The device called `name` ("cpu"); one per process, never destroyed. Throws on an unknown name. */
+Backend& open_backend(const std::string& name);
+
+}  // namespace qlora

@@ -1,0 +1,27 @@
+#pragma once
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace qlora {
+
+/** 64-byte aligned host memory; released blocks are kept by size for reuse, since mapping fresh pages costs more than most operations. */
+class CpuAllocator final : public Allocator {
+ public:
+  void* allocate(size_t bytes) override;
+  void release(void* data, size_t bytes) override;
+  MemoryStats stats() const override;
+  void reset_peak() override;
+  void empty_cache() override;
+
+ private:
+  void empty_cache_locked();
+
+  mutable std::mutex mutex_;
+  std::multimap<size_t, void*> cache_;
+  size_t allocated_ = 0, peak_ = 0, cached_ = 0;
+};
+
+}  // namespace qlora

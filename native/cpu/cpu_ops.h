@@ -1,0 +1,25 @@
+#pragma once
+#include <memory>
+
+#include "core/ops.h"
+
+// Every file in cpu/ is compiled once per instruction set (CMakeLists.txt), each time into its own namespace;
+// backend.cpp picks one at run time. Only code inside namespace qlora::QLORA_ISA may be defined in these files.
+#ifndef QLORA_ISA
+#define QLORA_ISA baseline
+#endif
+
+namespace qlora {
+namespace QLORA_ISA {
+
+class CpuOps final : public Ops {
+ public:
+#define OP(...) __VA_ARGS__ override;
+#include "core/ops.inc"
+#undef OP
+};
+
+std::unique_ptr<Ops> make_ops();
+
+}  // namespace QLORA_ISA
+}  // namespace qlora

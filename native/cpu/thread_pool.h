@@ -1,0 +1,53 @@
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace qlora {
+
+/**
+ * Threads that split one operation. The thread that calls parallel_for works too; it is always the backend's
+ * queue thread, so one loop runs at a time. Workers spin briefly between loops, then sleep.
+ */
+class ThreadPool {
+ public:
+  ThreadPool();
+  int size() const { return size_; }
+  /** 1 .. 256; only between operations (the queue thread calls it). */
+  void resize(int n);
+
+  /**
+   * Calls body(begin, end) on disjoint ranges that cover [0, n). Ranges depend on n, grain and nothing else, and
+   * are handed out dynamically: results may not depend on which thread runs a range.
+   * grain = smallest range worth handing to a thread. An exception in a body is rethrown here.
+   */
+  void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
+
+ private:
+  struct Job;
+  void work(int index);
+  void run(Job& job);
+  void stop();
+
+  int size_ = 1;
+  std::vector<std::thread> threads_;
+  std::mutex mutex_;
+  std::condition_variable wake_, idle_;
+  Job* job_ = nullptr;
+  std::atomic<uint64_t> generation_{0};
+  int active_ = 0;
+  bool stopping_ = false;
+};
+
+/** The process's pool, sized to the machine's cores (at most 64). */
+ThreadPool& thread_pool();
+
+inline void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
+  thread_pool().parallel_for(n, grain, body);
+}
+
+}  // namespace qlora

@@ -1,0 +1,89 @@
+"""Executes a notebook from top to bottom with nbconvert's preprocessor, one printed line a cell.
+
+The notebook is written with its outputs also when a cell fails; that cell's source and error are then printed.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbconvert.preprocessors import ExecutePreprocessor
+
+
+class Execute(ExecutePreprocessor):
+    """Prints each code cell's number, seconds and first line; `seconds` bounds the whole notebook."""
+
+    def __init__(self, cells, seconds, **options):
+        super().__init__(**options)
+        self.numbers = {index: number for number, index in enumerate(cells, 1)}
+        self.deadline = None if seconds is None else time.monotonic() + seconds
+        self.timeout_func = self.remaining
+        self.current = None
+        self.on_cell_execute = self.started
+        self.on_cell_executed = self.finished
+
+    def remaining(self, _cell):
+        return None if self.deadline is None else max(1, self.deadline - time.monotonic())
+
+    def started(self, cell, cell_index):
+        self.current = cell_index
+        self.began = time.monotonic()
+
+    def finished(self, cell, cell_index, execute_reply):
+        first = next((line for line in cell.source.splitlines() if line.strip()), "")
+        if cell_index in self.numbers:
+            place = f"[{self.numbers[cell_index]:2}/{len(self.numbers)}]"
+            print(f"{place} {time.monotonic() - self.began:7.1f} s  {first[:80]}", flush=True)
+
+
+def error_text(cell):
+    """What the cell said on its way out: stock tslab sends errors as stderr text, other kernels as error outputs."""
+    parts = []
+    for output in cell.get("outputs", []):
+        if output.output_type == "error":
+            parts.append("\n".join(output.traceback) or f"{output.ename}: {output.evalue}")
+        elif output.output_type == "stream" and output.name == "stderr":
+            parts.append(output.text)
+    return "".join(parts).strip()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebook", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--cwd", type=Path, help="where the kernel starts; default: the notebook's folder")
+    parser.add_argument("--seconds", type=float, help="for the whole notebook; default: no limit")
+    arguments = parser.parse_args()
+
+    notebook = nbformat.read(arguments.notebook, as_version=4)
+    cells = [i for i, c in enumerate(notebook.cells) if c.cell_type == "code" and c.source.strip()]
+    cwd = arguments.cwd or arguments.notebook.parent
+    execute = Execute(cells, arguments.seconds, kernel_name="tslab", startup_timeout=120)
+    failure = None
+    try:
+        execute.preprocess(notebook, {"metadata": {"path": str(cwd)}})
+    except CellExecutionError as error:
+        failure = str(error)
+    except CellTimeoutError:
+        failure = f"the notebook took longer than {arguments.seconds:.0f} s"
+    except DeadKernelError:
+        failure = "the kernel died"
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(execute.nb if hasattr(execute, "nb") else notebook, arguments.output)
+    if failure is None:
+        return 0
+    if execute.current is None:
+        print(f"\n{failure}", file=sys.stderr)
+        return 1
+    cell = execute.nb.cells[execute.current]
+    number = execute.numbers.get(execute.current)
+    print(f"\nCell {number} of {len(cells)} failed:\n\n{cell.source}\n", file=sys.stderr)
+    print(error_text(cell) or failure, file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { NativeAddon } from './contract'
+
+let loaded: NativeAddon | undefined
+
+/** The package's folder: src/native or dist/native is two levels below it. */
+const packageRoot: string = resolve(__dirname, '../..')
+
+/** Where the addon may be, first match wins. `QLORA_ADDON` names a file and replaces the list. */
+function candidates(): string[] {
+  const named = process.env['QLORA_ADDON']
+  if (named) return [named]
+  return [join(packageRoot, 'build/Release/qlora.node'), join(packageRoot, 'qlora.node')]
+}
+
+/**
+ * The native addon, loaded on first use.
+ * @throws Error naming the places searched when it has not been built, or the loader's reason when it does not load.
+ */
+export function addon(): NativeAddon {
+  if (loaded) return loaded
+  const places = candidates()
+  const path = places.find((p) => existsSync(p))
+  if (!path) {
+    throw new Error(
+      `qlora's native addon was not found (looked at ${places.join(', ')}); build it with: npm run build`,
+    )
+  }
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- a .node file can only be required
+  loaded = require(path) as NativeAddon
+  return loaded
+}

@@ -1,0 +1,199 @@
+/** A native tensor, opaque to JavaScript. */
+export type TensorHandle = { readonly __tensor: never }
+/** A native device, opaque to JavaScript. */
+export type DeviceHandle = { readonly __device: never }
+
+/**
+ * The one typed contract of the native addon: every name it exports. `test/native/contract.test.ts` compares this
+ * list with the loaded module, both ways. Operations check their arguments and throw at once, then run in the
+ * order of the calls on the device's own thread and return nothing; a failure while running rejects the next promise.
+ * What each operation computes, with shapes, is written in native/core/ops.inc.
+ */
+export interface NativeAddon extends DeviceFunctions, TensorFunctions, Operations {}
+
+export interface DeviceFunctions {
+  open_device(name: string): DeviceHandle
+  /** Lines "key=value": isa, bf16_dot, num_threads. */
+  device_info(device: DeviceHandle): string
+  set_num_threads(device: DeviceHandle, n: number): void
+  memory_stats(device: DeviceHandle): { allocated: number; peak: number; reserved: number }
+  reset_peak_memory(device: DeviceHandle): void
+  empty_cache(device: DeviceHandle): void
+  synchronize(device: DeviceHandle): Promise<void>
+}
+
+export interface TensorFunctions {
+  tensor_empty(device: DeviceHandle, dtype: string, shape: readonly number[]): TensorHandle
+  tensor_view(
+    tensor: TensorHandle,
+    dtype: string,
+    shape: readonly number[],
+    byte_offset: number,
+  ): TensorHandle
+  tensor_release(tensor: TensorHandle): void
+  tensor_write(tensor: TensorHandle, bytes: Uint8Array): void
+  tensor_read(tensor: TensorHandle): Promise<ArrayBuffer>
+  tensor_read_file(tensor: TensorHandle, path: string, offset: number): Promise<void>
+  tensor_write_file(tensor: TensorHandle, path: string, offset: number): Promise<void>
+}
+
+export interface Operations {
+  fill(out: TensorHandle, value: number): void
+  copy(x: TensorHandle, out: TensorHandle): void
+  add(a: TensorHandle, b: TensorHandle, out: TensorHandle, alpha: number): void
+  add_bias(x: TensorHandle, bias: TensorHandle, out: TensorHandle): void
+  sum_rows(x: TensorHandle, out: TensorHandle, beta: number): void
+  scale_rows(x: TensorHandle, scale: TensorHandle, out: TensorHandle, per_column: boolean): void
+  row_norm(x: TensorHandle, out: TensorHandle): void
+  dot_columns(a: TensorHandle, b: TensorHandle, out: TensorHandle, beta: number): void
+  gather_rows(x: TensorHandle, index: TensorHandle, out: TensorHandle): void
+  scatter_rows(x: TensorHandle, index: TensorHandle, out: TensorHandle): void
+  random_uniform(out: TensorHandle, low: number, high: number, seed: number, stream: number): void
+  random_normal(out: TensorHandle, mean: number, std: number, seed: number, stream: number): void
+  dropout(
+    x: TensorHandle,
+    out: TensorHandle,
+    p: number,
+    seed: number,
+    stream: number,
+    substream: number,
+  ): void
+  quantize_4bit(
+    x: TensorHandle,
+    codes: TensorHandle,
+    absmax: TensorHandle,
+    quant_type: string,
+    blocksize: number,
+  ): void
+  dequantize_4bit(
+    codes: TensorHandle,
+    absmax: TensorHandle,
+    out: TensorHandle,
+    quant_type: string,
+    blocksize: number,
+  ): void
+  quantize_absmax(
+    absmax: TensorHandle,
+    code_map: TensorHandle,
+    q: TensorHandle,
+    nested_absmax: TensorHandle,
+    offset: TensorHandle,
+    blocksize: number,
+  ): void
+  dequantize_absmax(
+    q: TensorHandle,
+    code_map: TensorHandle,
+    nested_absmax: TensorHandle,
+    offset: TensorHandle,
+    absmax: TensorHandle,
+    blocksize: number,
+  ): void
+  matmul(
+    a: TensorHandle,
+    b: TensorHandle,
+    out: TensorHandle,
+    transpose_a: boolean,
+    transpose_b: boolean,
+    alpha: number,
+    beta: number,
+    operand_dtype: string,
+  ): void
+  matmul_4bit(
+    x: TensorHandle,
+    codes: TensorHandle,
+    absmax: TensorHandle,
+    out: TensorHandle,
+    out_features: number,
+    in_features: number,
+    quant_type: string,
+    blocksize: number,
+    transpose: boolean,
+    alpha: number,
+    beta: number,
+    weight_dtype: string,
+    operand_dtype: string,
+  ): void
+  rms_norm_forward(
+    x: TensorHandle,
+    weight: TensorHandle,
+    out: TensorHandle,
+    rstd: TensorHandle,
+    eps: number,
+  ): void
+  rms_norm_backward(
+    dout: TensorHandle,
+    x: TensorHandle,
+    weight: TensorHandle,
+    rstd: TensorHandle,
+    residual: TensorHandle | undefined,
+    dx: TensorHandle,
+    dweight: TensorHandle | undefined,
+  ): void
+  rope(
+    x: TensorHandle,
+    positions: TensorHandle,
+    inv_freq: TensorHandle,
+    out: TensorHandle,
+    head_dim: number,
+    scaling: number,
+    inverse: boolean,
+  ): void
+  attention_forward(
+    q: TensorHandle,
+    k: TensorHandle,
+    v: TensorHandle,
+    cu_q: TensorHandle,
+    cu_k: TensorHandle,
+    out: TensorHandle,
+    lse: TensorHandle,
+    heads: number,
+    kv_heads: number,
+    scale: number,
+    window: number,
+  ): void
+  attention_backward(
+    dout: TensorHandle,
+    q: TensorHandle,
+    k: TensorHandle,
+    v: TensorHandle,
+    out: TensorHandle,
+    lse: TensorHandle,
+    cu: TensorHandle,
+    dq: TensorHandle,
+    dk: TensorHandle,
+    dv: TensorHandle,
+    heads: number,
+    kv_heads: number,
+    scale: number,
+    window: number,
+  ): void
+  swiglu_forward(gate: TensorHandle, up: TensorHandle, out: TensorHandle): void
+  swiglu_backward(
+    dout: TensorHandle,
+    gate: TensorHandle,
+    up: TensorHandle,
+    dgate: TensorHandle,
+    dup: TensorHandle,
+  ): void
+  cross_entropy(
+    logits: TensorHandle,
+    labels: TensorHandle,
+    stats: TensorHandle,
+    dlogits: TensorHandle | undefined,
+    grad_scale: number,
+  ): void
+  global_norm(tensors: TensorHandle[], norm: TensorHandle): void
+  clip_by_norm(tensors: TensorHandle[], norm: TensorHandle, max_norm: number): void
+  adamw(
+    param: TensorHandle,
+    grad: TensorHandle,
+    exp_avg: TensorHandle,
+    exp_avg_sq: TensorHandle,
+    lr: number,
+    beta1: number,
+    beta2: number,
+    eps: number,
+    weight_decay: number,
+    step: number,
+  ): void
+}

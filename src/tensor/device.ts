@@ -1,0 +1,73 @@
+import { addon } from '../native/addon'
+import type { DeviceHandle } from '../native/contract'
+import type { DType } from './dtype'
+import { Scope } from './scope'
+import { Tensor } from './tensor'
+
+/** Bytes held by tensors of a device. */
+export interface MemoryStats {
+  allocated: number
+  /** Largest `allocated` since `resetPeakMemory`. */
+  peak: number
+  /** `allocated` plus what is kept for reuse. */
+  reserved: number
+}
+
+const devices: Map<string, Device> = new Map()
+
+/** Where tensors live and operations run. One object per name and process; operations run in the order of the calls. */
+export class Device {
+  private constructor(
+    readonly name: string,
+    readonly handle: DeviceHandle,
+  ) {}
+
+  /** @throws Error when the name is not one of this build's devices ('cpu'). */
+  static get(name = 'cpu'): Device {
+    let device = devices.get(name)
+    if (!device) {
+      device = new Device(name, addon().open_device(name))
+      devices.set(name, device)
+    }
+    return device
+  }
+
+  /** Instruction set, threads and other facts of the device. */
+  get info(): Record<string, string> {
+    const lines = addon().device_info(this.handle).split('\n')
+    return Object.fromEntries(lines.map((line) => line.split('=', 2) as [string, string]))
+  }
+
+  /** A tensor whose contents are undefined until an operation writes it. */
+  empty(shape: readonly number[], dtype: DType = 'float32'): Tensor {
+    return new Tensor(addon().tensor_empty(this.handle, dtype, shape), shape, dtype, this)
+  }
+
+  /** Collects the tensors made through it and frees them together. */
+  scope(): Scope {
+    return new Scope(this)
+  }
+
+  /** Resolves when everything enqueued so far has run; rejects with the first failure since the last wait. */
+  synchronize(): Promise<void> {
+    return addon().synchronize(this.handle)
+  }
+
+  /** CPU only: threads that share one operation. Default: the machine's cores. */
+  setNumThreads(n: number): void {
+    addon().set_num_threads(this.handle, n)
+  }
+
+  memoryStats(): MemoryStats {
+    return addon().memory_stats(this.handle)
+  }
+
+  resetPeakMemory(): void {
+    addon().reset_peak_memory(this.handle)
+  }
+
+  /** Gives memory that is kept for reuse back to the system. */
+  emptyCache(): void {
+    addon().empty_cache(this.handle)
+  }
+}

@@ -1,0 +1,58 @@
+/** Element types of tensors, spelled as PyTorch spells them. */
+export type DType = 'float32' | 'bfloat16' | 'float16' | 'int32' | 'int64' | 'uint8'
+export type FloatDType = 'float32' | 'bfloat16' | 'float16'
+
+/** Bytes of one element. */
+export const itemsize: Readonly<Record<DType, number>> = {
+  float32: 4,
+  bfloat16: 2,
+  float16: 2,
+  int32: 4,
+  int64: 8,
+  uint8: 1,
+}
+
+const safetensorsNames: Readonly<Record<DType, string>> = {
+  float32: 'F32',
+  bfloat16: 'BF16',
+  float16: 'F16',
+  int32: 'I32',
+  int64: 'I64',
+  uint8: 'U8',
+}
+
+/** The name a safetensors header uses. */
+export function toSafetensorsDType(dtype: DType): string {
+  return safetensorsNames[dtype]
+}
+
+/** @throws Error when the file's dtype has no tensor type here. */
+export function fromSafetensorsDType(name: string): DType {
+  for (const [dtype, known] of Object.entries(safetensorsNames)) if (known === name) return dtype as DType
+  throw new Error(
+    `safetensors dtype '${name}' is not supported; supported: ${Object.values(safetensorsNames).join(', ')}`,
+  )
+}
+
+/**
+ * A dtype from any spelling in use: 'float16', 'torch.float16', 'fp16', 'half', 'bf16', 'float'.
+ * @throws Error naming the known ones.
+ */
+export function parseDType(name: string): DType {
+  const short = name.replace(/^torch\./, '')
+  const aliases: Record<string, DType> = {
+    fp16: 'float16',
+    half: 'float16',
+    bf16: 'bfloat16',
+    fp32: 'float32',
+    float: 'float32',
+  }
+  const dtype = aliases[short] ?? (short as DType)
+  if (!(dtype in itemsize))
+    throw new Error(`unknown dtype '${name}'; known: ${Object.keys(itemsize).join(', ')}`)
+  return dtype
+}
+
+export function isFloat(dtype: DType): dtype is FloatDType {
+  return dtype === 'float32' || dtype === 'bfloat16' || dtype === 'float16'
+}

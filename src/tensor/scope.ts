@@ -1,0 +1,44 @@
+import type { Device } from './device'
+import type { DType } from './dtype'
+import type { Tensor } from './tensor'
+
+/**
+ * Owns temporaries: every tensor made through a scope is freed when the scope is, unless `keep` took it out. Freed
+ * memory is reused in the order of execution, so disposing while operations are still queued is safe.
+ */
+export class Scope {
+  private tensors: Set<Tensor> = new Set()
+
+  constructor(readonly device: Device) {}
+
+  empty(shape: readonly number[], dtype: DType = 'float32'): Tensor {
+    return this.add(this.device.empty(shape, dtype))
+  }
+
+  /** Puts a tensor under this scope. */
+  add(tensor: Tensor): Tensor {
+    this.tensors.add(tensor)
+    return tensor
+  }
+
+  /** Takes a tensor out: the caller owns it now. */
+  keep(tensor: Tensor): Tensor {
+    this.tensors.delete(tensor)
+    return tensor
+  }
+
+  /** Frees one tensor before the scope ends. */
+  free(tensor: Tensor): void {
+    this.tensors.delete(tensor)
+    tensor.dispose()
+  }
+
+  dispose(): void {
+    for (const tensor of this.tensors) tensor.dispose()
+    this.tensors.clear()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
