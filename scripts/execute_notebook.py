@@ -4,6 +4,8 @@ The notebook is written with its outputs also when a cell fails; that cell's sou
 """
 
 import argparse
+import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -11,6 +13,9 @@ from pathlib import Path
 import nbformat
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert.preprocessors import ExecutePreprocessor
+
+# Stack lines inside tslab and Node's own loader tell a notebook's author nothing.
+KERNEL_FRAME = re.compile(r"\s+at .*(node_modules/(tslab|commander)/|\(?node:(vm|internal))")
 
 
 class Execute(ExecutePreprocessor):
@@ -47,7 +52,8 @@ def error_text(cell):
             parts.append("\n".join(output.traceback) or f"{output.ename}: {output.evalue}")
         elif output.output_type == "stream" and output.name == "stderr":
             parts.append(output.text)
-    return "".join(parts).strip()
+    lines = "".join(parts).strip().splitlines()
+    return "\n".join(line for line in lines if not KERNEL_FRAME.match(line))
 
 
 def main():
@@ -62,26 +68,36 @@ def main():
     cells = [i for i, c in enumerate(notebook.cells) if c.cell_type == "code" and c.source.strip()]
     cwd = arguments.cwd or arguments.notebook.parent
     execute = Execute(cells, arguments.seconds, kernel_name="tslab", startup_timeout=120)
-    failure = None
+    failed = failure = None
+
+    def interrupt(*_):
+        """The cell ends with the kernel's own words; a second Ctrl-C does not wait for that."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("\ninterrupting the cell ...", flush=True)
+        if execute.km is not None and execute.km.provisioner is not None:
+            execute.km.provisioner.process.send_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGINT, interrupt)
     try:
         execute.preprocess(notebook, {"metadata": {"path": str(cwd)}})
     except CellExecutionError as error:
-        failure = str(error)
+        failed = error
     except CellTimeoutError:
         failure = f"the notebook took longer than {arguments.seconds:.0f} s"
     except DeadKernelError:
         failure = "the kernel died"
+    except KeyboardInterrupt:
+        failure = "interrupted"
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(execute.nb if hasattr(execute, "nb") else notebook, arguments.output)
-    if failure is None:
+    if failed is None and failure is None:
         return 0
-    if execute.current is None:
-        print(f"\n{failure}", file=sys.stderr)
-        return 1
-    cell = execute.nb.cells[execute.current]
-    number = execute.numbers.get(execute.current)
-    print(f"\nCell {number} of {len(cells)} failed:\n\n{cell.source}\n", file=sys.stderr)
-    print(error_text(cell) or failure, file=sys.stderr)
+    if execute.current is not None:
+        cell = execute.nb.cells[execute.current]
+        number = execute.numbers.get(execute.current)
+        print(f"\nCell {number} of {len(cells)} failed:\n\n{cell.source}\n", file=sys.stderr)
+        failure = failure or error_text(cell)
+    print(failure or failed, file=sys.stderr)
     return 1
 
 

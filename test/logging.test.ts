@@ -1,6 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
+import type * as Logging from '../src/logging'
 import { get_logger, logger, logging } from '../src/logging'
+
+/** The module as a new process would load it. */
+function fresh(): Promise<typeof Logging> {
+  vi.resetModules()
+  return vi.importActual('../src/logging')
+}
 
 describe('logging', () => {
   let lines: string[] = []
@@ -45,7 +52,9 @@ describe('logging', () => {
   it('reports the verbosity as Python does and refuses an unknown level', () => {
     logging.set_verbosity_info()
     expect(logging.get_verbosity()).toBe(20)
-    expect(() => logging.set_verbosity('loud' as never)).toThrow("[logging.set_verbosity] got 'loud', needs a number or one of")
+    expect(() => logging.set_verbosity('loud' as never)).toThrow(
+      "[logging.set_verbosity] got 'loud', needs a number or one of",
+    )
     expect(logging.get_verbosity()).toBe(20)
   })
 
@@ -68,11 +77,11 @@ describe('logging', () => {
 
   it('starts from TRANSFORMERS_VERBOSITY, and says so when it is not a level', async () => {
     vi.stubEnv('TRANSFORMERS_VERBOSITY', 'info')
-    vi.resetModules()
-    expect((await import('../src/logging')).logging.get_verbosity()).toBe(20)
+    expect((await fresh()).logging.get_verbosity()).toBe(20)
     vi.stubEnv('TRANSFORMERS_VERBOSITY', 'loud')
-    vi.resetModules()
-    expect((await import('../src/logging')).logging.get_verbosity()).toBe(30)
-    expect(lines).toEqual(["qlora: TRANSFORMERS_VERBOSITY is 'loud'; known: debug, info, warning, error, critical. Using 'warning'."])
+    expect((await fresh()).logging.get_verbosity()).toBe(30)
+    expect(lines).toEqual([
+      "qlora: TRANSFORMERS_VERBOSITY is 'loud'; known: debug, info, warning, error, critical. Using 'warning'.",
+    ])
   })
 })

@@ -6,6 +6,10 @@
 #include "cpu/cpu_ops.h"
 
 #if defined(__AVX512F__) || defined(__F16C__)
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized"  // GCC 12's own intrinsics set them off (its bug 105593)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 #endif
 

@@ -7,7 +7,7 @@ __attribute__((weak)) void CpuOps::add(const Tensor& a, const Tensor& b, const T
 __attribute__((weak)) void CpuOps::add_bias(const Tensor& x, const Tensor& bias, const Tensor& out) { fail("[add_bias] not built yet"); }
 __attribute__((weak)) void CpuOps::sum_rows(const Tensor& x, const Tensor& out, double beta) { fail("[sum_rows] not built yet"); }
 __attribute__((weak)) void CpuOps::scale_rows(const Tensor& x, const Tensor& scale, const Tensor& out, bool per_column) { fail("[scale_rows] not built yet"); }
-__attribute__((weak)) void CpuOps::row_norm(const Tensor& x, const Tensor& out) { fail("[row_norm] not built yet"); }
+__attribute__((weak)) void CpuOps::row_norm(const Tensor& x, const Tensor& out, bool inverse) { fail("[row_norm] not built yet"); }
 __attribute__((weak)) void CpuOps::dot_columns(const Tensor& a, const Tensor& b, const Tensor& out, double beta) { fail("[dot_columns] not built yet"); }
 __attribute__((weak)) void CpuOps::gather_rows(const Tensor& x, const Tensor& index, const Tensor& out) { fail("[gather_rows] not built yet"); }
 __attribute__((weak)) void CpuOps::scatter_rows(const Tensor& x, const Tensor& index, const Tensor& out) { fail("[scatter_rows] not built yet"); }

@@ -7,14 +7,24 @@ const product = 'build/Release/qlora.node'
 
 const print = () =>
   fingerprint(
-    ['CMakeLists.txt', 'native', 'node_modules/node-addon-api/package.json', 'node_modules/cmake-js/package.json'],
+    [
+      'CMakeLists.txt',
+      'native',
+      'node_modules/node-addon-api/package.json',
+      'node_modules/cmake-js/package.json',
+    ],
     [process.env.CXX, process.env.CXXFLAGS],
   )
 
 async function compile() {
   const before = print()
   const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / 2 ** 30)))
-  await run('addon', process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'compile', '--parallel', String(jobs)])
+  await run('addon', process.execPath, [
+    'node_modules/cmake-js/bin/cmake-js',
+    'compile',
+    '--parallel',
+    String(jobs),
+  ])
   stamp('build', before)
 }
 

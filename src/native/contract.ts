@@ -44,7 +44,7 @@ export interface Operations {
   add_bias(x: TensorHandle, bias: TensorHandle, out: TensorHandle): void
   sum_rows(x: TensorHandle, out: TensorHandle, beta: number): void
   scale_rows(x: TensorHandle, scale: TensorHandle, out: TensorHandle, per_column: boolean): void
-  row_norm(x: TensorHandle, out: TensorHandle): void
+  row_norm(x: TensorHandle, out: TensorHandle, inverse: boolean): void
   dot_columns(a: TensorHandle, b: TensorHandle, out: TensorHandle, beta: number): void
   gather_rows(x: TensorHandle, index: TensorHandle, out: TensorHandle): void
   scatter_rows(x: TensorHandle, index: TensorHandle, out: TensorHandle): void

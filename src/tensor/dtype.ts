@@ -12,23 +12,25 @@ export const itemsize: Readonly<Record<DType, number>> = {
   uint8: 1,
 }
 
-const safetensorsNames: Readonly<Record<DType, string>> = {
+const safetensorsNames = {
   float32: 'F32',
   bfloat16: 'BF16',
   float16: 'F16',
   int32: 'I32',
   int64: 'I64',
   uint8: 'U8',
-}
+} as const
+
+type SafetensorsName = 'F32' | 'BF16' | 'F16' | 'I32' | 'I64' | 'U8'
 
 /** The name a safetensors header uses. */
-export function toSafetensorsDType(dtype: DType): string {
+export function toSafetensorsDType(dtype: DType): SafetensorsName {
   return safetensorsNames[dtype]
 }
 
 /** @throws Error when the file's dtype has no tensor type here. */
 export function fromSafetensorsDType(name: string): DType {
-  for (const [dtype, known] of Object.entries(safetensorsNames)) if (known === name) return dtype as DType
+  for (const [dtype, known] of Object.entries<string>(safetensorsNames)) if (known === name) return dtype as DType
   throw new Error(
     `safetensors dtype '${name}' is not supported; supported: ${Object.values(safetensorsNames).join(', ')}`,
   )

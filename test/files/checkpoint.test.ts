@@ -31,7 +31,10 @@ test('one file', async () => {
 })
 
 test('shards by the index', async () => {
-  const folder = await sharded({ a: 'model-00001-of-00002.safetensors', b: 'model-00002-of-00002.safetensors' })
+  const folder = await sharded({
+    a: 'model-00001-of-00002.safetensors',
+    b: 'model-00002-of-00002.safetensors',
+  })
   const checkpoint = await Checkpoint.open(folder)
   expect([...checkpoint.tensors.keys()]).toEqual(['a', 'b'])
   expect(await checkpoint.read('a')).toEqual(new Uint8Array([1, 1]))
@@ -42,8 +45,11 @@ test('shards by the index', async () => {
 })
 
 test('faults name the index, the shard and the tensor', async () => {
-  const open = async (map: Record<string, unknown>): Promise<Checkpoint> => Checkpoint.open(await sharded(map))
-  await expect(open({ a: 'model-3.safetensors' })).rejects.toThrow(/index\.json: names shard 'model-3\.safetensors'/)
+  const open = async (map: Record<string, unknown>): Promise<Checkpoint> =>
+    Checkpoint.open(await sharded(map))
+  await expect(open({ a: 'model-3.safetensors' })).rejects.toThrow(
+    /index\.json: names shard 'model-3\.safetensors'/,
+  )
   await expect(open({ c: 'model-00002-of-00002.safetensors' })).rejects.toThrow(
     "tensor 'c' should be in 'model-00002-of-00002.safetensors', which lacks it",
   )

@@ -27,7 +27,10 @@ const shapes: Record<string, number[]> = {
   'output_norm.weight': [8],
 }
 
-async function open(more: Record<string, TestValue> = {}, extra: Record<string, number[]> = {}): Promise<GgufCheckpoint> {
+async function open(
+  more: Record<string, TestValue> = {},
+  extra: Record<string, number[]> = {},
+): Promise<GgufCheckpoint> {
   let start = 0
   const tensors = Object.entries({ ...shapes, ...extra }).map(([name, dims]): TestTensor => {
     const tensor = { name, dims, type: 0, start }
@@ -73,9 +76,13 @@ test('config, keys and row order of a llama file', async () => {
   expect(await checkpoint.read('model.layers.0.self_attn.q_proj.weight')).toEqual(
     new Float32Array([0, 2, 1, 3, 4, 6, 5, 7]),
   )
-  expect(await checkpoint.read('model.layers.0.self_attn.k_proj.weight')).toEqual(new Float32Array([0, 2, 1, 3]))
+  expect(await checkpoint.read('model.layers.0.self_attn.k_proj.weight')).toEqual(
+    new Float32Array([0, 2, 1, 3]),
+  )
   expect((await checkpoint.read('model.norm.weight'))[3]).toBe(3)
-  await expect(checkpoint.read('lm_head.weight')).rejects.toThrow("no tensor for 'lm_head.weight' among its 4")
+  await expect(checkpoint.read('lm_head.weight')).rejects.toThrow(
+    "no tensor for 'lm_head.weight' among its 4",
+  )
 })
 
 test('biases, an own head, linear scaling, head size', async () => {
@@ -83,18 +90,31 @@ test('biases, an own head, linear scaling, head size', async () => {
     { 'llama.rope.scaling.type': 'linear', 'llama.rope.scaling.factor': 4, 'llama.attention.key_length': 4 },
     { 'output.weight': [8, 5], 'blk.0.attn_q.bias': [8], 'blk.0.ffn_gate.bias': [12] },
   )
-  expect(config).toMatchObject({ attention_bias: true, mlp_bias: true, tie_word_embeddings: false, head_dim: 4 })
+  expect(config).toMatchObject({
+    attention_bias: true,
+    mlp_bias: true,
+    tie_word_embeddings: false,
+    head_dim: 4,
+  })
   expect(config['rope_scaling']).toEqual({ rope_type: 'linear', factor: 4 })
   expect(tensors.has('lm_head.weight') && tensors.has('model.layers.0.self_attn.q_proj.bias')).toBe(true)
 })
 
 test('what a plain Llama is not is refused', async () => {
-  await expect(open({ 'general.architecture': 'gemma' })).rejects.toThrow("architecture 'gemma' is not supported")
+  await expect(open({ 'general.architecture': 'gemma' })).rejects.toThrow(
+    "architecture 'gemma' is not supported",
+  )
   await expect(open({ 'llama.expert_count': 8 })).rejects.toThrow('mixture-of-experts')
-  await expect(open({ 'llama.rope.scaling.type': 'yarn' })).rejects.toThrow("RoPE scaling 'yarn' is not supported")
-  await expect(open({ 'llama.block_count': 'x' })).rejects.toThrow("'llama.block_count' is string; expected a number")
+  await expect(open({ 'llama.rope.scaling.type': 'yarn' })).rejects.toThrow(
+    "RoPE scaling 'yarn' is not supported",
+  )
+  await expect(open({ 'llama.block_count': 'x' })).rejects.toThrow(
+    "'llama.block_count' is string; expected a number",
+  )
   await expect(open({}, { 'rope_freqs.weight': [2] })).rejects.toThrow('scaled RoPE by rope_freqs.weight')
-  await expect(open({}, { 'blk.0.ffn_gate_exps.weight': [2] })).rejects.toThrow('has no place in a Llama model')
+  await expect(open({}, { 'blk.0.ffn_gate_exps.weight': [2] })).rejects.toThrow(
+    'has no place in a Llama model',
+  )
 })
 
 test('names of every kind', () => {

@@ -56,7 +56,9 @@ test('a tensor longer than one piece, in blocks', async () => {
   const count = 2 ** 20 + 64
   const blocks = new Uint8Array((count / 32) * 34)
   for (let i = 0; i < count / 32; i++) blocks.set([0x00, 0x3c, i & 127], i * 34) // d = 1, first q = i mod 128
-  const ours = await openGguf(await file(ggufBytes({}, [{ name: 'q', dims: [count], type: 8, start: 0 }], blocks)))
+  const ours = await openGguf(
+    await file(ggufBytes({}, [{ name: 'q', dims: [count], type: 8, start: 0 }], blocks)),
+  )
   const values = await ours.read('q')
   expect(values.length).toBe(count)
   const firsts = values.filter((_, i) => i % 32 === 0)
@@ -100,23 +102,56 @@ describe('faulty files', () => {
     ['big-endian', patched(4, 0, 0, 0, 3), /big-endian file/],
     ['lying tensor count', patched(8, 255, 255, 255), /declares 16777215 tensors, \d+ bytes follow/],
     ['lying entry count', patched(16, 255, 255), /declares 65535 metadata entries/],
-    ['lying string', patched(24, 255, 255, 255, 255, 255, 255, 255, 127), /offset 32: truncated or lying: expected 9\d+ bytes/],
+    [
+      'lying string',
+      patched(24, 255, 255, 255, 255, 255, 255, 255, 127),
+      /offset 32: truncated or lying: expected 9\d+ bytes/,
+    ],
     ['unknown metadata type', patched(24 + 8 + 20, 77), /metadata type 77; expected 0 to 12/],
-    ['unknown tensor type', ggufBytes({}, [{ ...w, type: 5 }], zeros), /'w' has type 5, which is none of GGUF's/],
-    ['rows that do not fill blocks', ggufBytes({}, [{ ...w, dims: [31, 32], type: 2 }], zeros), /shape \[31, 32\] cannot be Q4_0/],
+    [
+      'unknown tensor type',
+      ggufBytes({}, [{ ...w, type: 5 }], zeros),
+      /'w' has type 5, which is none of GGUF's/,
+    ],
+    [
+      'rows that do not fill blocks',
+      ggufBytes({}, [{ ...w, dims: [31, 32], type: 2 }], zeros),
+      /shape \[31, 32\] cannot be Q4_0/,
+    ],
     ['sizes that overflow', ggufBytes({}, [{ ...w, dims: [2 ** 40, 2 ** 40] }], zeros), /cannot be F32/],
-    ['data past the end', ggufBytes({}, [{ ...w, start: 32 }], zeros), /'w' takes 128 bytes from offset \d+: expected within/],
+    [
+      'data past the end',
+      ggufBytes({}, [{ ...w, start: 32 }], zeros),
+      /'w' takes 128 bytes from offset \d+: expected within/,
+    ],
     ['unaligned data', ggufBytes({}, [{ ...w, dims: [1], start: 4 }], zeros), /aligned to 32/],
     ['alignment of 0', ggufBytes({ 'general.alignment': 0 }, [w], zeros), /general\.alignment is 0/],
-    ['overlap', ggufBytes({}, [w, { ...w, name: 'v', start: 32, dims: [8] }], zeros), /'w' and 'v' overlap at offset/],
+    [
+      'overlap',
+      ggufBytes({}, [w, { ...w, name: 'v', start: 32, dims: [8] }], zeros),
+      /'w' and 'v' overlap at offset/,
+    ],
     ['five dimensions', ggufBytes({}, [{ ...w, dims: [1, 1, 1, 1, 1] }], zeros), /'w' has 5 dimensions/],
-    ['a doubled name', ggufBytes({}, [{ ...w, dims: [8] }, { ...w, dims: [8], start: 32 }], zeros), /the same name/],
+    [
+      'a doubled name',
+      ggufBytes(
+        {},
+        [
+          { ...w, dims: [8] },
+          { ...w, dims: [8], start: 32 },
+        ],
+        zeros,
+      ),
+      /the same name/,
+    ],
     ['a part of a split file', ggufBytes({ 'split.count': 3 }), /is one of 3 split files/],
   ])('%s', async (_name, bytes, message) => {
     await expect(openGguf(await file(bytes))).rejects.toThrow(message)
   })
 
   test('missing', async () => {
-    await expect(openGguf(join(await temporaryFolder(), 'none.gguf'))).rejects.toThrow('none.gguf: no such file')
+    await expect(openGguf(join(await temporaryFolder(), 'none.gguf'))).rejects.toThrow(
+      'none.gguf: no such file',
+    )
   })
 })

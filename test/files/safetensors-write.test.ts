@@ -13,9 +13,9 @@ test.each(['tiny-llama/model.safetensors', 'tiny-llama-nf4/model.safetensors'])(
   "rewrites Python's %s byte for byte, whatever the order of entries",
   async (name) => {
     const source = await SafetensorsFile.open(golden(name))
-    const entries = [...source.tensors.values()].reverse().map(
-      (info): SafetensorsEntry => ({ ...info, data: () => source.read(info.name) }),
-    )
+    const entries = [...source.tensors.values()]
+      .reverse()
+      .map((info): SafetensorsEntry => ({ ...info, data: () => source.read(info.name) }))
     const path = join(await temporaryFolder(), 'copy.safetensors')
     await writeSafetensors(path, entries, source.metadata)
     await source.close()
@@ -47,12 +47,16 @@ test('refuses wrong sizes, doubled, reserved names and unknown types; the old fi
   await writeFile(path, 'old')
   const entry: SafetensorsEntry = { name: 'a', dtype: 'F32', shape: [2], data: bytes(8) }
   const write = (...entries: SafetensorsEntry[]): Promise<void> => writeSafetensors(path, entries)
-  await expect(write({ ...entry, data: bytes(7) })).rejects.toThrow(/x\.safetensors.*'a' gave 7 bytes; expected 8/)
+  await expect(write({ ...entry, data: bytes(7) })).rejects.toThrow(
+    /x\.safetensors.*'a' gave 7 bytes; expected 8/,
+  )
   await expect(write(entry, entry)).rejects.toThrow("tensor name 'a' is given twice")
   await expect(write({ ...entry, name: '__metadata__' })).rejects.toThrow('is reserved')
   await expect(write({ ...entry, shape: [-2] })).rejects.toThrow('cannot store dtype F32 with shape [-2]')
   await expect(write({ ...entry, dtype: 'F33' as 'F32' })).rejects.toThrow('cannot store dtype F33')
-  await expect(write({ ...entry, data: () => Promise.reject(new Error('device lost')) })).rejects.toThrow('device lost')
+  await expect(write({ ...entry, data: () => Promise.reject(new Error('device lost')) })).rejects.toThrow(
+    'device lost',
+  )
   expect(await readdir(folder)).toEqual(['x.safetensors'])
   expect(await readFile(path, 'utf8')).toBe('old')
 })
@@ -72,7 +76,9 @@ test('a disk that is too small from the start is refused before anything is writ
   const folder = await temporaryFolder()
   const data = (): Promise<Uint8Array> => Promise.reject(new Error('must not be asked'))
   const huge: SafetensorsEntry = { name: 'a', dtype: 'U8', shape: [2 ** 46], data }
-  await expect(writeSafetensors(join(folder, 'x'), [huge])).rejects.toThrow(/not enough disk space: 70368744177\d+ bytes/)
+  await expect(writeSafetensors(join(folder, 'x'), [huge])).rejects.toThrow(
+    /not enough disk space: 70368744177\d+ bytes/,
+  )
   expect(await readdir(folder)).toEqual([])
 })
 
@@ -81,6 +87,8 @@ test('an abort between tensors leaves nothing', async () => {
   const abort = new AbortController()
   const data = (): Promise<Uint8Array> => (abort.abort(), Promise.resolve(bytes(1)))
   const entries = ['a', 'b'].map((name): SafetensorsEntry => ({ name, dtype: 'U8', shape: [1], data }))
-  await expect(writeSafetensors(join(folder, 'x'), entries, {}, { signal: abort.signal })).rejects.toThrow(/abort/i)
+  await expect(writeSafetensors(join(folder, 'x'), entries, {}, { signal: abort.signal })).rejects.toThrow(
+    /abort/i,
+  )
   expect(await readdir(folder)).toEqual([])
 })

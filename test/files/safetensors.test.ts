@@ -72,14 +72,20 @@ test('a file cut short after it was opened', async () => {
   const file = await SafetensorsFile.open(path)
   const offset = file.tensors.get('a')!.offset
   await truncate(path, offset + 3)
-  await expect(file.read('a')).rejects.toThrow(`truncated: expected 8 bytes at offset ${offset}, the file gave 3`)
+  await expect(file.read('a')).rejects.toThrow(
+    `truncated: expected 8 bytes at offset ${offset}, the file gave 3`,
+  )
   await file.close()
 })
 
 describe('faulty files say what is wrong', () => {
   const eight = new Uint8Array(8)
   const cases: [string, () => Promise<string>, RegExp][] = [
-    ['missing', async () => join(await temporaryFolder(), 'none.safetensors'), /none\.safetensors: no such file/],
+    [
+      'missing',
+      async () => join(await temporaryFolder(), 'none.safetensors'),
+      /none\.safetensors: no such file/,
+    ],
     [
       'shorter than its length field',
       async () => {
@@ -89,37 +95,73 @@ describe('faulty files say what is wrong', () => {
       },
       /truncated: 3 bytes; expected 8 bytes of header length at offset 0/,
     ],
-    ['length beyond the file', () => fileOf({}, eight, 9999n), /header length at offset 0 says 9999 bytes, but only 10/],
+    [
+      'length beyond the file',
+      () => fileOf({}, eight, 9999n),
+      /header length at offset 0 says 9999 bytes, but only 10/,
+    ],
     ['length beyond 2^53', () => fileOf({}, eight, 2n ** 64n - 1n), /says 18446744073709551615 bytes/],
-    ['length cutting the JSON', () => fileOf({ a: f32(0, 8) }, eight, 10n), /offset 8 \(10 bytes\) is not valid JSON/],
+    [
+      'length cutting the JSON',
+      () => fileOf({ a: f32(0, 8) }, eight, 10n),
+      /offset 8 \(10 bytes\) is not valid JSON/,
+    ],
     ['length zero', () => fileOf('', eight), /offset 8 \(0 bytes\) is not valid JSON/],
     ['no UTF-8', () => fileOf('{}', eight, 5n), /is not valid JSON/],
     ['JSON array', () => fileOf([]), /JSON of another kind; expected a JSON object/],
     ['metadata with numbers', () => fileOf({ __metadata__: { a: 1 } }), /expected an object of strings/],
-    ['tensor no object', () => fileOf({ a: 3 }), /tensor 'a' .*expected an object with dtype, shape and data_offsets/],
+    [
+      'tensor no object',
+      () => fileOf({ a: 3 }),
+      /tensor 'a' .*expected an object with dtype, shape and data_offsets/,
+    ],
     [
       'unknown dtype',
       () => fileOf({ a: { dtype: 'F13', shape: [2], data_offsets: [0, 8] } }, eight),
       /tensor 'a' .*unknown dtype "F13"; expected one of BOOL, .*F32/,
     ],
-    ['negative size', () => fileOf({ a: f32(0, 8, [-2, -1]) }, eight), /shape \[-2,-1\]; expected a list of integers >= 0/],
+    [
+      'negative size',
+      () => fileOf({ a: f32(0, 8, [-2, -1]) }, eight),
+      /shape \[-2,-1\]; expected a list of integers >= 0/,
+    ],
     ['size no integer', () => fileOf({ a: f32(0, 8, [0.5, 4]) }, eight), /shape \[0.5,4\]; expected/],
-    ['size overflow', () => fileOf({ a: f32(0, 8, [2 ** 40, 2 ** 40]) }, eight), /expected a whole number of bytes/],
-    ['offsets no pair', () => fileOf({ a: { ...f32(0, 8), data_offsets: [8] } }, eight), /data_offsets \[8\]; expected \[beg/],
+    [
+      'size overflow',
+      () => fileOf({ a: f32(0, 8, [2 ** 40, 2 ** 40]) }, eight),
+      /expected a whole number of bytes/,
+    ],
+    [
+      'offsets no pair',
+      () => fileOf({ a: { ...f32(0, 8), data_offsets: [8] } }, eight),
+      /data_offsets \[8\]; expected \[beg/,
+    ],
     [
       'offsets not matching dtype x shape',
       () => fileOf({ a: f32(0, 8, [3]) }, eight),
       /data_offsets \[0, 8\] span 8 bytes; expected 12 bytes for F32 of shape \[3\]/,
     ],
     ['offsets backwards', () => fileOf({ a: f32(8, 0, [2]) }, eight), /data_offsets \[8, 0\] span -8 bytes/],
-    ['data cut short', () => fileOf({ a: f32(0, 16) }, eight), /data ends at offset \d+, but the file has \d+ bytes/],
+    [
+      'data cut short',
+      () => fileOf({ a: f32(0, 16) }, eight),
+      /data ends at offset \d+, but the file has \d+ bytes/,
+    ],
     [
       'overlap',
       () => fileOf({ a: f32(0, 8), b: f32(4, 12) }, new Uint8Array(12)),
       /tensor 'b' at offset \d+ overlaps the tensor before it; expected offset/,
     ],
-    ['hole', () => fileOf({ a: f32(0, 4), b: f32(8, 12) }, new Uint8Array(12)), /'b' at offset \d+ leaves a hole/],
-    ['bytes after the data', () => fileOf({ a: f32(0, 4) }, eight), /ends at offset (\d+); expected the end of the file/],
+    [
+      'hole',
+      () => fileOf({ a: f32(0, 4), b: f32(8, 12) }, new Uint8Array(12)),
+      /'b' at offset \d+ leaves a hole/,
+    ],
+    [
+      'bytes after the data',
+      () => fileOf({ a: f32(0, 4) }, eight),
+      /ends at offset (\d+); expected the end of the file/,
+    ],
   ]
   test.each(cases)('%s', async (_name, make, message) => {
     await expect(SafetensorsFile.open(await make())).rejects.toThrow(message)

@@ -28,7 +28,9 @@ describe('unknownNameError', () => {
   it('names the nearest, else lists what there is', () => {
     const near = unknownNameError('TrainingArguments', 'learning_rat', ['learning_rate'])
     expect(near).toBeInstanceOf(TypeError)
-    expect(near.message).toBe("[TrainingArguments] unknown option 'learning_rat'. Did you mean 'learning_rate'?")
+    expect(near.message).toBe(
+      "[TrainingArguments] unknown option 'learning_rat'. Did you mean 'learning_rate'?",
+    )
     expect(unknownNameError('Dataset', 'zzz', ['text', 'label'], 'column').message).toBe(
       "[Dataset] unknown column 'zzz'. Known: text, label.",
     )

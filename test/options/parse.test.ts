@@ -16,7 +16,12 @@ const set: OptionSet<Values> = {
   owner: 'Demo',
   options: {
     rate: { schema: z.number().gt(0), default: 0.5, doc: 'rate' },
-    steps: { schema: z.int().min(0), default: 0, doc: 'steps', aliases: { count: renamed, hundreds: (v) => (v as number) * 100 } },
+    steps: {
+      schema: z.int().min(0),
+      default: 0,
+      doc: 'steps',
+      aliases: { count: renamed, hundreds: (v) => (v as number) * 100 },
+    },
     mode: { schema: z.enum(['a', 'b']), default: 'a', doc: 'mode' },
     list: { schema: z.array(z.string()), default: [], doc: 'list' },
     name: { schema: z.string().nullable(), default: null, doc: 'name' },
@@ -42,7 +47,9 @@ describe('parseOptions', () => {
     expect(parse({ steps: 5, count: 0 }).steps).toBe(5)
     expect(parse({ count: 0, steps: 5 }).steps).toBe(5)
     expect(parse({ count: 5, steps: 5 }).steps).toBe(5)
-    expect(() => parse({ steps: 5, count: 6 })).toThrow('[Demo] steps and count are one option, given twice: 5 and 6')
+    expect(() => parse({ steps: 5, count: 6 })).toThrow(
+      '[Demo] steps and count are one option, given twice: 5 and 6',
+    )
   })
 
   it('names the option, the value and what fits', () => {
@@ -64,7 +71,9 @@ describe('parseOptions', () => {
   })
 
   it('refuses what is not built unless the value asks for nothing', () => {
-    expect(() => parse({ cluster: 'big' })).toThrow("[Demo] cluster = 'big' is not supported: one process only")
+    expect(() => parse({ cluster: 'big' })).toThrow(
+      "[Demo] cluster = 'big' is not supported: one process only",
+    )
     expect(() => parseOptions(set, { cluster: 'big' }, { unknown: 'ignore' })).toThrow('one process only')
     for (const neutral of ['', [], null, undefined]) expect(parse({ cluster: neutral }).rate).toBe(0.5)
   })

@@ -6,7 +6,7 @@ __attribute__((weak)) void Checks::add(const Tensor& a, const Tensor& b, const T
 __attribute__((weak)) void Checks::add_bias(const Tensor& x, const Tensor& bias, const Tensor& out) {}
 __attribute__((weak)) void Checks::sum_rows(const Tensor& x, const Tensor& out, double beta) {}
 __attribute__((weak)) void Checks::scale_rows(const Tensor& x, const Tensor& scale, const Tensor& out, bool per_column) {}
-__attribute__((weak)) void Checks::row_norm(const Tensor& x, const Tensor& out) {}
+__attribute__((weak)) void Checks::row_norm(const Tensor& x, const Tensor& out, bool inverse) {}
 __attribute__((weak)) void Checks::dot_columns(const Tensor& a, const Tensor& b, const Tensor& out, double beta) {}
 __attribute__((weak)) void Checks::gather_rows(const Tensor& x, const Tensor& index, const Tensor& out) {}
 __attribute__((weak)) void Checks::scatter_rows(const Tensor& x, const Tensor& index, const Tensor& out) {}

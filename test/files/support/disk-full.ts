@@ -9,10 +9,11 @@ export async function limitDisk(capacity: number): Promise<void> {
   const write = prototype.write
   let left = capacity
   const limited = async function (this: FileHandle, data: Uint8Array, offset: number, length: number) {
-    if (left === 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    if (left === 0)
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
     const taken = Math.min(length, left, 5)
     left -= taken
-    return write.call(this, data, offset, taken)
+    return (write as (...args: unknown[]) => Promise<unknown>).call(this, data, offset, taken)
   }
   const spy = vi.spyOn(prototype, 'write').mockImplementation(limited as never)
   onTestFinished(() => spy.mockRestore())

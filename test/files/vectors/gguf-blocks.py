@@ -22,6 +22,8 @@ for name in ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"]:
     blocks[:, 0:2] = SCALES.view(np.uint8).reshape(BLOCKS, 2)
     if name.endswith("_1"):
         blocks[:, 2:4] = OFFSETS.view(np.uint8).reshape(BLOCKS, 2)
+    if name == "Q4_0":
+        blocks[1, 2] = 0x88  # q - 8 = 0 under a negative scale: -0
     if name == "Q8_0":
         blocks[0, 2:4] = [0x80, 0x7F]
     out[name] = {"blocks": blocks.tobytes().hex(), "values": dequantize(blocks, qtype).tobytes().hex()}

@@ -1,0 +1,63 @@
+#include <cmath>
+
+#include "cpu/tiles.h"
+
+namespace qlora::QLORA_ISA {
+
+namespace {
+
+/**
+ * bitsandbytes' search of its 256-entry map. It is not "the nearest entry": a value in the middle of two stays where the
+ * search ended, so it is copied step by step.
+ */
+uint8_t nearest_code(const float* map, float x) {
+  int pivot = 127, low = 0, high = 255;
+  for (int step = 64; step > 0; step /= 2) {
+    if (x > map[pivot]) {
+      low = pivot;
+      pivot += step;
+    } else {
+      high = pivot;
+      pivot -= step;
+    }
+  }
+  if (x > map[pivot]) return static_cast<uint8_t>(x > (map[high] + map[pivot]) * 0.5f ? high : pivot);
+  return static_cast<uint8_t>(x < (map[low] + map[pivot]) * 0.5f ? low : pivot);
+}
+
+}  // namespace
+
+void CpuOps::quantize_absmax(const Tensor& absmax, const Tensor& code_map, const Tensor& q, const Tensor& nested_absmax,
+                             const Tensor& offset, int64_t blocksize) {
+  const float *x = absmax.data<float>(), *map = code_map.data<float>();
+  uint8_t* codes = q.data<uint8_t>();
+  float* maxima = nested_absmax.data<float>();
+  const int64_t n = absmax.numel();
+  double sum = 0;
+  for (int64_t i = 0; i < n; i++) sum += x[i];
+  const float mean = n > 0 ? static_cast<float>(sum / static_cast<double>(n)) : 0.0f;
+  *offset.data<float>() = mean;
+  parallel_for((n + blocksize - 1) / blocksize, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; block++) {
+      const int64_t first = block * blocksize, last = std::min(first + blocksize, n);
+      float most = 0;
+      for (int64_t i = first; i < last; i++) most = std::max(most, std::fabs(x[i] - mean));
+      maxima[block] = most;
+      const float reciprocal = most > 0 ? 1.0f / most : 0.0f;
+      for (int64_t i = first; i < last; i++) codes[i] = nearest_code(map, (x[i] - mean) * reciprocal);
+    }
+  });
+}
+
+void CpuOps::dequantize_absmax(const Tensor& q, const Tensor& code_map, const Tensor& nested_absmax, const Tensor& offset,
+                               const Tensor& absmax, int64_t blocksize) {
+  const uint8_t* codes = q.data<uint8_t>();
+  const float *map = code_map.data<float>(), *maxima = nested_absmax.data<float>();
+  const float mean = *offset.data<float>();
+  float* out = absmax.data<float>();
+  for_tiles(q.numel(), [&](int64_t begin, int64_t count) {
+    for (int64_t i = begin; i < begin + count; i++) out[i] = map[codes[i]] * maxima[i / blocksize] + mean;
+  });
+}
+
+}  // namespace qlora::QLORA_ISA

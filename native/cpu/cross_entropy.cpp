@@ -1,0 +1,121 @@
+#include <cmath>
+
+#include "cpu/reduce.h"
+#include "cpu/vec_math.h"
+
+namespace qlora::QLORA_ISA {
+
+namespace {
+
+constexpr int32_t kIgnored = -100;
+
+struct RowStats {
+  double loss = 0, entropy = 0;
+  bool counted = false, correct = false;
+};
+
+/** One row of logits, read tile by tile: three passes (maximum, sums, gradient) over memory that stays in the cache. */
+class Row {
+ public:
+  Row(const FloatView& logits, int64_t start, int64_t vocab) : logits_(logits), start_(start), vocab_(vocab) {
+    for_each_tile([&](int64_t, const float* x, int64_t n) { max_ = std::max(max_, largest(x, n)); });
+    double weighted = 0;
+    for_each_tile([&](int64_t, const float* x, int64_t n) {
+      float shifted[kTile], e[kTile];
+      float max = max_;
+      for (int64_t j = 0; j < n; j++) shifted[j] = x[j] - max;
+      for (int64_t j = 0; j < n; j++) e[j] = fast_exp(shifted[j]);
+      sum_ += sum(e, n);
+      // -infinity is a masked logit: its probability is 0 and so is its share of the entropy.
+      for (int64_t j = 0; j < n; j++) shifted[j] = shifted[j] < -104.0f ? 0.0f : shifted[j];
+      weighted += dot(e, shifted, n);
+    });
+    entropy_ = std::log(sum_) - weighted / sum_;
+  }
+
+  RowStats stats(int64_t label) const {
+    float buffer[1];
+    float at_label = *logits_.read(start_ + label, 1, buffer);
+    bool correct = at_label == max_;
+    if (correct) {  // argmax is the first of equal logits
+      for_each_tile([&](int64_t i, const float* x, int64_t n) {
+        int32_t earlier = 0;
+        float max = max_;
+        n = std::min(n, label - i);
+        for (int64_t j = 0; j < n; j++) earlier += x[j] == max;
+        if (earlier > 0) correct = false;
+      });
+    }
+    return {std::log(sum_) - (static_cast<double>(at_label) - max_), entropy_, true, correct};
+  }
+
+  /** (softmax - onehot) * scale */
+  void gradient(const FloatView& out, int64_t label, double scale) const {
+    float max = max_, factor = static_cast<float>(scale / sum_);
+    for_each_tile([&](int64_t i, const float* x, int64_t n) {
+      float buffer[kTile];
+      float* y = out.place(start_ + i, buffer);
+      QLORA_INDEPENDENT
+      for (int64_t j = 0; j < n; j++) y[j] = fast_exp(x[j] - max) * factor;
+      if (label >= i && label < i + n) y[label - i] -= static_cast<float>(scale);
+      out.write(start_ + i, n, y);
+    });
+  }
+
+ private:
+  template <typename Body>
+  void for_each_tile(Body body) const {
+    float buffer[kTile];
+    for (int64_t i = 0; i < vocab_; i += kTile) {
+      int64_t n = std::min(kTile, vocab_ - i);
+      body(i, logits_.read(start_ + i, n, buffer), n);
+    }
+  }
+
+  const FloatView& logits_;
+  int64_t start_, vocab_;
+  float max_ = -__builtin_inff();
+  double sum_ = 0, entropy_ = 0;
+};
+
+void zero(const FloatView& out, int64_t start, int64_t n) {
+  const float zeros[kTile] = {};
+  for (int64_t i = 0; i < n; i += kTile) out.write(start + i, std::min(kTile, n - i), zeros);
+}
+
+}  // namespace
+
+void CpuOps::cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& stats,
+                           const OptionalTensor& dlogits, double grad_scale) {
+  int64_t rows = logits.rows(), vocab = logits.cols();
+  const int32_t* label = labels.data<int32_t>();
+  for (int64_t i = 0; i < rows; i++) {
+    if (label[i] != kIgnored && (label[i] < 0 || label[i] >= vocab)) {
+      fail("[cross_entropy] labels[", i, "] is ", label[i], "; expected -100 or 0 to ", vocab - 1);
+    }
+  }
+  FloatView from(logits), to(dlogits ? *dlogits : logits);
+  std::vector<RowStats> each(rows);
+  parallel_for(rows, row_grain(4 * vocab), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      if (label[i] == kIgnored) {
+        if (dlogits) zero(to, i * vocab, vocab);
+        continue;
+      }
+      Row row(from, i * vocab, vocab);
+      each[i] = row.stats(label[i]);
+      if (dlogits) row.gradient(to, label[i], grad_scale);
+    }
+  });
+  double total[4] = {};
+  for (const RowStats& row : each) {
+    total[0] += row.loss;
+    total[1] += row.counted;
+    total[2] += row.entropy;
+    total[3] += row.correct;
+  }
+  float* sums = stats.data<float>();
+  for (int j = 0; j < 4; j++) sums[j] = static_cast<float>(sums[j] + total[j]);
+}
+
+}  // namespace qlora::QLORA_ISA

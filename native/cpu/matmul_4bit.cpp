@@ -1,0 +1,21 @@
+#include "cpu/gemm.h"
+
+namespace qlora::QLORA_ISA {
+
+void CpuOps::matmul_4bit(const Tensor& x, const Tensor& codes, const Tensor& absmax, const Tensor& out,
+                         int64_t out_features, int64_t in_features, const std::string& quant_type, int64_t blocksize,
+                         bool transpose, double alpha, double beta, const std::string& weight_dtype,
+                         const std::string& operand_dtype) {
+  const DType dtype = dtype_from_name(operand_dtype);
+  const FourBitSource weight({codes.data<uint8_t>(), absmax.data<float>(), code_values(quant_type), blocksize,
+                              dtype_from_name(weight_dtype), dtype},
+                             in_features);
+  dispatch_float(x.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const DenseSource<T> source(x.data<T>(), x.shape[1], dtype);
+    gemm({source, false, weight, transpose, out.shape[0], out.shape[1], x.shape[1], static_cast<float>(alpha),
+          static_cast<float>(beta), dtype, out});
+  });
+}
+
+}  // namespace qlora::QLORA_ISA

@@ -1,0 +1,201 @@
+import { parse as parseYaml } from 'yaml'
+
+import { unknownNameError } from '../options/nearest'
+import { formatOf } from './read-rows'
+
+/** Files as `load_dataset` takes them: patterns for one split 'train', or by split. */
+export type DataFiles = string | readonly string[] | Readonly<Record<string, string | readonly string[]>>
+
+/** The files of one split. */
+export interface SplitFiles {
+  files: string[]
+  /** Patterns that no file matched: an error once the split is read. */
+  unmatched: string[]
+}
+
+interface CardConfig {
+  config_name?: string
+  data_dir?: string
+  data_files?: string | (string | { split: string; path: string | string[] })[]
+  default?: boolean
+}
+
+const keywords: Readonly<Record<string, readonly string[]>> = {
+  train: ['train', 'training'],
+  validation: ['validation', 'valid', 'dev', 'val'],
+  test: ['test', 'testing', 'eval', 'evaluation'],
+}
+
+/**
+ * The data files of each split among `files` (paths relative to the data set's root, with `/`): what the data card's
+ * `configs` say, else Hugging Face's default rules by file and folder names.
+ *
+ * @throws Error when there are no data files, naming those there are; for an unknown configuration, naming the known ones
+ */
+export function filesBySplit(
+  files: readonly string[],
+  card: string,
+  { name, data_dir }: { name?: string | null; data_dir?: string | null },
+): Map<string, SplitFiles> {
+  const configs = cardConfigs(card)
+  if (configs.length === 0 && name)
+    throw new Error(`[load_dataset] name '${name}' was given, but the data card names no configurations`)
+  const config = configs.length === 0 || (data_dir && !name) ? {} : chosenConfig(configs, name)
+  const root = [data_dir, config.data_dir].filter(Boolean).join('/').replace(/\/+$/, '')
+  const patterns = config.data_files
+  if (patterns === undefined) return discover(files, root)
+  const entries = typeof patterns === 'string' ? [patterns] : patterns
+  const bySplit: Record<string, string[]> = {}
+  for (const entry of entries) {
+    const { split, path } = typeof entry === 'string' ? { split: 'train', path: entry } : entry
+    ;(bySplit[split] ??= []).push(...(typeof path === 'string' ? [path] : path))
+  }
+  return matchFiles(files, bySplit, root)
+}
+
+/** The files that the patterns of each split match. */
+export function matchFiles(
+  files: readonly string[],
+  dataFiles: DataFiles,
+  root: string = '',
+): Map<string, SplitFiles> {
+  const bySplit = typeof dataFiles === 'string' || isList(dataFiles) ? { train: dataFiles } : dataFiles
+  const result = new Map<string, SplitFiles>()
+  for (const [split, given] of Object.entries(bySplit)) {
+    const found = new Set<string>()
+    const unmatched: string[] = []
+    for (const pattern of typeof given === 'string' ? [given] : given) {
+      const full = (root === '' || pattern.startsWith('/') ? pattern : `${root}/${pattern}`).replace(
+        /^\.\//,
+        '',
+      )
+      const regex = globToRegExp(full)
+      const matching = files.filter((file) => file === full || regex.test(file)).sort()
+      if (matching.length === 0) unmatched.push(full)
+      for (const file of matching) found.add(file)
+    }
+    result.set(split, { files: [...found], unmatched })
+  }
+  return result
+}
+
+/**
+ * Throws when a pattern of the split matched nothing, or when numbered parts (`-00000-of-00002`) are missing: a copy
+ * cut short, or offline and only partly in the cache, must not pass for the whole.
+ */
+export function requireWhole(split: string, { files, unmatched }: SplitFiles, all: readonly string[]): void {
+  const [pattern] = unmatched
+  if (pattern !== undefined) {
+    throw new Error(`[load_dataset] split '${split}': '${pattern}' matches no file. Files: ${listing(all)}`)
+  }
+  for (const file of files) {
+    const [, before, total = '0', after] = /^(.*-)\d{5}-of-(\d{5})(.*)$/.exec(file) ?? []
+    const parts = Array.from(
+      { length: Number(total) },
+      (_, i) => `${before}${String(i).padStart(5, '0')}-of-${total}`,
+    )
+    // Some names carry a hash of their own part, so only the numbers are compared.
+    const missing = parts.find((part) => !files.some((other) => other.startsWith(part)))
+    if (missing !== undefined) {
+      throw new Error(
+        `[load_dataset] split '${split}' is not whole: there is ${file}, but no ${missing}${after}`,
+      )
+    }
+  }
+}
+
+function isList(dataFiles: DataFiles): dataFiles is readonly string[] {
+  return Array.isArray(dataFiles)
+}
+
+function cardConfigs(card: string): CardConfig[] {
+  const header = /^\uFEFF?---\r?\n([\s\S]*?)\r?\n---(\r?\n|$)/.exec(card)?.[1]
+  if (header === undefined) return []
+  const data = parseYaml(header) as { configs?: CardConfig[] } | null
+  return Array.isArray(data?.configs) ? data.configs : []
+}
+
+function chosenConfig(configs: readonly CardConfig[], name: string | null | undefined): CardConfig {
+  const named = (config: CardConfig): string => config.config_name ?? 'default'
+  if (name) {
+    const found = configs.find((config) => named(config) === name)
+    if (found) return found
+    throw unknownNameError('load_dataset', name, configs.map(named), 'configuration')
+  }
+  const chosen =
+    configs.find((c) => c.default) ??
+    configs.find((c) => named(c) === 'default') ??
+    (configs.length === 1 ? configs[0] : undefined)
+  if (chosen) return chosen
+  throw new Error(
+    `[load_dataset] the data set has several configurations; choose one with { name }: ${configs.map(named).join(', ')}`,
+  )
+}
+
+/** Hugging Face's rules: sharded names in data/, else split words in folder and file names, else all files are 'train'. */
+function discover(files: readonly string[], root: string): Map<string, SplitFiles> {
+  const inside = root === '' ? files : files.filter((file) => file.startsWith(`${root}/`))
+  const data = inside.filter((file) => formatOf(file) !== undefined && !/(^|\/)[._]/.test(file))
+  if (data.length === 0)
+    throw new Error(
+      `[load_dataset] no data files (json, jsonl, csv, tsv, parquet, txt). Files: ${listing(inside)}`,
+    )
+  const relative = (file: string): string => (root === '' ? file : file.slice(root.length + 1))
+
+  const sharded = new Map<string, string[]>()
+  for (const file of data) {
+    const split = /^data\/([\w.]+)-\d{5}-of-\d{5}[^/]*$/.exec(relative(file))?.[1]
+    if (split !== undefined) sharded.set(split, [...(sharded.get(split) ?? []), file].sort())
+  }
+  if (sharded.size > 0) return matched(sharded)
+
+  const one = mostCommonFormat(data)
+  const byWord = new Map<string, string[]>()
+  for (const [split, words] of Object.entries(keywords)) {
+    const word = new RegExp(`(^|[-._ 0-9/])(${words.join('|')})([-._ 0-9/]|$)`)
+    const found = one.filter((file) => word.test(relative(file))).sort()
+    if (found.length > 0) byWord.set(split, found)
+  }
+  return matched(byWord.size > 0 ? byWord : new Map([['train', [...one].sort()]]))
+}
+
+function matched(splits: Map<string, string[]>): Map<string, SplitFiles> {
+  return new Map([...splits].map(([split, files]) => [split, { files, unmatched: [] }]))
+}
+
+/** A folder may hold the same rows twice in two formats; as in `datasets`, the format of most files is read. */
+function mostCommonFormat(files: readonly string[]): string[] {
+  const groups = new Map<string | undefined, string[]>()
+  for (const file of files) {
+    const format = formatOf(file)
+    groups.set(format, groups.get(format) ?? [])
+    groups.get(format)?.push(file)
+  }
+  return [...groups.values()].reduce((most, group) => (group.length > most.length ? group : most), [])
+}
+
+/** File names for a message. */
+export function listing(files: readonly string[]): string {
+  return files.length === 0
+    ? 'none'
+    : files.slice(0, 20).join(', ') + (files.length > 20 ? `, ... (${files.length} in all)` : '')
+}
+
+/** `*`, `?`, `[...]` within a name, `**` across folders, `{a,b}`. */
+function globToRegExp(glob: string): RegExp {
+  const source = glob.replace(/\*\*\/|\*\*|\*|\?|\[[^\]]*\]|\{[^}]*\}|[\\^$.|+()\]}]/g, (part) => {
+    if (part === '**/') return '(?:.*/)?'
+    if (part === '**') return '.*'
+    if (part === '*') return '[^/]*'
+    if (part === '?') return '[^/]'
+    if (part.startsWith('[') && part.length > 2) return part.replace(/^\[!/, '[^')
+    if (part.startsWith('{'))
+      return `(?:${part
+        .slice(1, -1)
+        .split(',')
+        .map((p) => p.replace(/[\\^$.|+()*?[\]]/g, '\\$&'))
+        .join('|')})`
+    return `\\${part}`
+  })
+  return new RegExp(`^${source}$`)
+}

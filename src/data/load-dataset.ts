@@ -1,0 +1,159 @@
+import { z } from 'zod'
+
+import { type HubOptions } from '../files/hub'
+import { type OptionSet } from '../options/declaration'
+import { parseOptions } from '../options/parse'
+import { type DataFiles, type SplitFiles, filesBySplit, matchFiles, requireWhole } from './data-files'
+import { localFiles, openSource, readCard } from './data-source'
+import { Dataset, DatasetDict, type Row } from './dataset'
+import { type DataFormat, formatNamed, formatOf, readRows, unknownFormat } from './read-rows'
+import { knownSplit, parseSplit } from './split-slice'
+
+/** Options of `load_dataset`, with `datasets`' names. */
+export interface LoadDatasetOptions {
+  /** Configuration of a data card that lists several. */
+  name?: string | null
+  /** Files or patterns (`*`, `**`, `?`, `[...]`, `{a,b}`), for 'train' or by split. */
+  data_files?: DataFiles | null
+  /** Folder inside the data set; with a format name, the folder that `data_files` are in. */
+  data_dir?: string | null
+  /** 'train', 'train[:200]', 'train[10%:20%]', 'train+test'; absent: all splits, as a `DatasetDict`. */
+  split?: string | null
+  revision?: string | null
+  token?: string | boolean | null
+  cache_dir?: string | null
+  signal?: AbortSignal
+  /** Progress of downloads. */
+  progress?: HubOptions['progress']
+}
+
+type Parsed = Required<Omit<LoadDatasetOptions, 'signal' | 'progress'>>
+
+const text = z.string().nullable()
+const patterns = z.union([z.string(), z.array(z.string())])
+const inMemory = 'data sets are read into memory'
+
+const optionSet: OptionSet<Parsed> = {
+  owner: 'load_dataset',
+  options: {
+    name: { schema: text, default: null, doc: 'Configuration of the data card.' },
+    data_files: {
+      schema: z.union([patterns, z.record(z.string(), patterns)]).nullable(),
+      default: null,
+      doc: 'Files or patterns.',
+    },
+    data_dir: { schema: text, default: null, doc: 'Folder inside the data set.' },
+    split: { schema: text, default: null, doc: 'Split, with an optional slice.' },
+    revision: { schema: text, default: null, doc: 'Branch, tag or commit of the hub repository.' },
+    token: { schema: z.union([z.string(), z.boolean()]).nullable(), default: null, doc: 'Hub token.' },
+    cache_dir: { schema: text, default: null, doc: 'Cache folder in place of the hub cache.' },
+  },
+  refused: {
+    streaming: { default: false, reason: `${inMemory}; take a part with split: 'train[:1000]'` },
+    keep_in_memory: { default: null, neutral: [true, false], reason: inMemory },
+    trust_remote_code: { default: false, reason: 'no code of a repository is ever run' },
+    num_proc: { default: null, neutral: [1], reason: 'files are read one after the other' },
+  },
+}
+
+/**
+ * Reads a data set: a hub repository ('owner/name'), a local folder, or local files by format ('json', 'csv',
+ * 'parquet', 'text', with `data_files`). JSON is one object a line or one array of objects.
+ *
+ * @throws Error naming the missing file, the bad line, the splits there are, or the files of an empty data set
+ */
+export async function load_dataset(
+  path: string,
+  options: LoadDatasetOptions & { split: string },
+): Promise<Dataset>
+export async function load_dataset(
+  path: string,
+  options?: LoadDatasetOptions & { split?: null },
+): Promise<DatasetDict>
+export async function load_dataset(path: string, options?: LoadDatasetOptions): Promise<Dataset | DatasetDict>
+export async function load_dataset(
+  path: string,
+  options: LoadDatasetOptions = {},
+): Promise<Dataset | DatasetDict> {
+  const { signal, progress, ...given } = options
+  const opts = parseOptions(optionSet, given)
+  const { splits, files, fetch, format } = await locate(path, opts, { signal, progress })
+  const names = [...splits.keys()]
+
+  const loaded = new Map<string, Dataset>()
+  const load = async (split: string): Promise<Dataset> => {
+    const before = loaded.get(split)
+    if (before) return before
+    const found = splits.get(split) ?? { files: [], unmatched: [] }
+    requireWhole(split, found, files)
+    const rows: Row[] = []
+    for (const file of found.files) {
+      const local = await fetch(file)
+      const kind = format ?? formatOf(file)
+      if (kind === undefined) throw unknownFormat(local)
+      for (const row of await readRows(local, kind, signal)) rows.push(row)
+    }
+    if (rows.length === 0)
+      throw new Error(
+        `[load_dataset] '${path}' split '${split}' is empty: no rows in ${found.files.join(', ')}`,
+      )
+    const dataset = Dataset.from_list(rows)
+    loaded.set(split, dataset)
+    return dataset
+  }
+
+  if (opts.split === null) {
+    const all = new DatasetDict()
+    for (const split of names) all.set(split, await load(split))
+    return all
+  }
+  const parts: Dataset[] = []
+  for (const part of parseSplit(opts.split)) {
+    const dataset = await load(knownSplit(part.split, names))
+    parts.push(dataset.slice(...part.range(dataset.length)))
+  }
+  const [only] = parts
+  const joined =
+    only && parts.length === 1 ? only : Dataset.from_list(parts.flatMap((part) => part.to_list()))
+  if (joined.length === 0) throw new Error(`[load_dataset] split '${opts.split}' of '${path}' has no rows`)
+  return joined
+}
+
+interface Located {
+  splits: Map<string, SplitFiles>
+  /** All files, for messages. */
+  files: readonly string[]
+  fetch(file: string): Promise<string>
+  /** The format asked for by name; else each file's ending says it. */
+  format: DataFormat | undefined
+}
+
+async function locate(
+  path: string,
+  opts: Parsed,
+  calls: Pick<HubOptions, 'signal' | 'progress'>,
+): Promise<Located> {
+  const format = formatNamed(path)
+  if (format !== undefined) {
+    if (opts.data_files === null)
+      throw new Error(`[load_dataset] '${path}' needs data_files: the files to read`)
+    return {
+      files: [],
+      splits: await localFiles(opts.data_files, opts.data_dir ?? '.'),
+      fetch: (file) => Promise.resolve(file),
+      format,
+    }
+  }
+  const { revision, token, cache_dir } = opts
+  const source = await openSource(path, {
+    ...calls,
+    revision: revision ?? undefined,
+    token: token ?? undefined,
+    cache_dir: cache_dir ?? undefined,
+  })
+  const splits =
+    opts.data_files === null
+      ? filesBySplit(source.files, await readCard(source), opts)
+      : matchFiles(source.files, opts.data_files, opts.data_dir ?? '')
+  return { splits, files: source.files, fetch: source.fetch, format: undefined }
+}

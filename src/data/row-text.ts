@@ -1,0 +1,159 @@
+import { type ChatMessage } from './chat-template'
+import { type Dataset, type Row } from './dataset'
+import { type PreTrainedTokenizer } from './tokenizer'
+
+/** What one row says, before tokenizing. */
+export interface RowText {
+  text: string
+  /** The part before the completion, when only the completion is learned. */
+  prompt?: string
+  /** Character ranges of `text` that are learned, when not all of it is. */
+  spans?: [number, number][]
+}
+
+export interface RowTextOptions {
+  dataset_text_field: string
+  /** null: yes for prompt/completion rows. */
+  completion_only_loss: boolean | null
+  assistant_only_loss: boolean
+  /** Text of a row, in place of `dataset_text_field`. */
+  formatting_func?: ((row: Row) => string | Promise<string>) | undefined
+}
+
+export interface RowReader {
+  /** Rendered conversations write their special tokens themselves; raw text gets the tokenizer's. */
+  add_special_tokens: boolean
+  read(row: Row, index: number): Promise<RowText>
+}
+
+/**
+ * Chooses how rows are read, by their columns, as TRL does: `formatting_func`; `prompt` and `completion`; `messages`;
+ * else the text column. Raw text and raw completions that do not end with the end token get it.
+ *
+ * @throws Error naming the columns there are when none fits, or when `assistant_only_loss` is asked of plain text
+ */
+export function rowReader(
+  dataset: Dataset,
+  tokenizer: PreTrainedTokenizer,
+  options: RowTextOptions,
+): RowReader {
+  const { dataset_text_field, assistant_only_loss, formatting_func } = options
+  const has = (name: string): boolean => dataset.column_names.includes(name)
+  const first = dataset.length > 0 ? dataset.at(0) : {}
+  const eos = tokenizer.eos_token
+  const ended = (text: string): string => (eos === null || text.endsWith(eos) ? text : text + eos)
+
+  const chat = !formatting_func && (has('prompt') ? Array.isArray(first['prompt']) : has('messages'))
+  if (assistant_only_loss && !chat) {
+    throw new Error(
+      `[SFT] assistant_only_loss needs conversations (a column 'messages'). Columns: ${dataset.column_names.join(', ')}`,
+    )
+  }
+  if (formatting_func) {
+    return {
+      add_special_tokens: true,
+      read: async (row, i) => ({ text: ended(stringOf(await formatting_func(row), 'formatting_func', i)) }),
+    }
+  }
+  if (has('prompt') && has('completion')) {
+    const onlyCompletion = options.completion_only_loss ?? true
+    return chat
+      ? chatCompletions(tokenizer, onlyCompletion, assistant_only_loss)
+      : textCompletions(onlyCompletion, ended)
+  }
+  if (has('messages')) {
+    return {
+      add_special_tokens: false,
+      read: async (row, i) =>
+        conversation(tokenizer, row, turnsOf(row['messages'], 'messages', i), assistant_only_loss),
+    }
+  }
+  if (!has(dataset_text_field)) {
+    throw new Error(
+      `[SFT] the data set has no column '${dataset_text_field}' (dataset_text_field), and neither 'messages' nor 'prompt' and ` +
+        `'completion'. Its columns: ${dataset.column_names.join(', ') || 'none'}`,
+    )
+  }
+  return {
+    add_special_tokens: true,
+    read: async (row, i) => ({ text: ended(stringOf(row[dataset_text_field], dataset_text_field, i)) }),
+  }
+}
+
+function textCompletions(onlyCompletion: boolean, ended: (text: string) => string): RowReader {
+  return {
+    add_special_tokens: true,
+    read: async (row, i) => {
+      const prompt = stringOf(row['prompt'], 'prompt', i)
+      const text = prompt + ended(stringOf(row['completion'], 'completion', i))
+      return onlyCompletion ? { text, prompt } : { text }
+    },
+  }
+}
+
+function chatCompletions(
+  tokenizer: PreTrainedTokenizer,
+  onlyCompletion: boolean,
+  assistantOnly: boolean,
+): RowReader {
+  return {
+    add_special_tokens: false,
+    read: async (row, i) => {
+      const prompt = turnsOf(row['prompt'], 'prompt', i)
+      const whole = await conversation(
+        tokenizer,
+        row,
+        [...prompt, ...turnsOf(row['completion'], 'completion', i)],
+        assistantOnly,
+      )
+      if (!onlyCompletion) return whole
+      const opened = await tokenizer.apply_chat_template(prompt, {
+        tokenize: false,
+        add_generation_prompt: true,
+        tools: toolsOf(row),
+      })
+      return { ...whole, prompt: opened }
+    },
+  }
+}
+
+async function conversation(
+  tokenizer: PreTrainedTokenizer,
+  row: Row,
+  messages: ChatMessage[],
+  assistantOnly: boolean,
+): Promise<RowText> {
+  const tools = toolsOf(row)
+  if (!assistantOnly)
+    return { text: await tokenizer.apply_chat_template(messages, { tokenize: false, tools }) }
+  const { text, spans } = tokenizer.assistant_spans(messages, { tools })
+  return {
+    text,
+    spans: spans.map(([start, end]) => [start, start + spoken(text.slice(start, end), tokenizer)]),
+  }
+}
+
+/** Length of a turn without the white space after its end mark: generation stops at the mark. */
+function spoken(turn: string, tokenizer: PreTrainedTokenizer): number {
+  const trimmed = turn.trimEnd()
+  return tokenizer.all_special_tokens.some((token) => trimmed.endsWith(token)) ? trimmed.length : turn.length
+}
+
+function toolsOf(row: Row): unknown[] | null {
+  const tools = row['tools'] as unknown
+  return (typeof tools === 'string' ? JSON.parse(tools) : (tools ?? null)) as unknown[] | null
+}
+
+function stringOf(value: unknown, column: string, index: number): string {
+  if (typeof value === 'string') return value
+  throw new TypeError(
+    `[SFT] row ${index}: ${column} gave ${value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value}, needs one string`,
+  )
+}
+
+function turnsOf(value: unknown, column: string, index: number): ChatMessage[] {
+  const isTurn = (turn: unknown): boolean =>
+    typeof turn === 'object' && turn !== null && 'role' in turn && 'content' in turn
+  if (Array.isArray(value) && value.length > 0 && value.every(isTurn)) return value as ChatMessage[]
+  throw new TypeError(`[SFT] row ${index}: ${column} needs a list of { role, content }`)
+}

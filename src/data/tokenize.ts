@@ -1,0 +1,212 @@
+import { setImmediate } from 'node:timers/promises'
+
+import { logger } from '../logging'
+import { IGNORE_INDEX } from './collator'
+import { type Dataset } from './dataset'
+import { type LabelledRow, type PackingStrategy, packRows } from './packing'
+import { type RowText, type RowTextOptions, rowReader } from './row-text'
+import { type PreTrainedTokenizer } from './tokenizer'
+
+/** Options with the names and defaults of TRL's `SFTConfig`. */
+export interface TokenizeOptions extends Partial<RowTextOptions> {
+  /** Tokens a row is cut to (its start is kept) or packed to; null: no limit. Default 1024. */
+  max_length?: number | null
+  packing?: boolean
+  packing_strategy?: PackingStrategy
+  /** Name in messages. Default 'train'. */
+  dataset_name?: string
+  signal?: AbortSignal
+  progress?: (done: number, total: number) => void
+}
+
+/** Rows ready for the collator, and what happened to them on the way. */
+export interface TokenizedDataset {
+  rows: LabelledRow[]
+  /** Tokens kept, and those of them that are learned. */
+  num_tokens: number
+  num_items: number
+  /** Rows cut at `max_length`, and the longest row before the cut. */
+  num_truncated: number
+  longest: number
+}
+
+const ROWS_PER_TURN = 256
+
+/**
+ * Text to rows of ids and labels, as TRL's SFTTrainer prepares a data set. A data set that has `input_ids` is taken as
+ * it is (with `labels`, else everything is learned). Warns about doubled begin tokens, rows with nothing to learn and
+ * labels without an end token.
+ *
+ * @throws Error when the data set is empty, lacks the columns (naming those it has), or has nothing to learn at all
+ */
+export async function tokenizeDataset(
+  dataset: Dataset,
+  tokenizer: PreTrainedTokenizer,
+  options: TokenizeOptions = {},
+): Promise<TokenizedDataset> {
+  const {
+    max_length = 1024,
+    packing = false,
+    packing_strategy = 'bfd',
+    dataset_name = 'train',
+    signal,
+    progress,
+  } = options
+  if (dataset.length === 0) throw new Error(`[SFT] the ${dataset_name} data set is empty`)
+  if (packing && max_length === null)
+    throw new Error('[SFT] packing needs max_length: the number of tokens to fill')
+  const whole = dataset.column_names.includes('input_ids')
+    ? givenRows(dataset)
+    : await tokenizedRows(dataset, tokenizer, options, (done) => progress?.(done, dataset.length), signal)
+  const limit = max_length ?? Infinity
+  const rows = whole.filter((row) => row.input_ids.length > 0).map((row) => (packing ? row : cut(row, limit)))
+  const result = packing ? packRows(rows, limit, packing_strategy) : rows
+  const summary: TokenizedDataset = {
+    rows: result,
+    num_tokens: result.reduce((sum, row) => sum + row.input_ids.length, 0),
+    num_items: result.reduce((sum, row) => sum + targets(row), 0),
+    num_truncated: whole.filter((row) => row.input_ids.length > limit).length,
+    longest: whole.reduce((most, row) => Math.max(most, row.input_ids.length), 0),
+  }
+  report(summary, whole.length, tokenizer, { dataset_name, max_length, packing })
+  return summary
+}
+
+async function tokenizedRows(
+  dataset: Dataset,
+  tokenizer: PreTrainedTokenizer,
+  options: TokenizeOptions,
+  progress: (done: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<LabelledRow[]> {
+  const {
+    dataset_text_field = 'text',
+    completion_only_loss = null,
+    assistant_only_loss = false,
+    formatting_func,
+  } = options
+  const reader = rowReader(dataset, tokenizer, {
+    dataset_text_field,
+    completion_only_loss,
+    assistant_only_loss,
+    formatting_func,
+  })
+  const rows: LabelledRow[] = []
+  for (let from = 0; from < dataset.length; from += ROWS_PER_TURN) {
+    signal?.throwIfAborted()
+    const texts: RowText[] = []
+    for (const row of dataset.slice(from, from + ROWS_PER_TURN))
+      texts.push(await reader.read(row, from + texts.length))
+    const { add_special_tokens } = reader
+    const whole = await tokenizer.batch_encode(
+      texts.map((t) => t.text),
+      { add_special_tokens, return_offsets_mapping: assistant_only_loss },
+    )
+    const prompts = await tokenizer.batch_encode(
+      texts.flatMap((t) => t.prompt ?? []),
+      { add_special_tokens },
+    )
+    // A reader gives every row a prompt or none.
+    texts.forEach(({ prompt, spans }, i) => {
+      const ids = whole.input_ids[i] ?? []
+      const offsets = whole.offset_mapping?.[i]
+      const start = prompt === undefined ? 0 : completionStart(prompts.input_ids[i] ?? [], ids)
+      const learned = (token: number): boolean =>
+        token >= start && (!spans || spans.some((span) => overlaps(span, offsets?.[token])))
+      rows.push({
+        input_ids: Int32Array.from(ids),
+        labels: Int32Array.from(ids, (id, token) => (learned(token) ? id : IGNORE_INDEX)),
+      })
+    })
+    progress(Math.min(from + ROWS_PER_TURN, dataset.length))
+    await setImmediate()
+  }
+  return rows
+}
+
+/** The completion begins where prompt alone and prompt with completion part, for tokens may merge across the seam. */
+function completionStart(prompt: readonly number[], whole: readonly number[]): number {
+  const parted = prompt.findIndex((id, i) => id !== whole[i])
+  if (parted === -1) return prompt.length
+  logger.warning_once(
+    '[SFT] the prompt alone is tokenized differently from the prompt followed by its completion; the completion is taken to ' +
+      'begin where the two part. End prompts on a token boundary (for instance without a trailing space) to avoid it',
+  )
+  return parted
+}
+
+function overlaps([start, end]: [number, number], offset: [number, number] | undefined): boolean {
+  return offset !== undefined && offset[0] < end && offset[1] > start
+}
+
+function givenRows(dataset: Dataset): LabelledRow[] {
+  return dataset.to_list().map((row, i) => {
+    const input_ids = Int32Array.from(row['input_ids'] as ArrayLike<number>)
+    const labels = Int32Array.from((row['labels'] ?? input_ids) as ArrayLike<number>)
+    if (labels.length !== input_ids.length)
+      throw new Error(`[SFT] row ${i} has ${input_ids.length} input_ids and ${labels.length} labels`)
+    return { input_ids, labels }
+  })
+}
+
+function cut(row: LabelledRow, limit: number): LabelledRow {
+  return row.input_ids.length <= limit
+    ? row
+    : { input_ids: row.input_ids.slice(0, limit), labels: row.labels.slice(0, limit) }
+}
+
+/** Labels that some token predicts: not the first of a sequence. */
+function targets(row: LabelledRow): number {
+  const firsts = new Set<number>()
+  let start = 0
+  for (const length of row.seq_lengths ?? [row.input_ids.length]) {
+    firsts.add(start)
+    start += length
+  }
+  return row.labels.reduce(
+    (count, label, i) => (label !== IGNORE_INDEX && !firsts.has(i) ? count + 1 : count),
+    0,
+  )
+}
+
+function report(
+  { rows, num_items, num_truncated, longest }: TokenizedDataset,
+  read: number,
+  tokenizer: PreTrainedTokenizer,
+  {
+    dataset_name,
+    max_length,
+    packing,
+  }: { dataset_name: string; max_length: number | null; packing: boolean },
+): void {
+  const of = `of ${read} rows of the ${dataset_name} data set`
+  if (num_items === 0) {
+    throw new Error(
+      `[SFT] nothing to learn in the ${dataset_name} data set: every label is masked` +
+        (num_truncated > 0
+          ? `; ${num_truncated} ${of} were cut at max_length ${max_length}, perhaps before what is learned`
+          : ''),
+    )
+  }
+  if (num_truncated > 0 && !packing)
+    logger.info(
+      `${num_truncated} ${of} are cut at max_length ${max_length}; the longest has ${longest} tokens`,
+    )
+  const empty = packing ? 0 : rows.filter((row) => targets(row) === 0).length
+  if (empty > 0) logger.warning(`${empty} ${of} have nothing to learn: every label is masked or cut off`)
+  const { bos_token, bos_token_id, eos_token, eos_token_id } = tokenizer
+  const doubled = rows.filter(
+    ({ input_ids: ids }) => bos_token_id !== null && ids[0] === bos_token_id && ids[1] === bos_token_id,
+  ).length
+  if (doubled > 0) {
+    logger.warning(
+      `${doubled} ${of} begin with '${bos_token}' twice: the text has one and the tokenizer adds one. ` +
+        'Take it out of the text, or load the tokenizer with add_bos_token: false',
+    )
+  }
+  if (eos_token_id !== null && !rows.some((row) => row.labels.includes(eos_token_id))) {
+    logger.warning(
+      `no label of the ${dataset_name} data set is the end token '${eos_token}': the model will not learn to stop`,
+    )
+  }
+}

@@ -1,0 +1,50 @@
+import { type SpecialTokenName } from './special-tokens'
+
+export interface EncodeOptions {
+  /** Add the begin (and end) token as the tokenizer's own rule says. Default true. */
+  add_special_tokens?: boolean
+}
+
+export interface CallOptions extends EncodeOptions {
+  /** true or 'longest': to the longest of the batch; 'max_length': to `max_length`. Default false. */
+  padding?: boolean | 'longest' | 'max_length'
+  /** Cut to `max_length` tokens, special tokens included and kept. Default false. */
+  truncation?: boolean
+  /** Default: `model_max_length`, which is often absent (no limit); say it rather than rely on it. */
+  max_length?: number
+  /** Round the padded length up to a multiple of this. */
+  pad_to_multiple_of?: number
+  /** Also return, per token, its [start, end) in the text, in JavaScript string units. */
+  return_offsets_mapping?: boolean
+}
+
+export interface DecodeOptions {
+  skip_special_tokens?: boolean
+  /** Only false: transformers 5 ignores it for byte-pair tokenizers too, because it corrupts text. */
+  clean_up_tokenization_spaces?: false
+}
+
+export interface ChatTemplateOptions {
+  /** Return ids (default) or, when false, the rendered text. */
+  tokenize?: boolean
+  /** End with the marks that open the assistant's turn. Default false. */
+  add_generation_prompt?: boolean
+  /** A Jinja template to use in place of the tokenizer's. */
+  chat_template?: string
+  tools?: readonly unknown[] | null
+  documents?: readonly unknown[] | null
+  /** Default true, as in transformers 5: `{ input_ids, attention_mask }`; false: the ids alone. */
+  return_dict?: boolean
+  /** Further variables of the template (`enable_thinking`, ...). A name that the template does not mention throws. */
+  [variable: string]: unknown
+}
+
+export interface TokenizerSettings {
+  special: Partial<Record<SpecialTokenName, string | null>>
+  extraSpecialTokens: readonly string[]
+  chat_template: string | null
+  model_max_length: number
+  padding_side: 'left' | 'right'
+  truncation_side: 'left' | 'right'
+  name_or_path: string
+}

@@ -1,0 +1,319 @@
+import { rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Encoding, type Tokenizer as NativeTokenizer } from 'tokenizers'
+
+import { messageOf, writeFileAtomic } from '../files/atomic'
+import { unknownNameError } from '../options/nearest'
+import {
+  type AssistantSpans,
+  type ChatMessage,
+  renderAssistantSpans,
+  renderChatTemplate,
+} from './chat-template'
+import { SpecialTokens } from './special-tokens'
+import { type BatchEncoding, type Encoded, padEncodings, utf16Offsets } from './token-padding'
+import {
+  type CallOptions,
+  type ChatTemplateOptions,
+  type DecodeOptions,
+  type EncodeOptions,
+  type TokenizerSettings,
+} from './tokenizer-options'
+
+/** Python's `int(1e30)`: transformers' way of saying that no length limit is known. */
+export const VERY_LARGE_INTEGER: number = 1e30
+
+/** A fast tokenizer with transformers' names. Encoding and decoding run in the native library's threads. */
+export class PreTrainedTokenizer extends SpecialTokens {
+  readonly name_or_path: string
+  /** Jinja template of `apply_chat_template`, or null. */
+  chat_template: string | null
+  /** Longest input the model was made for; 1e30 when unknown. */
+  model_max_length: number
+  truncation_side: 'left' | 'right'
+  private paddingSide: 'left' | 'right' = 'right'
+  private addedBySpecial: Promise<number> | undefined
+
+  /** Use `AutoTokenizer.from_pretrained`. */
+  constructor(native: NativeTokenizer, settings: TokenizerSettings) {
+    super(native, settings.special, settings.extraSpecialTokens)
+    // tokenizer.json may carry a length limit and padding from its training; they would cut texts silently.
+    native.disableTruncation()
+    native.disablePadding()
+    this.name_or_path = settings.name_or_path
+    this.chat_template = settings.chat_template
+    this.model_max_length = settings.model_max_length
+    this.truncation_side = settings.truncation_side
+    this.padding_side = settings.padding_side
+  }
+
+  /** Where padding goes when a batch is padded: 'right' (training) or 'left' (generation). */
+  get padding_side(): 'left' | 'right' {
+    return this.paddingSide
+  }
+  set padding_side(side: 'left' | 'right') {
+    if (side !== 'left' && side !== 'right')
+      throw new TypeError(`[tokenizer] padding_side = '${String(side)}', needs 'left' or 'right'`)
+    this.paddingSide = side
+  }
+
+  /** Tokens in the model's vocabulary, without added ones. */
+  get vocab_size(): number {
+    return this.native.getVocabSize(false)
+  }
+
+  /** All tokens, added ones included: Python's `len(tokenizer)`. */
+  get length(): number {
+    return this.native.getVocabSize(true)
+  }
+
+  get_vocab(): Record<string, number> {
+    return this.native.getVocab(true)
+  }
+
+  /** Ids of one text. */
+  async encode(text: string, { add_special_tokens = true }: EncodeOptions = {}): Promise<number[]> {
+    return (
+      await this.native.encode(checkedText(text, 0), null, { addSpecialTokens: add_special_tokens })
+    ).getIds()
+  }
+
+  /** The tokens of one text as the vocabulary spells them, without special ones added. */
+  async tokenize(text: string): Promise<string[]> {
+    return (await this.native.encode(checkedText(text, 0), null, { addSpecialTokens: false })).getTokens()
+  }
+
+  /** Python's `tokenizer(text)` and `tokenizer([texts])`: ids and attention mask, padded and cut as asked. */
+  async call(text: string, options?: CallOptions): Promise<Encoded>
+  async call(texts: readonly string[], options?: CallOptions): Promise<BatchEncoding>
+  async call(text: string | readonly string[], options: CallOptions = {}): Promise<Encoded | BatchEncoding> {
+    if (typeof text !== 'string') return this.batch_encode(text, options)
+    const { input_ids, attention_mask, offset_mapping } = await this.batch_encode([text], options)
+    return {
+      input_ids: input_ids[0] ?? [],
+      attention_mask: attention_mask[0] ?? [],
+      ...(offset_mapping?.[0] ? { offset_mapping: offset_mapping[0] } : {}),
+    }
+  }
+
+  /** As `call` with a list. Throws when padding is asked for and there is no pad token. */
+  async batch_encode(texts: readonly string[], options: CallOptions = {}): Promise<BatchEncoding> {
+    const {
+      add_special_tokens = true,
+      padding = false,
+      truncation = false,
+      return_offsets_mapping = false,
+    } = options
+    const limit = options.max_length ?? this.model_max_length
+    const encodings = await this.native.encodeBatch(texts.map(checkedText), {
+      addSpecialTokens: add_special_tokens,
+    })
+    const fitted = truncation ? await this.fit(texts, encodings, limit, add_special_tokens) : encodings
+    const batch: BatchEncoding = {
+      input_ids: fitted.map((e) => e.getIds()),
+      attention_mask: fitted.map((e) => e.getAttentionMask()),
+    }
+    if (return_offsets_mapping)
+      batch.offset_mapping = fitted.map((e, i) => utf16Offsets(texts[i] ?? '', e.getOffsets()))
+    if (padding === false) return batch
+    if (this.pad_token_id === null) {
+      throw new Error(
+        '[tokenizer] padding needs a pad token: set tokenizer.pad_token (for instance to tokenizer.eos_token)',
+      )
+    }
+    if (padding === 'max_length' && limit >= VERY_LARGE_INTEGER) {
+      throw new Error(
+        "[tokenizer] padding: 'max_length' needs max_length; the tokenizer knows no limit of its own",
+      )
+    }
+    return padEncodings(batch, {
+      to: padding === 'max_length' ? limit : 0,
+      side: this.padding_side,
+      padId: this.pad_token_id,
+      multipleOf: options.pad_to_multiple_of ?? 1,
+    })
+  }
+
+  /** Text of ids. */
+  async decode(ids: number | ArrayLike<number>, options: DecodeOptions = {}): Promise<string> {
+    const [text = ''] = await this.batch_decode([typeof ids === 'number' ? [ids] : ids], options)
+    return text
+  }
+
+  /** Texts of several lists of ids. */
+  async batch_decode(
+    sequences: readonly ArrayLike<number>[],
+    options: DecodeOptions = {},
+  ): Promise<string[]> {
+    const { skip_special_tokens = false, clean_up_tokenization_spaces = false } = options
+    if (clean_up_tokenization_spaces) {
+      throw new Error(
+        '[tokenizer] clean_up_tokenization_spaces: true is not supported: it corrupts the text of byte-pair tokenizers',
+      )
+    }
+    return this.native.decodeBatch(
+      sequences.map((ids) => Array.from(ids)),
+      skip_special_tokens,
+    )
+  }
+
+  /** Ids of tokens as the vocabulary spells them; an unknown one becomes `unk_token_id` (null without one). */
+  convert_tokens_to_ids(token: string): number | null
+  convert_tokens_to_ids(tokens: readonly string[]): (number | null)[]
+  convert_tokens_to_ids(tokens: string | readonly string[]): number | null | (number | null)[] {
+    if (typeof tokens === 'string') return this.native.tokenToId(tokens) ?? this.unk_token_id
+    return tokens.map((token) => this.convert_tokens_to_ids(token))
+  }
+
+  /** Tokens of ids as the vocabulary spells them; null for an id outside the vocabulary. */
+  convert_ids_to_tokens(id: number): string | null
+  convert_ids_to_tokens(ids: ArrayLike<number>): (string | null)[]
+  convert_ids_to_tokens(ids: number | ArrayLike<number>): string | null | (string | null)[] {
+    return typeof ids === 'number'
+      ? this.native.idToToken(ids)
+      : Array.from(ids, (id) => this.native.idToToken(id))
+  }
+
+  /**
+   * Renders a conversation with the chat template; the ids get no further special tokens, the template writes them.
+   * Throws without a template, and with the template's own message when it refuses the conversation.
+   */
+  async apply_chat_template(
+    messages: readonly ChatMessage[],
+    options: ChatTemplateOptions & { tokenize: false },
+  ): Promise<string>
+  async apply_chat_template(
+    messages: readonly ChatMessage[],
+    options: ChatTemplateOptions & { return_dict: false },
+  ): Promise<number[]>
+  async apply_chat_template(messages: readonly ChatMessage[], options?: ChatTemplateOptions): Promise<Encoded>
+  async apply_chat_template(
+    messages: readonly ChatMessage[],
+    {
+      tokenize = true,
+      return_dict = true,
+      add_generation_prompt = false,
+      chat_template,
+      ...variables
+    }: ChatTemplateOptions = {},
+  ): Promise<string | number[] | Encoded> {
+    const source = this.templateOr(chat_template)
+    const text = renderChatTemplate(source, {
+      ...this.templateVariables(source, variables),
+      messages,
+      add_generation_prompt,
+    })
+    if (!tokenize) return text
+    return return_dict
+      ? this.call(text, { add_special_tokens: false })
+      : this.encode(text, { add_special_tokens: false })
+  }
+
+  /** The rendered conversation and what of it the assistant said; see `renderAssistantSpans`. */
+  assistant_spans(
+    messages: readonly ChatMessage[],
+    { chat_template, ...variables }: ChatTemplateOptions = {},
+  ): AssistantSpans {
+    const source = this.templateOr(chat_template)
+    return renderAssistantSpans(source, messages, this.templateVariables(source, variables))
+  }
+
+  /**
+   * Writes tokenizer.json, tokenizer_config.json and chat_template.jinja, as transformers 5 does (special tokens are in
+   * tokenizer_config.json). Returns the paths written.
+   */
+  async save_pretrained(dir: string): Promise<string[]> {
+    const config = {
+      clean_up_tokenization_spaces: false,
+      model_max_length: this.model_max_length,
+      padding_side: this.padding_side,
+      // Read by transformers 4 and 5 alike; 5's own name for it (TokenizersBackend) is unknown to 4.
+      tokenizer_class: 'PreTrainedTokenizerFast',
+      ...this.special_tokens_map,
+    }
+    // Python reads 1e30 as a float where it wants an integer.
+    const configText = JSON.stringify(config, Object.keys(config).sort(), 2).replace(
+      '1e+30',
+      '1000000000000000019884624838656',
+    )
+    const files: [string, string][] = [['tokenizer_config.json', configText + '\n']]
+    if (this.chat_template !== null) files.push(['chat_template.jinja', this.chat_template])
+    for (const [name, text] of files) await writeFileAtomic(join(dir, name), text)
+    return [await this.saveVocabulary(join(dir, 'tokenizer.json')), ...files.map(([name]) => join(dir, name))]
+  }
+
+  private async saveVocabulary(path: string): Promise<string> {
+    const temporary = `${path}.${process.pid}.tmp`
+    try {
+      this.native.save(temporary, true)
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw new Error(`${path}: could not be written: ${messageOf(error)}`, { cause: error })
+    }
+    return path
+  }
+
+  private templateOr(given: string | undefined): string {
+    const source = given ?? this.chat_template
+    if (source === null) {
+      throw new Error(
+        `[apply_chat_template] the tokenizer of '${this.name_or_path}' has no chat template: set tokenizer.chat_template ` +
+          'or give { chat_template }',
+      )
+    }
+    return source
+  }
+
+  private templateVariables(
+    source: string,
+    { tools = null, documents = null, ...extra }: Record<string, unknown>,
+  ): Record<string, unknown> {
+    for (const name of Object.keys(extra)) {
+      if (!new RegExp(`\\b${name.replace(/\W/g, '\\$&')}\\b`).test(source)) {
+        const known = [
+          'tokenize',
+          'add_generation_prompt',
+          'chat_template',
+          'tools',
+          'documents',
+          'return_dict',
+        ]
+        throw unknownNameError('apply_chat_template', name, known)
+      }
+    }
+    return { ...this.special_tokens_map, tools, documents, ...extra }
+  }
+
+  /** Cuts the text's own tokens so that the special ones fit too, as transformers does. */
+  private async fit(
+    texts: readonly string[],
+    encodings: Encoding[],
+    limit: number,
+    special: boolean,
+  ): Promise<Encoding[]> {
+    const long = encodings.flatMap((e, i) => (e.getLength() > limit ? [i] : []))
+    if (long.length === 0) return encodings
+    this.addedBySpecial ??= this.native.encode('').then((e) => e.getLength())
+    const room = limit - (special ? await this.addedBySpecial : 0)
+    if (room < 0) throw new Error(`[tokenizer] max_length ${limit} is less than the special tokens alone`)
+    const bare = await this.native.encodeBatch(
+      long.map((i) => texts[i] ?? ''),
+      { addSpecialTokens: false },
+    )
+    const fitted = [...encodings]
+    bare.forEach((encoding, k) => {
+      encoding.truncate(room, 0, this.truncation_side)
+      fitted[long[k] ?? -1] = special ? this.native.postProcess(encoding, null, true) : encoding
+    })
+    return fitted
+  }
+}
+
+function checkedText(text: unknown, index: number): string {
+  if (typeof text !== 'string')
+    throw new TypeError(
+      `[tokenizer] text ${index} is ${text === null ? 'null' : typeof text}, needs a string`,
+    )
+  return text
+}

@@ -1,0 +1,137 @@
+import type { LogRow } from './chart-data'
+import { formatBytes, formatNumber } from './format'
+import { LossChart } from './loss-chart'
+import { detectOutput, type Output } from './output'
+import { Progress } from './progress'
+import { printLine } from './terminal-bars'
+
+export interface TrainingInfo {
+  max_steps: number
+  /** Title of the chart. Default: `Training`. */
+  title?: string
+}
+
+/** What a trainer tells about its run. */
+export interface TrainingDisplay {
+  start(info: TrainingInfo): void
+  /** After each optimizer step, logged or not: moves the bar. */
+  step(step: number): void
+  /** A row of the log: training figures, or evaluation figures (`eval_loss`). */
+  log(row: LogRow): void
+  /** The final figures (`train_runtime`, `train_loss` ...); none when the run was interrupted or failed. */
+  end(summary?: LogRow): void
+}
+
+export interface TrainingDisplayOptions {
+  /** No bar and no chart; rows are still printed. */
+  disable_tqdm?: boolean
+  /** Where rows and charts go. */
+  output?: Output
+  /** Where a terminal's bar goes; default: standard error. */
+  progressOutput?: Output
+}
+
+/** Bar and live chart in a notebook; a bar and one line a row, as transformers prints them, elsewhere. */
+export function createTrainingDisplay(options: TrainingDisplayOptions = {}): TrainingDisplay {
+  const output = options.output ?? detectOutput()
+  const bars = options.disable_tqdm !== true
+  if (output.kind === 'rich' && bars) return new NotebookDisplay(output)
+  const progress = options.progressOutput ?? detectOutput(process.stderr)
+  return new LineDisplay(output, bars ? progress : undefined)
+}
+
+class NotebookDisplay implements TrainingDisplay {
+  private progress: Progress | undefined
+  private chart: LossChart | undefined
+  private note = ''
+  private at = 0
+
+  constructor(private readonly output: Output) {}
+
+  start(info: TrainingInfo): void {
+    this.progress = trainingBar(info, this.output)
+    this.chart = new LossChart({ title: info.title ?? 'Training', output: this.output })
+  }
+
+  step(step: number): void {
+    this.at = step
+    this.progress?.update(step)
+  }
+
+  log(row: LogRow): void {
+    this.note = noteOf(row) || this.note
+    this.progress?.update(this.at, { note: this.note })
+    this.chart?.add(row)
+  }
+
+  end(summary?: LogRow): void {
+    this.progress?.finish(endNote(this.note, summary))
+    this.chart?.end()
+  }
+}
+
+class LineDisplay implements TrainingDisplay {
+  private progress: Progress | undefined
+
+  constructor(
+    private readonly output: Output,
+    private readonly progressOutput: Output | undefined,
+  ) {}
+
+  start(info: TrainingInfo): void {
+    if (this.progressOutput) this.progress = trainingBar(info, this.progressOutput)
+  }
+
+  step(step: number): void {
+    this.progress?.update(step)
+  }
+
+  log(row: LogRow): void {
+    const line = pythonRow(row)
+    if (this.output.stream) printLine(this.output.stream, line)
+    else this.output.show({ 'text/plain': line })
+  }
+
+  end(summary?: LogRow): void {
+    if (summary) this.log(summary)
+    this.progress?.finish(summary ? undefined : 'stopped')
+  }
+}
+
+function trainingBar(info: TrainingInfo, output: Output): Progress {
+  const progress = new Progress({ label: 'Training', total: info.max_steps, unit: 'steps', output })
+  progress.update(0)
+  return progress
+}
+
+/** `epoch 0.52, loss 1.234, 290 tokens/s, 0.91 GiB` */
+function noteOf(row: LogRow): string {
+  const parts: string[] = []
+  const add = (key: string, print: (value: number) => string): void => {
+    const value = row[key]
+    if (typeof value === 'number') parts.push(print(value))
+  }
+  add('epoch', (value) => `epoch ${formatNumber(value)}`)
+  add('loss', (value) => `loss ${formatNumber(value)}`)
+  add('eval_loss', (value) => `evaluation loss ${formatNumber(value)}`)
+  add('tokens_per_second', (value) => `${formatNumber(Math.round(value))} tokens/s`)
+  add('memory_bytes', formatBytes)
+  return parts.join(', ')
+}
+
+function endNote(last: string, summary: LogRow | undefined): string {
+  const mean = summary?.['train_loss']
+  const end = !summary ? 'stopped' : typeof mean === 'number' ? `mean loss ${formatNumber(mean)}` : ''
+  return [last, end].filter((part) => part !== '').join(', ')
+}
+
+/** A row as Python prints a dictionary, which scripts that read such logs expect. */
+function pythonRow(row: LogRow): string {
+  // transformers prints the epoch, not the step.
+  const shown = Object.entries(row).filter(([key]) => key !== 'step')
+  const entries = shown.map(([key, value]) => {
+    const text = typeof value === 'number' ? formatNumber(value) : `'${String(value)}'`
+    return `'${key}': ${text}`
+  })
+  return `{${entries.join(', ')}}`
+}

@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+/**
+ * Writes a file so that `path` holds either its old content or all of the new one, never a part: the data goes to
+ * a temporary file in the same folder, is flushed to the disk, then renamed. Missing parent folders are created.
+ *
+ * @throws Error naming `path` and the reason (no space, no permission, ...); the temporary file is removed.
+ */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  const bytes = typeof data === 'string' ? Buffer.from(data, 'utf8') : data
+  await replaceFile(path, (file) => writeAll(file, bytes))
+}
+
+/** As {@link writeFileAtomic}, for data produced piece by piece: `write` fills the temporary file's handle. */
+export async function replaceFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  const folder = dirname(path)
+  const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`)
+  let created = false
+  try {
+    await mkdir(folder, { recursive: true })
+    const file = await open(temporary, 'wx')
+    created = true
+    try {
+      await write(file)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    if (created) await rm(temporary, { force: true })
+    throw await explainWriteError(path, error)
+  }
+  await syncFolder(folder)
+}
+
+/** Writes all of `bytes` at the handle's position; a single `write` may take less than it was given. */
+export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  // Pieces keep each request below the 2 GiB that one system call takes.
+  const piece = 2 ** 26
+  let done = 0
+  while (done < bytes.byteLength) {
+    const { bytesWritten } = await file.write(bytes, done, Math.min(piece, bytes.byteLength - done))
+    done += bytesWritten
+  }
+}
+
+/**
+ * Checks that `bytes` more fit on the file system of `dir` (an existing folder).
+ *
+ * @throws Error naming the bytes needed and available.
+ */
+export async function ensureFreeSpace(dir: string, bytes: number): Promise<void> {
+  const { bavail, bsize, blocks } = await statfs(dir)
+  // Some network file systems report no size at all; there the write itself has to tell.
+  if (blocks === 0) return
+  const available = bavail * bsize
+  if (bytes > available) {
+    throw new Error(`${dir}: not enough disk space: ${bytes} bytes needed, ${available} bytes available`)
+  }
+}
+
+/** Message of an unknown thrown value. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The `code` of a system error (`'ENOENT'`, ...), if it has one. */
+export function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code
+}
+
+async function explainWriteError(path: string, error: unknown): Promise<unknown> {
+  if (error instanceof Error && error.name === 'AbortError') return error
+  if (codeOf(error) !== 'ENOSPC') {
+    return new Error(`${path}: could not be written: ${messageOf(error)}`, { cause: error })
+  }
+  const space = await statfs(dirname(path)).catch(() => undefined)
+  const left = space ? ` (${space.bavail * space.bsize} bytes available)` : ''
+  return new Error(`${path}: no space left on the disk${left}; nothing was written`, { cause: error })
+}
+
+/** Makes the rename itself durable. Not every platform can open a folder, so a failure is no fault. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r')
+    await handle.sync().finally(() => handle.close())
+  } catch {
+    return
+  }
+}

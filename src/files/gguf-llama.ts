@@ -1,0 +1,126 @@
+import { type GgufFile, type GgufTensorInfo, openGguf } from './gguf'
+import { ggufNumber, ggufToCheckpointKey, unpermuteRows } from './gguf-names'
+
+/** A llama GGUF seen as a Hugging Face checkpoint: its config, keys and row order. */
+export class GgufCheckpoint {
+  /** Tensors by checkpoint key (`model.layers.0.self_attn.q_proj.weight`); `name` is GGUF's own. */
+  readonly tensors: Map<string, GgufTensorInfo> = new Map()
+  /** What `config.json` would hold. */
+  readonly config: Record<string, unknown>
+
+  private constructor(readonly file: GgufFile) {
+    this.config = ggufLlamaConfig(file)
+    for (const tensor of file.tensors) {
+      const key = ggufToCheckpointKey(tensor.name)
+      if (!key) throw new Error(`${file.path}: tensor '${tensor.name}' has no place in a Llama model`)
+      this.tensors.set(key, tensor)
+    }
+  }
+
+  /** @throws Error when the file is faulty, of another architecture, or has tensors that a Llama model has not */
+  static async open(path: string): Promise<GgufCheckpoint> {
+    return new GgufCheckpoint(await openGguf(path))
+  }
+
+  /** One tensor by checkpoint key, dequantized to fp32, row-major, q and k rows in Hugging Face order. */
+  async read(key: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Float32Array> {
+    const info = this.tensors.get(key)
+    if (!info)
+      throw new Error(`${this.file.path}: no tensor for '${key}' among its ${this.tensors.size} tensors`)
+    const values = await this.file.read(info.name, options)
+    const [rows = 1, columns = 1] = info.shape
+    if (info.name.includes('.attn_q.')) return unpermuteRows(values, rows, columns, heads(this.file, ''))
+    if (info.name.includes('.attn_k.')) return unpermuteRows(values, rows, columns, heads(this.file, '_kv'))
+    return values
+  }
+}
+
+/**
+ * The Hugging Face `config.json` of a llama GGUF. Things a GGUF does not tell (initializer_range, dropout) are left to
+ * Llama's defaults.
+ *
+ * @throws Error when the architecture is not `llama` or the file uses what a plain Llama model does not have
+ */
+export function ggufLlamaConfig(file: GgufFile): Record<string, unknown> {
+  const { metadata } = file
+  const number = (key: string): number => ggufNumber(metadata, `llama.${key}`)
+  const optional = (key: string, standard: number): number =>
+    metadata[`llama.${key}`] === undefined ? standard : number(key)
+  const names = new Set(file.tensors.map((tensor) => tensor.name))
+  refuseOtherModels(file, names)
+  const hidden = number('embedding_length')
+  return {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    attention_bias: names.has('blk.0.attn_q.bias'),
+    mlp_bias: names.has('blk.0.ffn_gate.bias'),
+    hidden_act: 'silu',
+    hidden_size: hidden,
+    intermediate_size: number('feed_forward_length'),
+    max_position_embeddings: number('context_length'),
+    num_attention_heads: heads(file, ''),
+    num_hidden_layers: number('block_count'),
+    num_key_value_heads: heads(file, '_kv'),
+    head_dim: optional('attention.key_length', hidden / heads(file, '')),
+    rms_norm_eps: shortestFloat32(number('attention.layer_norm_rms_epsilon')),
+    rope_theta: shortestFloat32(optional('rope.freq_base', 10000)),
+    rope_scaling: ropeScaling(file),
+    tie_word_embeddings: !names.has('output.weight'),
+    vocab_size: file.info('token_embd.weight').shape[0],
+    ...specialTokens(file),
+    torch_dtype: 'float32',
+  }
+}
+
+function refuseOtherModels(file: GgufFile, names: Set<string>): void {
+  const architecture = file.metadata['general.architecture']
+  if (architecture !== 'llama') {
+    throw new Error(
+      `${file.path}: GGUF architecture '${String(architecture)}' is not supported; supported: llama`,
+    )
+  }
+  if (Number(file.metadata['llama.expert_count'] ?? 0) > 0) {
+    throw new Error(`${file.path}: mixture-of-experts models are not supported`)
+  }
+  // Llama 3.1's frequency factors: rope_scaling's parameters cannot be told from them with certainty.
+  if (names.has('rope_freqs.weight')) {
+    throw new Error(
+      `${file.path}: scaled RoPE by rope_freqs.weight is not supported from GGUF; use the safetensors model`,
+    )
+  }
+}
+
+function ropeScaling(file: GgufFile): Record<string, unknown> | null {
+  const type = file.metadata['llama.rope.scaling.type'] ?? 'none'
+  if (type === 'none') return null
+  if (type !== 'linear')
+    throw new Error(`${file.path}: RoPE scaling '${String(type)}' is not supported; supported: linear`)
+  return {
+    rope_type: 'linear',
+    factor: shortestFloat32(ggufNumber(file.metadata, 'llama.rope.scaling.factor')),
+  }
+}
+
+function specialTokens(file: GgufFile): Record<string, unknown> {
+  const id = (name: string): unknown => file.metadata[`tokenizer.ggml.${name}_token_id`]
+  const eos = id('eos')
+  return {
+    bos_token_id: id('bos') ?? null,
+    eos_token_id: eos ?? null,
+    pad_token_id: id('padding') ?? eos ?? null,
+  }
+}
+
+function heads(file: GgufFile, which: '' | '_kv'): number {
+  const key = `llama.attention.head_count${which}`
+  return which && file.metadata[key] === undefined ? heads(file, '') : ggufNumber(file.metadata, key)
+}
+
+/** The shortest decimal that is the same fp32 number: 1e-5, where the fp32 value read as a double is 9.99999974e-6. */
+function shortestFloat32(value: number): number {
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits))
+    if (Math.fround(short) === value) return short
+  }
+  return value
+}

@@ -1,0 +1,230 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { logger } from '../logging'
+import { filterPaths } from './glob'
+import { RepoCache, sizeOf } from './hub-cache'
+import { downloadBlob, type DownloadProgress } from './hub-download'
+import { HubError } from './hub-error'
+import { withLock } from './hub-lock'
+import { type Asking, EntryNotFoundError, fileMetadata, repoCommit, repoFiles } from './hub-metadata'
+import { checkFilename, describeRepo, isCommit, isRepoId, type RepoType, toRepo } from './hub-repo'
+import { hubCacheDir, hubToken, isOffline } from './hub-settings'
+
+export { HubError, type HubErrorCode } from './hub-error'
+export type { DownloadProgress } from './hub-download'
+export type { RepoType } from './hub-repo'
+
+/** What all functions of the hub layer take. */
+export interface HubOptions {
+  /** Default: model. */
+  repo_type?: RepoType | undefined
+  /** Branch, tag or commit hash. Default: main. */
+  revision?: string | undefined
+  /** Default: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub. */
+  cache_dir?: string | undefined
+  /** A token; false: send none; true: demand one; default: HF_TOKEN or the token file, if any. */
+  token?: string | boolean | undefined
+  /** Never ask the hub. Default: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE. */
+  local_files_only?: boolean | undefined
+  signal?: AbortSignal | undefined
+  progress?: DownloadProgress | undefined
+}
+
+/**
+ * Path of one file of a repository in the local cache, downloaded if need be. The cache is the one of Python's
+ * huggingface_hub. A broken download is resumed, size and hash are checked. When the hub cannot be reached, a cached
+ * file is used and a warning logged.
+ *
+ * @throws HubError (see its `code`): no such repository, revision or file, gated, unreachable, wrong content
+ */
+export async function hf_hub_download(
+  options: HubOptions & { repo_id: string; filename: string },
+): Promise<string> {
+  const { filename } = options
+  checkFilename(filename)
+  const cache = new RepoCache(options.cache_dir ?? hubCacheDir(), toRepo(options))
+  const cached = await cache.find(filename)
+  // A commit never changes: what is cached of it needs no question.
+  if (isCommit(cache.repo.revision)) {
+    if (cached) return cached
+    if (await cache.isKnownAbsent(filename)) throw absent(cache, filename)
+  }
+  if (options.local_files_only ?? isOffline()) return cached ?? (await throwNotCached(cache, filename))
+  try {
+    // With a copy at hand one attempt is enough; without one it is worth waiting for the hub.
+    return await refresh(cache, filename, options, cached ? { attempts: 1 } : {})
+  } catch (error) {
+    if (!cached || !isUnreachable(error)) throw error
+    logger.warning(`${describeRepo(cache.repo)}: using the cached '${filename}': ${error.message}`)
+    return cached
+  }
+}
+
+/** Asks the hub what the revision has now, and downloads the file unless that is cached. */
+async function refresh(
+  cache: RepoCache,
+  filename: string,
+  options: HubOptions,
+  more: { attempts?: number },
+): Promise<string> {
+  const { repo } = cache
+  const asking = { ...(await askingOf(options)), ...more }
+  const { commit, etag, size } = await fileMetadata(repo, filename, asking).catch(async (error: unknown) => {
+    if (error instanceof EntryNotFoundError && error.commit) {
+      await cache.markAbsent(error.commit, filename).catch((fault: unknown) => logger.debug(String(fault)))
+    }
+    throw error
+  })
+  const pointer = cache.pointer(commit, filename)
+  if ((await sizeOf(pointer)) !== size) {
+    await cache.tagCacheDir()
+    const { token, signal } = asking
+    await withLock(cache.lock(etag), signal, async () => {
+      // Another process may have brought it while we waited.
+      const blob = cache.blob(etag)
+      if ((await sizeOf(blob)) !== size) {
+        const { progress } = options
+        await downloadBlob(blob, {
+          repo: { ...repo, revision: commit },
+          filename,
+          etag,
+          size,
+          token,
+          signal,
+          progress,
+        })
+      }
+      await cache.link(commit, filename, etag)
+    })
+  }
+  // The cache may be mounted read-only; then a ref that cannot be renewed is no reason to fail.
+  await cache.writeRef(commit).catch((error: unknown) => logger.debug(String(error)))
+  return pointer
+}
+
+/** Names of a repository's files; offline, those of them that are cached. Throws HubError. */
+export async function list_repo_files(options: HubOptions & { repo_id: string }): Promise<string[]> {
+  const repo = toRepo(options)
+  if (!(options.local_files_only ?? isOffline())) return repoFiles(repo, await askingOf(options))
+  const files = await new RepoCache(options.cache_dir ?? hubCacheDir(), repo).files()
+  if (files) return files
+  throw new HubError(
+    'LocalEntryNotFound',
+    `${describeRepo(repo)} is not in the cache, and the hub may not be asked`,
+  )
+}
+
+/**
+ * Downloads all files of a repository, or those that match, four at a time, and returns the snapshot's folder. When the
+ * hub cannot be reached, what is cached is used and a warning logged.
+ *
+ * @param options.allow_patterns - file patterns to download, as `*.json`; default: all
+ * @param options.ignore_patterns - file patterns to leave out
+ */
+export async function snapshot_download(
+  options: HubOptions & {
+    repo_id: string
+    allow_patterns?: string | readonly string[] | undefined
+    ignore_patterns?: string | readonly string[] | undefined
+  },
+): Promise<string> {
+  const cache = new RepoCache(options.cache_dir ?? hubCacheDir(), toRepo(options))
+  const known = await cache.commit()
+  const cached = known !== undefined && (await cache.files()) ? cache.snapshot(known) : undefined
+  if (options.local_files_only ?? isOffline()) return cached ?? (await throwNotCached(cache))
+  try {
+    const asking = { ...(await askingOf(options)), ...(cached ? { attempts: 1 } : {}) }
+    const commit = isCommit(cache.repo.revision) ? cache.repo.revision : await repoCommit(cache.repo, asking)
+    const files = await repoFiles({ ...cache.repo, revision: commit }, asking)
+    const queue = filterPaths(files, options.allow_patterns, options.ignore_patterns)
+    if (queue.length === 0)
+      throw new Error(`${describeRepo(cache.repo)}: no file matches; it has ${files.join(', ')}`)
+    await downloadFour(queue, { ...options, revision: commit })
+    await cache.writeRef(commit)
+    return cache.snapshot(commit)
+  } catch (error) {
+    if (!cached || !isUnreachable(error)) throw error
+    logger.warning(`${describeRepo(cache.repo)}: using what is cached: ${error.message}`)
+    return cached
+  }
+}
+
+/** Four at a time; the first failure stops the others, each of which keeps what it has for a resume. */
+async function downloadFour(queue: string[], options: HubOptions & { repo_id: string }): Promise<void> {
+  const failed = new AbortController()
+  const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal
+  const worker = async (): Promise<void> => {
+    for (let filename = queue.shift(); filename !== undefined; filename = queue.shift()) {
+      await hf_hub_download({ ...options, filename, signal })
+    }
+  }
+  const workers = Array.from({ length: 4 }, () =>
+    worker().catch((error: unknown) => {
+      failed.abort(error)
+      throw error
+    }),
+  )
+  // All must have let go of their files before we return.
+  await Promise.allSettled(workers)
+  await Promise.all(workers)
+}
+
+/**
+ * Path of a file of a model or data set given by folder or by repository id; undefined when that has no such file
+ * (or, offline, when the repository is cached without it).
+ *
+ * @throws Error when `name_or_path` is neither a folder nor a repository id; HubError as {@link hf_hub_download}
+ */
+export async function resolve_file(
+  name_or_path: string,
+  filename: string,
+  options: HubOptions = {},
+): Promise<string | undefined> {
+  checkFilename(filename)
+  const folder = await stat(name_or_path).catch(() => undefined)
+  if (folder?.isDirectory()) {
+    const path = join(name_or_path, filename)
+    return (await sizeOf(path)) === undefined ? undefined : path
+  }
+  if (!isRepoId(name_or_path)) {
+    throw new Error(`'${name_or_path}' is neither a folder nor a repository id ('owner/name')`)
+  }
+  try {
+    return await hf_hub_download({ ...options, repo_id: name_or_path, filename })
+  } catch (error) {
+    if (error instanceof HubError && error.code === 'EntryNotFound') return undefined
+    throw error
+  }
+}
+
+async function askingOf(options: HubOptions): Promise<Asking> {
+  return { token: await hubToken(options.token), signal: options.signal }
+}
+
+function isUnreachable(error: unknown): error is HubError {
+  return error instanceof HubError && error.code === 'Network'
+}
+
+function absent(cache: RepoCache, filename: string): HubError {
+  return new HubError(
+    'EntryNotFound',
+    `${describeRepo(cache.repo)} has no file '${filename}' (as the cache remembers)`,
+  )
+}
+
+/** Offline: says whether the revision is cached without the file (then it may not have it) or not cached at all. */
+async function throwNotCached(cache: RepoCache, filename?: string): Promise<never> {
+  const files = await cache.files()
+  if (filename !== undefined && (files || (await cache.isKnownAbsent(filename)))) {
+    const seen = files?.join(', ') || 'nothing'
+    throw new HubError(
+      'EntryNotFound',
+      `${describeRepo(cache.repo)}: '${filename}' is not in the cache, which has ${seen}`,
+    )
+  }
+  throw new HubError(
+    'LocalEntryNotFound',
+    `${describeRepo(cache.repo)} is not in the cache ${cache.cacheDir}, and the hub may not be asked ` +
+      '(local_files_only, HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE)',
+  )
+}

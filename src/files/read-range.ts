@@ -1,0 +1,46 @@
+import type { FileHandle } from 'node:fs/promises'
+
+/** Largest single read: keeps requests below the system's 2 GiB and lets an abort take effect soon. */
+const PIECE = 2 ** 26
+
+/**
+ * Reads `nbytes` bytes from the absolute position `offset` into a new array (its buffer starts at 0, so typed
+ * views of any element size can be laid over it).
+ *
+ * @throws Error naming file, offset and the bytes expected when the file ends earlier; the signal's reason on abort
+ */
+export async function readRange(
+  handle: FileHandle,
+  file: string,
+  offset: number,
+  nbytes: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  signal?.throwIfAborted()
+  const bytes = allocate(file, offset, nbytes)
+  let done = 0
+  while (done < nbytes) {
+    signal?.throwIfAborted()
+    const { bytesRead } = await handle.read(bytes, done, Math.min(PIECE, nbytes - done), offset + done)
+    if (bytesRead === 0) {
+      throw new Error(
+        `${file}: truncated: expected ${nbytes} bytes at offset ${offset}, the file gave ${done}`,
+      )
+    }
+    done += bytesRead
+  }
+  return bytes
+}
+
+function allocate(file: string, offset: number, nbytes: number): Uint8Array {
+  try {
+    return new Uint8Array(nbytes)
+  } catch (error) {
+    throw new Error(
+      `${file}: ${nbytes} bytes at offset ${offset} are more than one array can hold; read it in parts`,
+      {
+        cause: error,
+      },
+    )
+  }
+}

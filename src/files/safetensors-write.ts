@@ -1,0 +1,87 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { ensureFreeSpace, replaceFile, writeAll } from './atomic'
+import { SAFETENSORS_DTYPES, type SafetensorsDtype, tensorBytes } from './safetensors-header'
+
+/** One tensor to write. `data` as a function is called when its turn comes, so one tensor is in memory at a time. */
+export interface SafetensorsEntry {
+  name: string
+  dtype: SafetensorsDtype
+  shape: readonly number[]
+  data: Uint8Array | (() => Promise<Uint8Array>)
+}
+
+/**
+ * Writes a safetensors file as the reference writer does: tensors sorted by falling data type, then name; JSON header
+ * padded with spaces to a multiple of 8. The file appears under `path` only when complete (see `replaceFile`).
+ *
+ * @param entries - collected first, since the header precedes the data
+ * @param metadata - `__metadata__`; give `{ format: 'pt' }` for files that transformers and PEFT shall load
+ * @throws Error naming the tensor whose name, dtype, shape or byte count is wrong, or the disk's fault
+ */
+export async function writeSafetensors(
+  path: string,
+  entries: Iterable<SafetensorsEntry> | AsyncIterable<SafetensorsEntry>,
+  metadata: Record<string, string> = {},
+  options: {
+    signal?: AbortSignal | undefined
+    progress?: ((written: number, total: number) => void) | undefined
+  } = {},
+): Promise<void> {
+  const sorted: SafetensorsEntry[] = []
+  for await (const entry of entries) sorted.push(entry)
+  sorted.sort(byDtypeThenName)
+  const { header, sizes, total } = layout(path, sorted, metadata)
+  await mkdir(dirname(path), { recursive: true })
+  await ensureFreeSpace(dirname(path), header.byteLength + total)
+  await replaceFile(path, async (file) => {
+    await writeAll(file, header)
+    let written = 0
+    for (const [i, { name, data }] of sorted.entries()) {
+      options.signal?.throwIfAborted()
+      const bytes = typeof data === 'function' ? await data() : data
+      if (bytes.byteLength !== sizes[i]) {
+        throw new Error(`tensor '${name}' gave ${bytes.byteLength} bytes; expected ${sizes[i]}`)
+      }
+      await writeAll(file, bytes)
+      written += bytes.byteLength
+      options.progress?.(written, total)
+    }
+  })
+}
+
+function layout(
+  path: string,
+  entries: SafetensorsEntry[],
+  metadata: Record<string, string>,
+): { header: Uint8Array; sizes: number[]; total: number } {
+  // No prototype: a tensor may be called '__proto__'.
+  const json = Object.create(null) as Record<string, unknown>
+  if (Object.keys(metadata).length > 0) json['__metadata__'] = metadata
+  const sizes: number[] = []
+  let total = 0
+  for (const { name, dtype, shape } of entries) {
+    if (name === '__metadata__' || name in json) {
+      throw new Error(`${path}: tensor name '${name}' is ${name in json ? 'given twice' : 'reserved'}`)
+    }
+    const nbytes = SAFETENSORS_DTYPES.includes(dtype) ? tensorBytes(dtype, shape) : undefined
+    if (nbytes === undefined || shape.some((size) => !Number.isSafeInteger(size) || size < 0)) {
+      throw new Error(
+        `${path}: tensor '${name}': cannot store dtype ${dtype} with shape [${shape.join(', ')}]`,
+      )
+    }
+    json[name] = { dtype, shape, data_offsets: [total, total + nbytes] }
+    sizes.push(nbytes)
+    total += nbytes
+  }
+  const text = Buffer.from(JSON.stringify(json), 'utf8')
+  const header = Buffer.alloc(8 + Math.ceil(text.length / 8) * 8, ' ')
+  header.writeBigUInt64LE(BigInt(header.length - 8))
+  text.copy(header, 8)
+  return { header, sizes, total }
+}
+
+function byDtypeThenName(a: SafetensorsEntry, b: SafetensorsEntry): number {
+  const order = SAFETENSORS_DTYPES.indexOf(b.dtype) - SAFETENSORS_DTYPES.indexOf(a.dtype)
+  return order || Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))
+}

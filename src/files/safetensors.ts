@@ -1,0 +1,66 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { codeOf } from './atomic'
+import { readRange } from './read-range'
+import { parseSafetensorsHeader, type SafetensorsHeader, type TensorInfo } from './safetensors-header'
+
+export { type SafetensorsDtype, type TensorInfo } from './safetensors-header'
+
+/**
+ * One open safetensors file: 8 bytes little-endian header length, JSON header, tensor data. Only the header is held
+ * in memory; tensors are read by range, so files of any size (beyond 4 GB too) work. Close it when done.
+ */
+export class SafetensorsFile {
+  /** The header's `__metadata__` (PEFT and transformers write `format: 'pt'`). */
+  readonly metadata: Record<string, string>
+  /** Tensors by name, in the header's order. */
+  readonly tensors: Map<string, TensorInfo>
+
+  private constructor(
+    readonly path: string,
+    private readonly handle: FileHandle,
+    header: SafetensorsHeader,
+  ) {
+    this.metadata = header.metadata
+    this.tensors = header.tensors
+  }
+
+  /** Opens `path` and checks its header. Throws an Error that names file, offset and what was expected. */
+  static async open(path: string): Promise<SafetensorsFile> {
+    const handle = await open(path, 'r').catch((error: unknown) => {
+      throw codeOf(error) === 'ENOENT' ? new Error(`${path}: no such file`, { cause: error }) : error
+    })
+    try {
+      return new SafetensorsFile(path, handle, await readHeader(handle, path))
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+
+  /** Raw little-endian bytes of one tensor; 0 bytes into its own buffer. Throws when there is no such tensor. */
+  async read(name: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Uint8Array> {
+    const info = this.tensors.get(name)
+    if (!info) throw new Error(`${this.path}: no tensor '${name}' among its ${this.tensors.size} tensors`)
+    return readRange(this.handle, this.path, info.offset, info.nbytes, options.signal)
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close()
+  }
+}
+
+async function readHeader(handle: FileHandle, path: string): Promise<SafetensorsHeader> {
+  const { size } = await handle.stat()
+  if (size < 8) {
+    throw new Error(`${path}: truncated: ${size} bytes; expected 8 bytes of header length at offset 0`)
+  }
+  const prefix = await readRange(handle, path, 0, 8)
+  const length = new DataView(prefix.buffer).getBigUint64(0, true)
+  if (length > BigInt(size - 8)) {
+    throw new Error(
+      `${path}: header length at offset 0 says ${length} bytes, but only ${size - 8} follow: ` +
+        'the file is truncated or no safetensors file',
+    )
+  }
+  return parseSafetensorsHeader(await readRange(handle, path, 8, Number(length)), path, size)
+}

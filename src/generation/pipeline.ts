@@ -1,0 +1,57 @@
+import type { ChatMessage } from '../data/chat-template'
+import type { PreTrainedTokenizer } from '../data/tokenizer'
+import { AutoTokenizer } from '../data/auto-tokenizer'
+import { AutoModelForCausalLM } from '../models/auto'
+import type { LlamaForCausalLM } from '../models/causal-lm'
+import { PeftModel } from '../peft/model'
+import { generate } from './generate'
+import type { GenerateOptions } from './options'
+
+export interface PipelineOptions {
+  /** A model, one with an adapter, or what `from_pretrained` takes. */
+  model: LlamaForCausalLM | PeftModel | string
+  tokenizer?: PreTrainedTokenizer
+}
+
+export interface TextGenerationOptions extends GenerateOptions {
+  /** Give the prompt back in front of the answer. Default true. */
+  return_full_text?: boolean
+}
+
+export interface TextGenerationOutput {
+  /** Text for a text prompt; the conversation with the answer appended (or the answer alone) for messages. */
+  generated_text: string | ChatMessage[]
+}
+
+/** `await pipe(prompt)`: prompt is a text, or a conversation that the chat template renders. */
+export type TextGenerationPipeline = (
+  prompt: string | ChatMessage[],
+  options?: TextGenerationOptions,
+) => Promise<TextGenerationOutput[]>
+
+/**
+ * transformers' pipeline for text generation.
+ * @throws Error on another task, or when a model object comes without its tokenizer.
+ */
+export async function pipeline(task: string, options: PipelineOptions): Promise<TextGenerationPipeline> {
+  if (task !== 'text-generation') throw new Error(`[pipeline] task '${task}' is not supported; supported: text-generation`)
+  const byName = typeof options.model === 'string' ? options.model : undefined
+  const tokenizer = options.tokenizer ?? (byName ? await AutoTokenizer.from_pretrained(byName) : undefined)
+  if (!tokenizer) throw new Error('[pipeline] give the tokenizer beside a model object')
+  const given = byName ? await AutoModelForCausalLM.from_pretrained(byName) : (options.model as LlamaForCausalLM | PeftModel)
+  const model = given instanceof PeftModel ? given.base_model : given
+  return async (prompt, generation = {}) => {
+    const { return_full_text = true, ...rest } = generation
+    const isChat = typeof prompt !== 'string'
+    const text = isChat
+      ? await tokenizer.apply_chat_template(prompt, { tokenize: false, add_generation_prompt: true })
+      : prompt
+    const ids = await tokenizer.encode(text, { add_special_tokens: !isChat })
+    const eos = rest.eos_token_id ?? model.config.eos_token_id ?? tokenizer.eos_token_id
+    const [sequence] = await generate(model, { input_ids: [ids] }, { ...rest, eos_token_id: eos })
+    const answer = await tokenizer.decode(sequence!.slice(ids.length), { skip_special_tokens: true })
+    if (!isChat) return [{ generated_text: return_full_text ? prompt + answer : answer }]
+    const turn = { role: 'assistant', content: answer }
+    return [{ generated_text: return_full_text ? [...prompt, turn] : answer }]
+  }
+}

@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { resolve_file, type HubOptions } from '../files/hub'
+import { parseWeightMap, MODEL_FILE, MODEL_INDEX } from '../files/checkpoint'
+import { logger } from '../logging'
+import { BitsAndBytesConfig } from '../quantization/config'
+import { Device } from '../tensor/device'
+import { parseDType, type FloatDType } from '../tensor/dtype'
+import { buildModel } from './build'
+import { LlamaForCausalLM, type GenerationDefaults } from './causal-lm'
+import { LlamaConfig } from './config'
+import { pretrainedOptions, type PretrainedOptions } from './pretrained-options'
+import { GgufSource, SafetensorsSource, type WeightSource } from './weights'
+
+/** Reads configurations. */
+export class AutoConfig {
+  /**
+   * config.json of a folder, the hub's cache or the hub; of a GGUF file with `gguf_file`.
+   * @throws Error when the model or file does not exist, or its model_type is not supported.
+   */
+  static async from_pretrained(name_or_path: string, options: PretrainedOptions = {}): Promise<LlamaConfig> {
+    const { hub, gguf_file } = pretrainedOptions('AutoConfig.from_pretrained', options)
+    if (gguf_file === undefined) return new LlamaConfig(await readJson(name_or_path, 'config.json', hub))
+    return new LlamaConfig((await openGguf(name_or_path, gguf_file, hub)).config)
+  }
+}
+
+/** Loads decoder models. */
+export class AutoModelForCausalLM {
+  /**
+   * Loads a model from a folder, the hub's cache or the hub, onto one device. With a `quantization_config` the linear layers
+   * are quantized to 4 bits as they are read; a checkpoint that is already quantized is taken as it is.
+   * `dtype` (or `torch_dtype`): of everything that is not quantized; default 'auto' = the checkpoint's own, float32 for GGUF.
+   * @throws Error naming the file, tensor or option at fault.
+   */
+  static async from_pretrained(name_or_path: string, options: PretrainedOptions = {}): Promise<LlamaForCausalLM> {
+    const o = pretrainedOptions('AutoModelForCausalLM.from_pretrained', options)
+    const device = Device.get(o.device)
+    const opened = await openModel(name_or_path, o.gguf_file, o.hub)
+    const { config, source } = opened
+    try {
+      const stored = config.quantization_config
+      if (stored && o.quantization_config) {
+        logger.warning(`${name_or_path} is already quantized: its own quantization_config is used, not the one given`)
+      }
+      const quantization = stored ? BitsAndBytesConfig.from_dict(stored) : o.quantization_config
+      const dtype = o.dtype === 'auto' ? (config.dtype ?? 'float32') : (parseDType(o.dtype) as FloatDType)
+      const parts = await buildModel(config, source, device, {
+        dtype,
+        quantization,
+        signal: options.signal,
+        progress: o.progress,
+      })
+      return new LlamaForCausalLM(config, parts, device, dtype, name_or_path, quantization, opened.generation)
+    } finally {
+      await source.close()
+    }
+  }
+}
+
+interface OpenedModel {
+  config: LlamaConfig
+  source: WeightSource
+  generation: GenerationDefaults
+}
+
+async function openModel(name: string, gguf: string | undefined, hub: HubOptions): Promise<OpenedModel> {
+  if (gguf !== undefined) {
+    const source = await openGguf(name, gguf, hub)
+    return { config: new LlamaConfig(source.config), source, generation: {} }
+  }
+  const config = new LlamaConfig(await readJson(name, 'config.json', hub))
+  const single = await resolve_file(name, MODEL_FILE, hub)
+  const index = single ?? (await resolve_file(name, MODEL_INDEX, hub))
+  if (!index) throw new Error(`${name}: has neither ${MODEL_FILE} nor ${MODEL_INDEX}`)
+  if (!single) {
+    const shards = new Set(parseWeightMap(index, await readFile(index, 'utf8')).values())
+    for (const shard of shards) await resolve_file(name, shard, hub)
+  }
+  const generation = await resolve_file(name, 'generation_config.json', hub)
+  return {
+    config,
+    source: await SafetensorsSource.open(dirname(index)),
+    generation: generation ? (JSON.parse(await readFile(generation, 'utf8')) as GenerationDefaults) : {},
+  }
+}
+
+async function openGguf(name: string, file: string, hub: HubOptions): Promise<GgufSource> {
+  const path = await resolve_file(name, file, hub)
+  if (!path) throw new Error(`${name}: has no file '${file}'`)
+  return GgufSource.open(path)
+}
+
+async function readJson(name: string, file: string, hub: HubOptions): Promise<Record<string, unknown>> {
+  const path = await resolve_file(name, file, hub)
+  if (!path) throw new Error(`${name}: has no ${file}`)
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
+  } catch (error) {
+    throw new Error(`${path}: not valid JSON: ${(error as Error).message}`, { cause: error })
+  }
+}

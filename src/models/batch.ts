@@ -1,0 +1,61 @@
+import type { Device } from '../tensor/device'
+import type { Scope } from '../tensor/scope'
+import { Tensor } from '../tensor/tensor'
+import type { Targets } from '../nn/loss'
+
+/** Sequences one after another, no padding: the only batch form inside. T tokens. */
+export interface PackedBatch {
+  /** int32 [T] */
+  input_ids: Int32Array
+  /** int32 [T], -100 = not a target; not shifted: labels[t] is the token at t. */
+  labels: Int32Array
+  /** int32 [T] */
+  position_ids: Int32Array
+  /** int32 [sequences + 1] */
+  cu_seqlens: Int32Array
+}
+
+export interface DeviceBatch {
+  ids: Tensor
+  positions: Tensor
+  cuSeqlens: Tensor
+  targets: Targets
+  /** How many tokens are predicted. */
+  numTargets: number
+}
+
+/** Row t predicts token t + 1 of the same sequence, where that is labelled. */
+function shiftedTargets(batch: PackedBatch): { rows: number[]; labels: number[] } {
+  const rows: number[] = []
+  const labels: number[] = []
+  for (let s = 0; s + 1 < batch.cu_seqlens.length; s++) {
+    for (let t = batch.cu_seqlens[s]! + 1; t < batch.cu_seqlens[s + 1]!; t++) {
+      if (batch.labels[t] === -100) continue
+      rows.push(t - 1)
+      labels.push(batch.labels[t]!)
+    }
+  }
+  return { rows, labels }
+}
+
+/** Number of tokens a batch predicts: what the loss of a step is divided by. */
+export function countTargets(batch: PackedBatch): number {
+  return shiftedTargets(batch).rows.length
+}
+
+/** Copies a batch to the device, into `scope`. @throws Error when a token id is outside the vocabulary. */
+export function toDevice(batch: PackedBatch, vocabSize: number, device: Device, scope: Scope): DeviceBatch {
+  for (const id of batch.input_ids) {
+    if (id < 0 || id >= vocabSize) throw new Error(`token id ${id} is outside the model's vocabulary of ${vocabSize}`)
+  }
+  const upload = (values: ArrayLike<number>): Tensor =>
+    scope.add(Tensor.from(Int32Array.from(values), { device, dtype: 'int32' }))
+  const { rows, labels } = shiftedTargets(batch)
+  return {
+    ids: upload(batch.input_ids),
+    positions: upload(batch.position_ids),
+    cuSeqlens: upload(batch.cu_seqlens),
+    targets: { rows: upload(rows), labels: upload(labels) },
+    numTargets: rows.length,
+  }
+}

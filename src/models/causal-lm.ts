@@ -1,0 +1,129 @@
+import type { GenerateInputs } from '../generation/generate'
+import type { GenerateOptions } from '../generation/options'
+import type { Attention } from '../nn/attention'
+import type { Embedding } from '../nn/embedding'
+import type { LinearLayer } from '../nn/linear'
+import type { MLP } from '../nn/mlp'
+import type { Parameter } from '../nn/parameter'
+import type { RMSNorm } from '../nn/rms-norm'
+import type { RotaryEmbedding } from '../nn/rope'
+import type { BitsAndBytesConfig } from '../quantization/config'
+import type { Device } from '../tensor/device'
+import type { FloatDType } from '../tensor/dtype'
+import type { LlamaConfig } from './config'
+import type { DecoderLayer } from './decoder-layer'
+import { forwardPadded, type ModelInputs, type ModelOutput } from './padded'
+import { forwardBackward, type StepResult } from './pass'
+import type { PackedBatch } from './batch'
+
+/** Fields of generation_config.json; `generate` reads its defaults here. */
+export type GenerationDefaults = Record<string, unknown>
+
+/** A place in the model where a linear layer sits, so that an adapter can wrap it. */
+export interface LinearSlot {
+  /** Module path as in the checkpoint, e.g. `model.layers.0.self_attn.q_proj`. */
+  name: string
+  get(): LinearLayer
+  set(layer: LinearLayer): void
+}
+
+export interface ModelParts {
+  embed_tokens: Embedding
+  layers: DecoderLayer[]
+  norm: RMSNorm
+  lm_head: LinearLayer
+  rotary: RotaryEmbedding
+}
+
+const attentionLinears = ['q_proj', 'k_proj', 'v_proj', 'o_proj'] as const
+const mlpLinears = ['gate_proj', 'up_proj', 'down_proj'] as const
+
+/**
+ * A Llama-family decoder with a language-model head. Everything is frozen until an adapter is put on it
+ * (`get_peft_model`). `from_pretrained` is on `AutoModelForCausalLM`.
+ */
+export class LlamaForCausalLM {
+  /** Activations are recomputed layer by layer in backward: less memory, about a third more time. */
+  private checkpointing = false
+
+  constructor(
+    readonly config: LlamaConfig,
+    readonly parts: ModelParts,
+    readonly device: Device,
+    /** Dtype of activations, embedding, norms and head. */
+    readonly dtype: FloatDType,
+    /** Where the weights came from; written into adapter_config.json. */
+    readonly name_or_path: string,
+    readonly quantization_config?: BitsAndBytesConfig | undefined,
+    readonly generation_config: GenerationDefaults = {},
+  ) {}
+
+  get is_gradient_checkpointing(): boolean {
+    return this.checkpointing
+  }
+
+  gradient_checkpointing_enable(): void {
+    this.checkpointing = true
+  }
+
+  gradient_checkpointing_disable(): void {
+    this.checkpointing = false
+  }
+
+  /**
+   * Logits, and the loss when labels are given, of a right- or left-padded batch. Logits [B, S, vocab] and hidden states
+   * [B, S, hidden] are zero where attention_mask is. The caller disposes of the tensors returned.
+   */
+  forward(inputs: ModelInputs): Promise<ModelOutput> {
+    return forwardPadded(this, inputs)
+  }
+
+  /** Accumulates gradients of the mean loss over the batch's targets into `named_parameters()`; returns that loss. */
+  forward_backward(batch: ModelInputs | PackedBatch): Promise<StepResult> {
+    return forwardBackward(this, batch)
+  }
+
+  /** Continues prompts; see GenerateOptions. Returns prompt and answer as ids, one array a row. */
+  async generate(inputs: GenerateInputs, options?: GenerateOptions): Promise<number[][]> {
+    // Loaded when called: generation is built on models, this method is only its usual name.
+    const { generate } = await import('../generation/generate.js')
+    return generate(this, inputs, options)
+  }
+
+  /** Every linear layer, in the order of the model's modules, the head last. */
+  *linearSlots(): Generator<LinearSlot> {
+    for (const layer of this.parts.layers) {
+      const prefix = `model.layers.${layer.index}`
+      for (const key of attentionLinears) yield slot(`${prefix}.self_attn.${key}`, layer.self_attn, key)
+      for (const key of mlpLinears) yield slot(`${prefix}.mlp.${key}`, layer.mlp, key)
+    }
+    yield slot('lm_head', this.parts, 'lm_head')
+  }
+
+  parameters(): Parameter[] {
+    return [...this.linearSlots()].flatMap((s) => s.get().parameters())
+  }
+
+  /** Trainable parameters by name; `.grad` holds a float32 tensor after a backward. */
+  named_parameters(): [string, Parameter][] {
+    return this.parameters().map((p) => [p.name, p])
+  }
+
+  /** Frees all weights. */
+  dispose(): void {
+    this.parts.embed_tokens.dispose()
+    for (const layer of this.parts.layers) layer.dispose()
+    this.parts.norm.dispose()
+    this.parts.lm_head.dispose()
+    this.parts.rotary.dispose()
+  }
+}
+
+function slot<K extends string>(
+  name: string,
+  owner: Attention | MLP | ModelParts,
+  key: K,
+): LinearSlot {
+  const record = owner as unknown as Record<K, LinearLayer>
+  return { name, get: () => record[key], set: (layer) => (record[key] = layer) }
+}

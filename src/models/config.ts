@@ -1,0 +1,105 @@
+import type { RopeParameters } from '../nn/rope'
+import type { FloatDType } from '../tensor/dtype'
+import { parseDType } from '../tensor/dtype'
+
+/** Decoder families of which this version has the arithmetic. */
+const supportedTypes = ['llama'] as const
+
+/**
+ * A Llama configuration with Hugging Face's field names; both the 4.x spelling (`rope_theta`, `rope_scaling`,
+ * `torch_dtype`) and that of 5.x (`rope_parameters`, `dtype`) are read. Fields it does not know are kept for writing back.
+ */
+export class LlamaConfig {
+  readonly model_type: string
+  readonly vocab_size: number
+  readonly hidden_size: number
+  readonly intermediate_size: number
+  readonly num_hidden_layers: number
+  readonly num_attention_heads: number
+  readonly num_key_value_heads: number
+  readonly head_dim: number
+  readonly max_position_embeddings: number
+  readonly rms_norm_eps: number
+  readonly rope_parameters: RopeParameters
+  readonly attention_bias: boolean
+  readonly mlp_bias: boolean
+  readonly tie_word_embeddings: boolean
+  readonly bos_token_id: number | null
+  readonly eos_token_id: number | number[] | null
+  readonly pad_token_id: number | null
+  /** Dtype of the checkpoint, when it says. */
+  readonly dtype: FloatDType | undefined
+  /** Default of `generate`'s option of this name. Training never caches. */
+  use_cache: boolean
+  private tensorParallel = 1
+
+  /** @throws Error on a model_type that is not supported, a missing size, sizes that do not fit, an unknown activation. */
+  constructor(private readonly raw: Record<string, unknown>) {
+    this.model_type = String(raw['model_type'] ?? 'llama')
+    if (!(supportedTypes as readonly string[]).includes(this.model_type)) {
+      throw new Error(`model type '${this.model_type}' is not supported; supported: ${supportedTypes.join(', ')}`)
+    }
+    this.vocab_size = this.size('vocab_size')
+    this.hidden_size = this.size('hidden_size')
+    this.intermediate_size = this.size('intermediate_size')
+    this.num_hidden_layers = this.size('num_hidden_layers')
+    this.num_attention_heads = this.size('num_attention_heads')
+    this.num_key_value_heads = this.size('num_key_value_heads', this.num_attention_heads)
+    this.head_dim = this.size('head_dim', this.hidden_size / this.num_attention_heads)
+    this.max_position_embeddings = this.size('max_position_embeddings', 2048)
+    this.rms_norm_eps = Number(raw['rms_norm_eps'] ?? 1e-6)
+    this.rope_parameters = ropeParameters(raw)
+    this.attention_bias = raw['attention_bias'] === true
+    this.mlp_bias = raw['mlp_bias'] === true
+    this.tie_word_embeddings = raw['tie_word_embeddings'] === true
+    this.bos_token_id = (raw['bos_token_id'] as number | null | undefined) ?? null
+    this.eos_token_id = (raw['eos_token_id'] as number | number[] | null | undefined) ?? null
+    this.pad_token_id = (raw['pad_token_id'] as number | null | undefined) ?? null
+    const dtype = raw['dtype'] ?? raw['torch_dtype']
+    this.dtype = typeof dtype === 'string' ? (parseDType(dtype) as FloatDType) : undefined
+    this.use_cache = raw['use_cache'] !== false
+    const activation = raw['hidden_act'] ?? 'silu'
+    if (activation !== 'silu') throw new Error(`config: hidden_act '${String(activation)}' is not supported; supported: silu`)
+    if (this.num_attention_heads % this.num_key_value_heads !== 0) {
+      throw new Error(
+        `config: num_attention_heads ${this.num_attention_heads} is not a multiple of num_key_value_heads ${this.num_key_value_heads}`,
+      )
+    }
+  }
+
+  /** Slices of Megatron's tensor parallelism at pre-training; 1 is exact and the only value supported. */
+  get pretraining_tp(): number {
+    return this.tensorParallel
+  }
+
+  set pretraining_tp(value: number) {
+    if (value !== 1) throw new Error(`config: pretraining_tp ${value} is not supported; 1 computes the same exactly`)
+    this.tensorParallel = value
+  }
+
+  /** `quantization_config` of the file, when its weights are already quantized. */
+  get quantization_config(): Record<string, unknown> | undefined {
+    return this.raw['quantization_config'] as Record<string, unknown> | undefined
+  }
+
+  /** The object to write as config.json. */
+  to_dict(): Record<string, unknown> {
+    return { ...this.raw, use_cache: this.use_cache }
+  }
+
+  private size(key: string, otherwise?: number): number {
+    const value = this.raw[key] ?? otherwise
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
+      throw new Error(`config: '${key}' must be a positive integer, got ${JSON.stringify(this.raw[key])}`)
+    }
+    return value
+  }
+}
+
+function ropeParameters(raw: Record<string, unknown>): RopeParameters {
+  const modern = raw['rope_parameters'] as Partial<RopeParameters> | undefined
+  const scaling = raw['rope_scaling'] as (Partial<RopeParameters> & { type?: string }) | null | undefined
+  const theta = Number(modern?.rope_theta ?? raw['rope_theta'] ?? 10000)
+  const rope_type = modern?.rope_type ?? scaling?.rope_type ?? scaling?.type ?? 'default'
+  return { ...scaling, ...modern, rope_theta: theta, rope_type }
+}

@@ -1,0 +1,122 @@
+import { z } from 'zod'
+import type { HubOptions } from '../files/hub'
+import { logger } from '../logging'
+import type { OptionSet } from '../options/declaration'
+import { parseOptions } from '../options/parse'
+import { renamed } from '../options/declaration'
+import type { BitsAndBytesConfig } from '../quantization/config'
+
+/** What `from_pretrained` of configs and models takes, with transformers' names. */
+export interface PretrainedOptions {
+  quantization_config?: BitsAndBytesConfig | null
+  /** 'auto' (default): the checkpoint's own; or 'float32', 'bfloat16', 'float16', with or without `torch.`. */
+  dtype?: string
+  torch_dtype?: string
+  /** `{ '': 0 }`, 'auto', 'cpu': the whole model on one device. */
+  device_map?: Record<string, number | string> | string | null
+  gguf_file?: string | null
+  revision?: string | null
+  token?: string | boolean | null
+  cache_dir?: string | null
+  local_files_only?: boolean
+  trust_remote_code?: boolean
+  /** Called after each tensor with how many are loaded. */
+  progress?: (done: number, total: number) => void
+  signal?: AbortSignal
+}
+
+interface ParsedOptions {
+  quantization_config: BitsAndBytesConfig | null
+  dtype: string
+  device_map: Record<string, number | string> | string | null
+  gguf_file: string | null
+  revision: string | null
+  token: string | boolean | null
+  cache_dir: string | null
+  local_files_only: boolean
+  trust_remote_code: boolean
+}
+
+const text = z.string().nullable()
+
+function optionSet(owner: string): OptionSet<ParsedOptions> {
+  return {
+    owner,
+    options: {
+      quantization_config: {
+        schema: z.custom<BitsAndBytesConfig | null>((v) => v === null || (v as BitsAndBytesConfig).quant_method === 'bitsandbytes', 'a BitsAndBytesConfig'),
+        default: null,
+        doc: 'How to quantize the linear layers while loading.',
+      },
+      dtype: {
+        schema: z.string(),
+        default: 'auto',
+        doc: "Dtype of what is not quantized; 'auto' is the checkpoint's own.",
+        aliases: { torch_dtype: renamed },
+      },
+      device_map: {
+        schema: z.union([z.string(), z.record(z.string(), z.union([z.int(), z.string()]))]).nullable(),
+        default: null,
+        doc: 'The one device of the whole model.',
+      },
+      gguf_file: { schema: text, default: null, doc: 'A GGUF file of the folder or repository to read.' },
+      revision: { schema: text, default: null, doc: 'Branch, tag or commit.' },
+      token: { schema: z.union([z.string(), z.boolean()]).nullable(), default: null, doc: 'Hub token.' },
+      cache_dir: { schema: text, default: null, doc: 'Cache folder in place of the hub cache.' },
+      local_files_only: { schema: z.boolean(), default: false, doc: 'Use the cache only.' },
+      trust_remote_code: { schema: z.boolean(), default: false, doc: 'Accepted; no remote code is ever run.' },
+    },
+    refused: {
+      attn_implementation: { default: null, neutral: ['eager', 'sdpa'], reason: 'there is one implementation of attention.' },
+      load_in_4bit: { default: false, reason: 'give quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }).' },
+      load_in_8bit: { default: false, reason: 'LLM.int8 layers are not built yet.' },
+      max_memory: { default: null, reason: 'the whole model is on one device.' },
+      offload_folder: { default: null, reason: 'the whole model is on one device.' },
+      low_cpu_mem_usage: { default: true, reason: 'tensors are always loaded one at a time.' },
+    },
+  }
+}
+
+/** Checks the options of `owner`; what belongs to the hub comes out as HubOptions. */
+export function pretrainedOptions(
+  owner: string,
+  options: PretrainedOptions,
+): {
+  quantization_config: BitsAndBytesConfig | undefined
+  dtype: string
+  device: string
+  gguf_file: string | undefined
+  hub: HubOptions
+  progress: PretrainedOptions['progress']
+} {
+  const { progress, signal, ...rest } = options
+  const o = parseOptions(optionSet(owner), rest)
+  if (o.trust_remote_code) logger.warning_once('trust_remote_code: no code of a model repository is ever run')
+  const hub: HubOptions = {}
+  if (o.revision !== null) hub.revision = o.revision
+  if (o.token !== null) hub.token = o.token
+  if (o.cache_dir !== null) hub.cache_dir = o.cache_dir
+  if (o.local_files_only) hub.local_files_only = true
+  if (signal) hub.signal = signal
+  return {
+    quantization_config: o.quantization_config ?? undefined,
+    dtype: o.dtype,
+    device: deviceOf(o.device_map),
+    gguf_file: o.gguf_file ?? undefined,
+    hub,
+    progress,
+  }
+}
+
+/** This build has one device, the CPU; a map that asks for GPU 0 gets it with a warning, so that the article's cell runs anywhere. */
+function deviceOf(map: ParsedOptions['device_map']): string {
+  const wanted = typeof map === 'object' && map !== null ? Object.values(map) : [map ?? 'auto']
+  if (new Set(wanted).size > 1) throw new TypeError('device_map: a model is on one device; give { "": device }')
+  const device = wanted[0] ?? 'auto'
+  if (device === 'auto' || device === 'cpu') return 'cpu'
+  if (typeof device === 'number' || /^cuda(:\d+)?$/.test(device)) {
+    logger.warning(`device_map asks for GPU ${String(device)}; this build has no CUDA backend, the model is on the CPU`)
+    return 'cpu'
+  }
+  throw new TypeError(`device_map: unknown device '${device}'; known: auto, cpu, 0`)
+}

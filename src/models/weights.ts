@@ -1,0 +1,116 @@
+import { Checkpoint } from '../files/checkpoint'
+import { GgufCheckpoint } from '../files/gguf-llama'
+import { addon } from '../native/addon'
+import type { Device } from '../tensor/device'
+import { fromSafetensorsDType, isFloat, type DType, type FloatDType } from '../tensor/dtype'
+import { copy } from '../tensor/ops'
+import { Tensor } from '../tensor/tensor'
+
+/** Where a model's tensors come from, by checkpoint key. */
+export interface WeightSource {
+  has(name: string): boolean
+  names(): string[]
+  /** Shape as stored. @throws Error when the name is missing. */
+  shape(name: string): number[]
+  /** The tensor on the device; converted when `dtype` is given, else as stored. The caller owns it. */
+  load(name: string, device: Device, dtype?: FloatDType): Promise<Tensor>
+  /** Raw bytes, for small things such as a quant state's JSON. */
+  bytes(name: string): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+/** A folder of safetensors files; byte ranges go from the file to the device without passing through JavaScript. */
+export class SafetensorsSource implements WeightSource {
+  private constructor(private readonly checkpoint: Checkpoint) {}
+
+  static async open(folder: string): Promise<SafetensorsSource> {
+    return new SafetensorsSource(await Checkpoint.open(folder))
+  }
+
+  has(name: string): boolean {
+    return this.checkpoint.tensors.has(name)
+  }
+
+  names(): string[] {
+    return [...this.checkpoint.tensors.keys()]
+  }
+
+  shape(name: string): number[] {
+    return this.info(name).shape
+  }
+
+  async load(name: string, device: Device, dtype?: FloatDType): Promise<Tensor> {
+    const info = this.info(name)
+    const stored = device.empty(info.shape, fromSafetensorsDType(info.dtype))
+    try {
+      await addon().tensor_read_file(stored.handle, info.file, info.offset)
+    } catch (error) {
+      stored.dispose()
+      throw error
+    }
+    return converted(stored, dtype, name)
+  }
+
+  bytes(name: string): Promise<Uint8Array> {
+    return this.checkpoint.read(name)
+  }
+
+  close(): Promise<void> {
+    return this.checkpoint.close()
+  }
+
+  private info(name: string): NonNullable<ReturnType<Checkpoint['tensors']['get']>> {
+    const info = this.checkpoint.tensors.get(name)
+    if (!info) throw new Error(`${this.checkpoint.folder}: the checkpoint has no tensor '${name}'`)
+    return info
+  }
+}
+
+/** A GGUF file; block formats are dequantized to float32. */
+export class GgufSource implements WeightSource {
+  private constructor(private readonly gguf: GgufCheckpoint) {}
+
+  static async open(path: string): Promise<GgufSource> {
+    return new GgufSource(await GgufCheckpoint.open(path))
+  }
+
+  get config(): Record<string, unknown> {
+    return this.gguf.config
+  }
+
+  has(name: string): boolean {
+    return this.gguf.tensors.has(name)
+  }
+
+  names(): string[] {
+    return [...this.gguf.tensors.keys()]
+  }
+
+  shape(name: string): number[] {
+    const info = this.gguf.tensors.get(name)
+    if (!info) throw new Error(`${this.gguf.file.path}: the file has no tensor '${name}'`)
+    return info.shape
+  }
+
+  async load(name: string, device: Device, dtype?: FloatDType): Promise<Tensor> {
+    const values = await this.gguf.read(name)
+    return converted(Tensor.from(values, { shape: this.shape(name), device }), dtype, name)
+  }
+
+  bytes(name: string): Promise<Uint8Array> {
+    return Promise.reject(new Error(`${this.gguf.file.path}: '${name}' has no raw form in a GGUF file`))
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+function converted(stored: Tensor, dtype: FloatDType | undefined, name: string): Tensor {
+  if (dtype === undefined || stored.dtype === dtype) return stored
+  if (!isFloat(stored.dtype as DType)) throw new Error(`'${name}' is ${stored.dtype}; expected a float dtype`)
+  const out = stored.device.empty(stored.shape, dtype)
+  copy(stored, out)
+  stored.dispose()
+  return out
+}

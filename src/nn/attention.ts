@@ -1,0 +1,140 @@
+import { addon } from '../native/addon'
+import { copy } from '../tensor/ops'
+import type { Tensor } from '../tensor/tensor'
+import type { Context } from './context'
+import type { LinearLayer } from './linear'
+import type { RotaryEmbedding } from './rope'
+
+export interface AttentionShape {
+  heads: number
+  kvHeads: number
+  headDim: number
+  /** Keys a query may look back to; 0 = all. */
+  window: number
+}
+
+/** q, k, v after rotation, the heads' output before o_proj, and lse [heads, T]. */
+export interface AttentionSaved {
+  q: Tensor
+  k: Tensor
+  v: Tensor
+  out: Tensor
+  lse: Tensor
+}
+
+/** Keys and values of one layer for one growing sequence: [capacity, kvHeads * headDim] each. */
+export interface LayerCache {
+  k: Tensor
+  v: Tensor
+}
+
+/** Where a pass that continues a cached sequence stands. */
+export interface CachePosition {
+  /** Tokens already in the cache. */
+  past: number
+  /** int32 [2] = [0, past + T] */
+  cuKeys: Tensor
+}
+
+/** Causal self-attention with grouped key/value heads and rotary positions. */
+export class Attention {
+  constructor(
+    public q_proj: LinearLayer,
+    public k_proj: LinearLayer,
+    public v_proj: LinearLayer,
+    public o_proj: LinearLayer,
+    readonly shape: AttentionShape,
+    readonly rotary: RotaryEmbedding,
+  ) {}
+
+  private get scale(): number {
+    return 1 / Math.sqrt(this.shape.headDim)
+  }
+
+  forward(x: Tensor, ctx: Context): { y: Tensor; saved: AttentionSaved } {
+    const { q, k, v } = this.project(x, ctx)
+    const { out, lse } = this.attend(q, k, v, ctx, ctx.cuSeqlens)
+    return { y: this.o_proj.forward(out, ctx), saved: { q, k, v, out, lse } }
+  }
+
+  /** Appends x's keys and values to the cache and attends to all of it. */
+  forwardCached(x: Tensor, ctx: Context, cache: LayerCache, at: CachePosition): Tensor {
+    const { q, k, v } = this.project(x, ctx)
+    const end = at.past + x.rows
+    for (const [fresh, kept] of [
+      [k, cache.k],
+      [v, cache.v],
+    ] as const) {
+      const slot = ctx.scope.add(kept.slice(at.past, end))
+      copy(fresh, slot)
+    }
+    const keys = ctx.scope.add(cache.k.slice(0, end))
+    const values = ctx.scope.add(cache.v.slice(0, end))
+    const { out } = this.attend(q, keys, values, ctx, at.cuKeys)
+    return this.o_proj.forward(out, ctx)
+  }
+
+  /** Returns dx, or undefined when nothing below needs it; the saved tensors are freed with ctx's scope by the caller. */
+  backward(dy: Tensor, x: Tensor, saved: AttentionSaved, ctx: Context, skipInput: boolean): Tensor | undefined {
+    const { q, k, v, out, lse } = saved
+    const { heads, kvHeads, window } = this.shape
+    const dout = this.o_proj.backward(dy, out, ctx)!
+    const dq = ctx.scope.empty(q.shape, q.dtype)
+    const dk = ctx.scope.empty(k.shape, k.dtype)
+    const dv = ctx.scope.empty(v.shape, v.dtype)
+    addon().attention_backward(
+      dout.handle,
+      q.handle,
+      k.handle,
+      v.handle,
+      out.handle,
+      lse.handle,
+      ctx.cuSeqlens.handle,
+      dq.handle,
+      dk.handle,
+      dv.handle,
+      heads,
+      kvHeads,
+      this.scale,
+      window,
+    )
+    ctx.scope.free(dout)
+    this.rotary.rotate(dq, ctx.positions, true)
+    this.rotary.rotate(dk, ctx.positions, true)
+    const skip = { skip: skipInput }
+    const dx = this.q_proj.backward(dq, x, ctx, skip)
+    const into = dx ? { into: dx } : skip
+    this.k_proj.backward(dk, x, ctx, into)
+    this.v_proj.backward(dv, x, ctx, into)
+    return dx
+  }
+
+  private project(x: Tensor, ctx: Context): { q: Tensor; k: Tensor; v: Tensor } {
+    const q = this.q_proj.forward(x, ctx)
+    const k = this.k_proj.forward(x, ctx)
+    const v = this.v_proj.forward(x, ctx)
+    this.rotary.rotate(q, ctx.positions)
+    this.rotary.rotate(k, ctx.positions)
+    return { q, k, v }
+  }
+
+  private attend(q: Tensor, k: Tensor, v: Tensor, ctx: Context, cuKeys: Tensor): { out: Tensor; lse: Tensor } {
+    const { heads, kvHeads, window } = this.shape
+    const out = ctx.scope.empty(q.shape, q.dtype)
+    const lse = ctx.scope.empty([heads, q.rows], 'float32')
+    addon().attention_forward(
+      q.handle,
+      k.handle,
+      v.handle,
+      ctx.cuSeqlens.handle,
+      cuKeys.handle,
+      out.handle,
+      lse.handle,
+      heads,
+      kvHeads,
+      this.scale,
+      window,
+    )
+    return { out, lse }
+  }
+}

@@ -1,0 +1,97 @@
+import { addon } from '../native/addon'
+import type { Device } from '../tensor/device'
+import type { FloatDType } from '../tensor/dtype'
+import { copy, matmul } from '../tensor/ops'
+import type { Tensor } from '../tensor/tensor'
+import type { Context } from './context'
+import type { InputGradient, LinearLayer } from './linear'
+import { LoraLinear, type LoraSettings } from './lora'
+import { Parameter } from './parameter'
+
+/**
+ * DoRA (Liu et al. 2024): y = g * lora(x) with g[j] = magnitude[j] / norm_j(W + scaling * B @ A), the norm over a row. As
+ * PEFT does, the norm is a constant for the gradient and is taken anew in each forward. The bias stays outside of g.
+ */
+export class DoraLinear extends LoraLinear {
+  constructor(
+    base: LinearLayer,
+    lora_A: Parameter,
+    lora_B: Parameter,
+    settings: LoraSettings,
+    /** float [out] */
+    readonly magnitude: Parameter,
+  ) {
+    super(base, lora_A, lora_B, settings)
+    if (base.bias) throw new Error(`'${base.name}' has a bias; use_dora works on layers without one`)
+    if (settings.dropout > 0) throw new Error('use_dora needs lora_dropout 0')
+  }
+
+  /** The magnitude starts as the norm itself, so that y starts as the LoRA layer's. */
+  static create(
+    base: LinearLayer,
+    lora_A: Parameter,
+    lora_B: Parameter,
+    settings: LoraSettings,
+    key: string,
+  ): DoraLinear {
+    const magnitude = new Parameter(key, base.device.empty([base.outFeatures], lora_A.data.dtype))
+    const layer = new DoraLinear(base, lora_A, lora_B, settings, magnitude)
+    const norm = layer.weightNorm(base.device, false)
+    copy(norm, magnitude.data)
+    norm.dispose()
+    return layer
+  }
+
+  override forward(x: Tensor, ctx: Context): Tensor {
+    const y = super.forward(x, ctx)
+    if (!this.enabled) return y
+    const inverse = ctx.scope.add(this.weightNorm(ctx.scope.device, true))
+    this.scaleColumns(y, this.gain(inverse, ctx), y)
+    return y
+  }
+
+  override backward(dy: Tensor, x: Tensor, ctx: Context, dx: InputGradient = {}): Tensor | undefined {
+    const plain = super.forward(x, ctx)
+    const perRow = ctx.scope.empty([this.outFeatures], 'float32')
+    addon().dot_columns(dy.handle, plain.handle, perRow.handle, 0)
+    ctx.scope.free(plain)
+    const inverse = ctx.scope.add(this.weightNorm(ctx.scope.device, true))
+    const [row, inv] = [perRow, inverse].map((t) => ctx.scope.add(t.view([1, this.outFeatures])))
+    addon().dot_columns(row!.handle, inv!.handle, this.magnitude.gradient().handle, 1)
+    const scaled = ctx.scope.empty(dy.shape, dy.dtype)
+    this.scaleColumns(dy, this.gain(inverse, ctx), scaled)
+    return super.backward(scaled, x, ctx, dx)
+  }
+
+  /** magnitude / norm, float32 [out] */
+  private gain(inverse: Tensor, ctx: Context): Tensor {
+    const gain = ctx.scope.empty([1, this.outFeatures], 'float32')
+    const magnitude = ctx.scope.add(this.magnitude.data.view([1, this.outFeatures]))
+    this.scaleColumns(magnitude, inverse, gain)
+    return ctx.scope.add(gain.view([this.outFeatures]))
+  }
+
+  private scaleColumns(x: Tensor, gain: Tensor, out: Tensor): void {
+    addon().scale_rows(x.handle, gain.handle, out.handle, true)
+  }
+
+  /** Row norms of base weight + scaling * B @ A, or one over them; float32 [out], the caller's. */
+  private weightNorm(device: Device, inverse: boolean): Tensor {
+    using scope = device.scope()
+    const dense = scope.add(this.base.denseWeight())
+    const weight = scope.empty(dense.shape, 'float32')
+    copy(dense, weight)
+    matmul(this.lora_B.data, this.lora_A.data, weight, {
+      alpha: this.settings.scaling,
+      beta: 1,
+      operand: this.lora_A.data.dtype as FloatDType,
+    })
+    const norm = scope.empty([this.outFeatures], 'float32')
+    addon().row_norm(weight.handle, norm.handle, inverse)
+    return scope.keep(norm)
+  }
+
+  override ownParameters(): Parameter[] {
+    return [...super.ownParameters(), this.magnitude]
+  }
+}

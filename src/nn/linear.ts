@@ -1,0 +1,97 @@
+import { addon } from '../native/addon'
+import type { Device } from '../tensor/device'
+import type { FloatDType } from '../tensor/dtype'
+import { copy, matmul } from '../tensor/ops'
+import type { Tensor } from '../tensor/tensor'
+import type { Context } from './context'
+import { Parameter } from './parameter'
+
+/** How a backward hands over the gradient of its input. */
+export interface InputGradient {
+  /** Add to this tensor instead of making a new one. */
+  into?: Tensor
+  /** Nothing below needs it: skip the product and return undefined. */
+  skip?: boolean
+}
+
+/**
+ * A layer x [T, in] -> y [T, out]. Nothing is saved between forward and backward: whoever calls backward has kept x or
+ * made it again.
+ */
+export interface LinearLayer {
+  /** Module path as in the checkpoint, e.g. `model.layers.0.self_attn.q_proj`. */
+  readonly name: string
+  readonly inFeatures: number
+  readonly outFeatures: number
+  /** y in `ctx.scope`; x's dtype, or autocast's for a layer that is not quantized. */
+  forward(x: Tensor, ctx: Context): Tensor
+  /** Accumulates parameter gradients from dy [T, out]; returns dx = dy @ W [T, in] in x's dtype. */
+  backward(dy: Tensor, x: Tensor, ctx: Context, dx?: InputGradient): Tensor | undefined
+  readonly device: Device
+  /** [out], in the model's dtype. */
+  bias?: Tensor | undefined
+  /** Set when the bias trains; its data is `bias` itself. */
+  trainedBias: Parameter | undefined
+  parameters(): Parameter[]
+  /** The weight as a new [out, in] tensor of its own dtype. */
+  denseWeight(): Tensor
+  dispose(): void
+}
+
+/** y = x @ weight^T + bias, weight [out, in]. Frozen unless `trainedWeight` or `trainedBias` is set. */
+export class Linear implements LinearLayer {
+  trainedWeight: Parameter | undefined
+  trainedBias: Parameter | undefined
+
+  constructor(
+    readonly name: string,
+    readonly weight: Tensor,
+    readonly bias?: Tensor | undefined,
+  ) {}
+
+  get device(): Device {
+    return this.weight.device
+  }
+
+  get inFeatures(): number {
+    return this.weight.shape[1]!
+  }
+
+  get outFeatures(): number {
+    return this.weight.shape[0]!
+  }
+
+  forward(x: Tensor, ctx: Context): Tensor {
+    const dtype = ctx.autocast ?? (x.dtype as FloatDType)
+    const y = ctx.scope.empty([x.rows, this.outFeatures], dtype)
+    matmul(x, this.weight, y, { transposeB: true, operand: dtype })
+    if (this.bias) addon().add_bias(y.handle, this.bias.handle, y.handle)
+    return y
+  }
+
+  backward(dy: Tensor, x: Tensor, ctx: Context, dx: InputGradient = {}): Tensor | undefined {
+    const operand = ctx.autocast ?? (x.dtype as FloatDType)
+    if (this.trainedWeight) matmul(dy, x, this.trainedWeight.gradient(), { transposeA: true, beta: 1, operand })
+    if (this.trainedBias) addon().sum_rows(dy.handle, this.trainedBias.gradient().handle, 1)
+    if (dx.skip) return undefined
+    const out = dx.into ?? ctx.scope.empty([x.rows, this.inFeatures], x.dtype)
+    matmul(dy, this.weight, out, { beta: dx.into ? 1 : 0, operand })
+    return out
+  }
+
+  parameters(): Parameter[] {
+    return [this.trainedWeight, this.trainedBias].filter((p) => p !== undefined)
+  }
+
+  denseWeight(): Tensor {
+    const weight = this.weight.device.empty(this.weight.shape, this.weight.dtype)
+    copy(this.weight, weight)
+    return weight
+  }
+
+  dispose(): void {
+    this.weight.dispose()
+    this.bias?.dispose()
+    for (const p of this.parameters()) p.zeroGrad()
+  }
+}

@@ -1,0 +1,111 @@
+import { addon } from '../native/addon'
+import { dequantizeWeight, disposeWeight, plainAbsmax, type Weight4bit } from '../quantization/weight-4bit'
+import type { Device } from '../tensor/device'
+import type { FloatDType } from '../tensor/dtype'
+import { add, copy } from '../tensor/ops'
+import type { Tensor } from '../tensor/tensor'
+import type { Context } from './context'
+import type { InputGradient, LinearLayer } from './linear'
+import type { Parameter } from './parameter'
+
+/**
+ * y = x @ W^T + bias with W in 4 bits, as bitsandbytes' Linear4bit: x and bias are rounded to the compute dtype, the
+ * product is rounded to it and cast back to x's dtype. Backward takes W in its own dtype. The weight is frozen.
+ */
+export class Linear4bit implements LinearLayer {
+  trainedBias: Parameter | undefined
+
+  constructor(
+    readonly name: string,
+    readonly weight: Weight4bit,
+    readonly computeDtype: FloatDType,
+    readonly bias?: Tensor | undefined,
+  ) {}
+
+  get device(): Device {
+    return this.weight.codes.device
+  }
+
+  get outFeatures(): number {
+    return this.weight.shape[0]
+  }
+
+  get inFeatures(): number {
+    return this.weight.shape[1]
+  }
+
+  forward(x: Tensor, ctx: Context): Tensor {
+    const compute = ctx.autocast ?? this.computeDtype
+    const y = this.product(x, compute, compute, true, ctx)
+    if (this.bias) addon().add_bias(y.handle, this.roundedBias(compute, ctx).handle, y.handle)
+    return this.castTo(x.dtype as FloatDType, y, ctx)
+  }
+
+  backward(dy: Tensor, x: Tensor, ctx: Context, dx: InputGradient = {}): Tensor | undefined {
+    if (this.trainedBias) addon().sum_rows(dy.handle, this.trainedBias.gradient().handle, 1)
+    if (dx.skip) return undefined
+    const compute = ctx.autocast ?? this.computeDtype
+    const product = this.product(dy, compute, this.weight.dtype, false, ctx, dx.into)
+    if (product === dx.into) return product
+    const result = this.castTo(x.dtype as FloatDType, product, ctx)
+    if (!dx.into) return result
+    add(dx.into, result, dx.into)
+    return dx.into
+  }
+
+  /** x @ W^T or x @ W, rounded to `compute`; added to `into` when its dtype is the compute dtype. */
+  private product(
+    x: Tensor,
+    compute: FloatDType,
+    weightDtype: FloatDType,
+    transpose: boolean,
+    ctx: Context,
+    into?: Tensor,
+  ): Tensor {
+    const [rows, cols] = this.weight.shape
+    const accumulate = into?.dtype === compute
+    const out = accumulate ? into : ctx.scope.empty([x.rows, transpose ? rows : cols], compute)
+    addon().matmul_4bit(
+      x.handle,
+      this.weight.codes.handle,
+      plainAbsmax(this.weight.absmax, ctx.scope).handle,
+      out.handle,
+      rows,
+      cols,
+      this.weight.quantType,
+      this.weight.blocksize,
+      transpose,
+      1,
+      accumulate ? 1 : 0,
+      weightDtype,
+      compute,
+    )
+    return out
+  }
+
+  private roundedBias(compute: FloatDType, ctx: Context): Tensor {
+    return this.castTo(compute, this.bias!, ctx, false)
+  }
+
+  private castTo(dtype: FloatDType, x: Tensor, ctx: Context, free = true): Tensor {
+    if (x.dtype === dtype) return x
+    const out = ctx.scope.empty(x.shape, dtype)
+    copy(x, out)
+    if (free) ctx.scope.free(x)
+    return out
+  }
+
+  parameters(): Parameter[] {
+    return this.trainedBias ? [this.trainedBias] : []
+  }
+
+  denseWeight(): Tensor {
+    return dequantizeWeight(this.weight)
+  }
+
+  dispose(): void {
+    disposeWeight(this.weight)
+    this.bias?.dispose()
+    this.trainedBias?.zeroGrad()
+  }
+}

@@ -1,0 +1,37 @@
+import { fill } from '../tensor/ops'
+import type { Tensor } from '../tensor/tensor'
+
+/** A trainable tensor and its gradient. Frozen weights are plain tensors and need no Parameter. */
+export class Parameter {
+  /** float32, the shape of `data`; undefined before the first backward and after `zeroGrad`. Backward accumulates. */
+  grad: Tensor | undefined
+
+  constructor(
+    /** The checkpoint key, e.g. `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`. */
+    readonly name: string,
+    readonly data: Tensor,
+  ) {}
+
+  get numel(): number {
+    return this.data.numel
+  }
+
+  /** The gradient to accumulate into, zero when it was undefined. */
+  gradient(): Tensor {
+    if (!this.grad) {
+      this.grad = this.data.device.empty(this.data.shape, 'float32')
+      fill(this.grad, 0)
+    }
+    return this.grad
+  }
+
+  zeroGrad(): void {
+    this.grad?.dispose()
+    this.grad = undefined
+  }
+
+  dispose(): void {
+    this.zeroGrad()
+    this.data.dispose()
+  }
+}

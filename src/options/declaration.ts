@@ -1,0 +1,51 @@
+/** What a zod schema offers to this folder. Written out so that public declaration files need no zod. */
+export interface Schema<T> {
+  safeParse(
+    value: unknown,
+  ): { success: true; data: T } | { success: false; error: { issues: { message: string }[] } }
+}
+
+/** One option, declared once: parsing, `--help`, defaults and error messages all read it. */
+export interface Option<T> {
+  readonly schema: Schema<T>
+  readonly default: T
+  /** One or two sentences: what it does, unit, what null means. */
+  readonly doc: string
+  /** Other spellings of this option, each with the conversion of its value to this option's. */
+  readonly aliases?: Readonly<Record<string, (value: unknown) => unknown>>
+}
+
+/** An option of the reference libraries that this version does not implement: only neutral values pass. */
+export interface Refused {
+  /** Value reported by `to_dict`, and always accepted. */
+  readonly default: unknown
+  /** Further values that ask for nothing. `null` and `undefined` always do. */
+  readonly neutral?: readonly unknown[]
+  /** Completes the sentence "... is not supported: ". */
+  readonly reason: string
+}
+
+/** The options of one class, `T` being the values after parsing. */
+export interface OptionSet<T> {
+  /** Class name, opens every error message. */
+  readonly owner: string
+  readonly options: { readonly [K in keyof T]-?: Option<T[K]> }
+  readonly refused: Readonly<Record<string, Refused>>
+}
+
+/** Alias conversion for a plain renaming. */
+export const renamed = (value: unknown): unknown => value
+
+/** The declarations by name, for code that walks over them. */
+export function optionTable(set: OptionSet<object>): Readonly<Record<string, Option<unknown>>> {
+  return set.options as Record<string, Option<unknown>>
+}
+
+/** Every spelling that `parseOptions` knows: options, their aliases, refused ones. */
+export function knownNames(set: OptionSet<object>): string[] {
+  const names = Object.entries(optionTable(set)).flatMap(([name, option]) => [
+    name,
+    ...Object.keys(option.aliases ?? {}),
+  ])
+  return [...names, ...Object.keys(set.refused)]
+}

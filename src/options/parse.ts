@@ -1,0 +1,96 @@
+import { isDeepStrictEqual } from 'node:util'
+
+import { type Option, type OptionSet, type Refused, knownNames, optionTable } from './declaration'
+import { describeSchema } from './describe'
+import { unknownNameError } from './nearest'
+
+/** How a value is written in an error message: short, with its type where the text alone would mislead. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return `'${value.length > 80 ? value.slice(0, 77) + '...' : value}'`
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'function') return `a function`
+  if (value === null || typeof value !== 'object') return String(value)
+  if (value instanceof Map || value instanceof Set) return `a ${value.constructor.name}`
+  try {
+    const text = JSON.stringify(value)
+    return text.length > 80 ? text.slice(0, 77) + '...' : text
+  } catch {
+    return Object.prototype.toString.call(value)
+  }
+}
+
+function checkedValue(owner: string, spelling: string, option: Option<unknown>, value: unknown): unknown {
+  const result = option.schema.safeParse(value)
+  if (result.success) return result.data
+  throw new TypeError(`[${owner}] ${spelling}: got ${show(value)}, needs ${describeSchema(option.schema)}`)
+}
+
+function refuse(owner: string, name: string, refused: Refused, value: unknown): void {
+  const neutral = [undefined, null, refused.default, ...(refused.neutral ?? [])]
+  if (neutral.some((n) => isDeepStrictEqual(n, value))) return
+  throw new TypeError(`[${owner}] ${name} = ${show(value)} is not supported: ${refused.reason}`)
+}
+
+/**
+ * Checks what a user gave against the declarations and fills in the defaults. `undefined` means "not given".
+ *
+ * Throws `TypeError`: unknown name (with the nearest known one), wrong type or range (with the value and what fits), an
+ * option this version refuses, one option given twice in different spellings with different values.
+ * With `unknown: 'ignore'`, names never heard of are skipped: readers of files written by newer versions.
+ */
+export function parseOptions<T extends object>(
+  set: OptionSet<T>,
+  given: object,
+  { unknown = 'throw' }: { unknown?: 'throw' | 'ignore' } = {},
+): T {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new TypeError(`[${set.owner}] got ${show(given)}, needs an object of options`)
+  }
+  const values: Record<string, unknown> = {}
+  const chosenBy: Record<string, string> = {}
+  const options = optionTable(set)
+  const canonical = new Map<string, string>()
+  for (const [name, option] of Object.entries(options)) {
+    // A fresh copy each time: two argument objects must not share a default array or dictionary.
+    values[name] = structuredClone(option.default)
+    for (const spelling of [name, ...Object.keys(option.aliases ?? {})]) canonical.set(spelling, name)
+  }
+  for (const [spelling, raw] of Object.entries(given)) {
+    if (raw === undefined) continue
+    const name = canonical.get(spelling)
+    const option = name === undefined ? undefined : options[name]
+    if (name === undefined || option === undefined) {
+      const refused = Object.hasOwn(set.refused, spelling) ? set.refused[spelling] : undefined
+      if (refused) refuse(set.owner, spelling, refused, raw)
+      else if (unknown === 'throw') throw unknownNameError(set.owner, spelling, knownNames(set))
+      continue
+    }
+    const convert = spelling === name ? undefined : option.aliases?.[spelling]
+    const value = checkedValue(set.owner, spelling, option, convert ? convert(raw) : raw)
+    // A second spelling that only repeats the default asks for nothing: scripts often pass warmup_ratio 0 and warmup_steps 100.
+    if (isDeepStrictEqual(value, option.default) && name in chosenBy) continue
+    const before = chosenBy[name]
+    if (
+      before !== undefined &&
+      !isDeepStrictEqual(values[name], value) &&
+      !isDeepStrictEqual(values[name], option.default)
+    ) {
+      throw new TypeError(
+        `[${set.owner}] ${before} and ${spelling} are one option, given twice: ${show(values[name])} and ${show(value)}`,
+      )
+    }
+    values[name] = value
+    chosenBy[name] = spelling
+  }
+  return values as T
+}
+
+/** All options with their values as JSON holds them, the refused ones with their defaults; keys sorted as Python's writers do. */
+export function optionsToDict(set: OptionSet<object>, values: object): Record<string, unknown> {
+  const held = values as Record<string, unknown>
+  const all: [string, unknown][] = [
+    ...Object.keys(optionTable(set)).map((name): [string, unknown] => [name, held[name]]),
+    ...Object.entries(set.refused).map(([name, refused]): [string, unknown] => [name, refused.default]),
+  ]
+  return Object.fromEntries(structuredClone(all).sort(([a], [b]) => (a < b ? -1 : 1)))
+}

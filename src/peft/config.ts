@@ -1,0 +1,66 @@
+import type { OptionSet } from '../options/declaration'
+import { optionsToDict, parseOptions } from '../options/parse'
+import { type LoraOptions, type RefusedLoraOption, loraOptionSet } from './options'
+
+/** What the constructor takes; the refused options pass only with their neutral values. */
+export type LoraInit = Partial<LoraOptions> & { [name in RefusedLoraOption]?: unknown }
+
+export interface LoraConfig extends LoraOptions {}
+
+/**
+ * LoRA settings with the names and defaults of PEFT: `y = W x + scale * B A dropout(x)`, A (r, inputs), B (outputs, r),
+ * `scale = lora_alpha / r`.
+ *
+ * Throws `TypeError` on an unknown name, a wrong value, a combination PEFT rejects, and an option this version refuses.
+ */
+export class LoraConfig {
+  static readonly options: OptionSet<LoraOptions> = loraOptionSet
+
+  constructor(init: LoraInit = {}) {
+    Object.assign(this, parseOptions(loraOptionSet, init))
+    this.#check()
+  }
+
+  #check(): void {
+    const byText = typeof this.target_modules === 'string'
+    const all = (pattern: unknown): boolean =>
+      pattern === null || (Array.isArray(pattern) && pattern.length === 0)
+    if (byText && this.layers_to_transform !== null) {
+      throw new TypeError(
+        "[LoraConfig] layers_to_transform needs a list in target_modules, not a regular expression or 'all-linear'",
+      )
+    }
+    if (byText && this.layers_pattern !== null) {
+      throw new TypeError(
+        "[LoraConfig] layers_pattern needs a list in target_modules, not a regular expression or 'all-linear'",
+      )
+    }
+    if (!all(this.layers_pattern) && this.layers_to_transform === null) {
+      throw new TypeError('[LoraConfig] layers_pattern needs layers_to_transform')
+    }
+  }
+
+  /** Contents of adapter_config.json: every field of PEFT, keys sorted, lists of module names sorted. */
+  to_dict(): Record<string, unknown> {
+    const dict = optionsToDict(loraOptionSet, this)
+    // PEFT never saves it: it says where to compute, not what.
+    delete dict['runtime_config']
+    // PEFT holds these as sets; sorted, equal settings give equal files.
+    for (const name of ['target_modules', 'exclude_modules']) {
+      const list = dict[name]
+      if (Array.isArray(list)) list.sort()
+    }
+    return dict
+  }
+
+  to_json_string(): string {
+    return JSON.stringify(this.to_dict(), null, 2)
+  }
+
+  /** Reads adapter_config.json. Fields this version never heard of are skipped; known ones it cannot honour throw. */
+  static from_dict(dict: Record<string, unknown>): LoraConfig {
+    // Null in a file stands for "not set", also where PEFT's default is something else.
+    const set = Object.fromEntries(Object.entries(dict).filter(([, value]) => value !== null))
+    return new LoraConfig(parseOptions(loraOptionSet, set, { unknown: 'ignore' }))
+  }
+}

@@ -1,0 +1,126 @@
+import type { LinearSlot, LlamaForCausalLM } from '../models/causal-lm'
+import type { LinearLayer } from '../nn/linear'
+import { Linear } from '../nn/linear'
+import { DoraLinear } from '../nn/dora'
+import { LoraLinear } from '../nn/lora'
+import { Parameter } from '../nn/parameter'
+import type { FloatDType } from '../tensor/dtype'
+import { copy, fill } from '../tensor/ops'
+import type { Generator } from '../tensor/random'
+import type { Tensor } from '../tensor/tensor'
+import type { LoraConfig } from './config'
+import { expandTargets, matchTargets, rankFor, scalingFor } from './targets'
+
+/** Adapter files put this before the module's path. */
+export const KEY_PREFIX = 'base_model.model.'
+
+/** What the adapter trains and how to take it off again. */
+export interface Injection {
+  parameters: Parameter[]
+  /** Modules that carry a LoRA update, by name. */
+  adapters: LoraLinear[]
+  /** Puts the bare layers back and frees the adapter's tensors. */
+  remove(): void
+}
+
+/** Wraps the target layers of a model; parameters are made in `dtype`. */
+export function injectAdapter(
+  model: LlamaForCausalLM,
+  config: LoraConfig,
+  dtype: FloatDType,
+  random: Generator,
+): Injection {
+  const slots = [...model.linearSlots()]
+  const byName = new Map(slots.map((s) => [s.name, s]))
+  const targets = matchTargets([...byName.keys()], config)
+  const names = slots.map((s) => s.name)
+  const adapters: LoraLinear[] = []
+  const undo: (() => void)[] = []
+  const extra: Parameter[] = []
+  extra.push(...trainedModules(model, config, undo))
+  targets.forEach((name, index) => {
+    const slot = byName.get(name)!
+    const base = slot.get()
+    const adapter = wrap(base, config, dtype, random, index)
+    slot.set(adapter)
+    adapters.push(adapter)
+    undo.push(() => {
+      slot.set(base)
+      for (const p of adapter.ownParameters()) p.dispose()
+    })
+  })
+  extra.push(...trainedBiases(slots, new Set(targets), config.bias, undo))
+  config.target_modules = expandTargets(names, config.target_modules)
+  return {
+    parameters: [...adapters.flatMap((a) => a.ownParameters()), ...extra],
+    adapters,
+    remove: () => undo.forEach((f) => f()),
+  }
+}
+
+function wrap(base: LinearLayer, config: LoraConfig, dtype: FloatDType, random: Generator, stream: number): LoraLinear {
+  const { device } = base
+  const r = rankFor(base.name, config)
+  const key = `${KEY_PREFIX}${base.name}`
+  const a = device.empty([r, base.inFeatures], dtype)
+  const b = device.empty([base.outFeatures, r], dtype)
+  initialize(a, b, config.init_lora_weights, random)
+  const lora_A = new Parameter(`${key}.lora_A.weight`, a)
+  const lora_B = new Parameter(`${key}.lora_B.weight`, b)
+  const settings = { scaling: scalingFor(base.name, config), dropout: config.lora_dropout, stream }
+  if (!config.use_dora) return new LoraLinear(base, lora_A, lora_B, settings)
+  return DoraLinear.create(base, lora_A, lora_B, settings, `${key}.lora_magnitude_vector`)
+}
+
+/** A uniform in +-1/sqrt(in) (Kaiming, a = sqrt 5) and B zero; false: both uniform; 'gaussian': A normal with std 1/r. */
+function initialize(a: Tensor, b: Tensor, scheme: LoraConfig['init_lora_weights'], random: Generator): void {
+  const [r, inFeatures] = a.shape as [number, number]
+  if (scheme === 'gaussian') random.normal(a, 0, 1 / r)
+  else random.uniform(a, -1 / Math.sqrt(inFeatures), 1 / Math.sqrt(inFeatures))
+  if (scheme === false) random.uniform(b, -1 / Math.sqrt(r), 1 / Math.sqrt(r))
+  else fill(b, 0)
+}
+
+/** `modules_to_save`: full copies that train beside the adapter. */
+function trainedModules(model: LlamaForCausalLM, config: LoraConfig, undo: (() => void)[]): Parameter[] {
+  return (config.modules_to_save ?? []).map((module) => {
+    if (module !== 'lm_head') {
+      throw new TypeError(`[LoraConfig] modules_to_save: '${module}' is not supported; supported: lm_head`)
+    }
+    const head = model.parts.lm_head as Linear
+    const weight = head.weight.device.empty(head.weight.shape, head.weight.dtype)
+    copy(head.weight, weight)
+    const trained = new Linear(head.name, weight, head.bias)
+    trained.trainedWeight = new Parameter(`${KEY_PREFIX}lm_head.weight`, weight)
+    model.parts.lm_head = trained
+    undo.push(() => {
+      model.parts.lm_head = head
+      trained.trainedWeight?.dispose()
+    })
+    return trained.trainedWeight
+  })
+}
+
+function trainedBiases(
+  slots: LinearSlot[],
+  targets: Set<string>,
+  bias: LoraConfig['bias'],
+  undo: (() => void)[],
+): Parameter[] {
+  if (bias === 'none') return []
+  const parameters: Parameter[] = []
+  for (const slot of slots) {
+    const layer = slot.get()
+    const isTarget = targets.has(slot.name)
+    const plain = layer instanceof LoraLinear ? layer.base : layer
+    if (!plain.bias || (bias === 'lora_only' && !isTarget)) continue
+    const key = `${KEY_PREFIX}${slot.name}${isTarget ? '.base_layer' : ''}.bias`
+    plain.trainedBias = new Parameter(key, plain.bias)
+    parameters.push(plain.trainedBias)
+    undo.push(() => {
+      plain.trainedBias?.zeroGrad()
+      plain.trainedBias = undefined
+    })
+  }
+  return parameters
+}

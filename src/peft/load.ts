@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises'
+import { resolve_file, type HubOptions } from '../files/hub'
+import { SafetensorsFile } from '../files/safetensors'
+import type { LlamaForCausalLM } from '../models/causal-lm'
+import { addon } from '../native/addon'
+import type { Parameter } from '../nn/parameter'
+import { fromSafetensorsDType, isFloat, type FloatDType } from '../tensor/dtype'
+import { copy } from '../tensor/ops'
+import { Generator } from '../tensor/random'
+import { LoraConfig } from './config'
+import { injectAdapter, type Injection } from './inject'
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './save'
+
+export interface AdapterOptions extends HubOptions {
+  /** Widen 16-bit adapters to float32. Default true, as in PEFT. */
+  autocast_adapter_dtype?: boolean
+}
+
+/** Reads an adapter folder onto a model. */
+export async function loadAdapter(
+  model: LlamaForCausalLM,
+  source: string,
+  options: AdapterOptions,
+): Promise<{ config: LoraConfig; injection: Injection }> {
+  const { autocast_adapter_dtype = true, ...hub } = options
+  const config = LoraConfig.from_dict(await readConfig(source, hub))
+  const path = await resolve_file(source, ADAPTER_WEIGHTS, hub)
+  if (!path) throw new Error(`${source}: has no ${ADAPTER_WEIGHTS}`)
+  const file = await SafetensorsFile.open(path)
+  try {
+    const dtype = autocast_adapter_dtype ? 'float32' : storedDType(file)
+    const injection = injectAdapter(model, config, dtype, new Generator(0))
+    try {
+      await fillParameters(injection.parameters, file)
+    } catch (error) {
+      injection.remove()
+      throw error
+    }
+    return { config, injection }
+  } finally {
+    await file.close()
+  }
+}
+
+async function readConfig(source: string, hub: HubOptions): Promise<Record<string, unknown>> {
+  const path = await resolve_file(source, ADAPTER_CONFIG, hub)
+  if (!path) throw new Error(`${source}: has no ${ADAPTER_CONFIG}; is it an adapter?`)
+  return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
+}
+
+function storedDType(file: SafetensorsFile): FloatDType {
+  const first = [...file.tensors.values()][0]
+  const dtype = first ? fromSafetensorsDType(first.dtype) : 'float32'
+  if (!isFloat(dtype)) throw new Error(`${file.path}: '${first!.name}' is ${dtype}; expected a float dtype`)
+  return dtype
+}
+
+async function fillParameters(parameters: Parameter[], file: SafetensorsFile): Promise<void> {
+  const unused = new Set(file.tensors.keys())
+  for (const { name, data } of parameters) {
+    const info = file.tensors.get(name)
+    if (!info) throw new Error(`${file.path}: has no '${name}', which its ${ADAPTER_CONFIG} asks for`)
+    if (info.shape.join() !== data.shape.join()) {
+      throw new Error(`${file.path}: '${name}' has shape (${info.shape.join(', ')}); the model needs (${data.shape.join(', ')})`)
+    }
+    unused.delete(name)
+    const stored = data.device.empty(info.shape, fromSafetensorsDType(info.dtype))
+    await addon().tensor_read_file(stored.handle, info.file, info.offset)
+    copy(stored, data)
+    stored.dispose()
+  }
+  if (unused.size > 0) throw new Error(`${file.path}: the model has no place for '${[...unused].slice(0, 3).join("', '")}'`)
+}

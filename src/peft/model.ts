@@ -1,0 +1,121 @@
+import type { GenerateInputs } from '../generation/generate'
+import type { GenerateOptions } from '../generation/options'
+import type { PackedBatch } from '../models/batch'
+import type { LlamaForCausalLM } from '../models/causal-lm'
+import type { ModelInputs, ModelOutput } from '../models/padded'
+import type { StepResult } from '../models/pass'
+import type { Parameter } from '../nn/parameter'
+import type { LlamaConfig } from '../models/config'
+import type { FloatDType } from '../tensor/dtype'
+import { Generator } from '../tensor/random'
+import { LoraConfig } from './config'
+import { injectAdapter, type Injection } from './inject'
+import { loadAdapter, type AdapterOptions } from './load'
+import { saveAdapter } from './save'
+
+export interface PeftOptions {
+  /** Keep the adapter in float32 whatever the model's dtype. Default true, as in PEFT. */
+  autocast_adapter_dtype?: boolean
+  /** Dtype of the adapter; replaces `autocast_adapter_dtype`'s choice. */
+  dtype?: FloatDType
+  /** Of the adapter's random start. Default 0. */
+  seed?: number
+}
+
+/** Puts a fresh adapter on a model; only its parameters train. */
+export function get_peft_model(model: LlamaForCausalLM, config: LoraConfig, options: PeftOptions = {}): PeftModel {
+  const dtype = options.dtype ?? ((options.autocast_adapter_dtype ?? true) ? 'float32' : model.dtype)
+  const own = new LoraConfig(config)
+  return new PeftModel(model, own, injectAdapter(model, own, dtype, new Generator(options.seed ?? 0)))
+}
+
+/** A model with an adapter on it. It answers and trains through the same methods as the model itself. */
+export class PeftModel {
+  constructor(
+    readonly base_model: LlamaForCausalLM,
+    readonly peft_config: LoraConfig,
+    private readonly injection: Injection,
+  ) {
+    peft_config.base_model_name_or_path = base_model.name_or_path
+  }
+
+  /**
+   * Puts an adapter that PEFT or this library saved onto a model. `source` is a folder or a hub repository.
+   * `is_trainable` false (the default) turns its dropout off for good by never training it.
+   * @throws Error naming keys that are missing or do not fit the model.
+   */
+  static async from_pretrained(model: LlamaForCausalLM, source: string, options: AdapterOptions = {}): Promise<PeftModel> {
+    const { config, injection } = await loadAdapter(model, source, options)
+    return new PeftModel(model, config, injection)
+  }
+
+  get config(): LlamaConfig {
+    return this.base_model.config
+  }
+
+  /** Trainable parameters; names are the keys of the adapter file. */
+  named_parameters(): [string, Parameter][] {
+    return this.injection.parameters.map((p) => [p.name, p])
+  }
+
+  parameters(): Parameter[] {
+    return this.injection.parameters
+  }
+
+  forward(inputs: ModelInputs): Promise<ModelOutput> {
+    return this.base_model.forward(inputs)
+  }
+
+  forward_backward(batch: ModelInputs | PackedBatch): Promise<StepResult> {
+    return this.base_model.forward_backward(batch)
+  }
+
+  generate(inputs: GenerateInputs, options?: GenerateOptions): Promise<number[][]> {
+    return this.base_model.generate(inputs, options)
+  }
+
+  /** Runs `body` with the base model alone answering. */
+  async disable_adapter<T>(body: () => Promise<T>): Promise<T> {
+    for (const adapter of this.injection.adapters) adapter.enabled = false
+    try {
+      return await body()
+    } finally {
+      for (const adapter of this.injection.adapters) adapter.enabled = true
+    }
+  }
+
+  /** Numbers of trainable and of all parameters (4-bit weights count as the weights they stand for). */
+  get_nb_trainable_parameters(): [number, number] {
+    const trainable = this.parameters().reduce((n, p) => n + p.numel, 0)
+    const { parts } = this.base_model
+    const slots = [...this.base_model.linearSlots()].filter((s) => s.name !== 'lm_head' || !this.config.tie_word_embeddings)
+    const linears = slots.map((s) => s.get())
+    const base = linears.reduce((n, l) => n + l.inFeatures * l.outFeatures + (l.bias?.numel ?? 0), 0)
+    const norms = (2 * parts.layers.length + 1) * this.config.hidden_size
+    return [trainable, base + norms + parts.embed_tokens.weight.numel + trainable]
+  }
+
+  /** "trainable params: 27,262,976 || all params: 8,057,524,224 || trainable%: 0.3384" */
+  print_trainable_parameters(): void {
+    const [trainable, all] = this.get_nb_trainable_parameters()
+    const number = (n: number): string => n.toLocaleString('en-US')
+    const percent = ((100 * trainable) / all).toFixed(4)
+    console.log(`trainable params: ${number(trainable)} || all params: ${number(all)} || trainable%: ${percent}`)
+  }
+
+  /** Writes adapter_model.safetensors, adapter_config.json and README.md as PEFT lays them out. */
+  save_pretrained(folder: string): Promise<void> {
+    return saveAdapter(folder, this.peft_config, this.injection.parameters)
+  }
+
+  /** Takes the adapter off and frees it; the base model stays. */
+  unload(): LlamaForCausalLM {
+    this.injection.remove()
+    return this.base_model
+  }
+
+  /** Frees adapter and base model. */
+  dispose(): void {
+    this.unload().dispose()
+  }
+}

@@ -1,0 +1,52 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeFileAtomic } from '../files/atomic'
+import { writeSafetensors } from '../files/safetensors-write'
+import type { Parameter } from '../nn/parameter'
+import { toSafetensorsDType } from '../tensor/dtype'
+import type { LoraConfig } from './config'
+
+export const ADAPTER_WEIGHTS = 'adapter_model.safetensors'
+export const ADAPTER_CONFIG = 'adapter_config.json'
+
+/**
+ * Writes an adapter folder. Each file appears whole or not at all; the weights come last, so a folder with weights is complete.
+ * @throws Error with the disk's fault; files that were there before stay as they were.
+ */
+export async function saveAdapter(folder: string, config: LoraConfig, parameters: Parameter[]): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const saved = { ...config.to_dict(), inference_mode: true }
+  await writeFileAtomic(join(folder, ADAPTER_CONFIG), JSON.stringify(saved, null, 2))
+  await writeFileAtomic(join(folder, 'README.md'), modelCard(config))
+  const entries = parameters.map((p) => ({
+    name: p.name,
+    dtype: toSafetensorsDType(p.data.dtype),
+    shape: p.data.shape,
+    data: () => p.data.bytes(),
+  }))
+  await writeSafetensors(join(folder, ADAPTER_WEIGHTS), entries, { format: 'pt' })
+}
+
+function modelCard(config: LoraConfig): string {
+  const base = config.base_model_name_or_path ?? ''
+  const scale = config.use_rslora ? 'alpha / sqrt(r)' : 'alpha / r'
+  return `---
+base_model: ${base}
+library_name: peft
+pipeline_tag: text-generation
+tags:
+- base_model:adapter:${base}
+- lora
+- qlora
+---
+
+# A LoRA adapter for ${base}
+
+Trained with qlora. Rank ${config.r}, alpha ${config.lora_alpha} (scale ${scale}), dropout ${config.lora_dropout}.
+
+\`\`\`python
+from peft import PeftModel
+model = PeftModel.from_pretrained(base_model, "this folder")
+\`\`\`
+`
+}

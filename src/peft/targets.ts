@@ -1,0 +1,126 @@
+import { unknownNameError } from '../options/nearest'
+import { logger } from '../logging'
+import type { LoraConfig } from './config'
+
+type Rules = Pick<
+  LoraConfig,
+  'target_modules' | 'exclude_modules' | 'modules_to_save' | 'layers_to_transform' | 'layers_pattern'
+>
+type Patterns = Pick<LoraConfig, 'r' | 'lora_alpha' | 'use_rslora' | 'rank_pattern' | 'alpha_pattern'>
+
+const HEAD = 'lm_head'
+/** PEFT's choice for Llama, Mistral and Qwen2 when target_modules is null. */
+const DEFAULT_TARGETS = ['q_proj', 'v_proj']
+
+function regex(option: string, source: string, wrap: (source: string) => string): RegExp {
+  try {
+    // The one difference of Python's syntax that such patterns use: named groups.
+    return new RegExp(wrap(source.replaceAll('(?P<', '(?<')))
+  } catch (error) {
+    const text = `[LoraConfig] ${option}: '${source}' is not a regular expression (${(error as Error).message})`
+    throw new TypeError(text, { cause: error })
+  }
+}
+
+const whole = (source: string): string => `^(?:${source})$`
+const ending = (source: string): string => `^(.*\\.)?(${source})$`
+const lastPart = (name: string): string => name.slice(name.lastIndexOf('.') + 1)
+const isOrEndsWith = (name: string, ends: readonly string[]): boolean =>
+  ends.some((end) => name === end || name.endsWith(`.${end}`))
+
+/**
+ * target_modules with its shorthands written out, as they belong into adapter_config.json: null becomes q_proj and
+ * v_proj, 'all-linear' the last parts of all names but the output head's.
+ */
+export function expandTargets(
+  linearNames: readonly string[],
+  targets: LoraConfig['target_modules'],
+): string | string[] {
+  if (targets === null) return [...DEFAULT_TARGETS]
+  if (typeof targets !== 'string' || targets.toLowerCase() !== 'all-linear') return targets
+  return [...new Set(linearNames.map(lastPart))].filter((part) => part !== HEAD).sort()
+}
+
+function isExcluded(name: string, rules: Rules): boolean {
+  const { exclude_modules: exclude, modules_to_save: saved } = rules
+  if (typeof exclude === 'string' && regex('exclude_modules', exclude, whole).test(name)) return true
+  if (Array.isArray(exclude) && isOrEndsWith(name, exclude)) return true
+  // A module that is trained in full is replaced as a whole: an adapter inside it would have no base to add to.
+  return (saved ?? []).some((m) => regex('modules_to_save', m, (s) => `^(.*\\.)?${s}($|\\..*)`).test(name))
+}
+
+function isInLayers(name: string, rules: Rules): boolean {
+  const { layers_to_transform: layers, layers_pattern: pattern } = rules
+  if (layers === null || (Array.isArray(layers) && layers.length === 0)) return true
+  const patterns = typeof pattern === 'string' ? [pattern] : (pattern ?? [])
+  const searches =
+    patterns.length === 0
+      ? [/^.*?\.[^.]*\.(?<idx>\d+)\./]
+      : patterns.map((p) => regex('layers_pattern', p, (s) => `^(?:|.*?\\.)(?:${s})\\.(?<idx>\\d+)\\.`))
+  const found = searches.map((search) => search.exec(name)?.groups?.['idx']).find((idx) => idx !== undefined)
+  if (found === undefined) return false
+  return Array.isArray(layers) ? layers.includes(Number(found)) : layers === Number(found)
+}
+
+/**
+ * Names of the linear layers that get an adapter, by PEFT's rules: a list matches whole names or their ends after a
+ * dot, a text matches as a regular expression for the whole name, 'all-linear' takes all but the output head; then
+ * layers_to_transform (not for whole names), exclude_modules and modules_to_save take away.
+ *
+ * `linearNames`: full names of the model's linear layers, e.g. `model.layers.0.self_attn.q_proj`. Throws when nothing
+ * is left; warns of a name in the list that matches nothing.
+ */
+export function matchTargets(linearNames: readonly string[], rules: Rules): string[] {
+  const targets = expandTargets(linearNames, rules.target_modules)
+  let matches: (name: string) => boolean
+  if (typeof targets === 'string') {
+    const pattern = regex('target_modules', targets, whole)
+    matches = (name) => pattern.test(name)
+  } else {
+    matches = (name) => targets.includes(name) || (isOrEndsWith(name, targets) && isInLayers(name, rules))
+  }
+  const wanted = linearNames.filter(matches)
+  const found = wanted.filter((name) => !isExcluded(name, rules))
+  const parts = [...new Set(linearNames.map(lastPart))]
+  if (found.length > 0) {
+    for (const target of Array.isArray(targets) ? targets : []) {
+      if (linearNames.some((name) => isOrEndsWith(name, [target]))) continue
+      logger.warning(unknownNameError('LoraConfig', target, parts, 'name in target_modules').message)
+    }
+    return found
+  }
+  const given = JSON.stringify(targets)
+  if (wanted.length > 0) {
+    throw new TypeError(
+      `[LoraConfig] target_modules ${given}: all matches are taken away by exclude_modules or modules_to_save`,
+    )
+  }
+  if (linearNames.some((name) => Array.isArray(targets) && isOrEndsWith(name, targets))) {
+    throw new TypeError(
+      `[LoraConfig] target_modules ${given}: no match in layers_to_transform ${JSON.stringify(rules.layers_to_transform)}`,
+    )
+  }
+  throw new TypeError(
+    `[LoraConfig] target_modules ${given} matches no linear layer. This model has: ${parts.join(', ')}`,
+  )
+}
+
+function fromPattern(option: string, patterns: Record<string, number>, name: string): number | undefined {
+  return Object.entries(patterns).find(([key]) => regex(option, key, ending).test(name))?.[1]
+}
+
+/** Rank of one layer: the first key of rank_pattern that matches the end of its name, else `r`. */
+export function rankFor(name: string, config: Patterns): number {
+  return fromPattern('rank_pattern', config.rank_pattern, name) ?? config.r
+}
+
+/** lora_alpha of one layer, by alpha_pattern in the same way. */
+export function alphaFor(name: string, config: Patterns): number {
+  return fromPattern('alpha_pattern', config.alpha_pattern, name) ?? config.lora_alpha
+}
+
+/** Factor of the update: alpha / rank, or alpha / sqrt(rank) with use_rslora. */
+export function scalingFor(name: string, config: Patterns): number {
+  const rank = rankFor(name, config)
+  return alphaFor(name, config) / (config.use_rslora ? Math.sqrt(rank) : rank)
+}

@@ -1,0 +1,44 @@
+import { addon } from '../native/addon'
+import { isFloat, parseDType, type FloatDType } from '../tensor/dtype'
+import type { Tensor } from '../tensor/tensor'
+import { quantizeWeight, type QuantizeOptions } from './quantize'
+import { plainAbsmax, type NestedAbsmax } from './weight-4bit'
+
+/** bitsandbytes' QuantState: everything but the codes. */
+export interface QuantState {
+  quant_type: 'nf4' | 'fp4'
+  blocksize: number
+  /** Of the tensor that was quantized. */
+  shape: readonly number[]
+  dtype: FloatDType
+  absmax: Tensor | NestedAbsmax
+}
+
+/**
+ * Quantizes a float tensor of any shape to 4 bits, block by block over the flattened values, bit for bit as bitsandbytes.
+ * `codes` is uint8 [ceil(n / 2)], first value in the high half of a byte. Both results are the caller's.
+ * @throws Error when x is not a float tensor or blocksize is not a positive even number.
+ */
+function quantize_4bit(x: Tensor, options: QuantizeOptions = {}): { codes: Tensor; quant_state: QuantState } {
+  if (!isFloat(x.dtype)) throw new Error(`[quantize_4bit] expected a float tensor, got ${x.dtype}`)
+  const { codes, absmax, quantType, blocksize, dtype } = quantizeWeight(x, options)
+  return { codes, quant_state: { quant_type: quantType, blocksize, shape: x.shape, dtype, absmax } }
+}
+
+/** The values again: code * absmax, rounded to `dtype` (default: that of the tensor quantized). The caller owns the result. */
+function dequantize_4bit(codes: Tensor, quant_state: QuantState, options: { dtype?: string } = {}): Tensor {
+  const dtype = options.dtype === undefined ? quant_state.dtype : parseDType(options.dtype)
+  if (!isFloat(dtype)) throw new Error(`[dequantize_4bit] dtype: expected a float dtype, got ${dtype}`)
+  const out = codes.device.empty(quant_state.shape, dtype)
+  using scope = codes.device.scope()
+  const { quant_type, blocksize } = quant_state
+  const absmax = plainAbsmax(quant_state.absmax, scope)
+  addon().dequantize_4bit(codes.handle, absmax.handle, out.handle, quant_type, blocksize)
+  return out
+}
+
+/** For experiments in cells. */
+export const functional: {
+  quantize_4bit: typeof quantize_4bit
+  dequantize_4bit: typeof dequantize_4bit
+} = { quantize_4bit, dequantize_4bit }

@@ -1,0 +1,46 @@
+import { addon } from '../native/addon'
+import type { FloatDType } from './dtype'
+import type { Tensor } from './tensor'
+
+// Named, defaulted forms of the native operations that take many scalars. Semantics: native/core/ops.inc.
+
+export interface MatmulOptions {
+  transposeA?: boolean
+  transposeB?: boolean
+  /** Default 1. */
+  alpha?: number
+  /** 0 (the default) overwrites, 1 accumulates. */
+  beta?: number
+  /** Operands are rounded to this first. Default float32: no rounding. */
+  operand?: FloatDType
+}
+
+/** out = alpha * op(a) @ op(b) + beta * out */
+export function matmul(a: Tensor, b: Tensor, out: Tensor, o: MatmulOptions = {}): void {
+  const { transposeA = false, transposeB = false, alpha = 1, beta = 0, operand = 'float32' } = o
+  addon().matmul(a.handle, b.handle, out.handle, transposeA, transposeB, alpha, beta, operand)
+}
+
+/** out = a + alpha * b; out may be a or b. */
+export function add(a: Tensor, b: Tensor, out: Tensor, alpha = 1): void {
+  addon().add(a.handle, b.handle, out.handle, alpha)
+}
+
+/** out = x, converted to out's dtype. */
+export function copy(x: Tensor, out: Tensor): void {
+  addon().copy(x.handle, out.handle)
+}
+
+export function fill(out: Tensor, value: number): void {
+  addon().fill(out.handle, value)
+}
+
+/** out[i] = x[index[i]] */
+export function gatherRows(x: Tensor, index: Tensor, out: Tensor): void {
+  addon().gather_rows(x.handle, index.handle, out.handle)
+}
+
+/** out[index[i]] = x[i] */
+export function scatterRows(x: Tensor, index: Tensor, out: Tensor): void {
+  addon().scatter_rows(x.handle, index.handle, out.handle)
+}

@@ -1,0 +1,24 @@
+import { addon } from '../native/addon'
+import type { Tensor } from './tensor'
+
+/**
+ * Philox4x32-10 streams: the seed is the key, each tensor filled takes the next stream, so the same seed and order of
+ * calls give the same numbers on every device.
+ */
+export class Generator {
+  private stream = 0
+
+  constructor(readonly seed: number) {
+    if (!Number.isSafeInteger(seed)) throw new Error(`[Generator] seed: expected an integer, got ${seed}`)
+  }
+
+  /** Fills with values uniform in [low, high). */
+  uniform(out: Tensor, low: number, high: number): void {
+    addon().random_uniform(out.handle, low, high, this.seed, this.stream++)
+  }
+
+  /** Fills with values of a normal distribution. */
+  normal(out: Tensor, mean: number, std: number): void {
+    addon().random_normal(out.handle, mean, std, this.seed, this.stream++)
+  }
+}

@@ -1,0 +1,41 @@
+import { SafetensorsFile } from '../files/safetensors'
+import { writeSafetensors } from '../files/safetensors-write'
+import { addon } from '../native/addon'
+import { Device } from './device'
+import { fromSafetensorsDType, toSafetensorsDType } from './dtype'
+import type { Tensor } from './tensor'
+
+/** All tensors of a safetensors file, on a device. The caller owns them. @throws Error naming the file and its fault. */
+export async function load_safetensors(path: string, device: Device | string = 'cpu'): Promise<Record<string, Tensor>> {
+  const target = device instanceof Device ? device : Device.get(device)
+  const file = await SafetensorsFile.open(path)
+  const tensors: Record<string, Tensor> = {}
+  try {
+    for (const info of file.tensors.values()) {
+      const tensor = target.empty(info.shape, fromSafetensorsDType(info.dtype))
+      tensors[info.name] = tensor
+      await addon().tensor_read_file(tensor.handle, info.file, info.offset)
+    }
+    return tensors
+  } catch (error) {
+    for (const tensor of Object.values(tensors)) tensor.dispose()
+    throw error
+  } finally {
+    await file.close()
+  }
+}
+
+/** Writes tensors by name; the file appears when it is complete. `metadata` defaults to what transformers expects. */
+export async function save_safetensors(
+  path: string,
+  tensors: Record<string, Tensor>,
+  metadata: Record<string, string> = { format: 'pt' },
+): Promise<void> {
+  const entries = Object.entries(tensors).map(([name, tensor]) => ({
+    name,
+    dtype: toSafetensorsDType(tensor.dtype),
+    shape: tensor.shape,
+    data: () => tensor.bytes(),
+  }))
+  await writeSafetensors(path, entries, metadata)
+}

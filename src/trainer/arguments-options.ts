@@ -1,0 +1,258 @@
+import { z } from 'zod'
+
+import { type OptimizerName, optimizerKinds } from '../optim/names'
+import { type SchedulerName, schedulerNames } from '../optim/schedules'
+import { type OptionSet, renamed } from '../options/declaration'
+import { count, countOrNull, flag, flagOrNull, oneOf, real, textOrNull } from '../options/schemas'
+import { refusedTrainingOptions } from './arguments-refused'
+
+export type Tracker = 'tensorboard' | 'csv'
+export type IntervalStrategy = 'no' | 'steps' | 'epoch'
+
+export interface TrainingOptions {
+  output_dir: string | null
+  per_device_train_batch_size: number
+  per_device_eval_batch_size: number
+  gradient_accumulation_steps: number
+  num_train_epochs: number
+  max_steps: number
+  learning_rate: number
+  weight_decay: number
+  adam_beta1: number
+  adam_beta2: number
+  adam_epsilon: number
+  max_grad_norm: number
+  optim: OptimizerName
+  lr_scheduler_type: SchedulerName
+  lr_scheduler_kwargs: Record<string, unknown> | null
+  warmup_steps: number
+  bf16: boolean
+  gradient_checkpointing: boolean
+  logging_strategy: IntervalStrategy
+  logging_steps: number
+  logging_first_step: boolean
+  logging_nan_inf_filter: boolean
+  logging_dir: string | null
+  report_to: Tracker[]
+  run_name: string | null
+  disable_tqdm: boolean | null
+  eval_strategy: IntervalStrategy
+  eval_steps: number | null
+  eval_delay: number
+  eval_on_start: boolean
+  save_strategy: IntervalStrategy
+  save_steps: number
+  save_total_limit: number | null
+  seed: number
+  data_seed: number | null
+  train_sampling_strategy: 'random' | 'sequential' | 'group_by_length'
+  dataloader_drop_last: boolean
+  dataloader_num_workers: number
+  dataloader_pin_memory: boolean
+  dataloader_persistent_workers: boolean
+  dataloader_prefetch_factor: number | null
+  do_train: boolean
+  do_eval: boolean
+  do_predict: boolean
+}
+
+const keys = <K extends string>(table: Readonly<Record<K, unknown>>): K[] => Object.keys(table) as K[]
+const strategy = oneOf<IntervalStrategy>('no', 'steps', 'epoch')
+
+/** Steps between two events: a count, or below 1 a share of all steps. */
+const interval = z
+  .number()
+  .min(0)
+  .refine((value) => value < 1 || Number.isInteger(value))
+  .describe('a whole number of steps, or below 1 a share of all steps')
+
+const trackers: Tracker[] = ['tensorboard', 'csv']
+const report = z
+  .preprocess(
+    (value) => {
+      const list = Array.isArray(value) ? value : [value]
+      if (list.length !== 1) return value
+      if (list[0] === 'none' || list[0] === null) return []
+      return list[0] === 'all' ? trackers : list
+    },
+    z.array(z.enum(trackers)),
+  )
+  .describe("'none', 'all', 'tensorboard', 'csv', or a list of the last two")
+
+// These change how fast batches come, never which ones: rows are held tokenized in memory, there is nothing to wait for.
+const inProcess = 'rows are tokenized once and kept in memory, so no loader processes are needed.'
+const forScripts = 'Not read by the trainer: for scripts that ask it.'
+
+/** The old spelling of a share. warmup_steps reads 1 as one step, so the whole run has to stay just below it. */
+function ratioToSteps(ratio: unknown): unknown {
+  if (typeof ratio !== 'number') return ratio
+  if (!(ratio >= 0 && ratio <= 1)) {
+    throw new TypeError(
+      `[TrainingArguments] warmup_ratio: got ${ratio}, needs a share of all steps from 0 to 1`,
+    )
+  }
+  return Math.min(ratio, 1 - Number.EPSILON)
+}
+
+const steps = (verb: string): string => `Steps between two times of ${verb}; below 1: a share of all steps.`
+
+/** What TrainingArguments takes, with the defaults of transformers 5.18; each option is acted on or says why it needs not be. */
+export const trainingOptionSet: OptionSet<TrainingOptions> = {
+  owner: 'TrainingArguments',
+  options: {
+    output_dir: {
+      schema: textOrNull,
+      default: null,
+      doc: "Folder for everything written; null: 'trainer_output'. ~ is the home folder.",
+    },
+    per_device_train_batch_size: {
+      schema: count(1),
+      default: 8,
+      doc: 'Rows in a micro batch.',
+      aliases: { per_gpu_train_batch_size: renamed },
+    },
+    per_device_eval_batch_size: {
+      schema: count(1),
+      default: 8,
+      doc: 'Rows in a batch of an evaluation.',
+      aliases: { per_gpu_eval_batch_size: renamed },
+    },
+    gradient_accumulation_steps: {
+      schema: count(1),
+      default: 1,
+      doc: 'Micro batches in an update; the loss is the mean over all their tokens.',
+    },
+    num_train_epochs: { schema: real({ min: 0 }), default: 3, doc: 'Passes over the data, fractions too.' },
+    max_steps: {
+      schema: count(-1),
+      default: -1,
+      doc: 'Number of updates when above 0, in place of num_train_epochs.',
+    },
+    learning_rate: { schema: real({ min: 0 }), default: 5e-5, doc: 'Peak learning rate.' },
+    weight_decay: {
+      schema: real({ min: 0 }),
+      default: 0,
+      doc: 'AdamW weight decay; not on norms and biases.',
+    },
+    adam_beta1: { schema: real({ min: 0, below: 1 }), default: 0.9, doc: 'AdamW decay of the first moment.' },
+    adam_beta2: {
+      schema: real({ min: 0, below: 1 }),
+      default: 0.999,
+      doc: 'AdamW decay of the second moment.',
+    },
+    adam_epsilon: { schema: real({ min: 0 }), default: 1e-8, doc: 'AdamW guard of the denominator.' },
+    max_grad_norm: {
+      schema: real({ min: 0 }),
+      default: 1,
+      doc: 'Longest gradient over all weights; longer ones are scaled down. 0: off.',
+    },
+    optim: {
+      schema: oneOf(...keys(optimizerKinds)),
+      default: 'adamw_torch_fused',
+      doc: 'Optimizer. All three names are AdamW with 32-bit state; paged needs nothing here, the state is in host memory.',
+    },
+    lr_scheduler_type: {
+      schema: oneOf(...schedulerNames),
+      default: 'linear',
+      doc: 'Course of the learning rate.',
+    },
+    lr_scheduler_kwargs: {
+      schema: z.record(z.string(), z.unknown()).nullable().describe('an object or null'),
+      default: null,
+      doc: 'Extras of the schedule, e.g. { num_cycles: 1.5 }.',
+    },
+    warmup_steps: {
+      schema: real({ min: 0 }),
+      default: 0,
+      doc: 'Updates over which the rate rises from 0; below 1: a share of all updates, rounded up.',
+      aliases: { warmup_ratio: ratioToSteps },
+    },
+    bf16: { schema: flag, default: false, doc: 'Multiply in bfloat16, sum in float32.' },
+    gradient_checkpointing: {
+      schema: flag,
+      default: false,
+      doc: 'Compute layers again in the backward pass: less memory, more time.',
+    },
+    logging_strategy: { schema: strategy, default: 'steps', doc: 'When to log.' },
+    logging_steps: { schema: interval, default: 500, doc: steps('logging') },
+    logging_first_step: { schema: flag, default: false, doc: 'Log step 1 too.' },
+    logging_nan_inf_filter: {
+      schema: flag,
+      default: true,
+      doc: 'Leave steps whose loss is not finite out of the logged mean.',
+    },
+    logging_dir: {
+      schema: textOrNull,
+      default: null,
+      doc: 'Folder of the logs; null: environment TENSORBOARD_LOGGING_DIR, else a dated folder in output_dir/runs.',
+    },
+    report_to: {
+      schema: report,
+      default: [],
+      doc: "Where to log besides the screen: 'tensorboard', 'csv' (ours), 'all' or 'none'.",
+    },
+    run_name: {
+      schema: textOrNull,
+      default: null,
+      doc: "Label of the run, in the logged text 'args'; null: output_dir.",
+    },
+    disable_tqdm: {
+      schema: flagOrNull,
+      default: null,
+      doc: 'Show no progress; null: as logging.disable_progress_bar() was called or not.',
+    },
+    eval_strategy: {
+      schema: strategy,
+      default: 'no',
+      doc: 'When to evaluate.',
+      aliases: { evaluation_strategy: renamed },
+    },
+    eval_steps: {
+      schema: interval
+        .nullable()
+        .describe('a whole number of steps, or below 1 a share of all steps, or null'),
+      default: null,
+      doc: `${steps('evaluating')} null: logging_steps.`,
+    },
+    eval_delay: {
+      schema: real({ min: 0 }),
+      default: 0,
+      doc: 'Steps or epochs (as eval_strategy) before the first evaluation.',
+    },
+    eval_on_start: { schema: flag, default: false, doc: 'Evaluate before the first step.' },
+    save_strategy: {
+      schema: strategy,
+      default: 'steps',
+      doc: 'When to write output_dir/checkpoint-<step>: the adapter and the trainer state, not yet enough to resume. steps and epoch also save after the last step.',
+    },
+    save_steps: { schema: interval, default: 500, doc: `${steps('saving')} 0: after the last step only.` },
+    save_total_limit: {
+      schema: countOrNull(1),
+      default: null,
+      doc: 'Keep only the newest so many checkpoints.',
+    },
+    seed: {
+      schema: count(0),
+      default: 42,
+      doc: 'Seed of adapters, dropout and, without data_seed, the order of rows.',
+    },
+    data_seed: { schema: countOrNull(0), default: null, doc: 'Seed of the order of rows; null: seed.' },
+    train_sampling_strategy: {
+      schema: oneOf('random', 'sequential', 'group_by_length'),
+      default: 'random',
+      doc: 'Order of rows; group_by_length puts rows of like length into one batch.',
+      aliases: {
+        group_by_length: (value) => (value === true ? 'group_by_length' : value === false ? 'random' : value),
+      },
+    },
+    dataloader_drop_last: { schema: flag, default: false, doc: 'Leave out a last batch that is not full.' },
+    dataloader_num_workers: { schema: count(0), default: 0, doc: `Accepted; ${inProcess}` },
+    dataloader_pin_memory: { schema: flag, default: true, doc: `Accepted; ${inProcess}` },
+    dataloader_persistent_workers: { schema: flag, default: false, doc: `Accepted; ${inProcess}` },
+    dataloader_prefetch_factor: { schema: countOrNull(1), default: null, doc: `Accepted; ${inProcess}` },
+    do_train: { schema: flag, default: false, doc: forScripts },
+    do_eval: { schema: flag, default: false, doc: `${forScripts} true when eval_strategy is set.` },
+    do_predict: { schema: flag, default: false, doc: forScripts },
+  },
+  refused: refusedTrainingOptions,
+}

@@ -1,0 +1,57 @@
+import { appendFile, rename, writeFile } from 'node:fs/promises'
+
+const firstColumns = ['step', 'epoch', 'loss', 'grad_norm', 'learning_rate', 'tokens_per_second']
+
+export type LogRow = Readonly<Record<string, number | string | undefined>>
+
+/**
+ * The log rows as CSV (`log.csv`): step, epoch, loss, grad_norm, learning_rate, tokens_per_second, then any further key
+ * in order of appearance. A row appends one line; a new key rewrites the file (temporary name, then rename) with one
+ * column more, so that an evaluation's figures are not lost.
+ */
+export class CsvLog {
+  private readonly columns: string[] = [...firstColumns]
+  private readonly rows: LogRow[] = []
+  private writing: Promise<void> = Promise.resolve()
+
+  private constructor(readonly file: string) {}
+
+  /** Starts a new file, replacing an earlier one. */
+  static async open(file: string): Promise<CsvLog> {
+    const log = new CsvLog(file)
+    await log.rewrite()
+    return log
+  }
+
+  /** Adds a row; resolves when it is on disk. Rows are written in the order of the calls. */
+  write(row: LogRow): Promise<void> {
+    const known = this.columns.length
+    for (const key of Object.keys(row)) if (!this.columns.includes(key)) this.columns.push(key)
+    this.rows.push(row)
+    const count = this.rows.length
+    const line = this.line(row)
+    const grew = this.columns.length > known
+    const done = this.writing.then(() => (grew ? this.rewrite(count) : appendFile(this.file, line)))
+    this.writing = done.catch(() => undefined)
+    return done
+  }
+
+  private async rewrite(count: number = this.rows.length): Promise<void> {
+    const lines = [
+      this.columns.map(field).join(',') + '\n',
+      ...this.rows.slice(0, count).map((row) => this.line(row)),
+    ]
+    const temporary = `${this.file}.${process.pid}.tmp`
+    await writeFile(temporary, lines.join(''))
+    await rename(temporary, this.file)
+  }
+
+  private line(row: LogRow): string {
+    return this.columns.map((key) => field(row[key] ?? '')).join(',') + '\n'
+  }
+}
+
+function field(value: number | string): string {
+  const text = String(value)
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}

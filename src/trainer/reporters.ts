@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import { writeFileAtomic } from '../files/atomic'
+import { createTrainingDisplay, type TrainingDisplay } from '../display/training-progress'
+import type { LlamaConfig } from '../models/config'
+import type { TrainingArguments } from './arguments'
+import type { TrainerCallback } from './callbacks'
+import { CsvLog } from './logs/csv'
+import { defaultLoggingDir, SummaryWriter } from './logs/tensorboard'
+
+/** Bar, live chart and log lines. */
+export function displayReporter(args: TrainingArguments, display?: TrainingDisplay): TrainerCallback {
+  const shown = display ?? createTrainingDisplay({ disable_tqdm: args.disable_tqdm ?? false })
+  return {
+    on_train_begin: (_, state) => shown.start({ max_steps: state.max_steps }),
+    on_step_end: (_, state) => shown.step(state.global_step),
+    on_log: (_, __, ___, logs) => {
+      if (!('train_runtime' in logs)) shown.log(logs)
+    },
+    on_train_end: (_, state, __, finished) => {
+      const last = state.log_history.at(-1)
+      shown.end(finished && last && 'train_runtime' in last ? last : undefined)
+    },
+  }
+}
+
+/** `report_to: 'tensorboard'`: event files under the logging folder, with the arguments and the model's config as texts. */
+export function tensorboardReporter(config: LlamaConfig): TrainerCallback {
+  let writer: SummaryWriter | undefined
+  return {
+    on_train_begin: async (args) => {
+      writer = await SummaryWriter.open(args.logging_dir ?? defaultLoggingDir(args.output_dir))
+      writer.add_text('args', args.to_json_string())
+      writer.add_text('model_config', JSON.stringify(config.to_dict(), null, 2))
+    },
+    on_log: (_, state, __, logs) => writer?.add_row(logs, state.global_step),
+    on_train_end: () => writer?.close(),
+  }
+}
+
+/** `report_to: 'csv'`: `log.csv` in the output folder. */
+export function csvReporter(): TrainerCallback {
+  let log: CsvLog | undefined
+  return {
+    on_train_begin: async (args) => {
+      log = await CsvLog.open(join(args.output_dir, 'log.csv'))
+    },
+    on_log: (_, __, ___, logs) => log?.write(logs),
+  }
+}
+
+/** trainer_state.json in the output folder, rewritten at the end, so that a run's figures outlive the process. */
+export function stateReporter(): TrainerCallback {
+  return {
+    on_train_end: (args, state) =>
+      writeFileAtomic(join(args.output_dir, 'trainer_state.json'), JSON.stringify(state, null, 2)),
+  }
+}

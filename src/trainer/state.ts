@@ -1,0 +1,44 @@
+/** A row of the log: `step` and `epoch`, and what was measured. */
+export type LogRow = Record<string, number>
+
+/** Where a run stands; the JSON form is transformers' trainer_state.json. */
+export interface TrainerState {
+  epoch: number
+  global_step: number
+  max_steps: number
+  num_train_epochs: number
+  logging_steps: number
+  save_steps: number
+  train_batch_size: number
+  /** Tokens seen, padding not counted. */
+  num_input_tokens_seen: number
+  log_history: LogRow[]
+  is_local_process_zero: boolean
+  is_world_process_zero: boolean
+}
+
+/** What `train()` resolves with, as transformers' TrainOutput. */
+export interface TrainOutput {
+  global_step: number
+  training_loss: number
+  /** train_runtime in seconds, train_samples_per_second, train_steps_per_second, train_loss, epoch. */
+  metrics: LogRow
+  /** true when a signal or a callback ended the run before its last step. */
+  stopped: boolean
+}
+
+export function newState(): TrainerState {
+  return {
+    epoch: 0,
+    global_step: 0,
+    max_steps: 0,
+    num_train_epochs: 0,
+    logging_steps: 0,
+    save_steps: 0,
+    train_batch_size: 0,
+    num_input_tokens_seen: 0,
+    log_history: [],
+    is_local_process_zero: true,
+    is_world_process_zero: true,
+  }
+}

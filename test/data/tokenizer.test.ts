@@ -1,0 +1,299 @@
+import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
+
+import { AutoTokenizer } from '../../src/data/auto-tokenizer'
+import { type ChatMessage } from '../../src/data/chat-template'
+import { type PreTrainedTokenizer } from '../../src/data/tokenizer'
+import { logging } from '../../src/logging'
+import { sharedPath, titled } from '../support/shared'
+import { temporaryFolder } from '../files/support/temporary'
+import { smollm2, tinyFolder, tinyTokenizer } from './tiny'
+
+interface Golden {
+  texts: string[]
+  input_ids: number[][]
+  offset_mapping: [number, number][][]
+  truncated_5: number[][]
+  decoded: string[]
+  decoded_skip: string[]
+  chat: string
+  chat_prompt_ids: number[]
+  special: Record<string, string>
+  vocab_size: number
+  length: number
+  model_max_length: number
+}
+
+async function expectGolden(tokenizer: PreTrainedTokenizer, name: 'stories260k' | 'smollm2'): Promise<void> {
+  const all = JSON.parse(await readFile(join(__dirname, 'golden/tokenizers.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >
+  const golden = all[name] as Golden
+  const conversation = all['conversation'] as ChatMessage[]
+  const batch = await tokenizer.batch_encode(golden.texts, { return_offsets_mapping: true })
+  expect(batch.input_ids).toEqual(golden.input_ids)
+  golden.texts.forEach((text, i) => {
+    const points = [...text]
+    const pieces = golden.offset_mapping[i]?.map(([start, end]) => points.slice(start, end).join(''))
+    expect(batch.offset_mapping?.[i]?.map(([start, end]) => text.slice(start, end))).toEqual(pieces)
+  })
+  expect((await tokenizer.batch_encode(golden.texts, { truncation: true, max_length: 5 })).input_ids).toEqual(
+    golden.truncated_5,
+  )
+  expect(await tokenizer.batch_decode(golden.input_ids)).toEqual(golden.decoded)
+  expect(await tokenizer.batch_decode(golden.input_ids, { skip_special_tokens: true })).toEqual(
+    golden.decoded_skip,
+  )
+  expect(await tokenizer.apply_chat_template(conversation, { tokenize: false })).toBe(golden.chat)
+  const prompt = conversation.slice(0, 3)
+  expect(
+    await tokenizer.apply_chat_template(prompt, { add_generation_prompt: true, return_dict: false }),
+  ).toEqual(golden.chat_prompt_ids)
+  expect(tokenizer.special_tokens_map).toEqual(golden.special)
+  expect([tokenizer.vocab_size, tokenizer.length, tokenizer.model_max_length]).toEqual([
+    golden.vocab_size,
+    golden.length,
+    golden.model_max_length,
+  ])
+}
+
+describe('equal to transformers', () => {
+  const stories = sharedPath('data/stories260k')
+  it.skipIf(!stories)(titled('stories260K', stories, 'data/stories260k'), async () => {
+    const tokenizer = await AutoTokenizer.from_pretrained(stories ?? '')
+    await expectGolden(tokenizer, 'stories260k')
+    expect(await tokenizer.encode('café 🦙')).toEqual([1, 280, 412, 431, 485, 410, 243, 162, 169, 156])
+  })
+
+  const gguf = smollm2()
+  it.skipIf(!gguf)(
+    titled('SmolLM2 from its GGUF', gguf, 'SmolLM2 in .cache/models (npm run tutorial)'),
+    async () => {
+      await expectGolden(
+        await AutoTokenizer.from_pretrained(gguf?.dir ?? '', { gguf_file: gguf?.gguf_file ?? '' }),
+        'smollm2',
+      )
+    },
+  )
+})
+
+describe('encoding', () => {
+  it('adds special tokens only when asked, and finds them in the text', async () => {
+    const tokenizer = await tinyTokenizer()
+    const ids = await tokenizer.encode('hello</s>')
+    expect(ids[0]).toBe(1)
+    expect(tokenizer.convert_ids_to_tokens(ids)).toEqual(['<s>', 'hello', '</s>'])
+    expect(await tokenizer.encode('hello</s>', { add_special_tokens: false })).toEqual(ids.slice(1))
+    expect(await tokenizer.tokenize('hello w')).toEqual(['hello', 'Ġw'])
+    expect(await tokenizer.decode(ids, { skip_special_tokens: true })).toBe('hello')
+    expect(await tokenizer.decode(2)).toBe('</s>')
+  })
+
+  it('pads on the side chosen, to the longest, a length or a multiple', async () => {
+    const tokenizer = await tinyTokenizer()
+    await expect(tokenizer.call(['hello'], { padding: true })).rejects.toThrow('needs a pad token')
+    tokenizer.pad_token = tokenizer.eos_token
+    expect(tokenizer.pad_token_id).toBe(2)
+    const hello = tokenizer.convert_tokens_to_ids('hello') ?? -1
+    const [h, w] = tokenizer.convert_tokens_to_ids(['he', 'Ġw'])
+    expect(await tokenizer.call(['hello', 'he w'], { padding: true })).toEqual({
+      input_ids: [
+        [1, hello, 2],
+        [1, h, w],
+      ],
+      attention_mask: [
+        [1, 1, 0],
+        [1, 1, 1],
+      ],
+    })
+    tokenizer.padding_side = 'left'
+    const wide = await tokenizer.call('hello', {
+      padding: 'max_length',
+      max_length: 5,
+      return_offsets_mapping: true,
+    })
+    expect(wide.input_ids).toEqual([2, 2, 2, 1, hello])
+    expect(wide.attention_mask).toEqual([0, 0, 0, 1, 1])
+    expect(wide.offset_mapping?.at(-1)).toEqual([0, 5])
+    expect((await tokenizer.call('hello', { padding: true, pad_to_multiple_of: 4 })).input_ids).toHaveLength(
+      4,
+    )
+    expect(() => (tokenizer.padding_side = 'up' as 'left')).toThrow("needs 'left' or 'right'")
+  })
+
+  it('cuts the text, never the special tokens', async () => {
+    const tokenizer = await tinyTokenizer({}, { add_eos_token: true })
+    const tokens = async (side: 'left' | 'right'): Promise<unknown> => {
+      tokenizer.truncation_side = side
+      return tokenizer.convert_ids_to_tokens(
+        (await tokenizer.call('abcd', { truncation: true, max_length: 4 })).input_ids,
+      )
+    }
+    expect(await tokens('right')).toEqual(['<s>', 'a', 'b', '</s>'])
+    expect(await tokens('left')).toEqual(['<s>', 'c', 'd', '</s>'])
+    await expect(tokenizer.call('abcd', { truncation: true, max_length: 1 })).rejects.toThrow(
+      'less than the special tokens',
+    )
+    const long = await tokenizer.call('a'.repeat(100), { truncation: true })
+    expect(long.input_ids).toHaveLength(64)
+  })
+
+  it('does not apply a length limit or padding stored in tokenizer.json', async () => {
+    const dir = await tinyFolder()
+    const path = join(dir, 'tokenizer.json')
+    const json = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
+    json['truncation'] = { direction: 'Right', max_length: 3, strategy: 'LongestFirst', stride: 0 }
+    json['padding'] = {
+      strategy: { Fixed: 8 },
+      direction: 'Right',
+      pad_to_multiple_of: null,
+      pad_id: 0,
+      pad_type_id: 0,
+      pad_token: '<unk>',
+    }
+    await writeFile(path, JSON.stringify(json))
+    const tokenizer = await AutoTokenizer.from_pretrained(dir)
+    expect(await tokenizer.encode('abcde')).toHaveLength(6)
+  })
+
+  it('names what is not a string, and refuses the clean-up that corrupts text', async () => {
+    const tokenizer = await tinyTokenizer()
+    await expect(tokenizer.batch_encode(['a', 7 as unknown as string])).rejects.toThrow(
+      'text 1 is number, needs a string',
+    )
+    await expect(tokenizer.decode([1], { clean_up_tokenization_spaces: true as false })).rejects.toThrow(
+      'corrupts',
+    )
+  })
+})
+
+describe('special tokens', () => {
+  it('come from the configuration as strings or { content }, options win', async () => {
+    const tokenizer = await tinyTokenizer({ pad_token: { content: '<|end|>' } }, { eos_token: '<|end|>' })
+    expect([tokenizer.pad_token, tokenizer.pad_token_id, tokenizer.eos_token_id]).toEqual(['<|end|>', 3, 3])
+    expect(tokenizer.all_special_ids.sort()).toEqual([0, 1, 2, 3])
+    expect((await tinyTokenizer()).pad_token).toBeNull()
+  })
+
+  it('come from special_tokens_map.json where tokenizer_config.json is silent', async () => {
+    const dir = await tinyFolder()
+    await writeFile(join(dir, 'tokenizer_config.json'), '{}')
+    await writeFile(
+      join(dir, 'special_tokens_map.json'),
+      JSON.stringify({ eos_token: { content: '<|end|>' } }),
+    )
+    const tokenizer = await AutoTokenizer.from_pretrained(dir)
+    expect([tokenizer.eos_token, tokenizer.bos_token]).toEqual(['<|end|>', null])
+  })
+
+  it('that only the configuration declares are added', async () => {
+    const tokenizer = await tinyTokenizer({
+      added_tokens_decoder: { 400: { content: '<tool>', special: true } },
+      extra_special_tokens: ['<image>'],
+    })
+    expect(tokenizer.length).toBe(tokenizer.vocab_size + 2)
+    expect(await tokenizer.tokenize('a<tool><image>')).toEqual(['a', '<tool>', '<image>'])
+    expect(tokenizer.all_special_tokens).toContain('<image>')
+  })
+
+  it('that are not in the vocabulary are refused with the nearest', async () => {
+    const tokenizer = await tinyTokenizer()
+    expect(() => (tokenizer.pad_token = '<|ends|>')).toThrow("Did you mean '<|end|>'?")
+    expect(tokenizer.pad_token).toBeNull()
+    expect(tokenizer.convert_tokens_to_ids('nowhere')).toBe(0)
+    expect(tokenizer.convert_ids_to_tokens(9999)).toBeNull()
+  })
+
+  it('add_bos_token and add_eos_token replace the rule of tokenizer.json', async () => {
+    expect(await (await tinyTokenizer({}, { add_bos_token: false })).encode('a')).toHaveLength(1)
+    expect(await (await tinyTokenizer({ add_eos_token: true })).encode('a')).toHaveLength(3)
+  })
+})
+
+describe('loading and saving', () => {
+  it('saves what it loads again, as transformers 5 lays it out', async () => {
+    const tokenizer = await tinyTokenizer()
+    tokenizer.pad_token = '<|end|>'
+    tokenizer.padding_side = 'left'
+    const dir = await temporaryFolder()
+    await tokenizer.save_pretrained(join(dir, 'new'))
+    expect((await readdir(join(dir, 'new'))).sort()).toEqual([
+      'chat_template.jinja',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ])
+    const again = await AutoTokenizer.from_pretrained(join(dir, 'new'))
+    expect(again.special_tokens_map).toEqual(tokenizer.special_tokens_map)
+    expect([again.padding_side, again.model_max_length, again.chat_template]).toEqual([
+      'left',
+      64,
+      tokenizer.chat_template,
+    ])
+    expect(await again.encode('hello')).toEqual(await tokenizer.encode('hello'))
+  })
+
+  it('writes an unknown length limit as an integer, which Python needs', async () => {
+    const tokenizer = await tinyTokenizer({ model_max_length: null })
+    const dir = await temporaryFolder()
+    await tokenizer.save_pretrained(dir)
+    expect(await readFile(join(dir, 'tokenizer_config.json'), 'utf8')).toContain(
+      '"model_max_length": 1000000000000000019884624838656,',
+    )
+  })
+
+  it('leaves nothing half-written when the folder cannot be made', async () => {
+    const dir = await temporaryFolder()
+    await writeFile(join(dir, 'file'), '')
+    await expect((await tinyTokenizer()).save_pretrained(join(dir, 'file', 'x'))).rejects.toThrow(
+      join(dir, 'file', 'x'),
+    )
+    expect(await readdir(dir)).toEqual(['file'])
+  })
+
+  it('takes the default of several named chat templates', async () => {
+    const tokenizer = await tinyTokenizer({
+      chat_template: [
+        { name: 'tool_use', template: 't' },
+        { name: 'default', template: 'd' },
+      ],
+    })
+    expect(tokenizer.chat_template).toBe('d')
+  })
+
+  it('says which files there are when tokenizer.json is missing, and what is wrong with a broken one', async () => {
+    const dir = await temporaryFolder()
+    await writeFile(join(dir, 'tokenizer.model'), '')
+    await expect(AutoTokenizer.from_pretrained(dir)).rejects.toThrow(
+      /no tokenizer.json .* It has: tokenizer.model/,
+    )
+    await expect(AutoTokenizer.from_pretrained(dir, { gguf_file: 'x.gguf' })).rejects.toThrow(
+      'no file x.gguf',
+    )
+    await writeFile(join(dir, 'tokenizer.json'), '{"version"')
+    await expect(AutoTokenizer.from_pretrained(dir)).rejects.toThrow(/tokenizer.json: not valid JSON/)
+    await writeFile(join(dir, 'tokenizer.json'), '{"version": "1.0"}')
+    await expect(AutoTokenizer.from_pretrained(dir)).rejects.toThrow(/tokenizer.json: not a tokenizer/)
+  })
+
+  it('refuses unknown options and a slow tokenizer, and says that no remote code is run', async () => {
+    const dir = await tinyFolder()
+    await expect(AutoTokenizer.from_pretrained(dir, { paddin_side: 'left' } as object)).rejects.toThrow(
+      "Did you mean 'padding_side'?",
+    )
+    await expect(AutoTokenizer.from_pretrained(dir, { use_fast: false })).rejects.toThrow(
+      'one implementation',
+    )
+    const written = vi.spyOn(console, 'warn').mockImplementation(() => undefined)
+    const verbosity = logging.get_verbosity()
+    logging.set_verbosity_info()
+    try {
+      await AutoTokenizer.from_pretrained(dir, { trust_remote_code: true, use_fast: true })
+      expect(written.mock.calls.flat().join()).toContain('no code of a repository is ever run')
+    } finally {
+      logging.set_verbosity(verbosity)
+      written.mockRestore()
+    }
+  })
+})

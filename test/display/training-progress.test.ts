@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { streamOutput } from '../../src/display/output'
+import { createTrainingDisplay, type TrainingDisplay } from '../../src/display/training-progress'
+import { fakeNotebook, fakeStream } from './fake-output'
+
+beforeEach(() => void vi.useFakeTimers({ now: 0 }))
+afterEach(() => void vi.useRealTimers())
+
+const row = { step: 2, loss: 1.23456, grad_norm: 0.5, learning_rate: 2e-4, epoch: 0.5 }
+
+async function run(display: TrainingDisplay): Promise<void> {
+  display.start({ max_steps: 4, title: 'My run' })
+  for (let step = 1; step <= 4; step++) {
+    await vi.advanceTimersByTimeAsync(1_000)
+    display.step(step)
+    if (step % 2 === 0) display.log({ ...row, step, tokens_per_second: 290.6, memory_bytes: 2 ** 30 })
+  }
+}
+
+it('shows a bar and a chart in a notebook, the bar first', async () => {
+  const notebook = fakeNotebook()
+  const display = createTrainingDisplay({ output: notebook })
+  await run(display)
+  display.end({ train_loss: 1.5 })
+  const [bar, library, chart] = notebook.outputs
+  expect(bar![0]!['text/plain']).toBe('Training: 0%, 0 / 4 steps')
+  expect(bar!.at(-1)!['text/plain']).toBe(
+    'Training: 100%, 4 / 4 steps, 1 steps/s, 0:04, epoch 0.5, loss 1.235, 291 tokens/s, 1.00 GiB, mean loss 1.5',
+  )
+  expect(library![0]!['text/plain']).toBe('(plotly.js)')
+  expect(chart!.at(-1)!['text/plain']).toMatch(/^My run, steps 2 to 4/)
+  expect(notebook.outputs).toHaveLength(3)
+})
+
+it('says that an interrupted run stopped, and where', async () => {
+  const notebook = fakeNotebook()
+  const display = createTrainingDisplay({ output: notebook })
+  display.start({ max_steps: 10 })
+  display.step(3)
+  display.end()
+  expect(notebook.outputs[0]!.at(-1)!['text/plain']).toMatch(/30%, 3 \/ 10 steps.*stopped$/)
+})
+
+it('prints rows as Python dictionaries on a pipe, the bar elsewhere', async () => {
+  const [out, err] = [fakeStream(false), fakeStream(false)]
+  const display = createTrainingDisplay({ output: streamOutput(out), progressOutput: streamOutput(err) })
+  await run(display)
+  display.end({ train_runtime: 4, train_loss: 1.5 })
+  await vi.advanceTimersByTimeAsync(1)
+  const lines = out.text().trimEnd().split('\n')
+  expect(lines[0]).toBe(
+    "{'loss': 1.235, 'grad_norm': 0.5, 'learning_rate': 2e-4, 'epoch': 0.5, 'tokens_per_second': 290.6, 'memory_bytes': 1073741824}",
+  )
+  expect(lines.slice(2)).toEqual(["{'train_runtime': 4, 'train_loss': 1.5}"])
+  expect(err.text()).toMatch(/^Training: 100%, 4 \/ 4 steps/)
+})
+
+it('prints rows above the bar in a terminal', async () => {
+  const terminal = fakeStream(true)
+  const output = streamOutput(terminal)
+  const display = createTrainingDisplay({ output, progressOutput: output })
+  await run(display)
+  await vi.advanceTimersByTimeAsync(500)
+  display.end({ train_loss: 1.5 })
+  await vi.advanceTimersByTimeAsync(500)
+  expect(terminal.text()).toContain("{'loss': 1.235")
+  expect(terminal.text()).toContain("{'train_loss': 1.5}\n")
+  expect(terminal.text()).toContain('Training ')
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+it('disable_tqdm hides bar and chart but not the rows', async () => {
+  const [out, err] = [fakeStream(false), fakeStream(true)]
+  const display = createTrainingDisplay({
+    disable_tqdm: true,
+    output: streamOutput(out),
+    progressOutput: streamOutput(err),
+  })
+  await run(display)
+  display.end({ train_loss: 1.5 })
+  const notebook = fakeNotebook()
+  const quiet = createTrainingDisplay({ disable_tqdm: true, output: notebook })
+  await run(quiet)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(err.text()).toBe('')
+  expect(out.text().split('\n').filter(Boolean)).toHaveLength(3)
+  expect(notebook.outputs.map(([first]) => first!['text/plain'].slice(0, 8))).toEqual([
+    "{'loss':",
+    "{'loss':",
+  ])
+})

@@ -1,0 +1,132 @@
+// Runs operations of every kind on fixed inputs and prints their results, base64 by name, and the instruction set.
+// Started by isa.test.ts with QLORA_ISA in the environment: the addon reads it once, when the device is opened.
+const { join } = require('node:path')
+
+const native = require(process.env.QLORA_ADDON ?? join(__dirname, '../../build/Release/qlora.node'))
+const cpu = native.open_device('cpu')
+const results = {}
+
+const empty = (shape, dtype = 'float32') => native.tensor_empty(cpu, dtype, shape)
+function ints(values) {
+  const t = empty([values.length], 'int32')
+  native.tensor_write(t, new Uint8Array(Int32Array.from(values).buffer))
+  return t
+}
+let stream = 0
+/** Normal numbers made from Philox words, whose bits do not depend on the instruction set; see `random_normal`. */
+function normal(shape, dtype = 'float32') {
+  const words = empty(shape)
+  native.random_uniform(words, -1.7, 1.7, 1, stream++)
+  const t = empty(shape, dtype)
+  native.copy(words, t)
+  return t
+}
+async function keep(name, t) {
+  results[name] = Buffer.from(await native.tensor_read(t)).toString('base64')
+}
+async function keepFloats(name, t, shape) {
+  const wide = empty(shape)
+  native.copy(t, wide)
+  await keep(name, wide)
+}
+
+async function layers(dtype) {
+  const [rows, cols] = [13, 133]
+  const shape = [rows, cols]
+  const [x, y, z] = [normal(shape, dtype), normal(shape, dtype), normal(shape, dtype)]
+  const weight = normal([cols], dtype)
+  const rstd = empty([rows])
+  const [a, b, c, d] = [0, 1, 2, 3].map(() => empty(shape, dtype))
+  native.rms_norm_forward(x, weight, a, rstd, 1e-5)
+  native.rms_norm_backward(y, x, weight, rstd, z, b, undefined)
+  await keepFloats(`rms_norm_forward ${dtype}`, a, shape)
+  await keepFloats(`rms_norm_backward ${dtype}`, b, shape)
+  native.swiglu_forward(x, y, a)
+  native.swiglu_backward(z, x, y, c, d)
+  await keepFloats(`swiglu_forward ${dtype}`, a, shape)
+  await keepFloats(`swiglu_backward gate ${dtype}`, c, shape)
+  await keepFloats(`swiglu_backward up ${dtype}`, d, shape)
+  native.dropout(x, a, 0.3, 5, 6, 7)
+  await keepFloats(`dropout ${dtype}`, a, shape)
+  const frequency = empty([19])
+  native.random_uniform(frequency, 0, 1, 2, 2)
+  const positions = ints(Array.from({ length: rows }, (_, i) => i * 37))
+  const heads = [rows, 3 * 38]
+  const q = normal(heads, dtype)
+  native.rope(q, positions, frequency, q, 38, 1, false)
+  await keepFloats(`rope ${dtype}`, q, heads)
+  const stats = empty([4])
+  native.fill(stats, 0)
+  native.cross_entropy(x, ints(Array.from({ length: rows }, (_, i) => (i % 4 ? i : -100))), stats, b, 1)
+  await keep(`cross_entropy ${dtype}`, stats)
+  await keepFloats(`cross_entropy gradient ${dtype}`, b, shape)
+  const norm = empty([1])
+  native.global_norm([x, y, z], norm)
+  native.clip_by_norm([x, y, z], norm, 1)
+  await keep(`global_norm ${dtype}`, norm)
+  await keepFloats(`clip_by_norm ${dtype}`, x, shape)
+  const [average, square] = [empty(shape), empty(shape)]
+  native.fill(average, 0)
+  native.fill(square, 0)
+  native.adamw(x, y, average, square, 1e-2, 0.9, 0.999, 1e-8, 0.1, 1)
+  await keepFloats(`adamw ${dtype}`, x, shape)
+}
+
+async function products(dtype) {
+  const [m, k, n] = [37, 129, 67]
+  const [a, b, out] = [normal([m, k], dtype), normal([k, n], dtype), empty([m, n], dtype)]
+  native.matmul(a, b, out, false, false, 1, 0, dtype)
+  await keepFloats(`matmul ${dtype}`, out, [m, n])
+  const weight = normal([n, k])
+  for (const type of ['nf4', 'fp4']) {
+    const [codes, absmax] = [empty([Math.ceil((n * k) / 2)], 'uint8'), empty([Math.ceil((n * k) / 64)])]
+    native.quantize_4bit(weight, codes, absmax, type, 64)
+    await keep(`codes ${type}`, codes)
+    const dequantized = empty([n, k], dtype)
+    native.dequantize_4bit(codes, absmax, dequantized, type, 64)
+    await keepFloats(`dequantize_4bit ${type} ${dtype}`, dequantized, [n, k])
+    for (const rows of [1, m]) {
+      const x = normal([rows, k], dtype)
+      const y = empty([rows, n], dtype)
+      native.matmul_4bit(x, codes, absmax, y, n, k, type, 64, true, 1, 0, dtype, dtype)
+      await keepFloats(`matmul_4bit ${type} ${dtype} ${rows}`, y, [rows, n])
+      const dx = empty([rows, k], dtype)
+      native.matmul_4bit(y, codes, absmax, dx, n, k, type, 64, false, 1, 0, dtype, dtype)
+      await keepFloats(`matmul_4bit transposed ${type} ${dtype} ${rows}`, dx, [rows, k])
+    }
+  }
+}
+
+async function attention(dtype) {
+  const tokens = 45
+  const [wide, narrow] = [
+    [tokens, 4 * 32],
+    [tokens, 2 * 32],
+  ]
+  const [q, k, v] = [normal(wide, dtype), normal(narrow, dtype), normal(narrow, dtype)]
+  const [out, lse, cu] = [empty(wide, dtype), empty([4, tokens]), ints([0, 7, tokens])]
+  native.attention_forward(q, k, v, cu, cu, out, lse, 4, 2, 0.18, 0)
+  await keepFloats(`attention ${dtype}`, out, wide)
+  const [dq, dk, dv] = [empty(wide, dtype), empty(narrow, dtype), empty(narrow, dtype)]
+  native.attention_backward(normal(wide, dtype), q, k, v, out, lse, cu, dq, dk, dv, 4, 2, 0.18, 0)
+  await keepFloats(`attention dq ${dtype}`, dq, wide)
+  await keepFloats(`attention dk ${dtype}`, dk, narrow)
+  await keepFloats(`attention dv ${dtype}`, dv, narrow)
+}
+
+async function main() {
+  const drawn = empty([1000])
+  native.random_normal(drawn, 0, 1, 3, 4)
+  await keep('random_normal', drawn)
+  for (const dtype of ['float32', 'bfloat16', 'float16']) {
+    await layers(dtype)
+    await products(dtype)
+    await attention(dtype)
+  }
+  process.stdout.write(JSON.stringify({ info: native.device_info(cpu), results }))
+}
+
+main().catch((error) => {
+  process.stderr.write(`${error.stack}\n`)
+  process.exitCode = 1
+})

@@ -1,0 +1,83 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { titled } from '../support/shared'
+import { root } from './checkout'
+
+const python = join(root, '.venv/bin/python')
+const ready = existsSync(python) && existsSync(join(root, 'dist/index.js'))
+const missing = 'the environment that `npm test` sets up'
+const folder = mkdtempSync(join(tmpdir(), 'qlora-notebook-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+interface Notebook {
+  cells: { outputs: { output_type: string; name?: string; text?: string[] }[] }[]
+}
+
+function execute(
+  notebook: string,
+  ...options: string[]
+): { status: number | null; said: string; kept: Notebook } {
+  const kept = join(folder, 'executed.ipynb')
+  rmSync(kept, { force: true })
+  const script = join(root, 'scripts/execute_notebook.py')
+  const args = [script, notebook, kept, '--cwd', join(root, 'notebooks'), ...options]
+  const env = { ...process.env, FORCE_COLOR: '1' }
+  const { status, stderr } = spawnSync(python, args, { encoding: 'utf8', env })
+  return { status, said: stderr, kept: JSON.parse(readFileSync(kept, 'utf8')) as Notebook }
+}
+
+function notebookOf(...sources: string[]): string {
+  const file = join(folder, 'cells.ipynb')
+  const cells = sources.map((source, i) => ({
+    cell_type: 'code',
+    id: `cell-${i}`,
+    execution_count: null,
+    metadata: {},
+    outputs: [],
+    source,
+  }))
+  writeFileSync(file, JSON.stringify({ cells, metadata: {}, nbformat: 4, nbformat_minor: 5 }))
+  return file
+}
+
+const printed = (kept: Notebook, cell: number): string =>
+  kept.cells[cell]!.outputs.flatMap(({ text }) => text ?? []).join('')
+
+describe.skipIf(!ready)(titled('the notebook runner', ready, missing), () => {
+  it('finds the types of Node and of qlora, and keeps what a cell printed, without colours or warnings', () => {
+    const { status, kept } = execute(join(root, 'test/scripts/fixtures/one-plus-one.ipynb'))
+    expect(status).toBe(0)
+    expect(printed(kept, 0)).toBe('function true\n2\n')
+  })
+
+  it('fails at a cell that throws, names it, and keeps the outputs up to there', () => {
+    const { status, said, kept } = execute(notebookOf(`'first'`, `throw new Error('boom')`, `'never'`))
+    expect(status).toBe(1)
+    expect(said).toContain(`Cell 2 of 3 failed:\n\nthrow new Error('boom')`)
+    expect(said).toContain('Error: boom')
+    expect(said).not.toContain('tslab')
+    expect(printed(kept, 0)).toBe('first\n')
+    expect(kept.cells[2]!.outputs).toEqual([])
+  })
+
+  it('fails at a type error', () => {
+    const { status, said } = execute(notebookOf(`const text: string = 1`))
+    expect(status).toBe(1)
+    expect(said).toContain(`1:7 - Type 'number' is not assignable to type 'string'.`)
+  })
+
+  it('fails when the kernel dies', () => {
+    const { status, said } = execute(notebookOf(`process.exit(3)`))
+    expect(status).toBe(1)
+    expect(said).toContain('the kernel died')
+  })
+
+  it('interrupts a cell when the time for the notebook is over', () => {
+    const { status, said } = execute(notebookOf(`while (true) {}`), '--seconds', '2')
+    expect(status).toBe(1)
+    expect(said).toContain('the notebook took longer than 2 s')
+  })
+})
