@@ -9,8 +9,6 @@ namespace qlora {
 
 namespace {
 
-Napi::Value undefined(Napi::Env env) { return env.Undefined(); }
-
 /** tensor_empty(device, dtype, shape) */
 Napi::Value tensor_empty(const Napi::CallbackInfo& info) {
   if (!info[0].IsExternal()) fail("[tensor_empty] argument 0: expected a device handle");
@@ -72,33 +70,16 @@ Napi::Value tensor_read(const Napi::CallbackInfo& info) {
       });
 }
 
-struct FileRange {
-  Tensor tensor;
-  std::string path;
-  uint64_t offset;
-};
-
-FileRange file_range(const Napi::CallbackInfo& info, const char* op) {
-  int64_t offset = Argument<int64_t>::from(info[2], {op, 2});
-  if (offset < 0) fail("[", op, "] negative offset ", offset);
-  return {Argument<Tensor>::from(info[0], {op, 0}), Argument<std::string>::from(info[1], {op, 1}),
-          static_cast<uint64_t>(offset)};
-}
-
 /** tensor_read_file(tensor, path, offset) -> Promise: fills the tensor from a byte range of a file. */
 Napi::Value tensor_read_file(const Napi::CallbackInfo& info) {
-  FileRange range = file_range(info, "tensor_read_file");
+  Tensor tensor = Argument<Tensor>::from(info[0], {"tensor_read_file", 0});
+  std::string path = Argument<std::string>::from(info[1], {"tensor_read_file", 1});
+  int64_t offset = Argument<int64_t>::from(info[2], {"tensor_read_file", 2});
+  if (offset < 0) fail("[tensor_read_file] negative offset ", offset);
   return finish_as_promise(
-      info.Env(), *range.tensor.backend,
-      [range] { read_range(range.path, range.offset, range.tensor.data<char>(), range.tensor.bytes()); }, undefined);
-}
-
-/** tensor_write_file(tensor, path, offset) -> Promise: writes the tensor's bytes into an existing file. */
-Napi::Value tensor_write_file(const Napi::CallbackInfo& info) {
-  FileRange range = file_range(info, "tensor_write_file");
-  return finish_as_promise(
-      info.Env(), *range.tensor.backend,
-      [range] { write_range(range.path, range.offset, range.tensor.data<char>(), range.tensor.bytes()); }, undefined);
+      info.Env(), *tensor.backend,
+      [tensor, path, offset] { read_range(path, offset, tensor.data<char>(), tensor.bytes()); },
+      [](Napi::Env env) { return env.Undefined(); });
 }
 
 }  // namespace
@@ -110,7 +91,6 @@ void export_tensor_functions(Napi::Object exports) {
   export_function(exports, "tensor_write", tensor_write);
   export_function(exports, "tensor_read", tensor_read);
   export_function(exports, "tensor_read_file", tensor_read_file);
-  export_function(exports, "tensor_write_file", tensor_write_file);
 }
 
 }  // namespace qlora

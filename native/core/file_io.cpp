@@ -17,7 +17,7 @@ constexpr size_t kLargestCall = 1u << 30;  // Linux moves at most 2 GiB a call
 
 class File {
  public:
-  File(const std::string& path, int flags) : fd_(open(path.c_str(), flags | O_CLOEXEC)) {
+  explicit File(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
     if (fd_ < 0) fail(path, ": cannot open: ", std::strerror(errno));
   }
   ~File() { close(fd_); }
@@ -30,24 +30,13 @@ class File {
 }  // namespace
 
 void read_range(const std::string& path, uint64_t offset, void* data, size_t bytes) {
-  File file(path, O_RDONLY);
+  File file(path);
   size_t done = 0;
   while (done < bytes) {
     ssize_t n = pread(file.fd(), static_cast<char*>(data) + done, std::min(bytes - done, kLargestCall), offset + done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail(path, ": read at offset ", offset + done, " failed: ", std::strerror(errno));
     if (n == 0) fail(path, ": ends at offset ", offset + done, "; ", bytes - done, " more bytes were expected");
-    done += static_cast<size_t>(n);
-  }
-}
-
-void write_range(const std::string& path, uint64_t offset, const void* data, size_t bytes) {
-  File file(path, O_WRONLY);
-  size_t done = 0;
-  while (done < bytes) {
-    ssize_t n = pwrite(file.fd(), static_cast<const char*>(data) + done, std::min(bytes - done, kLargestCall), offset + done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(path, ": write at offset ", offset + done, " failed: ", std::strerror(errno));
     done += static_cast<size_t>(n);
   }
 }

@@ -12,8 +12,8 @@ struct Scalars {
 };
 
 /**
- * One tile, operation by operation as torch: with bfloat16 moments each result is rounded to bfloat16, with float32
- * moments only the stored parameter is.
+ * One tile, operation by operation as torch: with bfloat16 moments each result is rounded to bfloat16, with
+ * float32 moments only the stored parameter is.
  */
 void update(float* p, const float* g, float* m, float* v, int64_t n, const Scalars& s, DType moments) {
   float denominator[kTile];
@@ -45,13 +45,16 @@ struct Tile {
 
 }  // namespace
 
-void CpuOps::adamw(const Tensor& param, const Tensor& grad, const Tensor& exp_avg, const Tensor& exp_avg_sq, double lr,
-                   double beta1, double beta2, double eps, double weight_decay, int64_t step) {
+void CpuOps::adamw(const Tensor& param, const Tensor& grad, const Tensor& exp_avg, const Tensor& exp_avg_sq,
+                   double lr, double beta1, double beta2, double eps, double weight_decay, int64_t step) {
   double correction1 = 1 - std::pow(beta1, static_cast<double>(step));
   double correction2 = 1 - std::pow(beta2, static_cast<double>(step));
-  Scalars s{static_cast<float>(1 - lr * weight_decay), static_cast<float>(1 - beta1),
-            static_cast<float>(beta2),                 static_cast<float>(1 - beta2),
-            static_cast<float>(std::sqrt(correction2)), static_cast<float>(eps),
+  Scalars s{static_cast<float>(1 - lr * weight_decay),
+            static_cast<float>(1 - beta1),
+            static_cast<float>(beta2),
+            static_cast<float>(1 - beta2),
+            static_cast<float>(std::sqrt(correction2)),
+            static_cast<float>(eps),
             static_cast<float>(lr / correction1)};
   FloatView p_view(param), g_view(grad), m_view(exp_avg), v_view(exp_avg_sq);
   for_tiles(param.numel(), [&](int64_t i, int64_t n) {

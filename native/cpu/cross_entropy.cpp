@@ -14,7 +14,8 @@ struct RowStats {
   bool counted = false, correct = false;
 };
 
-/** One row of logits, read tile by tile: three passes (maximum, sums, gradient) over memory that stays in the cache. */
+/** One row of logits, read tile by tile: three passes (maximum, sums, gradient) over memory that stays in the
+ * cache. */
 class Row {
  public:
   Row(const FloatView& logits, int64_t start, int64_t vocab) : logits_(logits), start_(start), vocab_(vocab) {

@@ -5,7 +5,8 @@
 
 namespace qlora::QLORA_ISA {
 
-void CpuOps::dropout(const Tensor& x, const Tensor& out, double p, int64_t seed, int64_t stream, int64_t substream) {
+void CpuOps::dropout(const Tensor& x, const Tensor& out, double p, int64_t seed, int64_t stream,
+                     int64_t substream) {
   FloatView from(x), to(out);
   int32_t threshold = static_cast<int32_t>(std::ceil(p * 0x1p24));  // u >= p, on the 24 bits of u
   float scale = static_cast<float>(1.0 / (1.0 - p));

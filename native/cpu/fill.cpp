@@ -14,12 +14,18 @@ void fill_with(const Tensor& out, T value) {
 
 void CpuOps::fill(const Tensor& out, double value) {
   switch (out.dtype) {
-    case DType::f32: return fill_with(out, static_cast<float>(value));
-    case DType::bf16: return fill_with(out, from_float<bf16_t>(static_cast<float>(value)));
-    case DType::f16: return fill_with(out, from_float<f16_t>(static_cast<float>(value)));
-    case DType::i32: return fill_with(out, static_cast<int32_t>(value));
-    case DType::i64: return fill_with(out, static_cast<int64_t>(value));
-    case DType::u8: return fill_with(out, static_cast<uint8_t>(value));
+    case DType::f32:
+      return fill_with(out, static_cast<float>(value));
+    case DType::bf16:
+      return fill_with(out, from_float<bf16_t>(static_cast<float>(value)));
+    case DType::f16:
+      return fill_with(out, from_float<f16_t>(static_cast<float>(value)));
+    case DType::i32:
+      return fill_with(out, static_cast<int32_t>(value));
+    case DType::i64:
+      return fill_with(out, static_cast<int64_t>(value));
+    case DType::u8:
+      return fill_with(out, static_cast<uint8_t>(value));
   }
 }
 

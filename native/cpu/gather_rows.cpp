@@ -7,7 +7,8 @@ void CpuOps::gather_rows(const Tensor& x, const Tensor& index, const Tensor& out
   size_t bytes = static_cast<size_t>(x.shape[1]) * size_of(x.dtype);
   const int32_t* at = index.data<int32_t>();
   for (int64_t i = 0; i < n; i++) {
-    if (at[i] < 0 || at[i] >= rows) fail("[gather_rows] index[", i, "] is ", at[i], "; x has ", rows, " rows");
+    if (at[i] < 0 || at[i] >= rows)
+      fail("[gather_rows] index[", i, "] is ", at[i], "; x has ", rows, " rows");
   }
   const char* from = x.data<char>();
   char* to = out.data<char>();

@@ -15,9 +15,11 @@ Product swapped(const Product& p) {
 
 void scale_output(const Product& p) {
   const Output out(p);
-  float* zeros = scratch(Slot::c, p.n);
-  std::fill(zeros, zeros + p.n, 0.0f);
-  for (int64_t i = 0; i < p.m; i++) out.finish(i, 0, 1, p.n, zeros, p.n);
+  float* row = scratch(Slot::c, p.n);
+  for (int64_t i = 0; i < p.m; i++) {
+    std::fill(row, row + p.n, 0.0f);
+    out.finish(i, 0, 1, p.n, row, p.n);
+  }
 }
 
 }  // namespace

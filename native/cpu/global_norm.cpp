@@ -13,7 +13,8 @@ void CpuOps::global_norm(const TensorList& tensors, const Tensor& norm) {
   std::vector<Block> blocks;
   for (const Tensor& t : tensors) {
     FloatView view(t);
-    for (int64_t i = 0; i < t.numel(); i += kBlock) blocks.push_back({view, i, std::min(kBlock, t.numel() - i)});
+    for (int64_t i = 0; i < t.numel(); i += kBlock)
+      blocks.push_back({view, i, std::min(kBlock, t.numel() - i)});
   }
   std::vector<double> partial(blocks.size());
   parallel_for(static_cast<int64_t>(blocks.size()), 1, [&](int64_t begin, int64_t end) {

@@ -6,8 +6,8 @@
 namespace qlora::QLORA_ISA {
 
 /**
- * Philox4x32-10 (Salmon et al., SC 2011): words [4 * i .. 4 * i + 3] of the counters (first + i, stream, substream, 0),
- * i < kPhiloxBlock. key = seed.
+ * Philox4x32-10 (Salmon et al., SC 2011): words [4 * i .. 4 * i + 3] of the counters (first + i, stream,
+ * substream, 0), i < kPhiloxBlock. key = seed.
  */
 constexpr int kPhiloxBlock = 64;
 
@@ -45,7 +45,8 @@ inline void philox(const PhiloxKey& key, uint32_t first, uint32_t* words) {
   }
 }
 
-/** Words of elements [i, i + n), i a multiple of 4; words has room for n rounded up to a multiple of 4 * kPhiloxBlock. */
+/** Words of elements [i, i + n), i a multiple of 4; words has room for n rounded up to a multiple of 4 *
+ * kPhiloxBlock. */
 inline void random_words(const PhiloxKey& key, int64_t i, int64_t n, uint32_t* words) {
   for (int64_t done = 0; done < n; done += 4 * kPhiloxBlock) {
     philox(key, static_cast<uint32_t>((i + done) / 4), words + done);
@@ -53,6 +54,8 @@ inline void random_words(const PhiloxKey& key, int64_t i, int64_t n, uint32_t* w
 }
 
 /** The top 24 bits as a float in [0, 1). */
-inline float unit_interval(uint32_t word) { return static_cast<float>(static_cast<int32_t>(word >> 8)) * 0x1p-24f; }
+inline float unit_interval(uint32_t word) {
+  return static_cast<float>(static_cast<int32_t>(word >> 8)) * 0x1p-24f;
+}
 
 }  // namespace qlora::QLORA_ISA

@@ -26,7 +26,8 @@ void CpuOps::random_normal(const Tensor& out, double mean, double std, int64_t s
     uint32_t words[kTile];
     float normal[kTile];
     random_words({seed, stream, 0}, i, n, words);
-    // A pair (w0, w1): radius sqrt(-2 ln(1 - u0)) at angle 2 pi u1; the cosine comes first. 1 - u0 is never 0.
+    // A pair (w0, w1): radius sqrt(-2 ln(1 - u0)) at angle 2 pi u1; the cosine comes first. 1 - u0 is never
+    // 0.
     for (int64_t j = 0; j < n; j += 2) {
       float radius = std::sqrt(-2.0f * std::log(1.0f - unit_interval(words[j])));
       float sine, cosine;

@@ -4,8 +4,8 @@
 
 #include "cpu/tiles.h"
 
-// Sums in a fixed order: 16 running sums whatever the instruction set, so that every ISA and every number of threads
-// gives the same bits.
+// Sums in a fixed order: 16 running sums whatever the instruction set, so that every ISA and every number of
+// threads gives the same bits.
 namespace qlora::QLORA_ISA {
 
 template <typename Sum, typename Term>
@@ -48,8 +48,8 @@ inline float largest(const float* x, int64_t n) {
 }
 
 /**
- * sum over rows of terms that add_row(row, sums, scratch) adds to sums[0 .. cols); scratch holds 2 * cols floats.
- * Blocks of rows in fp32, blocks in double.
+ * sum over rows of terms that add_row(row, sums, scratch) adds to sums[0 .. cols); scratch holds 2 * cols
+ * floats. Blocks of rows in fp32, blocks in double.
  */
 template <typename AddRow>
 std::vector<float> column_sums(int64_t rows, int64_t cols, AddRow add_row) {

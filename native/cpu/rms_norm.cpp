@@ -4,7 +4,8 @@
 
 namespace qlora::QLORA_ISA {
 
-void CpuOps::rms_norm_forward(const Tensor& x, const Tensor& weight, const Tensor& out, const Tensor& rstd, double eps) {
+void CpuOps::rms_norm_forward(const Tensor& x, const Tensor& weight, const Tensor& out, const Tensor& rstd,
+                              double eps) {
   FloatView from(x), to(out);
   int64_t cols = x.cols();
   std::vector<float> weight_buffer(cols);
@@ -27,9 +28,11 @@ void CpuOps::rms_norm_forward(const Tensor& x, const Tensor& weight, const Tenso
   });
 }
 
-/** With n = x * rstd and g = dout * weight: dx = rstd * (g - n * mean(g * n)), dweight = sum over rows of dout * n. */
+/** With n = x * rstd and g = dout * weight: dx = rstd * (g - n * mean(g * n)), dweight = sum over rows of
+ * dout * n. */
 void CpuOps::rms_norm_backward(const Tensor& dout, const Tensor& x, const Tensor& weight, const Tensor& rstd,
-                               const OptionalTensor& residual, const Tensor& dx, const OptionalTensor& dweight) {
+                               const OptionalTensor& residual, const Tensor& dx,
+                               const OptionalTensor& dweight) {
   FloatView grad(dout), from(x), to(dx);
   FloatView added(residual ? *residual : dout);
   int64_t rows = x.rows(), cols = x.cols();
@@ -54,7 +57,8 @@ void CpuOps::rms_norm_backward(const Tensor& dout, const Tensor& x, const Tensor
       const float* d = grad.read(i * cols, cols, grad_buffer.data());
       const float* a = from.read(i * cols, cols, in_buffer.data());
       float r = scale[i];
-      float mean = sum_terms<float>(cols, [=](int64_t j) { return d[j] * w[j] * a[j]; }) * r / static_cast<float>(cols);
+      float mean = sum_terms<float>(cols, [=](int64_t j) { return d[j] * w[j] * a[j]; }) * r /
+                   static_cast<float>(cols);
       float* y = to.place(i * cols, out_buffer.data());
       if (residual) {
         const float* base = added.read(i * cols, cols, added_buffer.data());

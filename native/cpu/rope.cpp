@@ -6,7 +6,8 @@ namespace qlora::QLORA_ISA {
 namespace {
 
 /** a = x * cos, b = rotate_half(x) * sin for the heads of one token; rotate_half(x1, x2) = (-x2, x1). */
-void products(const float* x, const float* cosine, const float* sine, int64_t cols, int64_t half, float* a, float* b) {
+void products(const float* x, const float* cosine, const float* sine, int64_t cols, int64_t half, float* a,
+              float* b) {
   for (int64_t h = 0; h < cols; h += 2 * half) {
     QLORA_INDEPENDENT
     for (int64_t j = 0; j < half; j++) {
@@ -21,8 +22,8 @@ void products(const float* x, const float* cosine, const float* sine, int64_t co
 
 }  // namespace
 
-void CpuOps::rope(const Tensor& x, const Tensor& positions, const Tensor& inv_freq, const Tensor& out, int64_t head_dim,
-                  double scaling, bool inverse) {
+void CpuOps::rope(const Tensor& x, const Tensor& positions, const Tensor& inv_freq, const Tensor& out,
+                  int64_t head_dim, double scaling, bool inverse) {
   FloatView from(x), to(out);
   int64_t cols = x.cols(), half = head_dim / 2;
   const int32_t* position = positions.data<int32_t>();

@@ -50,7 +50,8 @@ void ThreadPool::resize(int n) {
   if (n == size_ && static_cast<int>(threads_.size()) == n - 1) return;
   stop();
   size_ = n;
-  for (int i = 1; i < n; i++) threads_.emplace_back([this, i] { work(i); });
+  // Each thread starts from the generation of now: read later, it could miss a stop and never wake.
+  for (int i = 1; i < n; i++) threads_.emplace_back([this, seen = generation_.load()] { work(seen); });
 }
 
 void ThreadPool::run(Job& job) {
@@ -66,9 +67,8 @@ void ThreadPool::run(Job& job) {
   }
 }
 
-void ThreadPool::work(int) {
+void ThreadPool::work(uint64_t seen) {
   flush_subnormals_here();
-  uint64_t seen = generation_.load();
   for (;;) {
     for (int i = 0; i < kSpins && generation_.load(std::memory_order_acquire) == seen; i++) relax();
     Job* job;

@@ -29,7 +29,7 @@ class ThreadPool {
 
  private:
   struct Job;
-  void work(int index);
+  void work(uint64_t seen);
   void run(Job& job);
   void stop();
 

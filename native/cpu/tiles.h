@@ -6,8 +6,8 @@
 #include "cpu/cpu_ops.h"
 #include "cpu/thread_pool.h"
 
-// Before a loop: its iterations are independent even where two pointers are equal (in-place operations), so that the
-// compiler's overlap test does not send it to scalar code.
+// Before a loop: its iterations are independent even where two pointers are equal (in-place operations), so
+// that the compiler's overlap test does not send it to scalar code.
 #if defined(__clang__)
 #define QLORA_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
@@ -29,21 +29,30 @@ class FloatView {
   /** Elements [i, i + n): the tensor's own memory when it is float32, else converted into buffer. */
   const float* read(int64_t i, int64_t n, float* buffer) const {
     switch (dtype_) {
-      case DType::bf16: load_row(at<bf16_t>(i), buffer, n); return buffer;
-      case DType::f16: load_row(at<f16_t>(i), buffer, n); return buffer;
-      default: return at<float>(i);
+      case DType::bf16:
+        load_row(at<bf16_t>(i), buffer, n);
+        return buffer;
+      case DType::f16:
+        load_row(at<f16_t>(i), buffer, n);
+        return buffer;
+      default:
+        return at<float>(i);
     }
   }
 
-  /** Where to compute elements [i, ...) before `write`: the tensor's own memory when it is float32, else buffer. */
+  /** Where to compute elements [i, ...) before `write`: the tensor's own memory when it is float32, else
+   * buffer. */
   float* place(int64_t i, float* buffer) const { return dtype_ == DType::f32 ? at<float>(i) : buffer; }
 
   /** Stores what was computed at `place`. */
   void write(int64_t i, int64_t n, const float* placed) const {
     switch (dtype_) {
-      case DType::bf16: return store_row(placed, at<bf16_t>(i), n);
-      case DType::f16: return store_row(placed, at<f16_t>(i), n);
-      default: return store_row(placed, at<float>(i), n);
+      case DType::bf16:
+        return store_row(placed, at<bf16_t>(i), n);
+      case DType::f16:
+        return store_row(placed, at<f16_t>(i), n);
+      default:
+        return store_row(placed, at<float>(i), n);
     }
   }
 
@@ -82,6 +91,8 @@ void for_tiles(int64_t count, Body body) {
 }
 
 /** Rows worth handing to a thread. */
-inline int64_t row_grain(int64_t cols) { return std::max<int64_t>(1, 16 * kTile / std::max<int64_t>(cols, 1)); }
+inline int64_t row_grain(int64_t cols) {
+  return std::max<int64_t>(1, 16 * kTile / std::max<int64_t>(cols, 1));
+}
 
 }  // namespace qlora::QLORA_ISA

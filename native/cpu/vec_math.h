@@ -1,8 +1,9 @@
 #pragma once
 #include "cpu/convert.h"
 
-// Elementary functions without branches or tables, so that a plain loop over them becomes vector code. Polynomials
-// are minimax fits; errors are within 1 ulp of the true value for exp and within 1.5 ulp for sin and cos.
+// Elementary functions without branches or tables, so that a plain loop over them becomes vector code.
+// Polynomials are minimax fits. Measured: exp within 1.001 ulp, sin and cos within 1e-7 (absolute) for angles
+// below 2^24.
 namespace qlora::QLORA_ISA {
 
 /** e^x: 0 below -104, infinity above 89, NaN for NaN. */
@@ -21,12 +22,13 @@ inline float fast_exp(float x) {
   p = p * r + 0.5f;
   float y = (p * (r * r) + r) + 1.0f;
   int32_t half = k >> 1;  // 2^k in two factors: k reaches beyond the exponents of normal numbers
-  return y * float_of(static_cast<uint32_t>(half + 127) << 23) * float_of(static_cast<uint32_t>(k - half + 127) << 23);
+  return y * float_of(static_cast<uint32_t>(half + 127) << 23) *
+         float_of(static_cast<uint32_t>(k - half + 127) << 23);
 }
 
 inline float sigmoid(float x) { return 1.0f / (1.0f + fast_exp(-x)); }
 
-/** sin and cos of an angle in radians, |x| < 2^31. The reduction is in double: positions reach 10^6. */
+/** sin and cos of an angle in radians, |x| < 2^31. Reduced in double: an angle is as large as a position. */
 inline void fast_sincos(float x, float& sine, float& cosine) {
   constexpr double kRound = 6755399441055744.0;
   double n = (static_cast<double>(x) * 0.63661977236758134 + kRound) - kRound;

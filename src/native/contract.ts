@@ -34,7 +34,6 @@ export interface TensorFunctions {
   tensor_write(tensor: TensorHandle, bytes: Uint8Array): void
   tensor_read(tensor: TensorHandle): Promise<ArrayBuffer>
   tensor_read_file(tensor: TensorHandle, path: string, offset: number): Promise<void>
-  tensor_write_file(tensor: TensorHandle, path: string, offset: number): Promise<void>
 }
 
 export interface Operations {

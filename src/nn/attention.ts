@@ -54,7 +54,12 @@ export class Attention {
   forward(x: Tensor, ctx: Context): { y: Tensor; saved: AttentionSaved } {
     const { q, k, v } = this.project(x, ctx)
     const { out, lse } = this.attend(q, k, v, ctx, ctx.cuSeqlens)
-    return { y: this.o_proj.forward(out, ctx), saved: { q, k, v, out, lse } }
+    return { y: this.output(out, ctx), saved: { q, k, v, out, lse } }
+  }
+
+  /** The heads' output [T, heads * headDim] through o_proj. */
+  output(out: Tensor, ctx: Context): Tensor {
+    return this.o_proj.forward(out, ctx)
   }
 
   /** Appends x's keys and values to the cache and attends to all of it. */
@@ -71,7 +76,7 @@ export class Attention {
     const keys = ctx.scope.add(cache.k.slice(0, end))
     const values = ctx.scope.add(cache.v.slice(0, end))
     const { out } = this.attend(q, keys, values, ctx, at.cuKeys)
-    return this.o_proj.forward(out, ctx)
+    return this.output(out, ctx)
   }
 
   /** Returns dx, or undefined when nothing below needs it; the saved tensors are freed with ctx's scope by the caller. */

@@ -50,7 +50,16 @@ export class CallbackHandler {
     for (const c of this.callbacks) await c.on_save?.(this.args, this.state, this.control, folder)
   }
 
-  async end(finished: boolean): Promise<void> {
-    for (const c of this.callbacks) await c.on_train_end?.(this.args, this.state, this.control, finished)
+  /** Everybody is told, also when one of them fails; a failure of the run itself goes before theirs. */
+  async end(finished: boolean, failed: boolean): Promise<void> {
+    const errors: unknown[] = []
+    for (const c of this.callbacks) {
+      try {
+        await c.on_train_end?.(this.args, this.state, this.control, finished)
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (!failed && errors.length > 0) throw errors[0]
   }
 }

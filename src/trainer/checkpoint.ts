@@ -20,17 +20,19 @@ export async function saveCheckpoint(
   await model.save_pretrained(folder)
   await tokenizer.save_pretrained(folder)
   await writeFileAtomic(join(folder, 'trainer_state.json'), JSON.stringify(state, null, 2))
-  if (args.save_total_limit !== null && args.save_total_limit > 0) await removeOldest(args.output_dir, args.save_total_limit)
+  if (args.save_total_limit !== null && args.save_total_limit > 0) await removeOldest(args.output_dir, args.save_total_limit, state.global_step)
   return folder
 }
 
-async function removeOldest(outputDir: string, limit: number): Promise<void> {
+/** The one just written stays even when an earlier run left checkpoints of later steps. */
+async function removeOldest(outputDir: string, limit: number, written: number): Promise<void> {
   const steps = (await readdir(outputDir))
     .map((name) => /^checkpoint-(\d+)$/.exec(name)?.[1])
     .filter((step) => step !== undefined)
     .map(Number)
+    .filter((step) => step !== written)
     .sort((a, b) => a - b)
-  for (const step of steps.slice(0, Math.max(0, steps.length - limit))) {
+  for (const step of steps.slice(0, Math.max(0, steps.length + 1 - limit))) {
     await rm(join(outputDir, `checkpoint-${step}`), { recursive: true })
   }
 }

@@ -36,7 +36,6 @@ export interface TrainRun {
  */
 export async function trainLoop(run: TrainRun): Promise<TrainOutput> {
   const { model, args, optimizer, schedule, state, events } = run
-  const stepsPerEpoch = Math.max(1, Math.ceil(run.batchesPerEpoch / args.gradient_accumulation_steps))
   const every = {
     logging: args.get_interval('logging', state.max_steps),
     eval: args.get_interval('eval', state.max_steps),
@@ -53,11 +52,12 @@ export async function trainLoop(run: TrainRun): Promise<TrainOutput> {
     return events.log({ ...row, ...last, num_tokens: state.num_input_tokens_seen, tokens_per_second: tokens_per_second! })
   }
   let finished = false
+  let failed = true
   try {
     await events.begin()
     if (args.eval_on_start) await evaluateNow(run)
     for (let epoch = 0; state.global_step < state.max_steps && !stopping(); epoch++) {
-      let done = 0
+      let seen = 0
       for (const window of windows(run.batches(epoch), args.gradient_accumulation_steps)) {
         const numItems = window.reduce((n, batch) => n + countTargets(batch), 0)
         let lossSum = 0
@@ -78,27 +78,29 @@ export async function trainLoop(run: TrainRun): Promise<TrainOutput> {
         last = { grad_norm, learning_rate }
 
         state.global_step += 1
-        done += 1
-        state.epoch = epoch + done / stepsPerEpoch
+        seen += window.length
+        state.epoch = epoch + seen / run.batchesPerEpoch
         await events.stepEnd()
         const isLast = state.global_step >= state.max_steps
         if (due(every.logging, state.global_step) || (args.logging_first_step && state.global_step === 1)) await logStep()
-        if (due(every.eval, state.global_step) && state.global_step > args.eval_delay) await evaluateNow(run)
+        const evaluates = due(every.eval, state.global_step) || (isLast && args.eval_strategy === 'steps')
+        if (evaluates && state.global_step >= args.eval_delay) await evaluateNow(run)
         if (due(every.save, state.global_step) || (isLast && args.save_strategy === 'steps')) await saveNow(run)
         if (isLast || stopping()) break
       }
       if (args.logging_strategy === 'epoch' && metrics.hasSteps) await logStep()
-      if (args.eval_strategy === 'epoch' && state.epoch > args.eval_delay) await evaluateNow(run)
+      if (args.eval_strategy === 'epoch' && state.epoch >= args.eval_delay) await evaluateNow(run)
       if (args.save_strategy === 'epoch') await saveNow(run)
     }
     await model.device.synchronize()
     finished = state.global_step >= state.max_steps
     const summary = finalMetrics(run, (performance.now() - started) / 1000, totalLoss)
     if (args.logging_strategy !== 'no') await events.log(summary)
-    return { global_step: state.global_step, training_loss: summary['train_loss']!, metrics: summary, stopped: !finished }
+    failed = false
+    return { global_step: state.global_step, training_loss: summary['train_loss']!, metrics: { ...summary, epoch: state.epoch }, stopped: !finished }
   } finally {
     optimizer.zeroGrad()
-    await events.end(finished)
+    await events.end(finished, failed)
   }
 }
 

@@ -10,7 +10,7 @@ interface Run {
 }
 
 async function run(environment: Record<string, string>): Promise<Run> {
-  const { stdout } = await promisify(execFile)(process.execPath, [join(__dirname, 'isa-child.cjs')], {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(__dirname, 'isa-child.mjs')], {
     env: { ...process.env, ...environment },
     maxBuffer: 2 ** 28,
   })

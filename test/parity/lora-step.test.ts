@@ -29,7 +29,8 @@ interface Log {
 }
 
 const exact = { loss: 2e-5, norm: 1e-5, gradient: 1e-4, cosine: 0.999999, share: 0.999, weight: 2e-6 }
-const bf16 = { loss: 1e-2, norm: 1e-2, gradient: 3e-2, cosine: 0.999, share: 0.95, weight: 5e-5 }
+// Gradient: against the same step in float32, HF's bf16 gradients are up to 2.3e-2 away and ours 2.8e-2; the two differ by up to 3.2e-2.
+const bf16 = { loss: 1e-2, norm: 1e-2, gradient: 3.5e-2, cosine: 0.999, share: 0.95, weight: 5e-5 }
 const variants = ['qv', 'qv_const', 'all_linear', 'all_linear_rslora', 'all_linear_dora', 'qv_ga2', 'qv_lm_head', 'bias_all', 'qv_bf16']
 
 describe.each(variants)('%s', (variant) => {
@@ -79,7 +80,9 @@ describe.each(variants)('%s', (variant) => {
         if (!after) continue
         const ours = await numbers(parameter.data)
         expect(shareWithin(ours, after, tolerance.weight), name).toBeGreaterThanOrEqual(tolerance.share)
-        expect(maxAbs(ours, after), name).toBeLessThanOrEqual(args.learning_rate * (step + 1) * 1.01)
+        // In bf16 the sign of a gradient near 0 may differ: then Adam steps the other way.
+        const signs = variant === 'qv_bf16' ? 2 : 1
+        expect(maxAbs(ours, after), name).toBeLessThanOrEqual(signs * args.learning_rate * (step + 1) * 1.01)
       }
     }
     optimizer.dispose()

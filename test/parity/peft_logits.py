@@ -9,10 +9,12 @@ import json
 import sys
 import warnings
 
+import bnb_reference  # noqa: F401
 import torch
-from peft import LoraConfig, PeftModel
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
+
+from peft import LoraConfig, PeftModel
 
 request = json.loads(sys.argv[1])
 logits = {}

@@ -28,7 +28,8 @@ void Checks::fill(const Tensor& out, double value) {
 void Checks::copy(const Tensor& x, const Tensor& out) {
   require_shape("copy", "out", out, x.shape);
   if (x.dtype != out.dtype && !(is_float(x.dtype) && is_float(out.dtype))) {
-    fail("[copy] ", name_of(x.dtype), " cannot be converted to ", name_of(out.dtype), "; only float dtypes convert");
+    fail("[copy] ", name_of(x.dtype), " cannot be converted to ", name_of(out.dtype),
+         "; only float dtypes convert");
   }
 }
 

@@ -21,13 +21,15 @@ void require_norm(const char* op, const Tensor& x, const Tensor& weight, const T
 
 }  // namespace
 
-void Checks::rms_norm_forward(const Tensor& x, const Tensor& weight, const Tensor& out, const Tensor& rstd, double eps) {
+void Checks::rms_norm_forward(const Tensor& x, const Tensor& weight, const Tensor& out, const Tensor& rstd,
+                              double eps) {
   require_norm("rms_norm_forward", x, weight, rstd);
   require_like("rms_norm_forward", "out", out, x);
 }
 
 void Checks::rms_norm_backward(const Tensor& dout, const Tensor& x, const Tensor& weight, const Tensor& rstd,
-                               const OptionalTensor& residual, const Tensor& dx, const OptionalTensor& dweight) {
+                               const OptionalTensor& residual, const Tensor& dx,
+                               const OptionalTensor& dweight) {
   require_norm("rms_norm_backward", x, weight, rstd);
   require_like("rms_norm_backward", "dout", dout, x);
   require_like("rms_norm_backward", "dx", dx, x);
@@ -38,8 +40,8 @@ void Checks::rms_norm_backward(const Tensor& dout, const Tensor& x, const Tensor
   }
 }
 
-void Checks::rope(const Tensor& x, const Tensor& positions, const Tensor& inv_freq, const Tensor& out, int64_t head_dim,
-                  double scaling, bool inverse) {
+void Checks::rope(const Tensor& x, const Tensor& positions, const Tensor& inv_freq, const Tensor& out,
+                  int64_t head_dim, double scaling, bool inverse) {
   require_float("rope", "x", x);
   require_like("rope", "out", out, x);
   if (head_dim < 2 || head_dim % 2 != 0) fail("[rope] head_dim: expected an even number, got ", head_dim);

@@ -11,9 +11,11 @@ void require_gradients(const char* op, const TensorList& tensors, const Tensor& 
   require_shape(op, "norm", norm, {1});
 }
 
-/** float32 as bitsandbytes keeps them, or bfloat16 for a bfloat16 parameter as torch does. float16 cannot hold eps = 1e-8. */
+/** float32 as bitsandbytes keeps them, or bfloat16 for a bfloat16 parameter as torch does. float16 cannot
+ * hold eps = 1e-8. */
 void require_moment(const char* what, const Tensor& moment, const Tensor& param) {
-  if (!(moment.dtype == DType::bf16 && param.dtype == DType::bf16)) require_dtype("adamw", what, moment, DType::f32);
+  if (!(moment.dtype == DType::bf16 && param.dtype == DType::bf16))
+    require_dtype("adamw", what, moment, DType::f32);
   require_shape("adamw", what, moment, param.shape);
 }
 
@@ -32,8 +34,8 @@ void Checks::clip_by_norm(const TensorList& tensors, const Tensor& norm, double 
   if (!(max_norm >= 0)) fail("[clip_by_norm] max_norm: expected 0 or more, got ", max_norm);
 }
 
-void Checks::adamw(const Tensor& param, const Tensor& grad, const Tensor& exp_avg, const Tensor& exp_avg_sq, double lr,
-                   double beta1, double beta2, double eps, double weight_decay, int64_t step) {
+void Checks::adamw(const Tensor& param, const Tensor& grad, const Tensor& exp_avg, const Tensor& exp_avg_sq,
+                   double lr, double beta1, double beta2, double eps, double weight_decay, int64_t step) {
   require_float("adamw", "param", param);
   require_float("adamw", "grad", grad);
   require_shape("adamw", "grad", grad, param.shape);

@@ -30,7 +30,8 @@ void Checks::random_normal(const Tensor& out, double mean, double std, int64_t s
   if (!(std >= 0)) fail("[random_normal] std: expected 0 or more, got ", std);
 }
 
-void Checks::dropout(const Tensor& x, const Tensor& out, double p, int64_t seed, int64_t stream, int64_t substream) {
+void Checks::dropout(const Tensor& x, const Tensor& out, double p, int64_t seed, int64_t stream,
+                     int64_t substream) {
   require_float("dropout", "x", x);
   require_counters("dropout", out, stream);
   require_word("dropout", "substream", substream);

@@ -1,8 +1,10 @@
 // Runs operations of every kind on fixed inputs and prints their results, base64 by name, and the instruction set.
 // Started by isa.test.ts with QLORA_ISA in the environment: the addon reads it once, when the device is opened.
-const { join } = require('node:path')
+import { Buffer } from 'node:buffer'
+import { createRequire } from 'node:module'
+import process from 'node:process'
 
-const native = require(process.env.QLORA_ADDON ?? join(__dirname, '../../build/Release/qlora.node'))
+const native = createRequire(import.meta.url)(process.env.QLORA_ADDON ?? '../../build/Release/qlora.node')
 const cpu = native.open_device('cpu')
 const results = {}
 

@@ -1,0 +1,112 @@
+// One process: QLoRA steps of a SmolLM2-135M-shaped random model, the same work as peer_cpu.py. Prints one line of JSON.
+// usage: node qlora-step.mjs [--dtype float32|bfloat16] [--steps N] [--seq S] [--batch B] [--layers L]
+import { createRequire } from 'node:module'
+import { parseArgs } from 'node:util'
+
+const require = createRequire(import.meta.url)
+const from = (name) => require(`../../dist/${name}.js`)
+const { LlamaConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, AdamW, Device } = from('index')
+const { LlamaForCausalLM } = from('models/causal-lm')
+const { buildModel } = from('models/build')
+const { runPass } = from('models/pass')
+const { clipGradNorm } = from('optim/clip')
+const { Generator } = from('tensor/random')
+
+const { values } = parseArgs({
+  options: {
+    dtype: { type: 'string', default: 'float32' },
+    steps: { type: 'string', default: '4' },
+    seq: { type: 'string', default: '256' },
+    batch: { type: 'string', default: '4' },
+    layers: { type: 'string', default: '30' },
+  },
+})
+const [steps, seq, batch, layers] = ['steps', 'seq', 'batch', 'layers'].map((key) => Number(values[key]))
+const { dtype } = values
+
+/** Tensors of any name, random: the speed does not depend on the values. */
+class RandomSource {
+  constructor(config) {
+    this.config = config
+    this.random = new Generator(0)
+  }
+  has() {
+    return false
+  }
+  names() {
+    return []
+  }
+  shape(name) {
+    const { hidden_size: h, intermediate_size: m, vocab_size: v, num_key_value_heads: kv, head_dim: d } = this.config
+    if (name.endsWith('norm.weight')) return [h]
+    if (name.endsWith('embed_tokens.weight')) return [v, h]
+    if (/k_proj|v_proj/.test(name)) return [kv * d, h]
+    if (/gate_proj|up_proj/.test(name)) return [m, h]
+    return name.includes('down_proj') ? [h, m] : [h, h]
+  }
+  async load(name, device, to) {
+    const tensor = device.empty(this.shape(name), to)
+    this.random.normal(tensor, name.endsWith('norm.weight') ? 1 : 0, 0.02)
+    await device.synchronize()
+    return tensor
+  }
+}
+
+const config = new LlamaConfig({
+  model_type: 'llama',
+  vocab_size: 49152,
+  hidden_size: 576,
+  intermediate_size: 1536,
+  num_hidden_layers: layers,
+  num_attention_heads: 9,
+  num_key_value_heads: 3,
+  rms_norm_eps: 1e-5,
+  tie_word_embeddings: true,
+})
+const device = Device.get('cpu')
+const quantization = new BitsAndBytesConfig({
+  load_in_4bit: true,
+  bnb_4bit_quant_type: 'nf4',
+  bnb_4bit_compute_dtype: dtype,
+})
+const parts = await buildModel(config, new RandomSource(config), device, { dtype, quantization })
+const base = new LlamaForCausalLM(config, parts, device, dtype, 'random', quantization)
+const model = get_peft_model(base, new LoraConfig({ r: 16, lora_alpha: 16, target_modules: 'all-linear' }))
+const optimizer = new AdamW(model.parameters())
+const tokens = batch * seq
+const ids = () => Int32Array.from({ length: tokens }, () => Math.floor(Math.random() * 49000))
+const times = []
+let loss = 0
+for (let step = 0; step < steps; step++) {
+  const input_ids = ids()
+  const packed = {
+    input_ids,
+    labels: input_ids,
+    position_ids: Int32Array.from({ length: tokens }, (_, t) => t % seq),
+    cu_seqlens: Int32Array.from({ length: batch + 1 }, (_, b) => b * seq),
+  }
+  const start = performance.now()
+  const stats = await runPass(base, packed, { autocast: dtype === 'bfloat16' ? 'bfloat16' : undefined })
+  await clipGradNorm(model.parameters(), 0.3)
+  optimizer.step(2e-4)
+  optimizer.zeroGrad()
+  await device.synchronize()
+  times.push((performance.now() - start) / 1000)
+  loss = stats.lossSum / stats.numTargets
+}
+const median = times.slice(1).sort((a, b) => a - b)[Math.floor((steps - 1) / 2)]
+const round = (x, digits) => Number(x.toFixed(digits))
+console.log(
+  JSON.stringify({
+    peer: 'qlora',
+    ...device.info,
+    dtype,
+    seq,
+    batch,
+    tok_s: round(tokens / median, 1),
+    step_s: round(median, 2),
+    peak_rss_gib: round(process.resourceUsage().maxRSS / 2 ** 20, 2),
+    tensors_gib: round(device.memoryStats().peak / 2 ** 30, 2),
+    loss: round(loss, 4),
+  }),
+)
