@@ -1,4 +1,4 @@
-#include <cmath>
+#include <limits>
 
 #include "cpu/four_bit.h"
 
@@ -6,7 +6,7 @@ namespace qlora::QLORA_ISA {
 
 namespace {
 
-constexpr int64_t kChunk = 4096;  // the largest block size
+constexpr int64_t kLargestBlock = 4096;
 
 /** Largest |x|, NaN ignored. Compared as integers, which order like the floats and vectorize. */
 float largest(const float* x, int64_t n) {
@@ -19,78 +19,62 @@ float largest(const float* x, int64_t n) {
   return float_of(static_cast<uint32_t>(most));
 }
 
-/** A code is the number of thresholds strictly below the scaled value: a tie goes to the smaller value, NaN to code 0. */
-struct Nf4 {
-  float thresholds[15];
-  Nf4() {
-    const float* code = code_values("nf4");
-    for (int i = 0; i < 15; i++) thresholds[i] = (code[i] + code[i + 1]) * 0.5f;
+/**
+ * The code of the largest value whose lower threshold, its midpoint with the value below, is strictly below x / max: ties go
+ * to the lower value.
+ */
+class Encoder {
+ public:
+  explicit Encoder(const std::string& quant_type) {
+    const float* value = code_values(quant_type);
+    for (int32_t i = 0; i < 16; i++) codes_[i] = i;
+    // By value; -0, which FP4 has as code 8, before 0.
+    std::stable_sort(codes_, codes_ + 16, [&](int32_t i, int32_t j) {
+      return value[i] < value[j] || (value[i] == value[j] && i > j);
+    });
+    for (int i = 0; i < 15; i++) {
+      const float low = value[codes_[i]], high = value[codes_[i + 1]];
+      thresholds_[i] = low == high ? -std::numeric_limits<float>::min() : (low + high) * 0.5f;  // 0 itself is not -0
+    }
   }
-  void encode(const float* x, float reciprocal, int64_t n, int32_t* index) const {
+
+  void encode(const float* x, float reciprocal, int64_t n, int32_t* code) const {
     for (int64_t i = 0; i < n; i++) {
       const float t = x[i] * reciprocal;
-      int32_t count = 0;
+      int32_t found = codes_[0];
 #pragma GCC unroll 15
-      for (int k = 0; k < 15; k++) count += t > thresholds[k];
-      index[i] = count;
+      for (int k = 0; k < 15; k++) found = t > thresholds_[k] ? codes_[k + 1] : found;
+      code[i] = found;
     }
   }
-};
 
-/** The same on |x|; the code of the i-th smallest magnitude and the sign bit follow. */
-struct Fp4 {
-  static constexpr int32_t kByMagnitude[8] = {0, 1, 6, 7, 4, 5, 2, 3};
-  float thresholds[7];
-  Fp4() {
-    const float* code = code_values("fp4");
-    for (int i = 0; i < 7; i++) thresholds[i] = (code[kByMagnitude[i]] + code[kByMagnitude[i + 1]]) * 0.5f;
-  }
-  void encode(const float* x, float reciprocal, int64_t n, int32_t* index) const {
-    for (int64_t i = 0; i < n; i++) {
-      const float t = x[i] * reciprocal, magnitude = std::fabs(t);
-      int32_t code = 0;
-#pragma GCC unroll 7
-      for (int k = 0; k < 7; k++) code = magnitude > thresholds[k] ? kByMagnitude[k + 1] : code;
-      index[i] = code | (t < 0 ? 8 : 0);
-    }
-  }
+ private:
+  int32_t codes_[16];
+  float thresholds_[15];
 };
-
-template <typename Encoder>
-void quantize(const Encoder& encoder, const FloatView& x, int64_t count, uint8_t* codes, float* absmax, int64_t blocksize) {
-  const int64_t blocks = (count + blocksize - 1) / blocksize;
-  parallel_for(blocks, std::max<int64_t>(1, 4 * kChunk / blocksize), [&](int64_t begin, int64_t end) {
-    float buffer[kChunk];
-    int32_t index[kChunk];
-    for (int64_t block = begin; block < end; block++) {
-      const int64_t first = block * blocksize, n = std::min(blocksize, count - first);
-      const float* values = x.read(first, n, buffer);
-      absmax[block] = largest(values, n);
-      const float reciprocal = 1.0f / absmax[block];
-      encoder.encode(values, reciprocal, n, index);
-      uint8_t* out = codes + first / 2;
-      for (int64_t i = 0; i < n / 2; i++) out[i] = static_cast<uint8_t>(index[2 * i] << 4 | index[2 * i + 1]);
-      if (n % 2 != 0) {
-        const float zero = 0;
-        encoder.encode(&zero, 1, 1, index + n);
-        out[n / 2] = static_cast<uint8_t>(index[n - 1] << 4 | index[n]);
-      }
-    }
-  });
-}
 
 }  // namespace
 
 void CpuOps::quantize_4bit(const Tensor& x, const Tensor& codes, const Tensor& absmax, const std::string& quant_type,
                            int64_t blocksize) {
+  const Encoder encoder(quant_type);
   const FloatView view(x);
-  uint8_t* out = codes.data<uint8_t>();
+  uint8_t* packed = codes.data<uint8_t>();
   float* maxima = absmax.data<float>();
-  if (quant_type == "nf4") {
-    quantize(Nf4(), view, x.numel(), out, maxima, blocksize);
-  } else {
-    quantize(Fp4(), view, x.numel(), out, maxima, blocksize);
-  }
+  const int64_t count = x.numel(), blocks = (count + blocksize - 1) / blocksize;
+  parallel_for(blocks, std::max<int64_t>(1, 4 * kLargestBlock / blocksize), [&](int64_t begin, int64_t end) {
+    float buffer[kLargestBlock];
+    int32_t code[kLargestBlock + 1];
+    for (int64_t block = begin; block < end; block++) {
+      const int64_t first = block * blocksize, n = std::min(blocksize, count - first);
+      const float* values = view.read(first, n, buffer);
+      const float most = maxima[block] = largest(values, n);
+      encoder.encode(values, most > 0 ? 1.0f / most : 0.0f, n, code);  // a block of zeros: codes of 0
+      const float padding = 0;
+      encoder.encode(&padding, 0, 1, code + n);
+      for (int64_t i = 0; i < (n + 1) / 2; i++) packed[first / 2 + i] = static_cast<uint8_t>(code[2 * i] << 4 | code[2 * i + 1]);
+    }
+  });
 }
 
 }  // namespace qlora::QLORA_ISA

@@ -2,9 +2,10 @@ import { addon } from '../native/addon'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import { copy, matmul } from '../tensor/ops'
+import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
-import type { InputGradient, LinearLayer } from './linear'
+import type { BaseLayer, InputGradient, Linear } from './linear'
 import { LoraLinear, type LoraSettings } from './lora'
 import { Parameter } from './parameter'
 
@@ -14,7 +15,7 @@ import { Parameter } from './parameter'
  */
 export class DoraLinear extends LoraLinear {
   constructor(
-    base: LinearLayer,
+    base: BaseLayer,
     lora_A: Parameter,
     lora_B: Parameter,
     settings: LoraSettings,
@@ -28,7 +29,7 @@ export class DoraLinear extends LoraLinear {
 
   /** The magnitude starts as the norm itself, so that y starts as the LoRA layer's. */
   static create(
-    base: LinearLayer,
+    base: BaseLayer,
     lora_A: Parameter,
     lora_B: Parameter,
     settings: LoraSettings,
@@ -46,7 +47,7 @@ export class DoraLinear extends LoraLinear {
     const y = super.forward(x, ctx)
     if (!this.enabled) return y
     const inverse = ctx.scope.add(this.weightNorm(ctx.scope.device, true))
-    this.scaleColumns(y, this.gain(inverse, ctx), y)
+    this.scaleColumns(y, this.gain(inverse, ctx.scope), y)
     return y
   }
 
@@ -59,16 +60,16 @@ export class DoraLinear extends LoraLinear {
     const [row, inv] = [perRow, inverse].map((t) => ctx.scope.add(t.view([1, this.outFeatures])))
     addon().dot_columns(row!.handle, inv!.handle, this.magnitude.gradient().handle, 1)
     const scaled = ctx.scope.empty(dy.shape, dy.dtype)
-    this.scaleColumns(dy, this.gain(inverse, ctx), scaled)
+    this.scaleColumns(dy, this.gain(inverse, ctx.scope), scaled)
     return super.backward(scaled, x, ctx, dx)
   }
 
   /** magnitude / norm, float32 [out] */
-  private gain(inverse: Tensor, ctx: Context): Tensor {
-    const gain = ctx.scope.empty([1, this.outFeatures], 'float32')
-    const magnitude = ctx.scope.add(this.magnitude.data.view([1, this.outFeatures]))
+  private gain(inverse: Tensor, scope: Scope): Tensor {
+    const gain = scope.empty([1, this.outFeatures], 'float32')
+    const magnitude = scope.add(this.magnitude.data.view([1, this.outFeatures]))
     this.scaleColumns(magnitude, inverse, gain)
-    return ctx.scope.add(gain.view([this.outFeatures]))
+    return scope.add(gain.view([this.outFeatures]))
   }
 
   private scaleColumns(x: Tensor, gain: Tensor, out: Tensor): void {
@@ -89,6 +90,14 @@ export class DoraLinear extends LoraLinear {
     const norm = scope.empty([this.outFeatures], 'float32')
     addon().row_norm(weight.handle, norm.handle, inverse)
     return scope.keep(norm)
+  }
+
+  override merge(): void {
+    using scope = this.device.scope()
+    const inverse = scope.add(this.weightNorm(this.device, true))
+    super.merge()
+    const { weight } = this.base as Linear
+    addon().scale_rows(weight.handle, this.gain(inverse, scope).handle, weight.handle, false)
   }
 
   override ownParameters(): Parameter[] {

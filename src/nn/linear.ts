@@ -4,7 +4,7 @@ import type { FloatDType } from '../tensor/dtype'
 import { copy, matmul } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
-import { Parameter } from './parameter'
+import type { Parameter } from './parameter'
 
 /** How a backward hands over the gradient of its input. */
 export interface InputGradient {
@@ -33,13 +33,17 @@ export interface LinearLayer {
   /** Set when the bias trains; its data is `bias` itself. */
   trainedBias: Parameter | undefined
   parameters(): Parameter[]
-  /** The weight as a new [out, in] tensor of its own dtype. */
-  denseWeight(): Tensor
   dispose(): void
 }
 
+/** A layer that an adapter can be put on. */
+export interface BaseLayer extends LinearLayer {
+  /** The weight as a new [out, in] tensor of its own dtype. */
+  denseWeight(): Tensor
+}
+
 /** y = x @ weight^T + bias, weight [out, in]. Frozen unless `trainedWeight` or `trainedBias` is set. */
-export class Linear implements LinearLayer {
+export class Linear implements BaseLayer {
   trainedWeight: Parameter | undefined
   trainedBias: Parameter | undefined
 

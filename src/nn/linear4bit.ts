@@ -5,14 +5,14 @@ import type { FloatDType } from '../tensor/dtype'
 import { add, copy } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
-import type { InputGradient, LinearLayer } from './linear'
+import type { BaseLayer, InputGradient } from './linear'
 import type { Parameter } from './parameter'
 
 /**
  * y = x @ W^T + bias with W in 4 bits, as bitsandbytes' Linear4bit: x and bias are rounded to the compute dtype, the
  * product is rounded to it and cast back to x's dtype. Backward takes W in its own dtype. The weight is frozen.
  */
-export class Linear4bit implements LinearLayer {
+export class Linear4bit implements BaseLayer {
   trainedBias: Parameter | undefined
 
   constructor(

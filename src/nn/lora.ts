@@ -4,7 +4,7 @@ import type { FloatDType } from '../tensor/dtype'
 import { add, matmul } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
-import type { InputGradient, LinearLayer } from './linear'
+import { Linear, type BaseLayer, type InputGradient, type LinearLayer } from './linear'
 import type { Parameter } from './parameter'
 
 export interface LoraSettings {
@@ -21,7 +21,7 @@ export interface LoraSettings {
  */
 export class LoraLinear implements LinearLayer {
   constructor(
-    readonly base: LinearLayer,
+    readonly base: BaseLayer,
     readonly lora_A: Parameter,
     readonly lora_B: Parameter,
     readonly settings: LoraSettings,
@@ -123,12 +123,15 @@ export class LoraLinear implements LinearLayer {
     return [this.lora_A, this.lora_B]
   }
 
-  /** base weight + scaling * B @ A in the base's dtype. */
-  denseWeight(): Tensor {
-    const weight = this.base.denseWeight()
-    const { scaling } = this.settings
-    if (this.enabled) matmul(this.lora_B.data, this.lora_A.data, weight, { alpha: scaling, beta: 1 })
-    return weight
+  /**
+   * Adds scaling * B @ A to the base's weight for good; the layer itself is of no more use then.
+   * @throws Error when the base is quantized: rounding the sum to 4 bits again would lose most of the update.
+   */
+  merge(): void {
+    if (!(this.base instanceof Linear)) {
+      throw new Error(`'${this.name}' is quantized; load the base model without quantization_config to merge into it`)
+    }
+    matmul(this.lora_B.data, this.lora_A.data, this.base.weight, { alpha: this.settings.scaling, beta: 1 })
   }
 
   dispose(): void {

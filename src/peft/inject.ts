@@ -1,6 +1,5 @@
 import type { LinearSlot, LlamaForCausalLM } from '../models/causal-lm'
-import type { LinearLayer } from '../nn/linear'
-import { Linear } from '../nn/linear'
+import { Linear, type BaseLayer } from '../nn/linear'
 import { DoraLinear } from '../nn/dora'
 import { LoraLinear } from '../nn/lora'
 import { Parameter } from '../nn/parameter'
@@ -21,6 +20,8 @@ export interface Injection {
   adapters: LoraLinear[]
   /** Puts the bare layers back and frees the adapter's tensors. */
   remove(): void
+  /** Adds the update to the base weights for good, then as `remove`. */
+  merge(): void
 }
 
 /** Wraps the target layers of a model; parameters are made in `dtype`. */
@@ -40,7 +41,7 @@ export function injectAdapter(
   extra.push(...trainedModules(model, config, undo))
   targets.forEach((name, index) => {
     const slot = byName.get(name)!
-    const base = slot.get()
+    const base = bareLayer(slot)
     const adapter = wrap(base, config, dtype, random, index)
     slot.set(adapter)
     adapters.push(adapter)
@@ -55,10 +56,14 @@ export function injectAdapter(
     parameters: [...adapters.flatMap((a) => a.ownParameters()), ...extra],
     adapters,
     remove: () => undo.forEach((f) => f()),
+    merge: () => {
+      for (const adapter of adapters) adapter.merge()
+      undo.forEach((f) => f())
+    },
   }
 }
 
-function wrap(base: LinearLayer, config: LoraConfig, dtype: FloatDType, random: Generator, stream: number): LoraLinear {
+function wrap(base: BaseLayer, config: LoraConfig, dtype: FloatDType, random: Generator, stream: number): LoraLinear {
   const { device } = base
   const r = rankFor(base.name, config)
   const key = `${KEY_PREFIX}${base.name}`
@@ -70,6 +75,13 @@ function wrap(base: LinearLayer, config: LoraConfig, dtype: FloatDType, random: 
   const settings = { scaling: scalingFor(base.name, config), dropout: config.lora_dropout, stream }
   if (!config.use_dora) return new LoraLinear(base, lora_A, lora_B, settings)
   return DoraLinear.create(base, lora_A, lora_B, settings, `${key}.lora_magnitude_vector`)
+}
+
+/** @throws Error when there is an adapter on the layer: two at a time are not supported. */
+function bareLayer(slot: LinearSlot): BaseLayer {
+  const layer = slot.get()
+  if (layer instanceof LoraLinear) throw new Error('the model has an adapter already; take it off with unload() first')
+  return layer as BaseLayer
 }
 
 /** A uniform in +-1/sqrt(in) (Kaiming, a = sqrt 5) and B zero; false: both uniform; 'gaussian': A normal with std 1/r. */

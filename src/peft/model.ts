@@ -114,6 +114,15 @@ export class PeftModel {
     return this.base_model
   }
 
+  /**
+   * Adds the adapter to the base weights and gives the base model back, as PEFT's merge_and_unload.
+   * @throws Error when the base is quantized.
+   */
+  merge_and_unload(): LlamaForCausalLM {
+    this.injection.merge()
+    return this.base_model
+  }
+
   /** Frees adapter and base model. */
   dispose(): void {
     this.unload().dispose()
