@@ -14,6 +14,7 @@ import { get_peft_model, PeftModel } from '../peft/model'
 import { CallbackHandler, type TrainerCallback } from './callbacks'
 import { saveCheckpoint } from './checkpoint'
 import { trainLoop } from './loop'
+import { listenForInterrupt } from './interrupt'
 import { csvReporter, displayReporter, stateReporter, tensorboardReporter } from './reporters'
 import type { SFTConfig } from './sft-config'
 import { trainerOptions, type SFTTrainerOptions } from './sft-trainer-options'
@@ -47,52 +48,17 @@ export class SFTTrainer {
   }
 
   /**
-   * Trains. Resolves when the last step is done, or, with `stopped: true`, at the step boundary after `signal` was aborted; the model
-   * then holds what was trained so far.
+   * Trains. Resolves when the last step is done, or, with `stopped: true`, at the step boundary after `signal` was aborted
+   * or the process got SIGINT (Ctrl-C, a notebook's interrupt); the model then holds what was trained so far.
    * @throws Error when the data set is empty, has no text column (naming those it has), or leaves nothing to learn.
    */
   async train(options: { signal?: AbortSignal } = {}): Promise<TrainOutput> {
-    const { args } = this
-    const { rows } = await this.trainRows(options.signal)
-    const lengths = rows.map((row) => row.input_ids.length)
-    const batchSize = args.per_device_train_batch_size
-    const batchesOf = (epoch: number): number[][] => {
-      const seed = (args.data_seed ?? args.seed) + epoch
-      const order = sampleOrder(args.train_sampling_strategy, { lengths, batchSize, seed })
-      return chunked(order, batchSize, args.dataloader_drop_last)
+    const interrupt = listenForInterrupt(options.signal)
+    try {
+      return await this.run(interrupt.signal)
+    } finally {
+      interrupt.release()
     }
-    const batchesPerEpoch = args.dataloader_drop_last ? Math.floor(rows.length / batchSize) : Math.ceil(rows.length / batchSize)
-    if (batchesPerEpoch === 0) {
-      throw new Error(`[SFTTrainer] ${rows.length} rows make no batch of ${batchSize} with dataloader_drop_last`)
-    }
-    await mkdir(args.output_dir, { recursive: true })
-    this.beginState(batchesPerEpoch)
-    this.optimizer?.dispose()
-    this.optimizer = new AdamW(this.model.parameters(), {
-      beta1: args.adam_beta1,
-      beta2: args.adam_beta2,
-      eps: args.adam_epsilon,
-      weight_decay: args.weight_decay,
-    })
-    return trainLoop({
-      model: this.model.base_model,
-      args,
-      optimizer: this.optimizer,
-      schedule: get_scheduler(args.lr_scheduler_type, {
-        num_warmup_steps: args.get_warmup_steps(this.state.max_steps),
-        num_training_steps: this.state.max_steps,
-        learning_rate: args.learning_rate,
-        lr_scheduler_kwargs: args.lr_scheduler_kwargs,
-      }),
-      state: this.state,
-      events: new CallbackHandler(this.callbacks, args, this.state),
-      batchesPerEpoch,
-      batches: (epoch) => batchesOf(epoch).map((indices) => collate(indices.map((i) => rows[i]!))),
-      rowsPerStep: batchSize * args.gradient_accumulation_steps,
-      evaluate: () => this.evaluate(),
-      save: () => saveCheckpoint(this.model, this.processing_class, args, this.state),
-      signal: options.signal,
-    })
   }
 
   /** Mean loss over the targets of the evaluation set: eval_loss, eval_mean_token_accuracy, eval_entropy, eval_runtime ... */
@@ -132,6 +98,50 @@ export class SFTTrainer {
   dispose(): void {
     this.optimizer?.dispose()
     this.model.dispose()
+  }
+
+  private async run(signal: AbortSignal): Promise<TrainOutput> {
+    const { args } = this
+    const { rows } = await this.trainRows(signal)
+    const lengths = rows.map((row) => row.input_ids.length)
+    const batchSize = args.per_device_train_batch_size
+    const batchesOf = (epoch: number): number[][] => {
+      const seed = (args.data_seed ?? args.seed) + epoch
+      const order = sampleOrder(args.train_sampling_strategy, { lengths, batchSize, seed })
+      return chunked(order, batchSize, args.dataloader_drop_last)
+    }
+    const batchesPerEpoch = args.dataloader_drop_last ? Math.floor(rows.length / batchSize) : Math.ceil(rows.length / batchSize)
+    if (batchesPerEpoch === 0) {
+      throw new Error(`[SFTTrainer] ${rows.length} rows make no batch of ${batchSize} with dataloader_drop_last`)
+    }
+    await mkdir(args.output_dir, { recursive: true })
+    this.beginState(batchesPerEpoch)
+    this.optimizer?.dispose()
+    this.optimizer = new AdamW(this.model.parameters(), {
+      beta1: args.adam_beta1,
+      beta2: args.adam_beta2,
+      eps: args.adam_epsilon,
+      weight_decay: args.weight_decay,
+    })
+    return trainLoop({
+      model: this.model.base_model,
+      args,
+      optimizer: this.optimizer,
+      schedule: get_scheduler(args.lr_scheduler_type, {
+        num_warmup_steps: args.get_warmup_steps(this.state.max_steps),
+        num_training_steps: this.state.max_steps,
+        learning_rate: args.learning_rate,
+        lr_scheduler_kwargs: args.lr_scheduler_kwargs,
+      }),
+      state: this.state,
+      events: new CallbackHandler(this.callbacks, args, this.state),
+      batchesPerEpoch,
+      batches: (epoch) => batchesOf(epoch).map((indices) => collate(indices.map((i) => rows[i]!))),
+      rowsPerStep: batchSize * args.gradient_accumulation_steps,
+      evaluate: () => this.evaluate(),
+      save: () => saveCheckpoint(this.model, this.processing_class, args, this.state),
+      signal,
+    })
   }
 
   private async trainRows(signal: AbortSignal | undefined): Promise<TokenizedDataset> {
