@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { uniformStream } from '../data/random'
 import { decodeStep, KVCache } from '../models/decode'
 import type { LlamaForCausalLM } from '../models/causal-lm'
-import type { IdRows } from '../models/padded'
+import type { IdRows } from '../models/padding'
 import { generateOptions, type GenerateOptions, type ParsedGenerateOptions } from './options'
 import { chooseToken } from './sampling'
 
@@ -43,8 +43,12 @@ async function generateRow(
   uniform: () => number,
   signal: AbortSignal | undefined,
 ): Promise<number[]> {
-  const limit = o.max_new_tokens !== null ? prompt.length + o.max_new_tokens : (o.max_length ?? prompt.length + DEFAULT_NEW_TOKENS)
-  if (limit <= prompt.length) throw new Error(`[generate] max_length ${limit} leaves no room after a prompt of ${prompt.length} tokens`)
+  const limit =
+    o.max_new_tokens !== null
+      ? prompt.length + o.max_new_tokens
+      : (o.max_length ?? prompt.length + DEFAULT_NEW_TOKENS)
+  if (limit <= prompt.length)
+    throw new Error(`[generate] max_length ${limit} leaves no room after a prompt of ${prompt.length} tokens`)
   const ends = new Set([o.eos_token_id ?? model.config.eos_token_id ?? []].flat())
   const cached = o.use_cache ?? model.config.use_cache
   const sequence = [...prompt]

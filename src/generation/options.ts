@@ -31,15 +31,43 @@ const later = 'this version generates by greedy search and sampling only.'
 const optionSet: OptionSet<ParsedGenerateOptions> = {
   owner: 'generate',
   options: {
-    max_new_tokens: { schema: z.int().min(1).nullable(), default: null, doc: 'Most tokens after the prompt.' },
-    max_length: { schema: z.int().min(1).nullable(), default: null, doc: 'Most tokens, the prompt included.' },
-    do_sample: { schema: z.boolean(), default: false, doc: 'Draw tokens instead of taking the most probable.' },
+    max_new_tokens: {
+      schema: z.int().min(1).nullable(),
+      default: null,
+      doc: 'Most tokens after the prompt.',
+    },
+    max_length: {
+      schema: z.int().min(1).nullable(),
+      default: null,
+      doc: 'Most tokens, the prompt included.',
+    },
+    do_sample: {
+      schema: z.boolean(),
+      default: false,
+      doc: 'Draw tokens instead of taking the most probable.',
+    },
     temperature: { schema: z.number().positive(), default: 1, doc: 'Logits are divided by it.' },
     top_k: { schema: z.int().min(0), default: 50, doc: 'Draw among the k most probable; 0: all.' },
-    top_p: { schema: z.number().gt(0).max(1), default: 1, doc: 'Draw among the most probable that together reach p.' },
-    repetition_penalty: { schema: z.number().positive(), default: 1, doc: 'Above 1: seen tokens become less likely.' },
-    eos_token_id: { schema: z.union([z.int(), z.array(z.int())]).nullable(), default: null, doc: 'Tokens that end the answer.' },
-    use_cache: { schema: z.boolean().nullable(), default: null, doc: 'Keep keys and values of earlier tokens.' },
+    top_p: {
+      schema: z.number().gt(0).max(1),
+      default: 1,
+      doc: 'Draw among the most probable that together reach p.',
+    },
+    repetition_penalty: {
+      schema: z.number().positive(),
+      default: 1,
+      doc: 'Above 1: seen tokens become less likely.',
+    },
+    eos_token_id: {
+      schema: z.union([z.int(), z.array(z.int())]).nullable(),
+      default: null,
+      doc: 'Tokens that end the answer.',
+    },
+    use_cache: {
+      schema: z.boolean().nullable(),
+      default: null,
+      doc: 'Keep keys and values of earlier tokens.',
+    },
     seed: { schema: z.int().nullable(), default: null, doc: 'Seed of the draws.' },
   },
   refused: {
@@ -54,7 +82,12 @@ const optionSet: OptionSet<ParsedGenerateOptions> = {
 }
 
 /** Checks `given`; the model's generation_config.json fills what it leaves open, where this version knows the option. */
-export function generateOptions(given: Omit<GenerateOptions, 'signal'>, defaults: Record<string, unknown>): ParsedGenerateOptions {
-  const known = Object.entries(defaults).filter(([name, value]) => name in optionSet.options && value !== null)
+export function generateOptions(
+  given: Omit<GenerateOptions, 'signal'>,
+  defaults: Record<string, unknown>,
+): ParsedGenerateOptions {
+  const known = Object.entries(defaults).filter(
+    ([name, value]) => name in optionSet.options && value !== null,
+  )
   return parseOptions(optionSet, { ...Object.fromEntries(known), ...given })
 }

@@ -34,11 +34,14 @@ export type TextGenerationPipeline = (
  * @throws Error on another task, or when a model object comes without its tokenizer.
  */
 export async function pipeline(task: string, options: PipelineOptions): Promise<TextGenerationPipeline> {
-  if (task !== 'text-generation') throw new Error(`[pipeline] task '${task}' is not supported; supported: text-generation`)
+  if (task !== 'text-generation')
+    throw new Error(`[pipeline] task '${task}' is not supported; supported: text-generation`)
   const byName = typeof options.model === 'string' ? options.model : undefined
   const tokenizer = options.tokenizer ?? (byName ? await AutoTokenizer.from_pretrained(byName) : undefined)
   if (!tokenizer) throw new Error('[pipeline] give the tokenizer beside a model object')
-  const given = byName ? await AutoModelForCausalLM.from_pretrained(byName) : (options.model as LlamaForCausalLM | PeftModel)
+  const given = byName
+    ? await AutoModelForCausalLM.from_pretrained(byName)
+    : (options.model as LlamaForCausalLM | PeftModel)
   const model = given instanceof PeftModel ? given.base_model : given
   return async (prompt, generation = {}) => {
     const { return_full_text = true, ...rest } = generation

@@ -19,7 +19,12 @@ function argmax(values: Float32Array): number {
 }
 
 /** Changes `logits` in place and returns the chosen token; `uniform` is a draw from [0, 1). Order as in transformers. */
-export function chooseToken(logits: Float32Array, seen: Iterable<number>, o: SamplingOptions, uniform: () => number): number {
+export function chooseToken(
+  logits: Float32Array,
+  seen: Iterable<number>,
+  o: SamplingOptions,
+  uniform: () => number,
+): number {
   if (o.repetition_penalty !== 1) penalize(logits, new Set(seen), o.repetition_penalty)
   if (!o.do_sample) return argmax(logits)
   const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]!)

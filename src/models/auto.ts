@@ -5,7 +5,7 @@ import { parseWeightMap, MODEL_FILE, MODEL_INDEX } from '../files/checkpoint'
 import { logger } from '../logging'
 import { BitsAndBytesConfig } from '../quantization/config'
 import { Device } from '../tensor/device'
-import { parseDType, type FloatDType } from '../tensor/dtype'
+import { parseFloatDType } from '../tensor/dtype'
 import { buildModel } from './build'
 import { LlamaForCausalLM, type GenerationDefaults } from './causal-lm'
 import { LlamaConfig } from './config'
@@ -33,7 +33,10 @@ export class AutoModelForCausalLM {
    * `dtype` (or `torch_dtype`): of everything that is not quantized; default 'auto' = the checkpoint's own, float32 for GGUF.
    * @throws Error naming the file, tensor or option at fault.
    */
-  static async from_pretrained(name_or_path: string, options: PretrainedOptions = {}): Promise<LlamaForCausalLM> {
+  static async from_pretrained(
+    name_or_path: string,
+    options: PretrainedOptions = {},
+  ): Promise<LlamaForCausalLM> {
     const o = pretrainedOptions('AutoModelForCausalLM.from_pretrained', options)
     const device = Device.get(o.device)
     const opened = await openModel(name_or_path, o.gguf_file, o.hub)
@@ -41,10 +44,12 @@ export class AutoModelForCausalLM {
     try {
       const stored = config.quantization_config
       if (stored && o.quantization_config) {
-        logger.warning(`${name_or_path} is already quantized: its own quantization_config is used, not the one given`)
+        logger.warning(
+          `${name_or_path} is already quantized: its own quantization_config is used, not the one given`,
+        )
       }
       const quantization = stored ? BitsAndBytesConfig.from_dict(stored) : o.quantization_config
-      const dtype = o.dtype === 'auto' ? (config.dtype ?? 'float32') : (parseDType(o.dtype) as FloatDType)
+      const dtype = o.dtype === 'auto' ? (config.dtype ?? 'float32') : parseFloatDType(o.dtype, 'dtype')
       const parts = await buildModel(config, source, device, {
         dtype,
         quantization,

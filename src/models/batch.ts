@@ -46,7 +46,8 @@ export function countTargets(batch: PackedBatch): number {
 /** Copies a batch to the device, into `scope`. @throws Error when a token id is outside the vocabulary. */
 export function toDevice(batch: PackedBatch, vocabSize: number, device: Device, scope: Scope): DeviceBatch {
   for (const id of batch.input_ids) {
-    if (id < 0 || id >= vocabSize) throw new Error(`token id ${id} is outside the model's vocabulary of ${vocabSize}`)
+    if (id < 0 || id >= vocabSize)
+      throw new Error(`token id ${id} is outside the model's vocabulary of ${vocabSize}`)
   }
   const upload = (values: ArrayLike<number>): Tensor =>
     scope.add(Tensor.from(Int32Array.from(values), { device, dtype: 'int32' }))

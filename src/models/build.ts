@@ -33,8 +33,11 @@ export async function buildModel(
 ): Promise<ModelParts> {
   const loader = new Loader(config, source, device, options)
   try {
-    const rotary = new RotaryEmbedding(config.head_dim, config.rope_parameters, device)
-    const embed_tokens = new Embedding('model.embed_tokens', await loader.tensor('model.embed_tokens.weight', [config.vocab_size, config.hidden_size]))
+    const rotary = loader.own(new RotaryEmbedding(config.head_dim, config.rope_parameters, device))
+    const embed_tokens = new Embedding(
+      'model.embed_tokens',
+      await loader.tensor('model.embed_tokens.weight', [config.vocab_size, config.hidden_size]),
+    )
     const layers: DecoderLayer[] = []
     for (let i = 0; i < config.num_hidden_layers; i++) layers.push(await loader.layer(i, rotary))
     const norm = await loader.norm('model.norm')
@@ -84,19 +87,27 @@ class Loader {
     return new RMSNorm(name, weight, this.config.rms_norm_eps)
   }
 
-  async linear(name: string, inFeatures: number, outFeatures: number, hasBias: boolean): Promise<LinearLayer> {
+  async linear(
+    name: string,
+    inFeatures: number,
+    outFeatures: number,
+    hasBias: boolean,
+  ): Promise<LinearLayer> {
     const bias = hasBias ? await this.tensor(`${name}.bias`, [outFeatures]) : undefined
     const { quantization } = this.options
     if (quantization && isPrequantized(this.source, name)) {
       const weight = await loadPrequantized(this.source, name, this.device)
       this.options.progress?.(++this.done, this.total)
       if (weight.shape[0] !== outFeatures || weight.shape[1] !== inFeatures) {
-        throw new Error(`'${name}' has shape (${weight.shape.join(', ')}); the config asks for (${outFeatures}, ${inFeatures})`)
+        throw new Error(
+          `'${name}' has shape (${weight.shape.join(', ')}); the config asks for (${outFeatures}, ${inFeatures})`,
+        )
       }
       return this.own(new Linear4bit(name, weight, quantization.bnb_4bit_compute_dtype, bias))
     }
     const weight = await this.tensor(`${name}.weight`, [outFeatures, inFeatures])
-    if (!quantization?.load_in_4bit || skipped(name, quantization)) return this.own(new Linear(name, weight, bias))
+    if (!quantization?.load_in_4bit || skipped(name, quantization))
+      return this.own(new Linear(name, weight, bias))
     const quantized = quantizeWeight(weight, {
       quant_type: quantization.bnb_4bit_quant_type,
       compress_statistics: quantization.bnb_4bit_use_double_quant,
@@ -137,7 +148,8 @@ class Loader {
     )
   }
 
-  private own<T extends { dispose(): void }>(item: T): T {
+  /** Registers what is to be freed when building fails. */
+  own<T extends { dispose(): void }>(item: T): T {
     this.loaded.push(item)
     return item
   }
@@ -146,5 +158,7 @@ class Loader {
 /** The head always stays unquantized; `llm_int8_skip_modules` names more, by the end of their path. */
 function skipped(name: string, quantization: BitsAndBytesConfig): boolean {
   const skip = quantization.llm_int8_skip_modules ?? ['lm_head']
-  return name === 'lm_head' || skip.some((s) => name === s || name.endsWith(`.${s}`) || name.startsWith(`${s}.`))
+  return (
+    name === 'lm_head' || skip.some((s) => name === s || name.endsWith(`.${s}`) || name.startsWith(`${s}.`))
+  )
 }

@@ -12,7 +12,8 @@ import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import type { LlamaConfig } from './config'
 import type { DecoderLayer } from './decoder-layer'
-import { forwardPadded, type ModelInputs, type ModelOutput } from './padded'
+import { type ModelInputs } from './padding'
+import { forwardPadded, type ModelOutput } from './forward'
 import { forwardBackward, type StepResult } from './pass'
 import type { PackedBatch } from './batch'
 
@@ -119,11 +120,7 @@ export class LlamaForCausalLM {
   }
 }
 
-function slot<K extends string>(
-  name: string,
-  owner: Attention | MLP | ModelParts,
-  key: K,
-): LinearSlot {
+function slot<K extends string>(name: string, owner: Attention | MLP | ModelParts, key: K): LinearSlot {
   const record = owner as unknown as Record<K, LinearLayer>
   return { name, get: () => record[key], set: (layer) => (record[key] = layer) }
 }

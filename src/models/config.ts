@@ -1,6 +1,6 @@
 import type { RopeParameters } from '../nn/rope'
 import type { FloatDType } from '../tensor/dtype'
-import { parseDType } from '../tensor/dtype'
+import { parseFloatDType } from '../tensor/dtype'
 
 /** Decoder families of which this version has the arithmetic. */
 const supportedTypes = ['llama'] as const
@@ -37,7 +37,9 @@ export class LlamaConfig {
   constructor(private readonly raw: Record<string, unknown>) {
     this.model_type = String(raw['model_type'] ?? 'llama')
     if (!(supportedTypes as readonly string[]).includes(this.model_type)) {
-      throw new Error(`model type '${this.model_type}' is not supported; supported: ${supportedTypes.join(', ')}`)
+      throw new Error(
+        `model type '${this.model_type}' is not supported; supported: ${supportedTypes.join(', ')}`,
+      )
     }
     this.vocab_size = this.size('vocab_size')
     this.hidden_size = this.size('hidden_size')
@@ -45,9 +47,9 @@ export class LlamaConfig {
     this.num_hidden_layers = this.size('num_hidden_layers')
     this.num_attention_heads = this.size('num_attention_heads')
     this.num_key_value_heads = this.size('num_key_value_heads', this.num_attention_heads)
-    this.head_dim = this.size('head_dim', this.hidden_size / this.num_attention_heads)
+    this.head_dim = this.headDim()
     this.max_position_embeddings = this.size('max_position_embeddings', 2048)
-    this.rms_norm_eps = Number(raw['rms_norm_eps'] ?? 1e-6)
+    this.rms_norm_eps = positive('rms_norm_eps', raw['rms_norm_eps'] ?? 1e-6)
     this.rope_parameters = ropeParameters(raw)
     this.attention_bias = raw['attention_bias'] === true
     this.mlp_bias = raw['mlp_bias'] === true
@@ -56,10 +58,11 @@ export class LlamaConfig {
     this.eos_token_id = (raw['eos_token_id'] as number | number[] | null | undefined) ?? null
     this.pad_token_id = (raw['pad_token_id'] as number | null | undefined) ?? null
     const dtype = raw['dtype'] ?? raw['torch_dtype']
-    this.dtype = typeof dtype === 'string' ? (parseDType(dtype) as FloatDType) : undefined
+    this.dtype = typeof dtype === 'string' ? parseFloatDType(dtype, 'config: dtype') : undefined
     this.use_cache = raw['use_cache'] !== false
     const activation = raw['hidden_act'] ?? 'silu'
-    if (activation !== 'silu') throw new Error(`config: hidden_act '${String(activation)}' is not supported; supported: silu`)
+    if (activation !== 'silu')
+      throw new Error(`config: hidden_act '${String(activation)}' is not supported; supported: silu`)
     if (this.num_attention_heads % this.num_key_value_heads !== 0) {
       throw new Error(
         `config: num_attention_heads ${this.num_attention_heads} is not a multiple of num_key_value_heads ${this.num_key_value_heads}`,
@@ -73,7 +76,8 @@ export class LlamaConfig {
   }
 
   set pretraining_tp(value: number) {
-    if (value !== 1) throw new Error(`config: pretraining_tp ${value} is not supported; 1 computes the same exactly`)
+    if (value !== 1)
+      throw new Error(`config: pretraining_tp ${value} is not supported; 1 computes the same exactly`)
     this.tensorParallel = value
   }
 
@@ -87,6 +91,17 @@ export class LlamaConfig {
     return { ...this.raw, use_cache: this.use_cache }
   }
 
+  /** The rotation turns pairs, so it must be even. */
+  private headDim(): number {
+    const { hidden_size: hidden, num_attention_heads: heads } = this
+    if (this.raw['head_dim'] == null && hidden % heads !== 0) {
+      throw new Error(`config: hidden_size ${hidden} is not a multiple of num_attention_heads ${heads}, and there is no head_dim`)
+    }
+    const dim = this.size('head_dim', hidden / heads)
+    if (dim % 2 !== 0) throw new Error(`config: the size of a head must be even, got ${dim}`)
+    return dim
+  }
+
   private size(key: string, otherwise?: number): number {
     const value = this.raw[key] ?? otherwise
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
@@ -96,10 +111,15 @@ export class LlamaConfig {
   }
 }
 
+function positive(key: string, value: unknown): number {
+  if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value
+  throw new Error(`config: '${key}' must be a positive number, got ${JSON.stringify(value)}`)
+}
+
 function ropeParameters(raw: Record<string, unknown>): RopeParameters {
   const modern = raw['rope_parameters'] as Partial<RopeParameters> | undefined
   const scaling = raw['rope_scaling'] as (Partial<RopeParameters> & { type?: string }) | null | undefined
-  const theta = Number(modern?.rope_theta ?? raw['rope_theta'] ?? 10000)
+  const theta = positive('rope_theta', modern?.rope_theta ?? raw['rope_theta'] ?? 10000)
   const rope_type = modern?.rope_type ?? scaling?.rope_type ?? scaling?.type ?? 'default'
   return { ...scaling, ...modern, rope_theta: theta, rope_type }
 }

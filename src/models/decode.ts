@@ -31,10 +31,15 @@ export class KVCache {
  * Feeds the next tokens of a sequence and returns the logits after the last of them, float32 [vocab].
  * @throws Error when they do not fit into the cache.
  */
-export async function decodeStep(model: LlamaForCausalLM, ids: readonly number[], cache: KVCache): Promise<Float32Array> {
+export async function decodeStep(
+  model: LlamaForCausalLM,
+  ids: readonly number[],
+  cache: KVCache,
+): Promise<Float32Array> {
   const past = cache.length
   const end = past + ids.length
-  if (end > cache.capacity) throw new Error(`[generate] ${end} tokens do not fit into a cache of ${cache.capacity}`)
+  if (end > cache.capacity)
+    throw new Error(`[generate] ${end} tokens do not fit into a cache of ${cache.capacity}`)
   using scope = model.device.scope()
   const packed = {
     input_ids: Int32Array.from(ids),
@@ -47,10 +52,11 @@ export async function decodeStep(model: LlamaForCausalLM, ids: readonly number[]
   const cuKeys = scope.add(Tensor.from(Int32Array.of(0, end), { device: model.device }))
   const at: CachePosition = { past, cuKeys }
   let x = model.parts.embed_tokens.forward(batch.ids, ctx)
-  for (const layer of model.parts.layers) x = scope.add(layer.forwardCached(x, ctx, cache.layers[layer.index]!, at))
+  for (const layer of model.parts.layers)
+    x = scope.add(layer.forwardCached(x, ctx, cache.layers[layer.index]!, at))
   const last = scope.add(x.slice(ids.length - 1, ids.length))
   const logits = model.parts.lm_head.forward(model.parts.norm.forward(last, ctx).y, ctx)
-  const values = (await logits.data()) as Float32Array
+  const values = await logits.data()
   cache.length = end
   return values
 }

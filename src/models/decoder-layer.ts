@@ -45,7 +45,14 @@ export class DecoderLayer {
     scope.free(norm2.y)
     add(middle, mlp.y, mlp.y)
     scope.free(middle)
-    const saved = { scope, x, rstd1: norm1.rstd, attention: attention.saved, rstd2: norm2.rstd, mlp: mlp.saved }
+    const saved = {
+      scope,
+      x,
+      rstd1: norm1.rstd,
+      attention: attention.saved,
+      rstd2: norm2.rstd,
+      mlp: mlp.saved,
+    }
     return { y: mlp.y, saved }
   }
 

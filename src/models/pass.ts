@@ -6,7 +6,7 @@ import type { Tensor } from '../tensor/tensor'
 import { toDevice, type DeviceBatch, type PackedBatch } from './batch'
 import type { LlamaForCausalLM } from './causal-lm'
 import type { LayerSaved } from './decoder-layer'
-import { isPacked, packInputs, type ModelInputs } from './padded'
+import { isPacked, packInputs, type ModelInputs } from './padding'
 
 export interface PassOptions {
   autocast?: FloatDType | undefined
@@ -34,7 +34,11 @@ export interface StepResult {
  * One forward, and one backward unless it is turned off: embedding -> layers -> norm -> chunked loss, then back the
  * same way. Enqueues everything before it waits for the four numbers it returns. Gradients of sum(loss) / numItems accumulate.
  */
-export async function runPass(model: LlamaForCausalLM, batch: PackedBatch, options: PassOptions = {}): Promise<PassStats> {
+export async function runPass(
+  model: LlamaForCausalLM,
+  batch: PackedBatch,
+  options: PassOptions = {},
+): Promise<PassStats> {
   const { backward = true } = options
   using scope = model.device.scope()
   const onDevice = toDevice(batch, model.config.vocab_size, model.device, scope)
@@ -51,7 +55,7 @@ export async function runPass(model: LlamaForCausalLM, batch: PackedBatch, optio
     scope.free(x)
     backwardLayers(model, dx, inputs, saved, ctx)
   }
-  const [lossSum, numTargets, entropySum, correct] = (await loss.stats.data()) as Float32Array
+  const [lossSum, numTargets, entropySum, correct] = await loss.stats.data()
   return { lossSum: lossSum!, numTargets: numTargets!, entropySum: entropySum!, correct: correct! }
 }
 
@@ -95,7 +99,12 @@ interface LayersForward {
   saved: LayerSaved[]
 }
 
-function forwardLayers(model: LlamaForCausalLM, batch: DeviceBatch, ctx: Context, keep: boolean): LayersForward {
+function forwardLayers(
+  model: LlamaForCausalLM,
+  batch: DeviceBatch,
+  ctx: Context,
+  keep: boolean,
+): LayersForward {
   if (!keep) return { x: forwardHidden(model, batch, ctx), inputs: [], saved: [] }
   const inputs: Tensor[] = []
   const saved: LayerSaved[] = []
@@ -111,7 +120,13 @@ function forwardLayers(model: LlamaForCausalLM, batch: DeviceBatch, ctx: Context
 }
 
 /** dx becomes the gradient of each layer's input in turn; each layer's memory is freed when it is done. */
-function backwardLayers(model: LlamaForCausalLM, dx: Tensor, inputs: Tensor[], saved: LayerSaved[], ctx: Context): void {
+function backwardLayers(
+  model: LlamaForCausalLM,
+  dx: Tensor,
+  inputs: Tensor[],
+  saved: LayerSaved[],
+  ctx: Context,
+): void {
   for (const layer of [...model.parts.layers].reverse()) {
     const input = inputs[layer.index]!
     let kept = saved[layer.index]
@@ -126,7 +141,10 @@ function backwardLayers(model: LlamaForCausalLM, dx: Tensor, inputs: Tensor[], s
 }
 
 /** `model.forward_backward`: the mean loss of one batch and its gradients. */
-export async function forwardBackward(model: LlamaForCausalLM, batch: ModelInputs | PackedBatch): Promise<StepResult> {
+export async function forwardBackward(
+  model: LlamaForCausalLM,
+  batch: ModelInputs | PackedBatch,
+): Promise<StepResult> {
   const packed = isPacked(batch) ? batch : packInputs(batch).packed
   const stats = await runPass(model, packed)
   return { loss: stats.lossSum / stats.numTargets, num_items: stats.numTargets }

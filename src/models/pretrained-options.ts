@@ -44,7 +44,10 @@ function optionSet(owner: string): OptionSet<ParsedOptions> {
     owner,
     options: {
       quantization_config: {
-        schema: z.custom<BitsAndBytesConfig | null>((v) => v === null || (v as BitsAndBytesConfig).quant_method === 'bitsandbytes', 'a BitsAndBytesConfig'),
+        schema: z.custom<BitsAndBytesConfig | null>(
+          (v) => v === null || (v as BitsAndBytesConfig).quant_method === 'bitsandbytes',
+          'a BitsAndBytesConfig',
+        ),
         default: null,
         doc: 'How to quantize the linear layers while loading.',
       },
@@ -64,11 +67,22 @@ function optionSet(owner: string): OptionSet<ParsedOptions> {
       token: { schema: z.union([z.string(), z.boolean()]).nullable(), default: null, doc: 'Hub token.' },
       cache_dir: { schema: text, default: null, doc: 'Cache folder in place of the hub cache.' },
       local_files_only: { schema: z.boolean(), default: false, doc: 'Use the cache only.' },
-      trust_remote_code: { schema: z.boolean(), default: false, doc: 'Accepted; no remote code is ever run.' },
+      trust_remote_code: {
+        schema: z.boolean(),
+        default: false,
+        doc: 'Accepted; no remote code is ever run.',
+      },
     },
     refused: {
-      attn_implementation: { default: null, neutral: ['eager', 'sdpa'], reason: 'there is one implementation of attention.' },
-      load_in_4bit: { default: false, reason: 'give quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }).' },
+      attn_implementation: {
+        default: null,
+        neutral: ['eager', 'sdpa'],
+        reason: 'there is one implementation of attention.',
+      },
+      load_in_4bit: {
+        default: false,
+        reason: 'give quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }).',
+      },
       load_in_8bit: { default: false, reason: 'LLM.int8 layers are not built yet.' },
       max_memory: { default: null, reason: 'the whole model is on one device.' },
       offload_folder: { default: null, reason: 'the whole model is on one device.' },
@@ -111,11 +125,14 @@ export function pretrainedOptions(
 /** This build has one device, the CPU; a map that asks for GPU 0 gets it with a warning, so that the article's cell runs anywhere. */
 function deviceOf(map: ParsedOptions['device_map']): string {
   const wanted = typeof map === 'object' && map !== null ? Object.values(map) : [map ?? 'auto']
-  if (new Set(wanted).size > 1) throw new TypeError('device_map: a model is on one device; give { "": device }')
+  if (new Set(wanted).size > 1)
+    throw new TypeError('device_map: a model is on one device; give { "": device }')
   const device = wanted[0] ?? 'auto'
   if (device === 'auto' || device === 'cpu') return 'cpu'
   if (typeof device === 'number' || /^cuda(:\d+)?$/.test(device)) {
-    logger.warning(`device_map asks for GPU ${String(device)}; this build has no CUDA backend, the model is on the CPU`)
+    logger.warning(
+      `device_map asks for GPU ${String(device)}; this build has no CUDA backend, the model is on the CPU`,
+    )
     return 'cpu'
   }
   throw new TypeError(`device_map: unknown device '${device}'; known: auto, cpu, 0`)

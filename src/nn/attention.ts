@@ -80,7 +80,13 @@ export class Attention {
   }
 
   /** Returns dx, or undefined when nothing below needs it; the saved tensors are freed with ctx's scope by the caller. */
-  backward(dy: Tensor, x: Tensor, saved: AttentionSaved, ctx: Context, skipInput: boolean): Tensor | undefined {
+  backward(
+    dy: Tensor,
+    x: Tensor,
+    saved: AttentionSaved,
+    ctx: Context,
+    skipInput: boolean,
+  ): Tensor | undefined {
     const { q, k, v, out, lse } = saved
     const { heads, kvHeads, window } = this.shape
     const dout = this.o_proj.backward(dy, out, ctx)!
@@ -123,7 +129,13 @@ export class Attention {
     return { q, k, v }
   }
 
-  private attend(q: Tensor, k: Tensor, v: Tensor, ctx: Context, cuKeys: Tensor): { out: Tensor; lse: Tensor } {
+  private attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    ctx: Context,
+    cuKeys: Tensor,
+  ): { out: Tensor; lse: Tensor } {
     const { heads, kvHeads, window } = this.shape
     const out = ctx.scope.empty(q.shape, q.dtype)
     const lse = ctx.scope.empty([heads, q.rows], 'float32')

@@ -75,7 +75,8 @@ export class Linear implements BaseLayer {
 
   backward(dy: Tensor, x: Tensor, ctx: Context, dx: InputGradient = {}): Tensor | undefined {
     const operand = ctx.autocast ?? (x.dtype as FloatDType)
-    if (this.trainedWeight) matmul(dy, x, this.trainedWeight.gradient(), { transposeA: true, beta: 1, operand })
+    if (this.trainedWeight)
+      matmul(dy, x, this.trainedWeight.gradient(), { transposeA: true, beta: 1, operand })
     if (this.trainedBias) addon().sum_rows(dy.handle, this.trainedBias.gradient().handle, 1)
     if (dx.skip) return undefined
     const out = dx.into ?? ctx.scope.empty([x.rows, this.inFeatures], x.dtype)

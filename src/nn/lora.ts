@@ -123,15 +123,18 @@ export class LoraLinear implements LinearLayer {
     return [this.lora_A, this.lora_B]
   }
 
-  /**
-   * Adds scaling * B @ A to the base's weight for good; the layer itself is of no more use then.
-   * @throws Error when the base is quantized: rounding the sum to 4 bits again would lose most of the update.
-   */
+  /** @throws Error when the base is quantized: rounding the sum to 4 bits again would lose most of the update. */
+  checkMergeable(): void {
+    if (this.base instanceof Linear) return
+    throw new Error(
+      `'${this.name}' is quantized; load the base model without quantization_config to merge into it`,
+    )
+  }
+
+  /** Adds scaling * B @ A to the base's weight, which must be mergeable, for good; the layer itself is of no more use then. */
   merge(): void {
-    if (!(this.base instanceof Linear)) {
-      throw new Error(`'${this.name}' is quantized; load the base model without quantization_config to merge into it`)
-    }
-    matmul(this.lora_B.data, this.lora_A.data, this.base.weight, { alpha: this.settings.scaling, beta: 1 })
+    const { weight } = this.base as Linear
+    matmul(this.lora_B.data, this.lora_A.data, weight, { alpha: this.settings.scaling, beta: 1 })
   }
 
   dispose(): void {

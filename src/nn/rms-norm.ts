@@ -23,7 +23,15 @@ export class RMSNorm {
 
   /** dx = residual + J^T dy, written into `dx`, which may be `residual` or `dy`. */
   backward(dy: Tensor, x: Tensor, rstd: Tensor, residual: Tensor | undefined, dx: Tensor): void {
-    addon().rms_norm_backward(dy.handle, x.handle, this.weight.handle, rstd.handle, residual?.handle, dx.handle, undefined)
+    addon().rms_norm_backward(
+      dy.handle,
+      x.handle,
+      this.weight.handle,
+      rstd.handle,
+      residual?.handle,
+      dx.handle,
+      undefined,
+    )
   }
 
   dispose(): void {

@@ -46,7 +46,8 @@ export function inverseFrequencies(headDim: number, rope: RopeParameters): Float
 
 function required(rope: RopeParameters, key: keyof RopeParameters): number {
   const value = rope[key]
-  if (typeof value !== 'number') throw new Error(`rope_type '${rope.rope_type}' needs a number '${key}' in the config`)
+  if (typeof value !== 'number')
+    throw new Error(`rope_type '${rope.rope_type}' needs a number '${key}' in the config`)
   return value
 }
 

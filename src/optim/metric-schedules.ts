@@ -1,6 +1,6 @@
 import type { OptionSet } from '../options/declaration'
 import { count, flag, oneOf, real } from '../options/schemas'
-import type { Schedule } from './schedules'
+import type { Schedule } from './schedule'
 
 type Extras = <T extends object>(options: OptionSet<T>['options']) => T
 

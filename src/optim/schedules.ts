@@ -2,16 +2,10 @@ import type { Option, OptionSet } from '../options/declaration'
 import { unknownNameError } from '../options/nearest'
 import { parseOptions } from '../options/parse'
 import { count, countOrNull, oneOf, real, realOrNull } from '../options/schemas'
+import type { Schedule } from './schedule'
 import { greedySchedule, plateauSchedule } from './metric-schedules'
 
-/**
- * Learning rate as a multiple of its peak, by optimizer step (0 is the first). `observe` exists on the schedules that
- * follow a metric: they are told the value of each evaluation.
- */
-export interface Schedule {
-  (step: number): number
-  observe?: (metric: number) => void
-}
+export type { Schedule } from './schedule'
 
 export interface ScheduleSettings {
   /** Default 0. Unused by constant, reduce_lr_on_plateau and greedy. */

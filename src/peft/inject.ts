@@ -16,8 +16,8 @@ export const KEY_PREFIX = 'base_model.model.'
 /** What the adapter trains and how to take it off again. */
 export interface Injection {
   parameters: Parameter[]
-  /** Modules that carry a LoRA update, by name. */
-  adapters: LoraLinear[]
+  /** false: the base model alone answers until true. */
+  enable(on: boolean): void
   /** Puts the bare layers back and frees the adapter's tensors. */
   remove(): void
   /** Adds the update to the base weights for good, then as `remove`. */
@@ -37,42 +37,64 @@ export function injectAdapter(
   const names = slots.map((s) => s.name)
   const adapters: LoraLinear[] = []
   const undo: (() => void)[] = []
-  const extra: Parameter[] = []
-  extra.push(...trainedModules(model, config, undo))
-  targets.forEach((name, index) => {
-    const slot = byName.get(name)!
-    const base = bareLayer(slot)
-    const adapter = wrap(base, config, dtype, random, index)
-    slot.set(adapter)
-    adapters.push(adapter)
-    undo.push(() => {
-      slot.set(base)
-      for (const p of adapter.ownParameters()) p.dispose()
+  const remove = (): void => undo.forEach((f) => f())
+  try {
+    const copies = trainedModules(model, config)
+    undo.push(...copies.map((c) => c.remove))
+    targets.forEach((name, index) => {
+      const slot = byName.get(name)!
+      const base = bareLayer(slot)
+      const adapter = wrap(base, config, dtype, random, index)
+      slot.set(adapter)
+      adapters.push(adapter)
+      undo.push(() => {
+        slot.set(base)
+        for (const p of adapter.ownParameters()) p.dispose()
+      })
     })
-  })
-  extra.push(...trainedBiases(slots, new Set(targets), config.bias, undo))
-  config.target_modules = expandTargets(names, config.target_modules)
-  return {
-    parameters: [...adapters.flatMap((a) => a.ownParameters()), ...extra],
-    adapters,
-    remove: () => undo.forEach((f) => f()),
-    merge: () => {
-      for (const adapter of adapters) adapter.merge()
-      undo.forEach((f) => f())
-    },
+    const biases = trainedBiases(slots, new Set(targets), config.bias, undo)
+    config.target_modules = expandTargets(names, config.target_modules)
+    return {
+      parameters: [
+        ...adapters.flatMap((a) => a.ownParameters()),
+        ...copies.map((c) => c.parameter),
+        ...biases,
+      ],
+      enable: (on) => {
+        for (const adapter of adapters) adapter.enabled = on
+        for (const copy of copies) copy.use(on)
+      },
+      remove,
+      merge: () => {
+        for (const adapter of adapters) adapter.checkMergeable()
+        for (const adapter of adapters) adapter.merge()
+        for (const copy of copies) copy.adopt()
+        remove()
+      },
+    }
+  } catch (error) {
+    remove()
+    throw error
   }
 }
 
-function wrap(base: BaseLayer, config: LoraConfig, dtype: FloatDType, random: Generator, stream: number): LoraLinear {
+function wrap(
+  base: BaseLayer,
+  config: LoraConfig,
+  dtype: FloatDType,
+  random: Generator,
+  stream: number,
+): LoraLinear {
   const { device } = base
   const r = rankFor(base.name, config)
+  const settings = { scaling: scalingFor(base.name, config), dropout: config.lora_dropout, stream }
+  if (config.use_dora) DoraLinear.check(base, settings)
   const key = `${KEY_PREFIX}${base.name}`
   const a = device.empty([r, base.inFeatures], dtype)
   const b = device.empty([base.outFeatures, r], dtype)
   initialize(a, b, config.init_lora_weights, random)
   const lora_A = new Parameter(`${key}.lora_A.weight`, a)
   const lora_B = new Parameter(`${key}.lora_B.weight`, b)
-  const settings = { scaling: scalingFor(base.name, config), dropout: config.lora_dropout, stream }
   if (!config.use_dora) return new LoraLinear(base, lora_A, lora_B, settings)
   return DoraLinear.create(base, lora_A, lora_B, settings, `${key}.lora_magnitude_vector`)
 }
@@ -80,7 +102,8 @@ function wrap(base: BaseLayer, config: LoraConfig, dtype: FloatDType, random: Ge
 /** @throws Error when there is an adapter on the layer: two at a time are not supported. */
 function bareLayer(slot: LinearSlot): BaseLayer {
   const layer = slot.get()
-  if (layer instanceof LoraLinear) throw new Error('the model has an adapter already; take it off with unload() first')
+  if (layer instanceof LoraLinear)
+    throw new Error('the model has an adapter already; take it off with unload() first')
   return layer as BaseLayer
 }
 
@@ -93,24 +116,52 @@ function initialize(a: Tensor, b: Tensor, scheme: LoraConfig['init_lora_weights'
   else fill(b, 0)
 }
 
-/** `modules_to_save`: full copies that train beside the adapter. */
-function trainedModules(model: LlamaForCausalLM, config: LoraConfig, undo: (() => void)[]): Parameter[] {
-  return (config.modules_to_save ?? []).map((module) => {
-    if (module !== 'lm_head') {
-      throw new TypeError(`[LoraConfig] modules_to_save: '${module}' is not supported; supported: lm_head`)
-    }
-    const head = model.parts.lm_head as Linear
-    const weight = head.weight.device.empty(head.weight.shape, head.weight.dtype)
-    copy(head.weight, weight)
-    const trained = new Linear(head.name, weight, head.bias)
-    trained.trainedWeight = new Parameter(`${KEY_PREFIX}lm_head.weight`, weight)
-    model.parts.lm_head = trained
-    undo.push(() => {
-      model.parts.lm_head = head
-      trained.trainedWeight?.dispose()
-    })
-    return trained.trainedWeight
-  })
+/** A full copy of a module, which trains beside the adapter (`modules_to_save`). */
+interface TrainedCopy {
+  parameter: Parameter
+  /** The copy answers, or the original. */
+  use(on: boolean): void
+  /** The copy, frozen, takes the original's place for good; `remove` does nothing then. */
+  adopt(): void
+  /** Puts the original back and frees the copy. */
+  remove(): void
+}
+
+function trainedModules(model: LlamaForCausalLM, config: LoraConfig): TrainedCopy[] {
+  const modules = config.modules_to_save ?? []
+  const unknown = modules.find((module) => module !== 'lm_head')
+  if (unknown !== undefined) {
+    throw new TypeError(`[LoraConfig] modules_to_save: '${unknown}' is not supported; supported: lm_head`)
+  }
+  return [...new Set(modules)].map(() => trainedHead(model))
+}
+
+function trainedHead(model: LlamaForCausalLM): TrainedCopy {
+  const { parts } = model
+  const head = parts.lm_head as Linear
+  const weight = head.weight.device.empty(head.weight.shape, head.weight.dtype)
+  copy(head.weight, weight)
+  const trained = new Linear(head.name, weight, head.bias)
+  const parameter = new Parameter(`${KEY_PREFIX}lm_head.weight`, weight)
+  trained.trainedWeight = parameter
+  parts.lm_head = trained
+  let adopted = false
+  return {
+    parameter,
+    use: (on) => (parts.lm_head = on ? trained : head),
+    adopt: () => {
+      adopted = true
+      parameter.zeroGrad()
+      trained.trainedWeight = undefined
+      // A tied head is the embedding, which lives on.
+      if (head.weight !== parts.embed_tokens.weight) head.weight.dispose()
+    },
+    remove: () => {
+      if (adopted) return
+      parts.lm_head = head
+      parameter.dispose()
+    },
+  }
 }
 
 function trainedBiases(

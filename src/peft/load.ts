@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { messageOf } from '../files/atomic'
 import { resolve_file, type HubOptions } from '../files/hub'
 import { SafetensorsFile } from '../files/safetensors'
 import type { LlamaForCausalLM } from '../models/causal-lm'
@@ -7,14 +8,10 @@ import type { Parameter } from '../nn/parameter'
 import { fromSafetensorsDType, isFloat, type FloatDType } from '../tensor/dtype'
 import { copy } from '../tensor/ops'
 import { Generator } from '../tensor/random'
+import { adapterOptions, type AdapterOptions } from './adapter-options'
 import { LoraConfig } from './config'
 import { injectAdapter, type Injection } from './inject'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './save'
-
-export interface AdapterOptions extends HubOptions {
-  /** Widen 16-bit adapters to float32. Default true, as in PEFT. */
-  autocast_adapter_dtype?: boolean
-}
 
 /** Reads an adapter folder onto a model. */
 export async function loadAdapter(
@@ -22,7 +19,7 @@ export async function loadAdapter(
   source: string,
   options: AdapterOptions,
 ): Promise<{ config: LoraConfig; injection: Injection }> {
-  const { autocast_adapter_dtype = true, ...hub } = options
+  const { autocast_adapter_dtype, hub } = adapterOptions(options)
   const config = LoraConfig.from_dict(await readConfig(source, hub))
   const path = await resolve_file(source, ADAPTER_WEIGHTS, hub)
   if (!path) throw new Error(`${source}: has no ${ADAPTER_WEIGHTS}`)
@@ -45,7 +42,11 @@ export async function loadAdapter(
 async function readConfig(source: string, hub: HubOptions): Promise<Record<string, unknown>> {
   const path = await resolve_file(source, ADAPTER_CONFIG, hub)
   if (!path) throw new Error(`${source}: has no ${ADAPTER_CONFIG}; is it an adapter?`)
-  return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
+  } catch (error) {
+    throw new Error(`${path}: not valid JSON: ${messageOf(error)}`, { cause: error })
+  }
 }
 
 function storedDType(file: SafetensorsFile): FloatDType {
@@ -61,13 +62,15 @@ async function fillParameters(parameters: Parameter[], file: SafetensorsFile): P
     const info = file.tensors.get(name)
     if (!info) throw new Error(`${file.path}: has no '${name}', which its ${ADAPTER_CONFIG} asks for`)
     if (info.shape.join() !== data.shape.join()) {
-      throw new Error(`${file.path}: '${name}' has shape (${info.shape.join(', ')}); the model needs (${data.shape.join(', ')})`)
+      throw new Error(
+        `${file.path}: '${name}' has shape (${info.shape.join(', ')}); the model needs (${data.shape.join(', ')})`,
+      )
     }
     unused.delete(name)
-    const stored = data.device.empty(info.shape, fromSafetensorsDType(info.dtype))
+    using stored = data.device.empty(info.shape, fromSafetensorsDType(info.dtype))
     await addon().tensor_read_file(stored.handle, info.file, info.offset)
     copy(stored, data)
-    stored.dispose()
   }
-  if (unused.size > 0) throw new Error(`${file.path}: the model has no place for '${[...unused].slice(0, 3).join("', '")}'`)
+  if (unused.size > 0)
+    throw new Error(`${file.path}: the model has no place for '${[...unused].slice(0, 3).join("', '")}'`)
 }

@@ -2,31 +2,29 @@ import type { GenerateInputs } from '../generation/generate'
 import type { GenerateOptions } from '../generation/options'
 import type { PackedBatch } from '../models/batch'
 import type { LlamaForCausalLM } from '../models/causal-lm'
-import type { ModelInputs, ModelOutput } from '../models/padded'
+import type { ModelInputs } from '../models/padding'
+import type { ModelOutput } from '../models/forward'
 import type { StepResult } from '../models/pass'
+import { LoraLinear } from '../nn/lora'
 import type { Parameter } from '../nn/parameter'
 import type { LlamaConfig } from '../models/config'
-import type { FloatDType } from '../tensor/dtype'
 import { Generator } from '../tensor/random'
+import { peftOptions, type AdapterOptions, type PeftOptions } from './adapter-options'
 import { LoraConfig } from './config'
 import { injectAdapter, type Injection } from './inject'
-import { loadAdapter, type AdapterOptions } from './load'
+import { loadAdapter } from './load'
 import { saveAdapter } from './save'
 
-export interface PeftOptions {
-  /** Keep the adapter in float32 whatever the model's dtype. Default true, as in PEFT. */
-  autocast_adapter_dtype?: boolean
-  /** Dtype of the adapter; replaces `autocast_adapter_dtype`'s choice. */
-  dtype?: FloatDType
-  /** Of the adapter's random start. Default 0. */
-  seed?: number
-}
-
 /** Puts a fresh adapter on a model; only its parameters train. */
-export function get_peft_model(model: LlamaForCausalLM, config: LoraConfig, options: PeftOptions = {}): PeftModel {
-  const dtype = options.dtype ?? ((options.autocast_adapter_dtype ?? true) ? 'float32' : model.dtype)
+export function get_peft_model(
+  model: LlamaForCausalLM,
+  config: LoraConfig,
+  options: PeftOptions = {},
+): PeftModel {
+  const o = peftOptions(options)
+  const dtype = o.dtype ?? (o.autocast_adapter_dtype ? 'float32' : model.dtype)
   const own = new LoraConfig(config)
-  return new PeftModel(model, own, injectAdapter(model, own, dtype, new Generator(options.seed ?? 0)))
+  return new PeftModel(model, own, injectAdapter(model, own, dtype, new Generator(o.seed)))
 }
 
 /** A model with an adapter on it. It answers and trains through the same methods as the model itself. */
@@ -40,11 +38,15 @@ export class PeftModel {
   }
 
   /**
-   * Puts an adapter that PEFT or this library saved onto a model. `source` is a folder or a hub repository.
-   * `is_trainable` false (the default) turns its dropout off for good by never training it.
-   * @throws Error naming keys that are missing or do not fit the model.
+   * Puts an adapter that PEFT or this library saved onto a model. `source` is a folder or a hub repository. It can be
+   * trained further, whatever PEFT's `is_trainable` says.
+   * @throws Error naming keys that are missing or do not fit the model; the model is then as it was.
    */
-  static async from_pretrained(model: LlamaForCausalLM, source: string, options: AdapterOptions = {}): Promise<PeftModel> {
+  static async from_pretrained(
+    model: LlamaForCausalLM,
+    source: string,
+    options: AdapterOptions = {},
+  ): Promise<PeftModel> {
     const { config, injection } = await loadAdapter(model, source, options)
     return new PeftModel(model, config, injection)
   }
@@ -74,13 +76,13 @@ export class PeftModel {
     return this.base_model.generate(inputs, options)
   }
 
-  /** Runs `body` with the base model alone answering. */
+  /** Runs `body` with the base model alone answering; biases that were trained (`bias`) stay as they are. */
   async disable_adapter<T>(body: () => Promise<T>): Promise<T> {
-    for (const adapter of this.injection.adapters) adapter.enabled = false
+    this.injection.enable(false)
     try {
       return await body()
     } finally {
-      for (const adapter of this.injection.adapters) adapter.enabled = true
+      this.injection.enable(true)
     }
   }
 
@@ -88,11 +90,15 @@ export class PeftModel {
   get_nb_trainable_parameters(): [number, number] {
     const trainable = this.parameters().reduce((n, p) => n + p.numel, 0)
     const { parts } = this.base_model
-    const slots = [...this.base_model.linearSlots()].filter((s) => s.name !== 'lm_head' || !this.config.tie_word_embeddings)
-    const linears = slots.map((s) => s.get())
+    const slots = [...this.base_model.linearSlots()].filter(
+      (s) => s.name !== 'lm_head' || !this.config.tie_word_embeddings,
+    )
+    const linears = slots.map((s) => s.get()).map((l) => (l instanceof LoraLinear ? l.base : l))
     const base = linears.reduce((n, l) => n + l.inFeatures * l.outFeatures + (l.bias?.numel ?? 0), 0)
+    // A trained bias is the base's own and counted there.
+    const biases = linears.reduce((n, l) => n + (l.trainedBias?.numel ?? 0), 0)
     const norms = (2 * parts.layers.length + 1) * this.config.hidden_size
-    return [trainable, base + norms + parts.embed_tokens.weight.numel + trainable]
+    return [trainable, base + norms + parts.embed_tokens.weight.numel + trainable - biases]
   }
 
   /** "trainable params: 27,262,976 || all params: 8,057,524,224 || trainable%: 0.3384" */
@@ -100,7 +106,9 @@ export class PeftModel {
     const [trainable, all] = this.get_nb_trainable_parameters()
     const number = (n: number): string => n.toLocaleString('en-US')
     const percent = ((100 * trainable) / all).toFixed(4)
-    console.log(`trainable params: ${number(trainable)} || all params: ${number(all)} || trainable%: ${percent}`)
+    console.log(
+      `trainable params: ${number(trainable)} || all params: ${number(all)} || trainable%: ${percent}`,
+    )
   }
 
   /** Writes adapter_model.safetensors, adapter_config.json and README.md as PEFT lays them out. */

@@ -13,7 +13,11 @@ export const ADAPTER_CONFIG = 'adapter_config.json'
  * Writes an adapter folder. Each file appears whole or not at all; the weights come last, so a folder with weights is complete.
  * @throws Error with the disk's fault; files that were there before stay as they were.
  */
-export async function saveAdapter(folder: string, config: LoraConfig, parameters: Parameter[]): Promise<void> {
+export async function saveAdapter(
+  folder: string,
+  config: LoraConfig,
+  parameters: Parameter[],
+): Promise<void> {
   await mkdir(folder, { recursive: true })
   const saved = { ...config.to_dict(), inference_mode: true }
   await writeFileAtomic(join(folder, ADAPTER_CONFIG), JSON.stringify(saved, null, 2))

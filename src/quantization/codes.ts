@@ -7,7 +7,9 @@ export const code4bit: Readonly<Record<'nf4' | 'fp4', Float32Array>> = {
     ...[0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1],
   ),
   // Sign, then a magnitude that is not in the order of its bits.
-  fp4: Float32Array.from([1, -1].flatMap((sign) => [0, 0.0625, 8, 12, 4, 6, 2, 3].map((m) => (sign * m) / 12))),
+  fp4: Float32Array.from(
+    [1, -1].flatMap((sign) => [0, 0.0625, 8, 12, 4, 6, 2, 3].map((m) => (sign * m) / 12)),
+  ),
 }
 
 /**

@@ -21,7 +21,9 @@ interface QuantStateJson {
 }
 
 function stateKey(source: { has(name: string): boolean }, name: string): string | undefined {
-  return ['nf4', 'fp4'].map((t) => `${name}.weight.quant_state.bitsandbytes__${t}`).find((key) => source.has(key))
+  return ['nf4', 'fp4']
+    .map((t) => `${name}.weight.quant_state.bitsandbytes__${t}`)
+    .find((key) => source.has(key))
 }
 
 /** Whether the checkpoint holds `name` as bitsandbytes' 4-bit codes. */
@@ -34,12 +36,19 @@ export function isPrequantized(source: { has(name: string): boolean }, name: str
  * quantization, `weight.nested_absmax` and `weight.nested_quant_map`.
  * @throws Error when the state is not the JSON expected, or the number of codes does not fit its shape.
  */
-export async function loadPrequantized(source: QuantizedSource, name: string, device: Device): Promise<Weight4bit> {
+export async function loadPrequantized(
+  source: QuantizedSource,
+  name: string,
+  device: Device,
+): Promise<Weight4bit> {
   const key = stateKey(source, name)!
   const state = parseState(key, new TextDecoder().decode(await source.bytes(key)))
   const stored = await source.load(`${name}.weight`, device)
   const expected = Math.ceil((state.shape[0] * state.shape[1]) / 2)
-  if (stored.nbytes < expected) throw new Error(`'${name}.weight' holds ${stored.nbytes} bytes of codes; its shape (${state.shape.join(', ')}) needs ${expected}`)
+  if (stored.nbytes < expected)
+    throw new Error(
+      `'${name}.weight' holds ${stored.nbytes} bytes of codes; its shape (${state.shape.join(', ')}) needs ${expected}`,
+    )
   const absmax = await source.load(`${name}.weight.absmax`, device)
   return {
     quantType: state.quant_type,

@@ -41,7 +41,14 @@ export function plainAbsmax(stored: Tensor | NestedAbsmax, scope: Scope): Tensor
   if (!isNested(stored)) return stored
   const { q, codeMap, absmax, offset, blocksize } = stored
   const restored = scope.empty([q.numel], 'float32')
-  addon().dequantize_absmax(q.handle, codeMap.handle, absmax.handle, offset.handle, restored.handle, blocksize)
+  addon().dequantize_absmax(
+    q.handle,
+    codeMap.handle,
+    absmax.handle,
+    offset.handle,
+    restored.handle,
+    blocksize,
+  )
   return restored
 }
 
@@ -66,5 +73,6 @@ export function weightBytes(weight: Weight4bit): number {
 export function disposeWeight(weight: Weight4bit): void {
   weight.codes.dispose()
   if (!isNested(weight.absmax)) return weight.absmax.dispose()
-  for (const t of [weight.absmax.q, weight.absmax.codeMap, weight.absmax.absmax, weight.absmax.offset]) t.dispose()
+  for (const t of [weight.absmax.q, weight.absmax.codeMap, weight.absmax.absmax, weight.absmax.offset])
+    t.dispose()
 }

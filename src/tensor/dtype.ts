@@ -30,7 +30,8 @@ export function toSafetensorsDType(dtype: DType): SafetensorsName {
 
 /** @throws Error when the file's dtype has no tensor type here. */
 export function fromSafetensorsDType(name: string): DType {
-  for (const [dtype, known] of Object.entries<string>(safetensorsNames)) if (known === name) return dtype as DType
+  for (const [dtype, known] of Object.entries<string>(safetensorsNames))
+    if (known === name) return dtype as DType
   throw new Error(
     `safetensors dtype '${name}' is not supported; supported: ${Object.values(safetensorsNames).join(', ')}`,
   )
@@ -52,6 +53,13 @@ export function parseDType(name: string): DType {
   const dtype = aliases[short] ?? (short as DType)
   if (!(dtype in itemsize))
     throw new Error(`unknown dtype '${name}'; known: ${Object.keys(itemsize).join(', ')}`)
+  return dtype
+}
+
+/** `parseDType` where only a float makes sense; `what` opens the message. @throws Error naming the three. */
+export function parseFloatDType(name: string, what: string): FloatDType {
+  const dtype = parseDType(name)
+  if (!isFloat(dtype)) throw new Error(`${what}: expected float32, bfloat16 or float16, got ${dtype}`)
   return dtype
 }
 

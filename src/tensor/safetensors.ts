@@ -6,7 +6,10 @@ import { fromSafetensorsDType, toSafetensorsDType } from './dtype'
 import type { Tensor } from './tensor'
 
 /** All tensors of a safetensors file, on a device. The caller owns them. @throws Error naming the file and its fault. */
-export async function load_safetensors(path: string, device: Device | string = 'cpu'): Promise<Record<string, Tensor>> {
+export async function load_safetensors(
+  path: string,
+  device: Device | string = 'cpu',
+): Promise<Record<string, Tensor>> {
   const target = device instanceof Device ? device : Device.get(device)
   const file = await SafetensorsFile.open(path)
   const tensors: Record<string, Tensor> = {}

@@ -91,9 +91,12 @@ export class Tensor {
     addon().tensor_write(this.handle, bytes)
   }
 
-  /** The contents, 16-bit floats widened to float32. Waits for everything enqueued before. */
-  async data(): Promise<TensorData> {
-    return decode(await addon().tensor_read(this.handle), this.dtype)
+  /**
+   * The contents: Float32Array for the float dtypes (16-bit ones widened), Int32Array, BigInt64Array or Uint8Array for the
+   * others; name the type where it is not the first: `data<Int32Array>()`. Waits for everything enqueued before.
+   */
+  async data<T extends TensorData = Float32Array>(): Promise<T> {
+    return decode(await addon().tensor_read(this.handle), this.dtype) as T
   }
 
   /** The contents as stored. */

@@ -10,11 +10,31 @@ export interface TrainerControl {
 export interface TrainerCallback {
   on_train_begin?(args: TrainingArguments, state: TrainerState, control: TrainerControl): void | Promise<void>
   on_step_end?(args: TrainingArguments, state: TrainerState, control: TrainerControl): void | Promise<void>
-  on_log?(args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: LogRow): void | Promise<void>
-  on_evaluate?(args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: LogRow): void | Promise<void>
-  on_save?(args: TrainingArguments, state: TrainerState, control: TrainerControl, folder: string): void | Promise<void>
+  on_log?(
+    args: TrainingArguments,
+    state: TrainerState,
+    control: TrainerControl,
+    logs: LogRow,
+  ): void | Promise<void>
+  on_evaluate?(
+    args: TrainingArguments,
+    state: TrainerState,
+    control: TrainerControl,
+    metrics: LogRow,
+  ): void | Promise<void>
+  on_save?(
+    args: TrainingArguments,
+    state: TrainerState,
+    control: TrainerControl,
+    folder: string,
+  ): void | Promise<void>
   /** Also called when the run failed or was stopped; `finished` says whether it reached its last step. */
-  on_train_end?(args: TrainingArguments, state: TrainerState, control: TrainerControl, finished: boolean): void | Promise<void>
+  on_train_end?(
+    args: TrainingArguments,
+    state: TrainerState,
+    control: TrainerControl,
+    finished: boolean,
+  ): void | Promise<void>
 }
 
 /** Calls one event on all callbacks in order. */

@@ -20,7 +20,8 @@ export async function saveCheckpoint(
   await model.save_pretrained(folder)
   await tokenizer.save_pretrained(folder)
   await writeFileAtomic(join(folder, 'trainer_state.json'), JSON.stringify(state, null, 2))
-  if (args.save_total_limit !== null && args.save_total_limit > 0) await removeOldest(args.output_dir, args.save_total_limit, state.global_step)
+  if (args.save_total_limit !== null && args.save_total_limit > 0)
+    await removeOldest(args.output_dir, args.save_total_limit, state.global_step)
   return folder
 }
 

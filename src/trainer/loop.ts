@@ -49,7 +49,12 @@ export async function trainLoop(run: TrainRun): Promise<TrainOutput> {
   const stopping = (): boolean => run.signal?.aborted === true || events.control.should_training_stop
   const logStep = (): Promise<void> => {
     const { tokens_per_second, ...row } = metrics.take()
-    return events.log({ ...row, ...last, num_tokens: state.num_input_tokens_seen, tokens_per_second: tokens_per_second! })
+    return events.log({
+      ...row,
+      ...last,
+      num_tokens: state.num_input_tokens_seen,
+      tokens_per_second: tokens_per_second!,
+    })
   }
   let finished = false
   let failed = true
@@ -64,7 +69,11 @@ export async function trainLoop(run: TrainRun): Promise<TrainOutput> {
         optimizer.zeroGrad()
         for (const batch of window) {
           const dropout = { seed: args.seed, microstep: microstep++ }
-          const stats = await runPass(model, batch, { numItems, dropout, autocast: args.bf16 ? 'bfloat16' : undefined })
+          const stats = await runPass(model, batch, {
+            numItems,
+            dropout,
+            autocast: args.bf16 ? 'bfloat16' : undefined,
+          })
           metrics.addPass(stats, batch.input_ids.length)
           state.num_input_tokens_seen += batch.input_ids.length
           lossSum += stats.lossSum
@@ -82,10 +91,12 @@ export async function trainLoop(run: TrainRun): Promise<TrainOutput> {
         state.epoch = epoch + seen / run.batchesPerEpoch
         await events.stepEnd()
         const isLast = state.global_step >= state.max_steps
-        if (due(every.logging, state.global_step) || (args.logging_first_step && state.global_step === 1)) await logStep()
+        if (due(every.logging, state.global_step) || (args.logging_first_step && state.global_step === 1))
+          await logStep()
         const evaluates = due(every.eval, state.global_step) || (isLast && args.eval_strategy === 'steps')
         if (evaluates && state.global_step >= args.eval_delay) await evaluateNow(run)
-        if (due(every.save, state.global_step) || (isLast && args.save_strategy === 'steps')) await saveNow(run)
+        if (due(every.save, state.global_step) || (isLast && args.save_strategy === 'steps'))
+          await saveNow(run)
         if (isLast || stopping()) break
       }
       if (args.logging_strategy === 'epoch' && metrics.hasSteps) await logStep()
@@ -97,7 +108,12 @@ export async function trainLoop(run: TrainRun): Promise<TrainOutput> {
     const summary = finalMetrics(run, (performance.now() - started) / 1000, totalLoss)
     if (args.logging_strategy !== 'no') await events.log(summary)
     failed = false
-    return { global_step: state.global_step, training_loss: summary['train_loss']!, metrics: { ...summary, epoch: state.epoch }, stopped: !finished }
+    return {
+      global_step: state.global_step,
+      training_loss: summary['train_loss']!,
+      metrics: { ...summary, epoch: state.epoch },
+      stopped: !finished,
+    }
   } finally {
     optimizer.zeroGrad()
     await events.end(finished, failed)

@@ -23,7 +23,8 @@ export class RunningMetrics {
 
   /** One optimizer step with its loss. A loss that is not finite counts as the mean of the others when filtered. */
   addStep(loss: number): void {
-    const counted = this.filterNonFinite && !Number.isFinite(loss) ? this.lossSum / Math.max(1, this.steps) : loss
+    const counted =
+      this.filterNonFinite && !Number.isFinite(loss) ? this.lossSum / Math.max(1, this.steps) : loss
     this.lossSum += counted
     this.steps += 1
   }

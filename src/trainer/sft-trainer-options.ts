@@ -52,7 +52,10 @@ const DEFAULT_MAX_LENGTH = 1024
  * Settles which of several spellings counts. A plain TrainingArguments keeps its own values (bf16, gradient_checkpointing,
  * learning rate); SFTConfig brings TRL's.
  */
-export function trainerOptions(options: SFTTrainerOptions): { args: SFTConfig; processing_class: PreTrainedTokenizer } {
+export function trainerOptions(options: SFTTrainerOptions): {
+  args: SFTConfig
+  processing_class: PreTrainedTokenizer
+} {
   for (const name of Object.keys(options)) {
     if (!(known as readonly string[]).includes(name)) throw unknownNameError('SFTTrainer', name, known)
   }
@@ -67,7 +70,9 @@ export function trainerOptions(options: SFTTrainerOptions): { args: SFTConfig; p
   if (options.packing !== undefined) moved.packing = options.packing
   if (options.max_seq_length !== undefined) {
     if (options.max_seq_length === null) {
-      logger.warning(`max_seq_length is null: rows are cut at ${DEFAULT_MAX_LENGTH} tokens, as trl does. SFTConfig({ max_length: null }) sets no limit`)
+      logger.warning(
+        `max_seq_length is null: rows are cut at ${DEFAULT_MAX_LENGTH} tokens, as trl does. SFTConfig({ max_length: null }) sets no limit`,
+      )
     }
     moved.max_length = options.max_seq_length ?? DEFAULT_MAX_LENGTH
   }

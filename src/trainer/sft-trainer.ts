@@ -110,9 +110,13 @@ export class SFTTrainer {
       const order = sampleOrder(args.train_sampling_strategy, { lengths, batchSize, seed })
       return chunked(order, batchSize, args.dataloader_drop_last)
     }
-    const batchesPerEpoch = args.dataloader_drop_last ? Math.floor(rows.length / batchSize) : Math.ceil(rows.length / batchSize)
+    const batchesPerEpoch = args.dataloader_drop_last
+      ? Math.floor(rows.length / batchSize)
+      : Math.ceil(rows.length / batchSize)
     if (batchesPerEpoch === 0) {
-      throw new Error(`[SFTTrainer] ${rows.length} rows make no batch of ${batchSize} with dataloader_drop_last`)
+      throw new Error(
+        `[SFTTrainer] ${rows.length} rows make no batch of ${batchSize} with dataloader_drop_last`,
+      )
     }
     await mkdir(args.output_dir, { recursive: true })
     this.beginState(batchesPerEpoch)
@@ -184,9 +188,16 @@ export class SFTTrainer {
 }
 
 /** The seed is set before the adapter is made, so that the same seed gives the same run. */
-function adapted(model: LlamaForCausalLM | PeftModel, config: LoraConfig | null | undefined, args: SFTConfig): PeftModel {
+function adapted(
+  model: LlamaForCausalLM | PeftModel,
+  config: LoraConfig | null | undefined,
+  args: SFTConfig,
+): PeftModel {
   if (model instanceof PeftModel) {
-    if (config) throw new TypeError('[SFTTrainer] the model has an adapter already; give a model or peft_config, not both')
+    if (config)
+      throw new TypeError(
+        '[SFTTrainer] the model has an adapter already; give a model or peft_config, not both',
+      )
     return model
   }
   if (!(model instanceof LlamaForCausalLM)) {

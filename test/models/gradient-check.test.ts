@@ -10,7 +10,7 @@ const inputs = randomInputs([13, 9, 17], 5)
 
 /** d loss / d t at 0 of parameter + t * direction: central differences of steps h and h / 2, extrapolated to 0. */
 async function derivative(model: PeftModel, p: Parameter, direction: Float32Array, h: number): Promise<number> {
-  const start = (await p.data.data()) as Float32Array
+  const start = await p.data.data()
   const lossAt = async (t: number): Promise<number> => {
     p.data.write(encode(start.map((v, i) => v + t * direction[i]!), 'float32'))
     const { loss, logits } = await model.forward(inputs)

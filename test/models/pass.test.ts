@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { countTargets } from '../../src/models/batch'
-import { packInputs, type ModelInputs } from '../../src/models/padded'
+import { packInputs, type ModelInputs } from '../../src/models/padding'
 import { runPass, type PassOptions } from '../../src/models/pass'
 import type { PeftModel } from '../../src/peft/model'
 import { Device } from '../../src/tensor/device'

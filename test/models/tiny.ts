@@ -3,7 +3,7 @@ import { uniformStream } from '../../src/data/random'
 import { AutoModelForCausalLM } from '../../src/models/auto'
 import type { PackedBatch } from '../../src/models/batch'
 import type { LlamaForCausalLM } from '../../src/models/causal-lm'
-import { packInputs, type ModelInputs } from '../../src/models/padded'
+import { packInputs, type ModelInputs } from '../../src/models/padding'
 import type { PretrainedOptions } from '../../src/models/pretrained-options'
 import type { Parameter } from '../../src/nn/parameter'
 import { LoraConfig, type LoraInit } from '../../src/peft/config'
@@ -62,7 +62,7 @@ export function randomBatch(lengths: readonly number[], seed: number = 1): Packe
 export async function takeGradients(parameters: readonly Parameter[]): Promise<Record<string, Float32Array>> {
   const entries = parameters.map(async (p): Promise<[string, Float32Array]> => {
     if (!p.grad) throw new Error(`${p.name} has no gradient`)
-    return [p.name, (await p.grad.data()) as Float32Array]
+    return [p.name, await p.grad.data()]
   })
   const gradients = Object.fromEntries(await Promise.all(entries))
   for (const p of parameters) p.zeroGrad()

@@ -56,7 +56,7 @@ class Output {
   }
 
   async read(): Promise<Float32Array> {
-    const all = (await this.whole.data()) as Float32Array
+    const all = await this.whole.data()
     this.whole.dispose()
     for (let i = 0; i < guard; i++)
       if (!Number.isNaN(all[i]) || !Number.isNaN(all[all.length - 1 - i])) throw new Error('written outside')
@@ -89,7 +89,7 @@ export async function run(c: Case, inputs?: Inputs): Promise<Result> {
   call('attention_forward', q, k, v, cuQ, cuK, out, lse)
   if (keys === queries) call('attention_backward', dout, q, k, v, out, lse, cuQ, dq, dk, dv)
 
-  const stored = async (t: Tensor): Promise<Float32Array> => (await t.data()) as Float32Array
+  const stored = async (t: Tensor): Promise<Float32Array> => await t.data()
   const problem = {
     ...{ q: await stored(q), k: await stored(k), v: await stored(v), dout: await stored(dout) },
     ...{ queries, keys, heads, kvHeads, dim, scale, window },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { packInputs } from '../../src/models/padded'
+import { packInputs } from '../../src/models/padding'
 import { AutoModelForCausalLM } from '../../src/models/auto'
 import { countTargets } from '../../src/models/batch'
 import { runPass } from '../../src/models/pass'
@@ -31,7 +31,17 @@ interface Log {
 const exact = { loss: 2e-5, norm: 1e-5, gradient: 1e-4, cosine: 0.999999, share: 0.999, weight: 2e-6 }
 // Gradient: against the same step in float32, HF's bf16 gradients are up to 2.3e-2 away and ours 2.8e-2; the two differ by up to 3.2e-2.
 const bf16 = { loss: 1e-2, norm: 1e-2, gradient: 3.5e-2, cosine: 0.999, share: 0.95, weight: 5e-5 }
-const variants = ['qv', 'qv_const', 'all_linear', 'all_linear_rslora', 'all_linear_dora', 'qv_ga2', 'qv_lm_head', 'bias_all', 'qv_bf16']
+const variants = [
+  'qv',
+  'qv_const',
+  'all_linear',
+  'all_linear_rslora',
+  'all_linear_dora',
+  'qv_ga2',
+  'qv_lm_head',
+  'bias_all',
+  'qv_bf16',
+]
 
 describe.each(variants)('%s', (variant) => {
   it('loss, gradient norm, rate, gradients and weights step by step', async () => {
@@ -40,7 +50,9 @@ describe.each(variants)('%s', (variant) => {
     const batches = await goldenTensors('lora_step', log.batches)
     const expected = await goldenTensors('lora_step', variant, 'steps.safetensors')
     const { args } = log
-    const base = await AutoModelForCausalLM.from_pretrained(golden(log.base), { dtype: args.bf16 ? 'bfloat16' : 'float32' })
+    const base = await AutoModelForCausalLM.from_pretrained(golden(log.base), {
+      dtype: args.bf16 ? 'bfloat16' : 'float32',
+    })
     const model = await PeftModel.from_pretrained(base, golden('lora_step', variant, 'init'))
     const optimizer = new AdamW(model.parameters(), { weight_decay: args.weight_decay })
     const schedule = get_scheduler(args.lr_scheduler_type, {
@@ -52,7 +64,11 @@ describe.each(variants)('%s', (variant) => {
       const window = Array.from({ length: log.microbatches_per_step }, (_, m) => {
         const key = `mb${String(step * log.microbatches_per_step + m).padStart(2, '0')}`
         const rows = (field: string): number[][] => rowsOf(batches.get(`${key}.${field}`)!)
-        return packInputs({ input_ids: rows('input_ids'), attention_mask: rows('attention_mask'), labels: rows('labels') }).packed
+        return packInputs({
+          input_ids: rows('input_ids'),
+          attention_mask: rows('attention_mask'),
+          labels: rows('labels'),
+        }).packed
       })
       const numItems = window.reduce((n, batch) => n + countTargets(batch), 0)
       optimizer.zeroGrad()

@@ -2,15 +2,21 @@ import { readFileSync } from 'node:fs'
 import { Device } from '../../src/tensor/device'
 import { load_safetensors } from '../../src/tensor/safetensors'
 import type { Tensor } from '../../src/tensor/tensor'
+import type { TensorData } from '../../src/tensor/convert'
 import { golden } from '../support/shared'
 
 /** Numbers of every tensor of a golden file. */
-export async function goldenTensors(...path: string[]): Promise<Map<string, { shape: readonly number[]; data: ArrayLike<number> }>> {
+export async function goldenTensors(
+  ...path: string[]
+): Promise<Map<string, { shape: readonly number[]; data: ArrayLike<number> }>> {
   const tensors = await load_safetensors(golden(...path))
   const result = new Map<string, { shape: readonly number[]; data: ArrayLike<number> }>()
   for (const [name, tensor] of Object.entries(tensors)) {
-    const data = await tensor.data()
-    result.set(name, { shape: tensor.shape, data: data instanceof BigInt64Array ? Array.from(data, Number) : data })
+    const data = await tensor.data<TensorData>()
+    result.set(name, {
+      shape: tensor.shape,
+      data: data instanceof BigInt64Array ? Array.from(data, Number) : data,
+    })
     tensor.dispose()
   }
   return result
@@ -66,7 +72,9 @@ export function shareWithin(a: ArrayLike<number>, b: ArrayLike<number>, toleranc
 /** Rows of a [B, S] tensor. */
 export function rowsOf(tensor: { shape: readonly number[]; data: ArrayLike<number> }): number[][] {
   const [rows, cols] = tensor.shape as [number, number]
-  return Array.from({ length: rows }, (_, r) => Array.from({ length: cols }, (_, c) => Number(tensor.data[r * cols + c])))
+  return Array.from({ length: rows }, (_, r) =>
+    Array.from({ length: cols }, (_, c) => Number(tensor.data[r * cols + c])),
+  )
 }
 
 /** Values of rows [B, S, n] where the mask is 1. */
@@ -86,5 +94,5 @@ export async function liveBytes(): Promise<number> {
 }
 
 export async function numbers(tensor: Tensor): Promise<Float32Array> {
-  return (await tensor.data()) as Float32Array
+  return await tensor.data()
 }

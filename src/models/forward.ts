@@ -1,0 +1,50 @@
+import { languageModelLoss } from '../nn/loss'
+import { fill, scatterRows } from '../tensor/ops'
+import type { Scope } from '../tensor/scope'
+import { Tensor } from '../tensor/tensor'
+import { toDevice } from './batch'
+import type { LlamaForCausalLM } from './causal-lm'
+import { packInputs, type ModelInputs } from './padding'
+import { contextOf, forwardHidden } from './pass'
+
+export interface ModelOutput {
+  /** Mean over targets; undefined without labels. */
+  loss: number | undefined
+  /** [B, S, vocab] */
+  logits: Tensor
+  /** Embedding, each layer's output, the last one after the final norm; [B, S, hidden] each. */
+  hidden_states: Tensor[] | undefined
+}
+
+/** `model.forward`: pack, run, put the results back where the caller's padding has them. */
+export async function forwardPadded(model: LlamaForCausalLM, inputs: ModelInputs): Promise<ModelOutput> {
+  const { packed, place, batchSize, width } = packInputs(inputs)
+  using scope = model.device.scope()
+  const batch = toDevice(packed, model.config.vocab_size, model.device, scope)
+  const places = scope.add(Tensor.from(place, { device: model.device }))
+  const unpack = (rows: Tensor): Tensor => unpackRows(rows, places, batchSize, width, scope)
+  const ctx = contextOf(batch, scope, {})
+  const hiddenStates: Tensor[] = []
+  const last = forwardHidden(model, batch, ctx, (x, index) => {
+    if (inputs.output_hidden_states && index < model.parts.layers.length) hiddenStates.push(unpack(x))
+  })
+  const hidden = model.parts.norm.forward(last, ctx).y
+  if (inputs.output_hidden_states) hiddenStates.push(unpack(hidden))
+  const logits = unpack(model.parts.lm_head.forward(hidden, ctx))
+  let loss: number | undefined
+  if (inputs.labels && batch.numTargets > 0) {
+    const { stats } = languageModelLoss(hidden, batch.targets, model.parts.lm_head, 1, ctx, false)
+    const [sum, count] = await stats.data()
+    loss = sum! / count!
+  }
+  await model.device.synchronize()
+  return { loss, logits, hidden_states: inputs.output_hidden_states ? hiddenStates : undefined }
+}
+
+/** [T, n] -> [B, S, n], zero where there is no token. The caller owns the result. */
+function unpackRows(rows: Tensor, places: Tensor, batchSize: number, width: number, scope: Scope): Tensor {
+  const out = rows.device.empty([batchSize, width, rows.cols], rows.dtype)
+  fill(out, 0)
+  scatterRows(rows, places, scope.add(out.view([batchSize * width, rows.cols])))
+  return out
+}
