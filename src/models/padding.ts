@@ -25,7 +25,7 @@ interface PackedInputs {
   width: number
 }
 
-/** @throws Error when the rows of mask or labels do not fit those of input_ids, or a row has no token. */
+/** @throws Error when the rows of mask or labels do not fit those of input_ids, or a row has no token or an id that is no integer. */
 export function packInputs(inputs: ModelInputs): PackedInputs {
   const { input_ids, attention_mask, labels } = inputs
   const width = Math.max(0, ...input_ids.map((row) => row.length))
@@ -45,6 +45,8 @@ export function packInputs(inputs: ModelInputs): PackedInputs {
     const begin = tokens.length
     row.forEach((id, s) => {
       if (attention_mask && !attention_mask[b]![s]) return
+      if (!Number.isInteger(id))
+        throw new Error(`[forward] input_ids: row ${b} holds ${id}; expected integers`)
       tokens.push({
         id,
         label: labels?.[b]![s] ?? -100,

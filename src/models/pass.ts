@@ -147,5 +147,8 @@ export async function forwardBackward(
 ): Promise<StepResult> {
   const packed = isPacked(batch) ? batch : packInputs(batch).packed
   const stats = await runPass(model, packed)
+  if (stats.numTargets === 0) {
+    throw new Error('[forward_backward] nothing to learn: give labels, and not all of them -100')
+  }
   return { loss: stats.lossSum / stats.numTargets, num_items: stats.numTargets }
 }

@@ -44,10 +44,11 @@ function optionSet(owner: string): OptionSet<ParsedOptions> {
     owner,
     options: {
       quantization_config: {
-        schema: z.custom<BitsAndBytesConfig | null>(
-          (v) => v === null || (v as BitsAndBytesConfig).quant_method === 'bitsandbytes',
-          'a BitsAndBytesConfig',
-        ),
+        schema: z
+          .custom<BitsAndBytesConfig | null>(
+            (v) => v === null || (v as BitsAndBytesConfig).quant_method === 'bitsandbytes',
+          )
+          .describe('a BitsAndBytesConfig or null'),
         default: null,
         doc: 'How to quantize the linear layers while loading.',
       },

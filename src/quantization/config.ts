@@ -122,7 +122,9 @@ export class BitsAndBytesConfig {
   }
 
   to_json_string(): string {
-    return JSON.stringify(this.to_dict(), null, 2) + '\n'
+    // transformers insists on a float here, and JavaScript writes 6 for 6.0.
+    const text = JSON.stringify(this.to_dict(), null, 2)
+    return text.replace(/("llm_int8_threshold": \d+)(?=,?\n)/, '$1.0') + '\n'
   }
 
   /**

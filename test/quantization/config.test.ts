@@ -54,6 +54,7 @@ describe('BitsAndBytesConfig', () => {
       expect(config.to_dict()).toEqual(file)
       expect(Object.keys(config.to_dict())).toEqual(Object.keys(file))
       expect(JSON.parse(config.to_json_string())).toEqual(file)
+      expect(config.to_json_string()).toContain('"llm_int8_threshold": 6.0,')
     },
   )
 

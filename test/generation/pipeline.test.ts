@@ -1,0 +1,80 @@
+import { cp, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { pipeline, type TextGenerationPipeline } from '../../src/generation/pipeline'
+import { tinyFolder, tinyTokenizer } from '../data/tiny'
+import { tinyModel, tinyPeft } from '../models/tiny'
+import { writeModel } from '../models/write-model'
+
+const options = { max_new_tokens: 6 }
+
+async function tinyPipe(): Promise<TextGenerationPipeline> {
+  return pipeline('text-generation', { model: await tinyModel(), tokenizer: await tinyTokenizer() })
+}
+
+it('continues a text; return_full_text false leaves the prompt out', async () => {
+  const pipe = await tinyPipe()
+  const [full] = await pipe('hello', options)
+  const [answer] = await pipe('hello', { ...options, return_full_text: false })
+  expect(full!.generated_text).toBe(`hello${answer!.generated_text as string}`)
+  expect(answer!.generated_text).not.toBe('')
+})
+
+it('the prompt gets the special tokens of the tokenizer, the answer is shown without any', async () => {
+  const [model, tokenizer] = [await tinyModel(), await tinyTokenizer()]
+  const ids = await tokenizer.encode('hello')
+  const [sequence] = await model.generate({ input_ids: [ids] }, options)
+  const pipe = await pipeline('text-generation', { model, tokenizer })
+  const [answer] = await pipe('hello', { ...options, return_full_text: false })
+  expect(answer!.generated_text).toBe(await tokenizer.decode(sequence!.slice(ids.length), { skip_special_tokens: true }))
+})
+
+it('answers a conversation through the chat template', async () => {
+  const [model, tokenizer] = [await tinyModel(), await tinyTokenizer()]
+  const pipe = await pipeline('text-generation', { model, tokenizer })
+  const messages = [{ role: 'user', content: 'hello' }]
+  const text = '<s>user:hello<|end|>\n<s>assistant:'
+  const ids = await tokenizer.encode(text, { add_special_tokens: false })
+  const [sequence] = await model.generate({ input_ids: [ids] }, options)
+  const content = await tokenizer.decode(sequence!.slice(ids.length), { skip_special_tokens: true })
+  expect(await pipe(messages, options)).toEqual([{ generated_text: [...messages, { role: 'assistant', content }] }])
+  expect(await pipe(messages, { ...options, return_full_text: false })).toEqual([{ generated_text: content }])
+  expect(messages.length).toBe(1)
+})
+
+it('options go to generate', async () => {
+  const pipe = await tinyPipe()
+  const draw = async (seed: number): Promise<unknown> => pipe('hello', { ...options, do_sample: true, seed })
+  expect(await draw(1)).toEqual(await draw(1))
+  expect(await draw(1)).not.toEqual(await draw(2))
+  await expect(pipe('hello', { num_beam: 2 } as never)).rejects.toThrow("[generate] unknown option 'num_beam'. Did you mean 'num_beams'?")
+})
+
+it('takes a model with an adapter', async () => {
+  const adapted = await tinyPeft({ lora_alpha: 64 })
+  const tokenizer = await tinyTokenizer()
+  const pipe = await pipeline('text-generation', { model: adapted, tokenizer })
+  const bare = await tinyPipe()
+  const [changed] = await pipe('hello', options)
+  expect(changed).not.toEqual((await bare('hello', options))[0])
+  expect(await adapted.disable_adapter(() => pipe('hello', options))).toEqual(await bare('hello', options))
+})
+
+it('takes a folder with model and tokenizer', async () => {
+  const [folder, tokenizer] = [await writeModel(), await tinyFolder()]
+  for (const file of ['tokenizer.json', 'tokenizer_config.json']) await cp(join(tokenizer, file), join(folder, file))
+  await writeFile(join(folder, 'generation_config.json'), JSON.stringify({ max_new_tokens: 3 }))
+  const pipe = await pipeline('text-generation', { model: folder })
+  const [answer] = await pipe('hello')
+  expect(String(answer!.generated_text).startsWith('hello')).toBe(true)
+})
+
+describe('refused', () => {
+  it('another task, or a model object without its tokenizer', async () => {
+    const model = await tinyModel()
+    await expect(pipeline('summarization', { model })).rejects.toThrow(
+      "[pipeline] task 'summarization' is not supported; supported: text-generation",
+    )
+    await expect(pipeline('text-generation', { model })).rejects.toThrow('[pipeline] give the tokenizer beside a model object')
+  })
+})

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { uniformStream } from '../../src/data/random'
+import { chooseToken, type SamplingOptions } from '../../src/generation/sampling'
+
+const plain: SamplingOptions = { do_sample: true, temperature: 1, top_k: 0, top_p: 1, repetition_penalty: 1 }
+const never = (): number => {
+  throw new Error('greedy search must not draw')
+}
+
+/** Shares of 4,000 draws by token. */
+function shares(logits: readonly number[], options: Partial<SamplingOptions>, seen: number[] = []): number[] {
+  const uniform = uniformStream(11)
+  const counts = logits.map(() => 0)
+  for (let i = 0; i < 4000; i++) counts[chooseToken(Float32Array.from(logits), seen, { ...plain, ...options }, uniform)]!++
+  return counts.map((n) => n / 4000)
+}
+
+/** Within four standard deviations of the expected shares. */
+function expectShares(found: number[], expected: number[]): void {
+  found.forEach((share, i) => {
+    const p = expected[i]!
+    expect(Math.abs(share - p), `token ${i}`).toBeLessThanOrEqual(4 * Math.sqrt((p * (1 - p)) / 4000))
+  })
+}
+
+const logs = (...weights: number[]): number[] => weights.map(Math.log)
+
+describe('greedy', () => {
+  it('takes the most probable token, the first among equals', () => {
+    const greedy = { ...plain, do_sample: false }
+    expect(chooseToken(Float32Array.of(1, 3, 2), [], greedy, never)).toBe(1)
+    expect(chooseToken(Float32Array.of(1, 3, 3), [], greedy, never)).toBe(1)
+    expect(chooseToken(Float32Array.of(-5, -Infinity, -4), [], greedy, never)).toBe(2)
+  })
+
+  it('repetition_penalty lowers tokens already seen, of either sign', () => {
+    const choose = (logits: number[], seen: number[], repetition_penalty: number): number =>
+      chooseToken(Float32Array.from(logits), seen, { ...plain, do_sample: false, repetition_penalty }, never)
+    expect(choose([4, 3], [0], 1)).toBe(0)
+    expect(choose([4, 3], [0], 1.5)).toBe(1)
+    expect(choose([-1, -1.2], [0], 1.5)).toBe(1)
+    // However often it was seen.
+    expect(choose([4, 2.5], [0, 0, 0], 1.5)).toBe(0)
+    expect(choose([4, 5], [0, 1], 0.5)).toBe(1)
+  })
+})
+
+describe('sampling', () => {
+  it('follows the softmax of the logits', () => {
+    expectShares(shares(logs(1, 2, 5, 2), {}), [0.1, 0.2, 0.5, 0.2])
+    expectShares(shares([1000, 1000, -1000], {}), [0.5, 0.5, 0])
+  })
+
+  it('temperature sharpens below 1 and flattens above', () => {
+    expectShares(shares(logs(1, 3), { temperature: 0.5 }), [1 / 10, 9 / 10])
+    expectShares(shares(logs(1, 9), { temperature: 2 }), [1 / 4, 3 / 4])
+  })
+
+  it('top_k keeps the k most probable', () => {
+    expectShares(shares(logs(1, 2, 5, 2.5), { top_k: 2 }), [0, 0, 2 / 3, 1 / 3])
+    expectShares(shares(logs(1, 2, 5), { top_k: 1 }), [0, 0, 1])
+    expectShares(shares(logs(1, 1), { top_k: 50 }), [0.5, 0.5])
+  })
+
+  it('top_p keeps the fewest that reach p, the one that crosses it among them', () => {
+    expectShares(shares(logs(5, 3, 1.5, 0.5), { top_p: 0.7 }), [5 / 8, 3 / 8, 0, 0])
+    expectShares(shares(logs(5, 3, 1.5, 0.5), { top_p: 0.9 }), [5 / 9.5, 3 / 9.5, 1.5 / 9.5, 0])
+    expectShares(shares(logs(5, 3, 2), { top_p: 0.01 }), [1, 0, 0])
+  })
+
+  it('applies penalty, temperature, top_k and top_p in this order', () => {
+    // Token 0 falls from 4 to 2 and out of the best two; of those, token 1 alone reaches a half (0.61).
+    const found = shares([4, 3, 2.1, 0], { repetition_penalty: 2, temperature: 2, top_k: 2, top_p: 0.5 }, [0])
+    expectShares(found, [0, 1, 0, 0])
+  })
+
+  it('the last of the kept tokens takes what rounding leaves', () => {
+    const choose = (draw: number): number => chooseToken(Float32Array.of(0, 0, 0), [], { ...plain, top_k: 2 }, () => draw)
+    expect([choose(0), choose(0.4999), choose(0.5), choose(1 - 2 ** -32)]).toEqual([0, 0, 1, 1])
+  })
+})

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest'
+import { decodeStep, KVCache } from '../../src/models/decode'
+import { liveBytes, tinyModel } from './tiny'
+
+const ids = [5, 77, 200, 13, 42, 99, 7, 8, 151, 30]
+
+describe.each([
+  ['tiny-llama', 'float32', 2e-5],
+  ['tiny-llama-nf4', 'float32', 2e-5],
+  ['tiny-llama-tied', 'bfloat16', 6e-2],
+] as const)('%s in %s', (folder, dtype, tolerance) => {
+  it.each([[[10]], [[1, 1, 1, 1, 1, 1, 1, 1, 1, 1]], [[4, 3, 1, 2]]])(
+    'fed in pieces of %j, the cache gives the logits of the whole sequence',
+    async (pieces) => {
+      const model = await tinyModel(folder, { dtype })
+      const { logits } = await model.forward({ input_ids: [ids] })
+      const whole = await logits.data()
+      logits.dispose()
+      const cache = new KVCache(model, ids.length)
+      let at = 0
+      for (const n of pieces) {
+        const last = await decodeStep(model, ids.slice(at, at + n), cache)
+        at += n
+        expect(cache.length).toBe(at)
+        const expected = whole.subarray((at - 1) * last.length, at * last.length)
+        last.forEach((v, i) => expect(Math.abs(v - expected[i]!)).toBeLessThanOrEqual(tolerance))
+      }
+      cache.dispose()
+    },
+  )
+})
+
+it('refuses more tokens than fit, and gives its memory back', async () => {
+  const model = await tinyModel()
+  const before = await liveBytes()
+  const cache = new KVCache(model, 4)
+  await decodeStep(model, [1, 2, 3], cache)
+  await expect(decodeStep(model, [4, 5], cache)).rejects.toThrow('[generate] 5 tokens do not fit into a cache of 4')
+  await expect(decodeStep(model, [600], cache)).rejects.toThrow("token id 600 is outside the model's vocabulary of 512")
+  expect(cache.length).toBe(3)
+  cache.dispose()
+  expect(await liveBytes()).toBe(before)
+})
