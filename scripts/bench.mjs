@@ -17,12 +17,20 @@ if (!existsSync(python)) {
 const GFLOP_PER_TOKEN = 0.56
 const ROUNDS = 2
 
+// A core type forced on OpenBLAS, as some machines need for old builds, would handicap the peer.
+const env = { ...process.env }
+delete env['OPENBLAS_CORETYPE']
+delete env['OPENBLAS_L2_SIZE']
+
 function run(command, args) {
-  const lines = execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim().split('\n')
+  const lines = execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], env })
+    .trim()
+    .split('\n')
   return JSON.parse(lines.at(-1))
 }
 
-const ours = (dtype) => run(process.execPath, [join(here, 'bench/qlora-step.mjs'), '--dtype', dtype, '--steps', '6'])
+const ours = (dtype) =>
+  run(process.execPath, [join(here, 'bench/qlora-step.mjs'), '--dtype', dtype, '--steps', '6'])
 const theirs = (dtype) => run(python, [join(here, 'bench/peer_cpu.py'), '--dtype', dtype, '--steps', '4'])
 
 const peak = run(python, [join(here, 'bench/gemm_peak.py')])
@@ -47,4 +55,6 @@ for (const dtype of ['float32', 'bfloat16']) {
   rows.push(row('qlora', us), row(`HF 4-bit (torch ${them.torch}, bitsandbytes ${them.bnb})`, them))
 }
 console.table(rows)
-console.log(`GEMM peak of torch on this machine: float32 ${peak.float32} GFLOP/s, bfloat16 ${peak.bfloat16} GFLOP/s`)
+console.log(
+  `GEMM peak of torch on this machine: float32 ${peak.float32} GFLOP/s, bfloat16 ${peak.bfloat16} GFLOP/s`,
+)

@@ -40,6 +40,8 @@ class Execute(ExecutePreprocessor):
     def finished(self, cell, cell_index, execute_reply):
         first = next((line for line in cell.source.splitlines() if line.strip()), "")
         if cell_index in self.numbers:
+            # nbclient takes the number from `execute_input`, which stock tslab does not send.
+            cell.execution_count = execute_reply["content"].get("execution_count")
             place = f"[{self.numbers[cell_index]:2}/{len(self.numbers)}]"
             print(f"{place} {time.monotonic() - self.began:7.1f} s  {first[:80]}", flush=True)
 

@@ -36,7 +36,8 @@ struct Argument<TensorList> {
     if (!v.IsArray()) fail("[", at.op, "] argument ", at.position, ": expected an array of tensor handles");
     auto array = v.As<Napi::Array>();
     TensorList list;
-    for (uint32_t i = 0; i < array.Length(); i++) list.push_back(unwrap_tensor(array.Get(i), at.op, at.position));
+    for (uint32_t i = 0; i < array.Length(); i++)
+      list.push_back(unwrap_tensor(array.Get(i), at.op, at.position));
     return list;
   }
 };
@@ -92,7 +93,8 @@ struct Argument<Shape> {
 };
 
 /** Exports function under name; an Error becomes a JavaScript Error. */
-inline void export_function(Napi::Object exports, const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
+inline void export_function(Napi::Object exports, const char* name,
+                            Napi::Value (*function)(const Napi::CallbackInfo&)) {
   exports.Set(name, Napi::Function::New(
                         exports.Env(),
                         [function](const Napi::CallbackInfo& info) -> Napi::Value {

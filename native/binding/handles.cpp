@@ -27,7 +27,8 @@ TensorHandle& unwrap_handle(const Napi::Value& value, const char* op, size_t pos
 const Tensor& unwrap_tensor(const Napi::Value& value, const char* op, size_t position) {
   TensorHandle& handle = unwrap_handle(value, op, position);
   if (handle.released) {
-    fail("[", op, "] argument ", position, ": tensor of shape ", to_string(handle.tensor.shape), " was disposed");
+    fail("[", op, "] argument ", position, ": tensor of shape ", to_string(handle.tensor.shape),
+         " was disposed");
   }
   return handle.tensor;
 }

@@ -39,7 +39,8 @@ void submit_operation(const char* name, void (Ops::*method)(A...), const Napi::C
   if (info.Length() != sizeof...(A)) {
     fail("[", name, "] expected ", sizeof...(A), " arguments, got ", info.Length());
   }
-  std::tuple<std::decay_t<A>...> arguments{Argument<std::decay_t<A>>::from(info[I], ArgumentPlace{name, I})...};
+  std::tuple<std::decay_t<A>...> arguments{
+      Argument<std::decay_t<A>>::from(info[I], ArgumentPlace{name, I})...};
   static Checks checks;
   (checks.*method)(std::get<I>(arguments)...);
   DeviceOf device(name);

@@ -14,7 +14,8 @@ Napi::Value tensor_empty(const Napi::CallbackInfo& info) {
   if (!info[0].IsExternal()) fail("[tensor_empty] argument 0: expected a device handle");
   Backend& backend = *info[0].As<Napi::External<Backend>>().Data();
   DType dtype = dtype_from_name(Argument<std::string>::from(info[1], {"tensor_empty", 1}));
-  return wrap_tensor(info.Env(), backend.empty(dtype, Argument<Shape>::from(info[2], {"tensor_empty", 2})), true);
+  return wrap_tensor(info.Env(), backend.empty(dtype, Argument<Shape>::from(info[2], {"tensor_empty", 2})),
+                     true);
 }
 
 /** tensor_view(tensor, dtype, shape, byte_offset): same bytes, nothing copied. */
@@ -25,8 +26,8 @@ Napi::Value tensor_view(const Napi::CallbackInfo& info) {
   view.shape = Argument<Shape>::from(info[2], {"tensor_view", 2});
   int64_t offset = Argument<int64_t>::from(info[3], {"tensor_view", 3});
   if (offset < 0 || static_cast<size_t>(offset) + view.bytes() > available) {
-    fail("[tensor_view] shape ", to_string(view.shape), " ", name_of(view.dtype), " at byte ", offset, " needs ",
-         view.bytes(), " bytes; the tensor has ", available);
+    fail("[tensor_view] shape ", to_string(view.shape), " ", name_of(view.dtype), " at byte ", offset,
+         " needs ", view.bytes(), " bytes; the tensor has ", available);
   }
   if (static_cast<size_t>(offset) % size_of(view.dtype) != 0) {
     fail("[tensor_view] byte offset ", offset, " is not a multiple of the size of ", name_of(view.dtype));
@@ -61,8 +62,7 @@ Napi::Value tensor_read(const Napi::CallbackInfo& info) {
   Tensor tensor = Argument<Tensor>::from(info[0], {"tensor_read", 0});
   auto bytes = std::make_shared<std::string>();
   return finish_as_promise(
-      info.Env(), *tensor.backend,
-      [tensor, bytes] { bytes->assign(tensor.data<char>(), tensor.bytes()); },
+      info.Env(), *tensor.backend, [tensor, bytes] { bytes->assign(tensor.data<char>(), tensor.bytes()); },
       [bytes](Napi::Env env) -> Napi::Value {
         auto buffer = Napi::ArrayBuffer::New(env, bytes->size());
         std::memcpy(buffer.Data(), bytes->data(), bytes->size());

@@ -33,10 +33,12 @@ void read_range(const std::string& path, uint64_t offset, void* data, size_t byt
   File file(path);
   size_t done = 0;
   while (done < bytes) {
-    ssize_t n = pread(file.fd(), static_cast<char*>(data) + done, std::min(bytes - done, kLargestCall), offset + done);
+    ssize_t n = pread(file.fd(), static_cast<char*>(data) + done, std::min(bytes - done, kLargestCall),
+                      offset + done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail(path, ": read at offset ", offset + done, " failed: ", std::strerror(errno));
-    if (n == 0) fail(path, ": ends at offset ", offset + done, "; ", bytes - done, " more bytes were expected");
+    if (n == 0)
+      fail(path, ": ends at offset ", offset + done, "; ", bytes - done, " more bytes were expected");
     done += static_cast<size_t>(n);
   }
 }

@@ -6,7 +6,8 @@
 
 namespace qlora {
 
-/** Every operation a backend has; ops.inc documents each. Implementations include ops.inc with OP(...) = `override`. */
+/** Every operation a backend has; ops.inc documents each. Implementations include ops.inc with OP(...) =
+ * `override`. */
 class Ops {
  public:
   virtual ~Ops() = default;

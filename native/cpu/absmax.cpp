@@ -7,8 +7,8 @@ namespace qlora::QLORA_ISA {
 namespace {
 
 /**
- * bitsandbytes' search of its 256-entry map. It is not "the nearest entry": a value in the middle of two stays where the
- * search ended, so it is copied step by step.
+ * bitsandbytes' search of its 256-entry map. It is not "the nearest entry": a value in the middle of two
+ * stays where the search ended, so it is copied step by step.
  */
 uint8_t nearest_code(const float* map, float x) {
   int pivot = 127, low = 0, high = 255;
@@ -27,8 +27,8 @@ uint8_t nearest_code(const float* map, float x) {
 
 }  // namespace
 
-void CpuOps::quantize_absmax(const Tensor& absmax, const Tensor& code_map, const Tensor& q, const Tensor& nested_absmax,
-                             const Tensor& offset, int64_t blocksize) {
+void CpuOps::quantize_absmax(const Tensor& absmax, const Tensor& code_map, const Tensor& q,
+                             const Tensor& nested_absmax, const Tensor& offset, int64_t blocksize) {
   const float *x = absmax.data<float>(), *map = code_map.data<float>();
   uint8_t* codes = q.data<uint8_t>();
   float* maxima = nested_absmax.data<float>();
@@ -49,8 +49,8 @@ void CpuOps::quantize_absmax(const Tensor& absmax, const Tensor& code_map, const
   });
 }
 
-void CpuOps::dequantize_absmax(const Tensor& q, const Tensor& code_map, const Tensor& nested_absmax, const Tensor& offset,
-                               const Tensor& absmax, int64_t blocksize) {
+void CpuOps::dequantize_absmax(const Tensor& q, const Tensor& code_map, const Tensor& nested_absmax,
+                               const Tensor& offset, const Tensor& absmax, int64_t blocksize) {
   const uint8_t* codes = q.data<uint8_t>();
   const float *map = code_map.data<float>(), *maxima = nested_absmax.data<float>();
   const float mean = *offset.data<float>();

@@ -8,7 +8,8 @@ namespace qlora {
 
 namespace {
 
-/** Sizes are rounded so that batches of slightly different length share blocks: to 64 B, above 64 KiB to 1/16 of their power of two. */
+/** Sizes are rounded so that batches of slightly different length share blocks: to 64 B, above 64 KiB to 1/16
+ * of their power of two. */
 size_t rounded(size_t bytes) {
   size_t step = 64;
   while (step * 32 < bytes && bytes > (64u << 10)) step *= 2;

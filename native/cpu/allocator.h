@@ -7,7 +7,8 @@
 
 namespace qlora {
 
-/** 64-byte aligned host memory; released blocks are kept by size for reuse, since mapping fresh pages costs more than most operations. */
+/** 64-byte aligned host memory; released blocks are kept by size for reuse, since mapping fresh pages costs
+ * more than most operations. */
 class CpuAllocator final : public Allocator {
  public:
   void* allocate(size_t bytes) override;

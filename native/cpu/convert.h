@@ -99,7 +99,8 @@ inline void store_row(const float* src, float* dst, int64_t n) {
   if (src != dst) std::memcpy(dst, src, static_cast<size_t>(n) * 4);
 }
 
-// GCC turns the bfloat16 loops above into good vector code, but not those with F16C, nor with 512-bit registers.
+// GCC turns the bfloat16 loops above into good vector code, but not those with F16C, nor with 512-bit
+// registers.
 #if defined(__AVX512F__)
 
 inline __mmask16 first_lanes(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
@@ -122,7 +123,9 @@ inline void load_row(const bf16_t* src, float* dst, int64_t n) {
   int64_t i = 0;
   for (; i + 16 <= n; i += 16)
     _mm512_storeu_ps(dst + i, widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(src + i))));
-  if (i < n) _mm512_mask_storeu_ps(dst + i, first_lanes(n - i), widen(_mm256_maskz_loadu_epi16(first_lanes(n - i), src + i)));
+  if (i < n)
+    _mm512_mask_storeu_ps(dst + i, first_lanes(n - i),
+                          widen(_mm256_maskz_loadu_epi16(first_lanes(n - i), src + i)));
 }
 
 template <>
@@ -130,7 +133,9 @@ inline void store_row(const float* src, bf16_t* dst, int64_t n) {
   int64_t i = 0;
   for (; i + 16 <= n; i += 16)
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst + i), narrow(_mm512_loadu_ps(src + i)));
-  if (i < n) _mm256_mask_storeu_epi16(dst + i, first_lanes(n - i), narrow(_mm512_maskz_loadu_ps(first_lanes(n - i), src + i)));
+  if (i < n)
+    _mm256_mask_storeu_epi16(dst + i, first_lanes(n - i),
+                             narrow(_mm512_maskz_loadu_ps(first_lanes(n - i), src + i)));
 }
 
 template <>
@@ -139,17 +144,20 @@ inline void load_row(const f16_t* src, float* dst, int64_t n) {
   for (; i + 16 <= n; i += 16)
     _mm512_storeu_ps(dst + i, _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(src + i))));
   if (i < n)
-    _mm512_mask_storeu_ps(dst + i, first_lanes(n - i), _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n - i), src + i)));
+    _mm512_mask_storeu_ps(dst + i, first_lanes(n - i),
+                          _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n - i), src + i)));
 }
 
 template <>
 inline void store_row(const float* src, f16_t* dst, int64_t n) {
   int64_t i = 0;
   for (; i + 16 <= n; i += 16)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst + i), _mm512_cvtps_ph(_mm512_loadu_ps(src + i), _MM_FROUND_TO_NEAREST_INT));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst + i),
+                        _mm512_cvtps_ph(_mm512_loadu_ps(src + i), _MM_FROUND_TO_NEAREST_INT));
   if (i < n)
-    _mm256_mask_storeu_epi16(dst + i, first_lanes(n - i),
-                             _mm512_cvtps_ph(_mm512_maskz_loadu_ps(first_lanes(n - i), src + i), _MM_FROUND_TO_NEAREST_INT));
+    _mm256_mask_storeu_epi16(
+        dst + i, first_lanes(n - i),
+        _mm512_cvtps_ph(_mm512_maskz_loadu_ps(first_lanes(n - i), src + i), _MM_FROUND_TO_NEAREST_INT));
 }
 
 #elif defined(__F16C__)
@@ -166,7 +174,8 @@ template <>
 inline void store_row(const float* src, f16_t* dst, int64_t n) {
   int64_t i = 0;
   for (; i + 8 <= n; i += 8)
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + i), _mm256_cvtps_ph(_mm256_loadu_ps(src + i), _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(src + i), _MM_FROUND_TO_NEAREST_INT));
   for (; i < n; i++) dst[i] = from_float<f16_t>(src[i]);
 }
 

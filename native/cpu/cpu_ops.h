@@ -4,7 +4,8 @@
 #include "core/ops.h"
 
 // Every file in cpu/ is compiled once per instruction set (CMakeLists.txt), each time into its own namespace;
-// backend.cpp picks one at run time. Only code inside namespace qlora::QLORA_ISA may be defined in these files.
+// backend.cpp picks one at run time. Only code inside namespace qlora::QLORA_ISA may be defined in these
+// files.
 #ifndef QLORA_ISA
 #define QLORA_ISA baseline
 #endif

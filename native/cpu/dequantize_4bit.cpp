@@ -2,9 +2,14 @@
 
 namespace qlora::QLORA_ISA {
 
-void CpuOps::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const Tensor& out, const std::string& quant_type,
-                             int64_t blocksize) {
-  const FourBit matrix{codes.data<uint8_t>(), absmax.data<float>(), code_values(quant_type), blocksize, DType::f32, DType::f32};
+void CpuOps::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const Tensor& out,
+                             const std::string& quant_type, int64_t blocksize) {
+  const FourBit matrix{codes.data<uint8_t>(),
+                       absmax.data<float>(),
+                       code_values(quant_type),
+                       blocksize,
+                       DType::f32,
+                       DType::f32};
   const FloatView view(out);
   for_tiles(out.numel(), [&](int64_t i, int64_t n) {
     float buffer[kTile];

@@ -4,26 +4,37 @@
 
 #include "cpu/tiles.h"
 
-// Reading bitsandbytes' 4-bit blocks: element i of the flattened matrix is code[nibble i] * absmax[i / blocksize],
-// the even element in the high nibble.
+// Reading bitsandbytes' 4-bit blocks: element i of the flattened matrix is code[nibble i] * absmax[i /
+// blocksize], the even element in the high nibble.
 namespace qlora::QLORA_ISA {
 
 /** The 16 values of a quant_type, "nf4" or "fp4". */
 inline const float* code_values(const std::string& quant_type) {
-  static constexpr float nf4[16] = {
-      -1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f,
-      -0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0.0f,
-      0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f,
-      0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f};
-  static constexpr float fp4[16] = {
-      0.0f,  0.0625f / 12,  8.0f / 12,  1.0f,  4.0f / 12,  0.5f,  2.0f / 12,  0.25f,
-      -0.0f, -0.0625f / 12, -8.0f / 12, -1.0f, -4.0f / 12, -0.5f, -2.0f / 12, -0.25f};
+  static constexpr float nf4[16] = {-1.0f,
+                                    -0.6961928009986877f,
+                                    -0.5250730514526367f,
+                                    -0.39491748809814453f,
+                                    -0.28444138169288635f,
+                                    -0.18477343022823334f,
+                                    -0.09105003625154495f,
+                                    0.0f,
+                                    0.07958029955625534f,
+                                    0.16093020141124725f,
+                                    0.24611230194568634f,
+                                    0.33791524171829224f,
+                                    0.44070982933044434f,
+                                    0.5626170039176941f,
+                                    0.7229568362236023f,
+                                    1.0f};
+  static constexpr float fp4[16] = {0.0f,       0.0625f / 12, 8.0f / 12,  1.0f,          4.0f / 12,  0.5f,
+                                    2.0f / 12,  0.25f,        -0.0f,      -0.0625f / 12, -8.0f / 12, -1.0f,
+                                    -4.0f / 12, -0.5f,        -2.0f / 12, -0.25f};
   return quant_type == "nf4" ? nf4 : fp4;
 }
 
 /**
- * dst[0, n) = table[code] for the elements [first, first + n), `first` even. A table is a block's 16 values, scaled and rounded:
- * every rounding is done 16 times a block instead of once an element.
+ * dst[0, n) = table[code] for the elements [first, first + n), `first` even. A table is a block's 16 values,
+ * scaled and rounded: every rounding is done 16 times a block instead of once an element.
  */
 #if defined(__AVX512F__)
 
@@ -31,7 +42,8 @@ struct CodeTable {
   __m512 values;
 
   CodeTable(const float* code, float absmax, DType first_rounding, DType second_rounding)
-      : values(rounded(second_rounding, rounded(first_rounding, _mm512_mul_ps(_mm512_loadu_ps(code), _mm512_set1_ps(absmax))))) {}
+      : values(rounded(second_rounding, rounded(first_rounding, _mm512_mul_ps(_mm512_loadu_ps(code),
+                                                                              _mm512_set1_ps(absmax))))) {}
 
   static __m512 rounded(DType dtype, __m512 x) {
     if (dtype == DType::bf16) return widen(narrow(x));
@@ -41,8 +53,9 @@ struct CodeTable {
 
   /** The bytes of the next 32 elements, of which `left` exist, one in each 32-bit lane. */
   static __m512i next_bytes(const uint8_t* p, int64_t left) {
-    const __m128i bytes = left >= 31 ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))
-                                     : _mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << ((left + 1) / 2)) - 1u), p);
+    const __m128i bytes =
+        left >= 31 ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))
+                   : _mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << ((left + 1) / 2)) - 1u), p);
     return _mm512_cvtepu8_epi32(bytes);
   }
 
@@ -54,7 +67,8 @@ struct CodeTable {
       const __m512i bytes = next_bytes(p, n - i);
       const __m512 even = _mm512_permutexvar_ps(_mm512_srli_epi32(bytes, 4), values);
       const __m512 odd = _mm512_permutexvar_ps(bytes, values);
-      const __m512 x = _mm512_permutex2var_ps(even, low_half, odd), y = _mm512_permutex2var_ps(even, high_half, odd);
+      const __m512 x = _mm512_permutex2var_ps(even, low_half, odd),
+                   y = _mm512_permutex2var_ps(even, high_half, odd);
       if (n - i >= 32) {
         _mm512_storeu_ps(dst + i, x);
         _mm512_storeu_ps(dst + i + 16, y);
@@ -121,7 +135,8 @@ struct CodeTable {
   }
 
   void look_up(const uint8_t* p, int64_t n, bf16_t* dst) const {
-    for (int64_t i = 0; i < n; i++) dst[i] = from_float<bf16_t>(values[i % 2 == 0 ? p[i / 2] >> 4 : p[i / 2] & 15]);
+    for (int64_t i = 0; i < n; i++)
+      dst[i] = from_float<bf16_t>(values[i % 2 == 0 ? p[i / 2] >> 4 : p[i / 2] & 15]);
   }
 
   float value(int index) const { return values[index]; }

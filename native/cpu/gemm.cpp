@@ -10,7 +10,8 @@ namespace {
 
 /** B^T A^T instead of A B, into the transposed output. */
 Product swapped(const Product& p) {
-  return {p.b, !p.transpose_b, p.a, !p.transpose_a, p.n, p.m, p.k, p.alpha, p.beta, p.operand_dtype, p.out, !p.transpose_out};
+  return {p.b, !p.transpose_b, p.a,    !p.transpose_a,  p.n,   p.m,
+          p.k, p.alpha,        p.beta, p.operand_dtype, p.out, !p.transpose_out};
 }
 
 void scale_output(const Product& p) {
@@ -27,7 +28,8 @@ void scale_output(const Product& p) {
 void gemm(const Product& p) {
   if (p.m == 0 || p.n == 0) return;
   if (p.k == 0) return scale_output(p);
-  // A gradient of a LoRA matrix, tokens summed, rank on the right: the long side belongs into the vector registers.
+  // A gradient of a LoRA matrix, tokens summed, rank on the right: the long side belongs into the vector
+  // registers.
   if (p.transpose_a && p.n <= 64 && p.m > p.n) return gemm(swapped(p));
   if (!p.transpose_a && p.transpose_b && p.m <= FewRowsProduct::kMostRows) return FewRowsProduct(p).run();
 #if defined(__AVX512F__)

@@ -3,7 +3,8 @@
 
 namespace qlora::QLORA_ISA {
 
-/** out [m, n] = alpha * op(a) @ op(b) + beta * out, op = transpose of the stored matrix when its flag is set. */
+/** out [m, n] = alpha * op(a) @ op(b) + beta * out, op = transpose of the stored matrix when its flag is set.
+ */
 struct Product {
   const Source& a;
   bool transpose_a;
@@ -18,8 +19,8 @@ struct Product {
 };
 
 /**
- * The order in which products are summed depends on the shapes only, never on the number of threads: k is cut into fixed blocks
- * and m and n are split between threads.
+ * The order in which products are summed depends on the shapes only, never on the number of threads: k is cut
+ * into fixed blocks and m and n are split between threads.
  */
 void gemm(const Product& product);
 

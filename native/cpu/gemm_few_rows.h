@@ -2,8 +2,8 @@
 #include "cpu/gemm_output.h"
 #include "cpu/gemm_simd.h"
 
-// Decoding: a few rows of x against W^T. The rows of W are read once, in place or through the first cache, and never packed:
-// the product runs at the speed of memory.
+// Decoding: a few rows of x against W^T. The rows of W are read once, in place or through the first cache,
+// and never packed: the product runs at the speed of memory.
 namespace qlora::QLORA_ISA {
 
 /** sums[r][c] += a[r] . b[c] over k, for R rows of a and 4 of b. */

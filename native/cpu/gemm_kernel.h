@@ -3,13 +3,14 @@
 
 #include "cpu/gemm_simd.h"
 
-// Micro-kernels: c[rows, cols] = alpha * a @ b + beta * c for at most Simd::rows x kPanel elements of c, with beta = 0
-// not reading c. `a` is row-major with its k elements together, so a matrix of the right dtype is used in place. `b` is a
-// packed panel [k, vectors * width]. k is counted in 32-bit words: a float, or a pair of bfloat16 (k, k + 1).
+// Micro-kernels: c[rows, cols] = alpha * a @ b + beta * c for at most Simd::rows x kPanel elements of c, with
+// beta = 0 not reading c. `a` is row-major with its k elements together, so a matrix of the right dtype is
+// used in place. `b` is a packed panel [k, vectors * width]. k is counted in 32-bit words: a float, or a pair
+// of bfloat16 (k, k + 1).
 namespace qlora::QLORA_ISA {
 
-using TileKernel = void (*)(int64_t k, const void* a, int64_t lda, const void* b, float* c, int64_t ldc, int cols,
-                            float alpha, float beta);
+using TileKernel = void (*)(int64_t k, const void* a, int64_t lda, const void* b, float* c, int64_t ldc,
+                            int cols, float alpha, float beta);
 
 template <int R, int C>
 struct Accumulators {
@@ -46,10 +47,11 @@ struct Accumulators {
   }
 };
 
-/** Row i of a is p[i / 3] + (i % 3) * lda: with three bases x86 addresses eight rows without further arithmetic. */
+/** Row i of a is p[i / 3] + (i % 3) * lda: with three bases x86 addresses eight rows without further
+ * arithmetic. */
 template <int R, int C>
-void tile_f32(int64_t k, const void* a_, int64_t lda, const void* b_, float* c, int64_t ldc, int cols, float alpha,
-              float beta) {
+void tile_f32(int64_t k, const void* a_, int64_t lda, const void* b_, float* c, int64_t ldc, int cols,
+              float alpha, float beta) {
   const float* p[3] = {static_cast<const float*>(a_), static_cast<const float*>(a_) + 3 * lda,
                        static_cast<const float*>(a_) + 6 * lda};
   const float* b = static_cast<const float*>(b_);
@@ -73,8 +75,9 @@ void tile_f32(int64_t k, const void* a_, int64_t lda, const void* b_, float* c, 
 #if defined(__AVX512F__)
 /** The same with vdpbf16ps: every word holds two bfloat16 of consecutive k. Only when has_bf16_dot(). */
 template <int R, int C>
-__attribute__((target("avx512bf16"))) void tile_bf16(int64_t k, const void* a_, int64_t lda, const void* b_, float* c,
-                                                     int64_t ldc, int cols, float alpha, float beta) {
+__attribute__((target("avx512bf16"))) void tile_bf16(int64_t k, const void* a_, int64_t lda, const void* b_,
+                                                     float* c, int64_t ldc, int cols, float alpha,
+                                                     float beta) {
   typedef int32_t word __attribute__((may_alias));
   const word* p[3] = {static_cast<const word*>(a_), static_cast<const word*>(a_) + 3 * lda,
                       static_cast<const word*>(a_) + 6 * lda};

@@ -34,7 +34,11 @@ inline float* scratch(Slot slot, int64_t size) {
 class Output {
  public:
   explicit Output(const Product& p)
-      : data_(p.out.data<char>()), dtype_(p.out.dtype), transposed_(p.transpose_out), ld_(p.transpose_out ? p.m : p.n), beta_(p.beta) {}
+      : data_(p.out.data<char>()),
+        dtype_(p.out.dtype),
+        transposed_(p.transpose_out),
+        ld_(p.transpose_out ? p.m : p.n),
+        beta_(p.beta) {}
 
   bool direct() const { return dtype_ == DType::f32 && !transposed_; }
   float* at(int64_t i, int64_t j) const { return reinterpret_cast<float*>(data_) + i * ld_ + j; }
@@ -79,7 +83,8 @@ class Output {
   float beta_;
 };
 
-/** Runs body over [0, n) in parallel where the whole costs enough multiply-adds; a small product stays on this thread. */
+/** Runs body over [0, n) in parallel where the whole costs enough multiply-adds; a small product stays on
+ * this thread. */
 template <typename Body>
 void split(int64_t n, int64_t total_work, const Body& body) {
   constexpr int64_t kWorthwhile = 1 << 20;

@@ -5,8 +5,8 @@
 #include "cpu/gemm_simd.h"
 #include "cpu/gemm_source.h"
 
-// Packing: rectangles of a Source into the layouts that the micro-kernels read. T is float (one k a word) or bf16_t (two
-// consecutive k a word; an odd last k is paired with zero).
+// Packing: rectangles of a Source into the layouts that the micro-kernels read. T is float (one k a word) or
+// bf16_t (two consecutive k a word; an odd last k is paired with zero).
 namespace qlora::QLORA_ISA {
 
 template <typename T>
@@ -32,11 +32,14 @@ inline void transpose_square(const float* src, int64_t lds, float* dst, int64_t 
     b[i + 2] = _mm512_shuffle_ps(x1, x3, 0x44);
     b[i + 3] = _mm512_shuffle_ps(x1, x3, 0xee);
   }
-  // b[4 g + c], 128-bit lane q: column 4 q + c of rows 4 g .. 4 g + 3. What is left is a 4 x 4 transpose of lanes.
+  // b[4 g + c], 128-bit lane q: column 4 q + c of rows 4 g .. 4 g + 3. What is left is a 4 x 4 transpose of
+  // lanes.
 #pragma GCC unroll 4
   for (int c = 0; c < 4; c++) {
-    const __m512 x0 = _mm512_shuffle_f32x4(b[c], b[4 + c], 0x44), x1 = _mm512_shuffle_f32x4(b[c], b[4 + c], 0xee);
-    const __m512 x2 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0x44), x3 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0xee);
+    const __m512 x0 = _mm512_shuffle_f32x4(b[c], b[4 + c], 0x44),
+                 x1 = _mm512_shuffle_f32x4(b[c], b[4 + c], 0xee);
+    const __m512 x2 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0x44),
+                 x3 = _mm512_shuffle_f32x4(b[8 + c], b[12 + c], 0xee);
     _mm512_storeu_ps(dst + c * ldd, _mm512_shuffle_f32x4(x0, x2, 0x88));
     _mm512_storeu_ps(dst + (4 + c) * ldd, _mm512_shuffle_f32x4(x0, x2, 0xdd));
     _mm512_storeu_ps(dst + (8 + c) * ldd, _mm512_shuffle_f32x4(x1, x3, 0x88));
@@ -77,9 +80,11 @@ inline void transpose(int64_t rows, int64_t cols, const float* src, int64_t lds,
         continue;
       }
       alignas(64) float in[W * W] = {}, out[W * W];
-      for (int64_t r = 0; r < h; r++) std::memcpy(in + r * W, src + (i + r) * lds + j, static_cast<size_t>(w) * 4);
+      for (int64_t r = 0; r < h; r++)
+        std::memcpy(in + r * W, src + (i + r) * lds + j, static_cast<size_t>(w) * 4);
       transpose_square(in, W, out, W);
-      for (int64_t c = 0; c < w; c++) std::memcpy(dst + (j + c) * ldd + i, out + c * W, static_cast<size_t>(h) * 4);
+      for (int64_t c = 0; c < w; c++)
+        std::memcpy(dst + (j + c) * ldd + i, out + c * W, static_cast<size_t>(h) * 4);
     }
   }
 }
@@ -93,23 +98,31 @@ inline void copy_words(const float* src, float* dst, int64_t n) {
 /** Words (a[j], b[j]) of two bfloat16 rows. */
 inline void interleave(const bf16_t* a, const bf16_t* b, float* dst, int64_t n) {
   uint32_t* out = reinterpret_cast<uint32_t*>(dst);
-  for (int64_t j = 0; j < n; j++) out[j] = static_cast<uint32_t>(a[j].bits) | static_cast<uint32_t>(b[j].bits) << 16;
+  for (int64_t j = 0; j < n; j++)
+    out[j] = static_cast<uint32_t>(a[j].bits) | static_cast<uint32_t>(b[j].bits) << 16;
 }
 
-/** `count` words of k and `cols` columns of the rows at src: float rows as they are, bfloat16 rows two by two. */
-inline void words_of_rows(const float* src, int64_t lds, int64_t count, int64_t cols, float* dst, int64_t ldd) {
+/** `count` words of k and `cols` columns of the rows at src: float rows as they are, bfloat16 rows two by
+ * two. */
+inline void words_of_rows(const float* src, int64_t lds, int64_t count, int64_t cols, float* dst,
+                          int64_t ldd) {
   for (int64_t i = 0; i < count; i++) copy_words(src + i * lds, dst + i * ldd, cols);
 }
-inline void words_of_rows(const bf16_t* src, int64_t lds, int64_t count, int64_t cols, float* dst, int64_t ldd) {
-  for (int64_t i = 0; i < count; i++) interleave(src + 2 * i * lds, src + (2 * i + 1) * lds, dst + i * ldd, cols);
+inline void words_of_rows(const bf16_t* src, int64_t lds, int64_t count, int64_t cols, float* dst,
+                          int64_t ldd) {
+  for (int64_t i = 0; i < count; i++)
+    interleave(src + 2 * i * lds, src + (2 * i + 1) * lds, dst + i * ldd, cols);
 }
 
-/** Columns read at a time from rows that are not used in place, so that the buffer stays in the first cache. */
+/** Columns read at a time from rows that are not used in place, so that the buffer stays in the first cache.
+ */
 constexpr int64_t kStrip = 64;
 
-/** Columns [col, col + cols), k in [k0, k0 + k), of a source [.., cols] whose rows are k: as words [words(k)][ldd]. */
+/** Columns [col, col + cols), k in [k0, k0 + k), of a source [.., cols] whose rows are k: as words
+ * [words(k)][ldd]. */
 template <typename T>
-void read_columns(const Source& source, int64_t k0, int64_t k, int64_t col, int64_t cols, float* dst, int64_t ldd) {
+void read_columns(const Source& source, int64_t k0, int64_t k, int64_t col, int64_t cols, float* dst,
+                  int64_t ldd) {
   constexpr int64_t kRows = 16;
   const T* in_place = source.in_place(static_cast<const T*>(nullptr));
   int64_t done = 0;  // in k
@@ -131,7 +144,8 @@ void read_columns(const Source& source, int64_t k0, int64_t k, int64_t col, int6
 
 /** Rows [row, row + rows) of a [.., k] source, k in [k0, k0 + k), as words [rows][ld]. */
 template <typename T>
-void read_words(const Source& source, int64_t row, int64_t rows, int64_t k0, int64_t k, float* dst, int64_t ld) {
+void read_words(const Source& source, int64_t row, int64_t rows, int64_t k0, int64_t k, float* dst,
+                int64_t ld) {
   T* out = reinterpret_cast<T*>(dst);
   source.read(row, rows, k0, k, out, ld * kWord<T>);
   if (k % kWord<T> != 0)
@@ -163,7 +177,8 @@ void pack_b(const Source& b, bool transposed, int64_t k0, int64_t k, int64_t j0,
   const int64_t ld = panel_width(cols), depth = words<T>(k);
   if (ld != cols) std::memset(dst, 0, static_cast<size_t>(depth * ld) * 4);
   if (!transposed) return read_columns<T>(b, k0, k, j0, cols, dst, ld);
-  const T* in_place = k % kWord<T> == 0 && b.cols() % kWord<T> == 0 ? b.in_place(static_cast<const T*>(nullptr)) : nullptr;
+  const T* in_place =
+      k % kWord<T> == 0 && b.cols() % kWord<T> == 0 ? b.in_place(static_cast<const T*>(nullptr)) : nullptr;
   for (int64_t j = 0; j < cols; j += Simd::width) {
     const int64_t rows = std::min<int64_t>(Simd::width, cols - j);
     if (in_place) {

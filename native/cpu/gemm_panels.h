@@ -6,8 +6,9 @@
 namespace qlora::QLORA_ISA {
 
 /**
- * The general product. B is packed panel by panel (kPanel columns, all of k), A is read in place or packed tile by tile;
- * a tile of the output is summed over blocks of k in order. T = float, or bf16_t for the bfloat16 dot product.
+ * The general product. B is packed panel by panel (kPanel columns, all of k), A is read in place or packed
+ * tile by tile; a tile of the output is summed over blocks of k in order. T = float, or bf16_t for the
+ * bfloat16 dot product.
  */
 template <typename T>
 class PanelProduct {
@@ -28,9 +29,9 @@ class PanelProduct {
   }
 
  private:
-  static constexpr int64_t kDepth = 512;                // words of k summed in registers before the tile is stored
-  static constexpr int64_t kTileRows = 128;             // rows of A that stay in the second cache
-  static constexpr int64_t kGroupWords = 512 * 1024;    // of packed B that stay in the third
+  static constexpr int64_t kDepth = 512;     // words of k summed in registers before the tile is stored
+  static constexpr int64_t kTileRows = 128;  // rows of A that stay in the second cache
+  static constexpr int64_t kGroupWords = 512 * 1024;  // of packed B that stay in the third
   static constexpr int64_t kTilesPerThread = 4;
 
   struct Block {
@@ -65,12 +66,14 @@ class PanelProduct {
   }
 
   /** c [rows, columns] of one panel and one block of k; b is packed. */
-  void multiply(const Block& a, int64_t rows, int64_t panel, int64_t w, const float* b, float* c, int64_t ldc, float beta) const {
+  void multiply(const Block& a, int64_t rows, int64_t panel, int64_t w, const float* b, float* c, int64_t ldc,
+                float beta) const {
     const int64_t cols = columns(panel), depth = words<T>(length(w));
     const int vectors = static_cast<int>(panel_width(cols) / Simd::width);
     for (int64_t i = 0; i < rows; i += Simd::rows) {
       const int height = static_cast<int>(std::min<int64_t>(Simd::rows, rows - i));
-      kernels_.for_tile(height, vectors)(depth, a.data + i * a.ld, a.ld, b, c + i * ldc, ldc, static_cast<int>(cols), p_.alpha, beta);
+      kernels_.for_tile(height, vectors)(depth, a.data + i * a.ld, a.ld, b, c + i * ldc, ldc,
+                                         static_cast<int>(cols), p_.alpha, beta);
     }
   }
 
@@ -118,12 +121,15 @@ class PanelProduct {
     const int64_t most = std::max<int64_t>(1, kGroupWords / panel_words);
     const int64_t groups = (panels_ + most - 1) / most, group = (panels_ + groups - 1) / groups;
     float* packed = scratch(Slot::shared, group * panel_words);
-    for (int64_t first = 0; first < panels_; first += group) run_group(first, std::min(first + group, panels_), packed);
+    for (int64_t first = 0; first < panels_; first += group)
+      run_group(first, std::min(first + group, panels_), packed);
   }
 
   void run_group(int64_t first, int64_t last, float* packed) {
     const int64_t panel_words = depth() * kPanel, blocks = (depth() + block_ - 1) / block_;
-    const auto place = [&](int64_t panel, int64_t w) { return packed + (panel - first) * panel_words + w * kPanel; };
+    const auto place = [&](int64_t panel, int64_t w) {
+      return packed + (panel - first) * panel_words + w * kPanel;
+    };
     // Packing an element costs about as much as 16 multiply-adds.
     split((last - first) * blocks, (last - first) * panel_words * 16, [&](int64_t begin, int64_t end) {
       for (int64_t unit = begin; unit < end; unit++) {
@@ -132,13 +138,15 @@ class PanelProduct {
       }
     });
     const int64_t tall = (p_.m + kTileRows - 1) / kTileRows;
-    const int64_t wide = std::clamp<int64_t>((kTilesPerThread * thread_pool().size() + tall - 1) / tall, 1, last - first);
+    const int64_t wide =
+        std::clamp<int64_t>((kTilesPerThread * thread_pool().size() + tall - 1) / tall, 1, last - first);
     const int64_t width = (last - first + wide - 1) / wide;
     split(tall * wide, work() / panels_ * (last - first), [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; t++) {
         const int64_t i = t / wide * kTileRows, from = first + t % wide * width;
         const Tile tile{i, std::min(kTileRows, p_.m - i), from, std::min(from + width, last)};
-        if (tile.first < tile.last) run_tile(tile, [&](int64_t w) { return a_block(tile.i, tile.rows, w); }, place);
+        const auto a = [&](int64_t w) { return a_block(tile.i, tile.rows, w); };
+        if (tile.first < tile.last) run_tile(tile, a, place);
       }
     });
   }

@@ -6,8 +6,9 @@
 namespace qlora::QLORA_ISA {
 
 /**
- * An operand of a product: a matrix stored row-major, read in rectangles as float32 or bfloat16, each value rounded
- * to the operand dtype on the way (a bfloat16 rectangle is only asked of an operand dtype of bfloat16).
+ * An operand of a product: a matrix stored row-major, read in rectangles as float32 or bfloat16, each value
+ * rounded to the operand dtype on the way (a bfloat16 rectangle is only asked of an operand dtype of
+ * bfloat16).
  */
 class Source {
  public:
@@ -27,7 +28,8 @@ class Source {
 template <typename T>
 class DenseSource final : public Source {
  public:
-  DenseSource(const T* data, int64_t cols, DType operand_dtype) : Source(cols), data_(data), operand_dtype_(operand_dtype) {}
+  DenseSource(const T* data, int64_t cols, DType operand_dtype)
+      : Source(cols), data_(data), operand_dtype_(operand_dtype) {}
 
   void read(int64_t row, int64_t rows, int64_t col, int64_t cols, float* dst, int64_t ld) const override {
     for (int64_t i = 0; i < rows; i++) {

@@ -34,8 +34,9 @@ int level_of(const std::string& isa) {
 int cpu_level() {
 #if defined(QLORA_X86)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd"))
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512cd"))
     return 2;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 1;
 #endif
@@ -61,7 +62,8 @@ std::unique_ptr<Ops> make_ops_for(const std::string& isa) {
 
 bool has_bf16_dot() {
 #if defined(QLORA_X86)
-  static const bool yes = choose_isa() == "avx512" && __builtin_cpu_supports("avx512bf16") && !std::getenv("QLORA_NO_BF16");
+  static const bool yes =
+      choose_isa() == "avx512" && __builtin_cpu_supports("avx512bf16") && !std::getenv("QLORA_NO_BF16");
   return yes;
 #else
   return false;

@@ -3,9 +3,9 @@
 namespace qlora::QLORA_ISA {
 
 void CpuOps::matmul_4bit(const Tensor& x, const Tensor& codes, const Tensor& absmax, const Tensor& out,
-                         int64_t out_features, int64_t in_features, const std::string& quant_type, int64_t blocksize,
-                         bool transpose, double alpha, double beta, const std::string& weight_dtype,
-                         const std::string& operand_dtype) {
+                         int64_t out_features, int64_t in_features, const std::string& quant_type,
+                         int64_t blocksize, bool transpose, double alpha, double beta,
+                         const std::string& weight_dtype, const std::string& operand_dtype) {
   const DType dtype = dtype_from_name(operand_dtype);
   const FourBitSource weight({codes.data<uint8_t>(), absmax.data<float>(), code_values(quant_type), blocksize,
                               dtype_from_name(weight_dtype), dtype},

@@ -20,8 +20,8 @@ float largest(const float* x, int64_t n) {
 }
 
 /**
- * The code of the largest value whose lower threshold, its midpoint with the value below, is strictly below x / max: ties go
- * to the lower value.
+ * The code of the largest value whose lower threshold, its midpoint with the value below, is strictly below x
+ * / max: ties go to the lower value.
  */
 class Encoder {
  public:
@@ -34,16 +34,18 @@ class Encoder {
     });
     for (int i = 0; i < 15; i++) {
       const float low = value[codes_[i]], high = value[codes_[i + 1]];
-      thresholds_[i] = low == high ? -std::numeric_limits<float>::min() : (low + high) * 0.5f;  // 0 itself is not -0
+      thresholds_[i] =
+          low == high ? -std::numeric_limits<float>::min() : (low + high) * 0.5f;  // 0 itself is not -0
     }
   }
 
   void encode(const float* x, float reciprocal, int64_t n, int32_t* code) const {
+    const Encoder table = *this;  // a copy that `code` cannot point into, or the loop would not vectorize
     for (int64_t i = 0; i < n; i++) {
       const float t = x[i] * reciprocal;
-      int32_t found = codes_[0];
+      int32_t found = table.codes_[0];
 #pragma GCC unroll 15
-      for (int k = 0; k < 15; k++) found = t > thresholds_[k] ? codes_[k + 1] : found;
+      for (int k = 0; k < 15; k++) found = t > table.thresholds_[k] ? table.codes_[k + 1] : found;
       code[i] = found;
     }
   }
@@ -55,8 +57,8 @@ class Encoder {
 
 }  // namespace
 
-void CpuOps::quantize_4bit(const Tensor& x, const Tensor& codes, const Tensor& absmax, const std::string& quant_type,
-                           int64_t blocksize) {
+void CpuOps::quantize_4bit(const Tensor& x, const Tensor& codes, const Tensor& absmax,
+                           const std::string& quant_type, int64_t blocksize) {
   const Encoder encoder(quant_type);
   const FloatView view(x);
   uint8_t* packed = codes.data<uint8_t>();
@@ -72,7 +74,8 @@ void CpuOps::quantize_4bit(const Tensor& x, const Tensor& codes, const Tensor& a
       encoder.encode(values, most > 0 ? 1.0f / most : 0.0f, n, code);  // a block of zeros: codes of 0
       const float padding = 0;
       encoder.encode(&padding, 0, 1, code + n);
-      for (int64_t i = 0; i < (n + 1) / 2; i++) packed[first / 2 + i] = static_cast<uint8_t>(code[2 * i] << 4 | code[2 * i + 1]);
+      for (int64_t i = 0; i < (n + 1) / 2; i++)
+        packed[first / 2 + i] = static_cast<uint8_t>(code[2 * i] << 4 | code[2 * i + 1]);
     }
   });
 }

@@ -21,7 +21,6 @@ void relax() {
 #endif
 }
 
-
 }  // namespace
 
 struct ThreadPool::Job {
@@ -93,8 +92,8 @@ void ThreadPool::work(uint64_t seen) {
 void ThreadPool::parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
   if (n <= 0) return;
   grain = std::max<int64_t>(grain, 1);
-  // Eight chunks a core at most: enough to balance, few enough that the atomic does not show. The chunk does not
-  // depend on size_, so that partial sums per range are the same whatever the number of threads.
+  // Eight chunks a core at most: enough to balance, few enough that the atomic does not show. The chunk does
+  // not depend on size_, so that partial sums per range are the same whatever the number of threads.
   int64_t chunk = std::max(grain, (n + 63) / 64);
   Job job{n, chunk, body, {0}, {}, nullptr};
   if (size_ > 1 && n > chunk) {
@@ -105,6 +104,9 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain, const std::function<void
     }
     wake_.notify_all();
     run(job);
+    // The last ranges of the others end within microseconds of ours: sleeping at once would cost more than
+    // they take.
+    for (int i = 0; i < kSpins / 10 && active_.load(std::memory_order_acquire) > 0; i++) relax();
     std::unique_lock lock(mutex_);
     job_ = nullptr;
     idle_.wait(lock, [&] { return active_ == 0; });

@@ -21,9 +21,9 @@ class ThreadPool {
   void resize(int n);
 
   /**
-   * Calls body(begin, end) on disjoint ranges that cover [0, n). Ranges depend on n, grain and nothing else, and
-   * are handed out dynamically: results may not depend on which thread runs a range.
-   * grain = smallest range worth handing to a thread. An exception in a body is rethrown here.
+   * Calls body(begin, end) on disjoint ranges that cover [0, n). Ranges depend on n, grain and nothing else,
+   * and are handed out dynamically: results may not depend on which thread runs a range. grain = smallest
+   * range worth handing to a thread. An exception in a body is rethrown here.
    */
   void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
 
@@ -39,7 +39,7 @@ class ThreadPool {
   std::condition_variable wake_, idle_;
   Job* job_ = nullptr;
   std::atomic<uint64_t> generation_{0};
-  int active_ = 0;
+  std::atomic<int> active_{0};
   bool stopping_ = false;
 };
 

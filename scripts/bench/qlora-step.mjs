@@ -37,7 +37,13 @@ class RandomSource {
     return []
   }
   shape(name) {
-    const { hidden_size: h, intermediate_size: m, vocab_size: v, num_key_value_heads: kv, head_dim: d } = this.config
+    const {
+      hidden_size: h,
+      intermediate_size: m,
+      vocab_size: v,
+      num_key_value_heads: kv,
+      head_dim: d,
+    } = this.config
     if (name.endsWith('norm.weight')) return [h]
     if (name.endsWith('embed_tokens.weight')) return [v, h]
     if (/k_proj|v_proj/.test(name)) return [kv * d, h]

@@ -71,7 +71,7 @@ function layout(series: readonly Series[], title: string): object {
     title: { text: escapeHtml(title), x: 0, xref: 'paper', xanchor: 'left', font: { size: 18 } },
     height,
     // Plotly's automargin leaves out the title of a shifted axis, which then is cut off.
-    margin: { l: 64, r: rate && norm ? 120 : 24, t: 84, b: 48 },
+    margin: { l: 64, r: rate && norm ? 128 : 24, t: 84, b: 48 },
     paper_bgcolor: 'rgba(0,0,0,0)',
     plot_bgcolor: 'rgba(0,0,0,0)',
     hovermode: 'x unified',

@@ -95,7 +95,9 @@ export class LlamaConfig {
   private headDim(): number {
     const { hidden_size: hidden, num_attention_heads: heads } = this
     if (this.raw['head_dim'] == null && hidden % heads !== 0) {
-      throw new Error(`config: hidden_size ${hidden} is not a multiple of num_attention_heads ${heads}, and there is no head_dim`)
+      throw new Error(
+        `config: hidden_size ${hidden} is not a multiple of num_attention_heads ${heads}, and there is no head_dim`,
+      )
     }
     const dim = this.size('head_dim', hidden / heads)
     if (dim % 2 !== 0) throw new Error(`config: the size of a head must be even, got ${dim}`)

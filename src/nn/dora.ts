@@ -27,8 +27,10 @@ export class DoraLinear extends LoraLinear {
 
   /** @throws Error on what this layer cannot do. */
   static check(base: BaseLayer, settings: LoraSettings): void {
-    if (base.bias) throw new TypeError(`[LoraConfig] use_dora: '${base.name}' has a bias; it works on layers without one`)
-    if (settings.dropout > 0) throw new TypeError(`[LoraConfig] use_dora needs lora_dropout 0, got ${settings.dropout}`)
+    if (base.bias)
+      throw new TypeError(`[LoraConfig] use_dora: '${base.name}' has a bias; it works on layers without one`)
+    if (settings.dropout > 0)
+      throw new TypeError(`[LoraConfig] use_dora needs lora_dropout 0, got ${settings.dropout}`)
   }
 
   /** The magnitude starts as the norm itself, so that y starts as the LoRA layer's. */

@@ -6,7 +6,7 @@ import { withScope } from './context'
 import type { LinearLayer } from './linear'
 
 /** Rows of hidden states whose logits exist at one time: bounds the extra memory at chunk * vocab values. */
-const CHUNK_ROWS = 256
+const CHUNK_ROWS = 128
 
 /** Which hidden states predict what: row `rows[i]` should predict token `labels[i]`. int32 both. */
 export interface Targets {

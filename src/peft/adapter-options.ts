@@ -34,7 +34,11 @@ const peftOptionSet: OptionSet<ParsedPeftOptions> = {
   owner: 'get_peft_model',
   options: {
     autocast_adapter_dtype,
-    dtype: { schema: oneOf('float32', 'bfloat16', 'float16'), default: undefined, doc: 'Dtype of the adapter.' },
+    dtype: {
+      schema: oneOf('float32', 'bfloat16', 'float16'),
+      default: undefined,
+      doc: 'Dtype of the adapter.',
+    },
     seed: { schema: count(0), default: 0, doc: "Of the adapter's random start." },
   },
   refused: { adapter_name: oneAdapter, mixed: { default: false, reason: oneAdapter.reason } },
@@ -74,7 +78,10 @@ export function peftOptions(options: PeftOptions): ParsedPeftOptions {
 }
 
 /** @throws TypeError on an unknown name or a wrong value. */
-export function adapterOptions(options: AdapterOptions): { autocast_adapter_dtype: boolean; hub: HubOptions } {
+export function adapterOptions(options: AdapterOptions): {
+  autocast_adapter_dtype: boolean
+  hub: HubOptions
+} {
   const { signal, progress, ...rest } = options
   const o = parseOptions(adapterOptionSet, rest)
   const hub: HubOptions = {

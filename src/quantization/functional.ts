@@ -1,5 +1,9 @@
+import { z } from 'zod'
 import { addon } from '../native/addon'
-import { isFloat, parseDType, type FloatDType } from '../tensor/dtype'
+import type { OptionSet } from '../options/declaration'
+import { parseOptions } from '../options/parse'
+import { flag, oneOf } from '../options/schemas'
+import { isFloat, parseFloatDType, type FloatDType } from '../tensor/dtype'
 import type { Tensor } from '../tensor/tensor'
 import { quantizeWeight, type QuantizeOptions } from './quantize'
 import { plainAbsmax, type NestedAbsmax } from './weight-4bit'
@@ -14,21 +18,47 @@ export interface QuantState {
   absmax: Tensor | NestedAbsmax
 }
 
+const quantizeOptionSet: OptionSet<Required<QuantizeOptions>> = {
+  owner: 'quantize_4bit',
+  options: {
+    quant_type: { schema: oneOf('nf4', 'fp4'), default: 'nf4', doc: 'The 16 code values.' },
+    blocksize: {
+      schema: z
+        .int()
+        .refine((n) => n >= 32 && n <= 4096 && Number.isInteger(Math.log2(n)))
+        .describe('a power of two from 32 to 4096'),
+      default: 64,
+      doc: 'Values that share a maximum.',
+    },
+    compress_statistics: { schema: flag, default: false, doc: 'Quantize the maxima too.' },
+  },
+  refused: {},
+}
+
+const dequantizeOptionSet: OptionSet<{ dtype: string | undefined }> = {
+  owner: 'dequantize_4bit',
+  options: { dtype: { schema: z.string(), default: undefined, doc: 'Of the result.' } },
+  refused: {},
+}
+
 /**
  * Quantizes a float tensor of any shape to 4 bits, block by block over the flattened values, bit for bit as bitsandbytes.
  * `codes` is uint8 [ceil(n / 2)], first value in the high half of a byte. Both results are the caller's.
- * @throws Error when x is not a float tensor or blocksize is not a positive even number.
+ * @throws Error when x is not a float tensor; TypeError on a wrong option.
  */
 function quantize_4bit(x: Tensor, options: QuantizeOptions = {}): { codes: Tensor; quant_state: QuantState } {
   if (!isFloat(x.dtype)) throw new Error(`[quantize_4bit] expected a float tensor, got ${x.dtype}`)
-  const { codes, absmax, quantType, blocksize, dtype } = quantizeWeight(x, options)
+  const { codes, absmax, quantType, blocksize, dtype } = quantizeWeight(
+    x,
+    parseOptions(quantizeOptionSet, options),
+  )
   return { codes, quant_state: { quant_type: quantType, blocksize, shape: x.shape, dtype, absmax } }
 }
 
 /** The values again: code * absmax, rounded to `dtype` (default: that of the tensor quantized). The caller owns the result. */
 function dequantize_4bit(codes: Tensor, quant_state: QuantState, options: { dtype?: string } = {}): Tensor {
-  const dtype = options.dtype === undefined ? quant_state.dtype : parseDType(options.dtype)
-  if (!isFloat(dtype)) throw new Error(`[dequantize_4bit] dtype: expected a float dtype, got ${dtype}`)
+  const wanted = parseOptions(dequantizeOptionSet, options).dtype ?? quant_state.dtype
+  const dtype = parseFloatDType(wanted, '[dequantize_4bit] dtype')
   const out = codes.device.empty(quant_state.shape, dtype)
   using scope = codes.device.scope()
   const { quant_type, blocksize } = quant_state

@@ -7,7 +7,7 @@ import type { NestedAbsmax, Weight4bit } from './weight-4bit'
 export interface QuantizeOptions {
   /** Default 'nf4'. */
   quant_type?: 'nf4' | 'fp4'
-  /** Values that share a maximum; a multiple of 2. Default 64. */
+  /** Values that share a maximum: a power of two from 32 to 4096. Default 64. */
   blocksize?: number
   /** Quantize the maxima too. Default false. */
   compress_statistics?: boolean

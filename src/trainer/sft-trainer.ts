@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
 import { collate } from '../data/collator'
 import type { Dataset } from '../data/dataset'
 import { chunked, sampleOrder } from '../data/sampler'
@@ -53,6 +54,8 @@ export class SFTTrainer {
    * @throws Error when the data set is empty, has no text column (naming those it has), or leaves nothing to learn.
    */
   async train(options: { signal?: AbortSignal } = {}): Promise<TrainOutput> {
+    // tslab runs a cell's first turn in a vm with breakOnSigint: a listener added there leaves SIGINT at its default, which ends the kernel.
+    await setImmediate()
     const interrupt = listenForInterrupt(options.signal)
     try {
       return await this.run(interrupt.signal)

@@ -18,7 +18,9 @@ describe('length', () => {
     expect((await answer({ max_new_tokens: 3 })).length).toBe(3)
     expect((await answer({ max_length: 6 })).length).toBe(2)
     expect((await answer({ max_length: 6, max_new_tokens: 5 })).length).toBe(5)
-    await expect(answer({ max_length: 4 })).rejects.toThrow('[generate] max_length 4 leaves no room after a prompt of 4 tokens')
+    await expect(answer({ max_length: 4 })).rejects.toThrow(
+      '[generate] max_length 4 leaves no room after a prompt of 4 tokens',
+    )
   })
 
   it('ends after any of the end tokens, which stays in the answer', async () => {
@@ -35,7 +37,12 @@ describe('length', () => {
     const end = free![8]!
     const with_ = (defaults: Record<string, unknown>): LlamaForCausalLM =>
       new LlamaForCausalLM(model.config, model.parts, model.device, model.dtype, 'x', undefined, defaults)
-    const configured = with_({ eos_token_id: [end], max_new_tokens: 9, transformers_version: '5.0', pad_token_id: 0 })
+    const configured = with_({
+      eos_token_id: [end],
+      max_new_tokens: 9,
+      transformers_version: '5.0',
+      pad_token_id: 0,
+    })
     const [short] = await configured.generate({ input_ids: [prompt] })
     expect(short).toEqual(free!.slice(0, free!.indexOf(end, 4) + 1))
     const [long] = await configured.generate({ input_ids: [prompt] }, { eos_token_id: [] })
@@ -50,8 +57,16 @@ describe('rows', () => {
     const [alone] = await model.generate({ input_ids: [prompt] }, options)
     const rows = await model.generate(
       {
-        input_ids: [[0, 0, ...prompt], [9, 8, 7, 6, 5, 4], [...prompt, 0, 0]],
-        attention_mask: [[0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]],
+        input_ids: [
+          [0, 0, ...prompt],
+          [9, 8, 7, 6, 5, 4],
+          [...prompt, 0, 0],
+        ],
+        attention_mask: [
+          [0, 0, 1, 1, 1, 1],
+          [1, 1, 1, 1, 1, 1],
+          [1, 1, 1, 1, 0, 0],
+        ],
       },
       options,
     )
@@ -101,7 +116,10 @@ describe('options', () => {
     [{ temperature: 0 }, '[generate] temperature: got 0, needs a number > 0'],
     [{ top_p: 1.5 }, '[generate] top_p: got 1.5, needs'],
     [{ max_new_tokens: 0 }, '[generate] max_new_tokens: got 0, needs'],
-    [{ num_beams: 4 }, '[generate] num_beams = 4 is not supported: this version generates by greedy search and sampling only.'],
+    [
+      { num_beams: 4 },
+      '[generate] num_beams = 4 is not supported: this version generates by greedy search and sampling only.',
+    ],
     [{ num_return_sequences: 2 }, 'num_return_sequences = 2 is not supported'],
     [{ stop_strings: ['x'] }, 'is not supported'],
   ] as [object, string][])('%j is refused', async (options, message) => {
@@ -119,9 +137,13 @@ describe('an abort signal', () => {
     const model = await tinyModel()
     const before = await liveBytes()
     const options = { max_new_tokens: 100_000, eos_token_id: [] }
-    await expect(model.generate({ input_ids: [prompt] }, { ...options, signal: AbortSignal.abort() })).rejects.toThrow('aborted')
+    await expect(
+      model.generate({ input_ids: [prompt] }, { ...options, signal: AbortSignal.abort() }),
+    ).rejects.toThrow('aborted')
     const signal = AbortSignal.timeout(40)
-    await expect(model.generate({ input_ids: [prompt] }, { ...options, max_new_tokens: 5000, signal })).rejects.toThrow('aborted')
+    await expect(
+      model.generate({ input_ids: [prompt] }, { ...options, max_new_tokens: 5000, signal }),
+    ).rejects.toThrow('aborted')
     expect(await liveBytes()).toBe(before)
   })
 })

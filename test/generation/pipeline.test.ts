@@ -26,7 +26,9 @@ it('the prompt gets the special tokens of the tokenizer, the answer is shown wit
   const [sequence] = await model.generate({ input_ids: [ids] }, options)
   const pipe = await pipeline('text-generation', { model, tokenizer })
   const [answer] = await pipe('hello', { ...options, return_full_text: false })
-  expect(answer!.generated_text).toBe(await tokenizer.decode(sequence!.slice(ids.length), { skip_special_tokens: true }))
+  expect(answer!.generated_text).toBe(
+    await tokenizer.decode(sequence!.slice(ids.length), { skip_special_tokens: true }),
+  )
 })
 
 it('answers a conversation through the chat template', async () => {
@@ -37,7 +39,9 @@ it('answers a conversation through the chat template', async () => {
   const ids = await tokenizer.encode(text, { add_special_tokens: false })
   const [sequence] = await model.generate({ input_ids: [ids] }, options)
   const content = await tokenizer.decode(sequence!.slice(ids.length), { skip_special_tokens: true })
-  expect(await pipe(messages, options)).toEqual([{ generated_text: [...messages, { role: 'assistant', content }] }])
+  expect(await pipe(messages, options)).toEqual([
+    { generated_text: [...messages, { role: 'assistant', content }] },
+  ])
   expect(await pipe(messages, { ...options, return_full_text: false })).toEqual([{ generated_text: content }])
   expect(messages.length).toBe(1)
 })
@@ -47,7 +51,9 @@ it('options go to generate', async () => {
   const draw = async (seed: number): Promise<unknown> => pipe('hello', { ...options, do_sample: true, seed })
   expect(await draw(1)).toEqual(await draw(1))
   expect(await draw(1)).not.toEqual(await draw(2))
-  await expect(pipe('hello', { num_beam: 2 } as never)).rejects.toThrow("[generate] unknown option 'num_beam'. Did you mean 'num_beams'?")
+  await expect(pipe('hello', { num_beam: 2 } as never)).rejects.toThrow(
+    "[generate] unknown option 'num_beam'. Did you mean 'num_beams'?",
+  )
 })
 
 it('takes a model with an adapter', async () => {
@@ -62,7 +68,8 @@ it('takes a model with an adapter', async () => {
 
 it('takes a folder with model and tokenizer', async () => {
   const [folder, tokenizer] = [await writeModel(), await tinyFolder()]
-  for (const file of ['tokenizer.json', 'tokenizer_config.json']) await cp(join(tokenizer, file), join(folder, file))
+  for (const file of ['tokenizer.json', 'tokenizer_config.json'])
+    await cp(join(tokenizer, file), join(folder, file))
   await writeFile(join(folder, 'generation_config.json'), JSON.stringify({ max_new_tokens: 3 }))
   const pipe = await pipeline('text-generation', { model: folder })
   const [answer] = await pipe('hello')
@@ -75,6 +82,8 @@ describe('refused', () => {
     await expect(pipeline('summarization', { model })).rejects.toThrow(
       "[pipeline] task 'summarization' is not supported; supported: text-generation",
     )
-    await expect(pipeline('text-generation', { model })).rejects.toThrow('[pipeline] give the tokenizer beside a model object')
+    await expect(pipeline('text-generation', { model })).rejects.toThrow(
+      '[pipeline] give the tokenizer beside a model object',
+    )
   })
 })

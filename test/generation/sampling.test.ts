@@ -11,7 +11,8 @@ const never = (): number => {
 function shares(logits: readonly number[], options: Partial<SamplingOptions>, seen: number[] = []): number[] {
   const uniform = uniformStream(11)
   const counts = logits.map(() => 0)
-  for (let i = 0; i < 4000; i++) counts[chooseToken(Float32Array.from(logits), seen, { ...plain, ...options }, uniform)]!++
+  for (let i = 0; i < 4000; i++)
+    counts[chooseToken(Float32Array.from(logits), seen, { ...plain, ...options }, uniform)]!++
   return counts.map((n) => n / 4000)
 }
 
@@ -75,7 +76,8 @@ describe('sampling', () => {
   })
 
   it('the last of the kept tokens takes what rounding leaves', () => {
-    const choose = (draw: number): number => chooseToken(Float32Array.of(0, 0, 0), [], { ...plain, top_k: 2 }, () => draw)
+    const choose = (draw: number): number =>
+      chooseToken(Float32Array.of(0, 0, 0), [], { ...plain, top_k: 2 }, () => draw)
     expect([choose(0), choose(0.4999), choose(0.5), choose(1 - 2 ** -32)]).toEqual([0, 0, 1, 1])
   })
 })

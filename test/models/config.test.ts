@@ -15,8 +15,20 @@ const sizes = {
 
 it('fills in what a config.json may leave out, as transformers does', () => {
   expect(new LlamaConfig(sizes)).toMatchObject({
-    ...{ num_key_value_heads: 4, head_dim: 8, max_position_embeddings: 2048, rms_norm_eps: 1e-6, use_cache: true },
-    ...{ attention_bias: false, mlp_bias: false, tie_word_embeddings: false, dtype: undefined, pretraining_tp: 1 },
+    ...{
+      num_key_value_heads: 4,
+      head_dim: 8,
+      max_position_embeddings: 2048,
+      rms_norm_eps: 1e-6,
+      use_cache: true,
+    },
+    ...{
+      attention_bias: false,
+      mlp_bias: false,
+      tie_word_embeddings: false,
+      dtype: undefined,
+      pretraining_tp: 1,
+    },
     rope_parameters: { rope_type: 'default', rope_theta: 10000 },
   })
 })
@@ -24,7 +36,10 @@ it('fills in what a config.json may leave out, as transformers does', () => {
 it('reads the spellings of transformers 4 and 5 alike', async () => {
   const modern = await AutoConfig.from_pretrained(golden('tiny-llama-rope3'))
   const legacy = new LlamaConfig(
-    JSON.parse(await readFile(golden('tiny-llama-rope3', 'config.legacy.json'), 'utf8')) as Record<string, unknown>,
+    JSON.parse(await readFile(golden('tiny-llama-rope3', 'config.legacy.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >,
   )
   expect(legacy.rope_parameters).toEqual(modern.rope_parameters)
   expect(legacy.rope_parameters).toMatchObject({ rope_type: 'llama3', factor: 8 })
@@ -40,7 +55,10 @@ it.each([
   [{ hidden_size: undefined }, "config: 'hidden_size' must be a positive integer, got undefined"],
   [{ num_hidden_layers: 0 }, "config: 'num_hidden_layers' must be a positive integer, got 0"],
   [{ intermediate_size: 1.5 }, "config: 'intermediate_size' must be a positive integer, got 1.5"],
-  [{ num_attention_heads: 3 }, 'config: hidden_size 32 is not a multiple of num_attention_heads 3, and there is no head_dim'],
+  [
+    { num_attention_heads: 3 },
+    'config: hidden_size 32 is not a multiple of num_attention_heads 3, and there is no head_dim',
+  ],
   [{ head_dim: 15 }, 'config: the size of a head must be even, got 15'],
   [{ num_key_value_heads: 3 }, 'config: num_attention_heads 4 is not a multiple of num_key_value_heads 3'],
   [{ hidden_act: 'gelu' }, "config: hidden_act 'gelu' is not supported; supported: silu"],

@@ -35,8 +35,12 @@ it('refuses more tokens than fit, and gives its memory back', async () => {
   const before = await liveBytes()
   const cache = new KVCache(model, 4)
   await decodeStep(model, [1, 2, 3], cache)
-  await expect(decodeStep(model, [4, 5], cache)).rejects.toThrow('[generate] 5 tokens do not fit into a cache of 4')
-  await expect(decodeStep(model, [600], cache)).rejects.toThrow("token id 600 is outside the model's vocabulary of 512")
+  await expect(decodeStep(model, [4, 5], cache)).rejects.toThrow(
+    '[generate] 5 tokens do not fit into a cache of 4',
+  )
+  await expect(decodeStep(model, [600], cache)).rejects.toThrow(
+    "token id 600 is outside the model's vocabulary of 512",
+  )
   expect(cache.length).toBe(3)
   cache.dispose()
   expect(await liveBytes()).toBe(before)

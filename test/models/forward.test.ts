@@ -11,7 +11,8 @@ describe('forward', () => {
     expect(logits.shape).toEqual([2, 5, 512])
     expect(hidden_states!.map((h) => h.shape)).toEqual(Array(4).fill([2, 5, 64]))
     const values = await logits.data()
-    const at = (b: number, s: number): Float32Array => values.subarray((b * 5 + s) * 512, (b * 5 + s + 1) * 512)
+    const at = (b: number, s: number): Float32Array =>
+      values.subarray((b * 5 + s) * 512, (b * 5 + s + 1) * 512)
     for (const s of [3, 4]) expect(at(0, s).every((v) => v === 0)).toBe(true)
     for (const s of [0, 1, 2]) expect(at(0, s).some((v) => v === 0)).toBe(false)
     for (const t of [logits, ...hidden_states!]) t.dispose()
@@ -29,7 +30,10 @@ describe('forward', () => {
     const alone = await logitsOf([[7, 8, 9, 10]])
     const distance = (values: Float32Array, tokens: number): number =>
       values.subarray(0, tokens * 512).reduce((most, v, i) => Math.max(most, Math.abs(v - alone[i]!)), 0)
-    const [second, longer] = [[99, 98, 97, 96], [3, 4, 5, 6, 7, 8, 9]]
+    const [second, longer] = [
+      [99, 98, 97, 96],
+      [3, 4, 5, 6, 7, 8, 9],
+    ]
     // Not the same bits: products of few rows are summed in another order.
     expect(distance(await logitsOf([[7, 8, 9, 10], second]), 4)).toBeLessThanOrEqual(1e-5)
     expect(distance(await logitsOf([[7, 8, 9, 10], longer]), 4)).toBeLessThanOrEqual(1e-5)
@@ -42,14 +46,23 @@ describe('forward', () => {
     [{ input_ids: [] }, '[forward] input_ids is empty'],
     [{ input_ids: [[1], []] }, '[forward] row 1 has no token'],
     [{ input_ids: [[1, 2]], attention_mask: [[0, 0]] }, '[forward] row 0 has no token'],
-    [{ input_ids: [[1, 2]], attention_mask: [[1]] }, '[forward] attention_mask: row 0 has 1 entries, input_ids has 2'],
+    [
+      { input_ids: [[1, 2]], attention_mask: [[1]] },
+      '[forward] attention_mask: row 0 has 1 entries, input_ids has 2',
+    ],
     [{ input_ids: [[1], [2]], labels: [[1]] }, '[forward] labels: row 1 has 0 entries, input_ids has 1'],
     [{ input_ids: [[1, 2.5]] }, '[forward] input_ids: row 0 holds 2.5; expected integers'],
     [{ input_ids: [[1, NaN]] }, '[forward] input_ids: row 0 holds NaN; expected integers'],
     [{ input_ids: [[1, 512]] }, "token id 512 is outside the model's vocabulary of 512"],
     [{ input_ids: [[-1]] }, "token id -1 is outside the model's vocabulary of 512"],
-    [{ input_ids: [[1, 2]], labels: [[1, 600]] }, '[cross_entropy] labels[0] is 600; expected -100 or 0 to 511'],
-    [{ input_ids: [[1, 2]], labels: [[1, -5]] }, '[cross_entropy] labels[0] is -5; expected -100 or 0 to 511'],
+    [
+      { input_ids: [[1, 2]], labels: [[1, 600]] },
+      '[cross_entropy] labels[0] is 600; expected -100 or 0 to 511',
+    ],
+    [
+      { input_ids: [[1, 2]], labels: [[1, -5]] },
+      '[cross_entropy] labels[0] is -5; expected -100 or 0 to 511',
+    ],
   ] as [ModelInputs, string][])('%j is refused; the model goes on working', async (inputs, message) => {
     const model = await tinyModel()
     await expect(model.forward(inputs)).rejects.toThrow(message)
@@ -89,7 +102,9 @@ describe('forward_backward', () => {
     expect((await model.forward_backward(inputs)).loss).toBe(loss)
     const twice = await parameter.grad!.data()
     twice.forEach((v, i) => expect(Math.abs(v - 2 * once[i]!)).toBeLessThanOrEqual(1e-6))
-    expect(model.base_model.named_parameters().map(([n]) => n)).toEqual(model.named_parameters().map(([n]) => n))
+    expect(model.base_model.named_parameters().map(([n]) => n)).toEqual(
+      model.named_parameters().map(([n]) => n),
+    )
   })
 
   it('leaves nothing but the gradients in memory', async () => {

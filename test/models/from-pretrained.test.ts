@@ -10,11 +10,19 @@ import { liveBytes, randomInputs, tinyModel } from './tiny'
 import { writeModel } from './write-model'
 
 const load = AutoModelForCausalLM.from_pretrained.bind(AutoModelForCausalLM)
-const nf4 = new BitsAndBytesConfig({ load_in_4bit: true, bnb_4bit_quant_type: 'nf4', bnb_4bit_use_double_quant: true })
+const nf4 = new BitsAndBytesConfig({
+  load_in_4bit: true,
+  bnb_4bit_quant_type: 'nf4',
+  bnb_4bit_use_double_quant: true,
+})
 const weights = 'model.safetensors'
 
 /** Loading must fail with this text and leave no memory behind. */
-async function fails(folder: string, message: string | RegExp, options: PretrainedOptions = {}): Promise<void> {
+async function fails(
+  folder: string,
+  message: string | RegExp,
+  options: PretrainedOptions = {},
+): Promise<void> {
   const before = await liveBytes()
   await expect(load(folder, options)).rejects.toThrow(message)
   expect(await liveBytes()).toBe(before)
@@ -30,7 +38,9 @@ function warnings(): string[] {
 describe('files that are missing or broken', () => {
   it('no such folder', async () => {
     await fails('./nowhere', "'./nowhere' is neither a folder nor a repository id ('owner/name')")
-    await expect(AutoConfig.from_pretrained('/nowhere/at/all')).rejects.toThrow('is neither a folder nor a repository id')
+    await expect(AutoConfig.from_pretrained('/nowhere/at/all')).rejects.toThrow(
+      'is neither a folder nor a repository id',
+    )
   })
 
   it('a folder without its files', async () => {
@@ -71,10 +81,22 @@ describe('files that are missing or broken', () => {
   })
 
   it.each([
-    ['model.layers.1.mlp.up_proj.weight', [48, 31], "'model.layers.1.mlp.up_proj.weight' has shape (48, 31); the config asks for (48, 32)"],
-    ['model.embed_tokens.weight', [299, 32], "'model.embed_tokens.weight' has shape (299, 32); the config asks for (300, 32)"],
+    [
+      'model.layers.1.mlp.up_proj.weight',
+      [48, 31],
+      "'model.layers.1.mlp.up_proj.weight' has shape (48, 31); the config asks for (48, 32)",
+    ],
+    [
+      'model.embed_tokens.weight',
+      [299, 32],
+      "'model.embed_tokens.weight' has shape (299, 32); the config asks for (300, 32)",
+    ],
     ['model.norm.weight', [32, 1], "'model.norm.weight' has shape (32, 1); the config asks for (32)"],
-    ['model.layers.0.self_attn.k_proj.weight', null, "the checkpoint has no tensor 'model.layers.0.self_attn.k_proj.weight'"],
+    [
+      'model.layers.0.self_attn.k_proj.weight',
+      null,
+      "the checkpoint has no tensor 'model.layers.0.self_attn.k_proj.weight'",
+    ],
     ['lm_head.weight', null, "the checkpoint has no tensor 'lm_head.weight'"],
   ])('%s of shape %j', async (name, shape, message) => {
     const folder = await writeModel({}, { [name]: shape })
@@ -105,11 +127,23 @@ describe('files that are missing or broken', () => {
 
 describe('options', () => {
   it.each([
-    [{ quantisation_config: null }, "[AutoModelForCausalLM.from_pretrained] unknown option 'quantisation_config'. Did you mean 'quantization_config'?"],
-    [{ quantization_config: { load_in_4bit: true } }, 'quantization_config: got {"load_in_4bit":true}, needs a BitsAndBytesConfig or null'],
+    [
+      { quantisation_config: null },
+      "[AutoModelForCausalLM.from_pretrained] unknown option 'quantisation_config'. Did you mean 'quantization_config'?",
+    ],
+    [
+      { quantization_config: { load_in_4bit: true } },
+      'quantization_config: got {"load_in_4bit":true}, needs a BitsAndBytesConfig or null',
+    ],
     [{ load_in_4bit: true }, 'give quantization_config: new BitsAndBytesConfig({ load_in_4bit: true })'],
-    [{ attn_implementation: 'flash_attention_2' }, "attn_implementation = 'flash_attention_2' is not supported: there is one implementation of attention."],
-    [{ device_map: { 'model.embed_tokens': 0, 'lm_head': 'cpu' } }, 'device_map: a model is on one device; give { "": device }'],
+    [
+      { attn_implementation: 'flash_attention_2' },
+      "attn_implementation = 'flash_attention_2' is not supported: there is one implementation of attention.",
+    ],
+    [
+      { device_map: { 'model.embed_tokens': 0, lm_head: 'cpu' } },
+      'device_map: a model is on one device; give { "": device }',
+    ],
     [{ device_map: 'tpu' }, "device_map: unknown device 'tpu'; known: auto, cpu, 0"],
     [{ dtype: 'int32' }, 'dtype: expected float32, bfloat16 or float16, got int32'],
     [{ torch_dtype: 'double' }, "unknown dtype 'double'; known: float32, bfloat16, float16"],
@@ -154,14 +188,21 @@ describe('options', () => {
 
   it('progress counts every tensor of the checkpoint', async () => {
     const seen: [number, number][] = []
-    await tinyModel('tiny-llama', { progress: (done, total) => seen.push([done, total]), quantization_config: nf4 })
+    await tinyModel('tiny-llama', {
+      progress: (done, total) => seen.push([done, total]),
+      quantization_config: nf4,
+    })
     expect(seen).toEqual(Array.from({ length: 30 }, (_, i) => [i + 1, 30]))
   })
 
   it('a quantized checkpoint keeps its own way of quantizing, and says so', async () => {
     const shown = warnings()
-    const model = await tinyModel('tiny-llama-nf4', { quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }) })
-    expect(shown.join('\n')).toContain('is already quantized: its own quantization_config is used, not the one given')
+    const model = await tinyModel('tiny-llama-nf4', {
+      quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }),
+    })
+    expect(shown.join('\n')).toContain(
+      'is already quantized: its own quantization_config is used, not the one given',
+    )
     expect(model.quantization_config).toMatchObject({ bnb_4bit_quant_type: 'nf4' })
   })
 

@@ -9,15 +9,26 @@ import { randomInputs, takeGradients, tinyPeft } from './tiny'
 const inputs = randomInputs([13, 9, 17], 5)
 
 /** d loss / d t at 0 of parameter + t * direction: central differences of steps h and h / 2, extrapolated to 0. */
-async function derivative(model: PeftModel, p: Parameter, direction: Float32Array, h: number): Promise<number> {
+async function derivative(
+  model: PeftModel,
+  p: Parameter,
+  direction: Float32Array,
+  h: number,
+): Promise<number> {
   const start = await p.data.data()
   const lossAt = async (t: number): Promise<number> => {
-    p.data.write(encode(start.map((v, i) => v + t * direction[i]!), 'float32'))
+    p.data.write(
+      encode(
+        start.map((v, i) => v + t * direction[i]!),
+        'float32',
+      ),
+    )
     const { loss, logits } = await model.forward(inputs)
     logits.dispose()
     return loss!
   }
-  const central = async (step: number): Promise<number> => ((await lossAt(step)) - (await lossAt(-step))) / (2 * step)
+  const central = async (step: number): Promise<number> =>
+    ((await lossAt(step)) - (await lossAt(-step))) / (2 * step)
   const [wide, narrow] = [await central(h), await central(h / 2)]
   p.data.write(encode(start, 'float32'))
   return (4 * narrow - wide) / 3

@@ -12,7 +12,11 @@ const dropout = { seed: 42, microstep: 3 }
 
 type Gradients = Record<string, Float32Array>
 
-async function gradientsOf(model: PeftModel, options: PassOptions, of = batch): Promise<{ loss: number; gradients: Gradients }> {
+async function gradientsOf(
+  model: PeftModel,
+  options: PassOptions,
+  of = batch,
+): Promise<{ loss: number; gradients: Gradients }> {
   const { lossSum, numTargets } = await runPass(model.base_model, of, options)
   return { loss: lossSum / numTargets, gradients: await takeGradients(model.parameters()) }
 }
@@ -35,7 +39,10 @@ describe('one batch in different forms', () => {
     const left: ModelInputs = Object.fromEntries(
       (['input_ids', 'attention_mask', 'labels'] as const).map((key) => [
         key,
-        right[key].map((row, b) => [...Array.from(row).slice(lengths[b]), ...Array.from(row).slice(0, lengths[b])]),
+        right[key].map((row, b) => [
+          ...Array.from(row).slice(lengths[b]),
+          ...Array.from(row).slice(0, lengths[b]),
+        ]),
       ]),
     ) as unknown as ModelInputs
     const packed = await gradientsOf(model, {})
@@ -63,7 +70,10 @@ describe('one batch in different forms', () => {
 
   it('a batch with nothing to learn gives no loss and no gradient', async () => {
     const model = await tinyPeft()
-    const stats = await runPass(model.base_model, { ...batch, labels: new Int32Array(batch.labels.length).fill(-100) })
+    const stats = await runPass(model.base_model, {
+      ...batch,
+      labels: new Int32Array(batch.labels.length).fill(-100),
+    })
     expect(stats).toEqual({ lossSum: 0, numTargets: 0, entropySum: 0, correct: 0 })
     expect(model.parameters().filter((p) => p.grad)).toEqual([])
   })
@@ -119,7 +129,9 @@ describe('LoRA dropout', () => {
     ]) {
       expect(await run(dropping)).toEqual(await run(plain))
     }
-    expect((await gradientsOf(dropping, { dropout })).loss).not.toBe((await gradientsOf(plain, { dropout })).loss)
+    expect((await gradientsOf(dropping, { dropout })).loss).not.toBe(
+      (await gradientsOf(plain, { dropout })).loss,
+    )
   })
 })
 

@@ -29,12 +29,12 @@ export function shapesOf(sizes: ModelSizes): Record<string, number[]> {
   const shapes: Record<string, number[]> = { 'model.embed_tokens.weight': [vocab, h] }
   for (let i = 0; i < sizes.num_hidden_layers; i++) {
     const layer: Record<string, number[]> = {
-      'input_layernorm': [h],
+      input_layernorm: [h],
       'self_attn.q_proj': [h, h],
       'self_attn.k_proj': [kv, h],
       'self_attn.v_proj': [kv, h],
       'self_attn.o_proj': [h, h],
-      'post_attention_layernorm': [h],
+      post_attention_layernorm: [h],
       'mlp.gate_proj': [inner, h],
       'mlp.up_proj': [inner, h],
       'mlp.down_proj': [h, inner],
@@ -50,9 +50,18 @@ export async function writeModel(
   shapes: Record<string, number[] | null> = {},
 ): Promise<string> {
   const folder = await temporaryFolder()
-  const all = { model_type: 'llama', ...tiny, max_position_embeddings: 512, dtype: 'float32', eos_token_id: 2, ...config }
+  const all = {
+    model_type: 'llama',
+    ...tiny,
+    max_position_embeddings: 512,
+    dtype: 'float32',
+    eos_token_id: 2,
+    ...config,
+  }
   await writeFile(join(folder, 'config.json'), JSON.stringify(all))
-  const sizes = Object.fromEntries(Object.entries(tiny).map(([k, v]) => [k, typeof config[k] === 'number' ? config[k] : v]))
+  const sizes = Object.fromEntries(
+    Object.entries(tiny).map(([k, v]) => [k, typeof config[k] === 'number' ? config[k] : v]),
+  )
   const stored = { ...shapesOf(sizes as unknown as ModelSizes), ...shapes }
   const uniform = uniformStream(3)
   const entries = Object.entries(stored).flatMap(([name, shape]) => {

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { code4bit, dynamicMap } from '../../src/quantization/codes'
 
-const sha256 = (map: Float32Array): string => createHash('sha256').update(new Uint8Array(map.buffer)).digest('hex')
+const sha256 = (map: Float32Array): string =>
+  createHash('sha256').update(new Uint8Array(map.buffer)).digest('hex')
 
 function hex(values: Float32Array): string[] {
   return Array.from(new Uint32Array(values.buffer.slice(0)), (bits) => bits.toString(16).padStart(8, '0'))

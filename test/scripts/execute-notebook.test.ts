@@ -13,7 +13,10 @@ const folder = mkdtempSync(join(tmpdir(), 'qlora-notebook-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 interface Notebook {
-  cells: { outputs: { output_type: string; name?: string; text?: string[] }[] }[]
+  cells: {
+    execution_count: number | null
+    outputs: { output_type: string; name?: string; text?: string[] }[]
+  }[]
 }
 
 function execute(
@@ -51,6 +54,7 @@ describe.skipIf(!ready)(titled('the notebook runner', ready, missing), () => {
     const { status, kept } = execute(join(root, 'test/scripts/fixtures/one-plus-one.ipynb'))
     expect(status).toBe(0)
     expect(printed(kept, 0)).toBe('function true\n2\n')
+    expect(kept.cells[0]!.execution_count).toBe(1)
   })
 
   it('fails at a cell that throws, names it, and keeps the outputs up to there', () => {

@@ -11,7 +11,8 @@ function recorder(name: string, events: string[]): TrainerCallback {
   return {
     on_train_begin: (_, state) => note(`begin/${state.max_steps}`, state.global_step),
     on_step_end: (_, state) => note('step', state.global_step),
-    on_log: (_, state, __, logs) => note('loss' in logs ? 'log' : 'eval_loss' in logs ? 'log-eval' : 'log-end', state.global_step),
+    on_log: (_, state, __, logs) =>
+      note('loss' in logs ? 'log' : 'eval_loss' in logs ? 'log-eval' : 'log-end', state.global_step),
     on_evaluate: (_, state) => note('evaluate', state.global_step),
     on_save: (_, state, __, folder) => note(`save ${folder.split('/').at(-1)}`, state.global_step),
     on_train_end: (_, state, __, finished) => note(`end ${finished}`, state.global_step),
@@ -21,7 +22,14 @@ function recorder(name: string, events: string[]): TrainerCallback {
 it('are told everything in order, each event to the first and then to the next', async () => {
   const events: string[] = []
   const trainer = await tinyTrainer(
-    { max_steps: 2, logging_steps: 1, eval_strategy: 'steps', eval_steps: 2, save_strategy: 'steps', save_steps: 2 },
+    {
+      max_steps: 2,
+      logging_steps: 1,
+      eval_strategy: 'steps',
+      eval_steps: 2,
+      save_strategy: 'steps',
+      save_steps: 2,
+    },
     { eval_dataset: texts(2), callbacks: [recorder('a', events), recorder('b', events)] },
   )
   await trainer.train()
@@ -70,13 +78,18 @@ describe('when something fails', () => {
     }
     const trainer = await tinyTrainer(
       { report_to: ['csv', 'tensorboard'] },
-      { callbacks: [failing, recorder('a', events)], display: { ...silent, end: (summary) => void ends.push(summary) } },
+      {
+        callbacks: [failing, recorder('a', events)],
+        display: { ...silent, end: (summary) => void ends.push(summary) },
+      },
     )
     await expect(trainer.train()).rejects.toThrow('boom')
     expect(events.at(-1)).toBe('a end false 2')
     expect(ends).toEqual([undefined])
     const { output_dir } = trainer.args
-    const state = JSON.parse(await readFile(join(output_dir, 'trainer_state.json'), 'utf8')) as { log_history: unknown[] }
+    const state = JSON.parse(await readFile(join(output_dir, 'trainer_state.json'), 'utf8')) as {
+      log_history: unknown[]
+    }
     expect(state.log_history).toEqual(trainer.state.log_history)
     expect(existsSync(join(output_dir, 'log.csv'))).toBe(true)
     expect(trainer.model.parameters().filter((p) => p.grad)).toEqual([])
@@ -84,7 +97,10 @@ describe('when something fails', () => {
 
   it('a failure at the end alone is thrown, after everybody heard it', async () => {
     const events: string[] = []
-    const trainer = await tinyTrainer({ max_steps: 1 }, { callbacks: [{ on_train_end: boom }, recorder('a', events)] })
+    const trainer = await tinyTrainer(
+      { max_steps: 1 },
+      { callbacks: [{ on_train_end: boom }, recorder('a', events)] },
+    )
     await expect(trainer.train()).rejects.toThrow('boom')
     expect(events.at(-1)).toBe('a end true 1')
   })

@@ -37,10 +37,16 @@ it('a checkpoint holds adapter, tokenizer and the state of its step', async () =
     ...['README.md', 'adapter_config.json', 'adapter_model.safetensors', 'chat_template.jinja'],
     ...['tokenizer.json', 'tokenizer_config.json', 'trainer_state.json'],
   ])
-  const state = JSON.parse(await readFile(join(folder, 'trainer_state.json'), 'utf8')) as Record<string, unknown>
+  const state = JSON.parse(await readFile(join(folder, 'trainer_state.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >
   expect(state).toMatchObject({ global_step: 2, max_steps: 4, epoch: 0.5, train_batch_size: 2 })
   expect(state['log_history']).toEqual(trainer.state.log_history.slice(0, 2))
-  const last = await PeftModel.from_pretrained(await tinyModel(), join(trainer.args.output_dir, 'checkpoint-4'))
+  const last = await PeftModel.from_pretrained(
+    await tinyModel(),
+    join(trainer.args.output_dir, 'checkpoint-4'),
+  )
   const earlier = await PeftModel.from_pretrained(await tinyModel(), folder)
   for (const [i, p] of trainer.model.parameters().entries()) {
     const values = await p.data.data()
@@ -50,7 +56,12 @@ it('a checkpoint holds adapter, tokenizer and the state of its step', async () =
 })
 
 it("save_total_limit never removes the run's own, whatever an earlier run left", async () => {
-  const trainer = await tinyTrainer({ max_steps: 2, save_strategy: 'steps', save_steps: 0, save_total_limit: 2 })
+  const trainer = await tinyTrainer({
+    max_steps: 2,
+    save_strategy: 'steps',
+    save_steps: 0,
+    save_total_limit: 2,
+  })
   const { output_dir } = trainer.args
   for (const step of [100, 200]) await mkdir(join(output_dir, `checkpoint-${step}`), { recursive: true })
   await trainer.train()
@@ -67,7 +78,10 @@ it('save_model writes adapter and tokenizer to output_dir or the folder given', 
 })
 
 it('a full disk fails the run with the file that was not written, and nothing half-written stays', async () => {
-  const trainer = await tinyTrainer({ max_steps: 2, save_strategy: 'steps', save_steps: 1 }, { train_dataset: texts(4) })
+  const trainer = await tinyTrainer(
+    { max_steps: 2, save_strategy: 'steps', save_steps: 1 },
+    { train_dataset: texts(4) },
+  )
   await limitDisk(3000)
   const folder = join(trainer.args.output_dir, 'checkpoint-1')
   await expect(trainer.train()).rejects.toThrow(

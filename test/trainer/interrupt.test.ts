@@ -1,3 +1,4 @@
+import { runInThisContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { listenForInterrupt } from '../../src/trainer/interrupt'
 import { tinyTrainer } from './tiny'
@@ -30,4 +31,23 @@ it('a second SIGINT is left to others, and the given signal counts too', () => {
   expect(other.signal.aborted).toBe(true)
   other.release()
   expect(process.listenerCount('SIGINT')).toBe(before)
+})
+
+it('a real SIGINT reaches a run that was started inside a vm with breakOnSigint, as tslab starts cells', async () => {
+  const trainer = await tinyTrainer(
+    { max_steps: 50 },
+    {
+      callbacks: [
+        { on_step_end: (_, state) => void (state.global_step === 2 && process.kill(process.pid, 'SIGINT')) },
+      ],
+    },
+  )
+  Object.assign(globalThis, { startCell: () => trainer.train() })
+  const output = await (runInThisContext('startCell()', { breakOnSigint: true }) as ReturnType<
+    typeof trainer.train
+  >)
+  Reflect.deleteProperty(globalThis, 'startCell')
+  expect(output.stopped).toBe(true)
+  expect(output.global_step).toBeLessThan(50)
+  trainer.dispose()
 })

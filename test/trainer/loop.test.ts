@@ -15,20 +15,37 @@ describe('log', () => {
     const rows = trainer.state.log_history
     expect(rows.map((row) => row['step'])).toEqual([1, 2, 3, 3])
     for (const row of rows.slice(0, 3)) {
-      expect(Object.keys(row).sort()).toEqual(
-        ['entropy', 'epoch', 'grad_norm', 'learning_rate', 'loss', 'mean_token_accuracy', 'num_tokens', 'step', 'tokens_per_second'],
-      )
+      expect(Object.keys(row).sort()).toEqual([
+        'entropy',
+        'epoch',
+        'grad_norm',
+        'learning_rate',
+        'loss',
+        'mean_token_accuracy',
+        'num_tokens',
+        'step',
+        'tokens_per_second',
+      ])
       expect(Object.values(row).every(Number.isFinite)).toBe(true)
       expect(row['loss']).toBeGreaterThan(4)
       expect(row['entropy']).toBeGreaterThan(0)
       expect(row['entropy']).toBeLessThan(Math.log(512))
       expect(row['grad_norm']).toBeGreaterThan(0)
     }
-    expect(rows.map((row) => row['learning_rate']).slice(0, 3)).toEqual([1e-3, 1e-3 * (2 / 3), 1e-3 * (1 / 3)])
+    expect(rows.map((row) => row['learning_rate']).slice(0, 3)).toEqual([
+      1e-3,
+      1e-3 * (2 / 3),
+      1e-3 * (1 / 3),
+    ])
     expect(rows.map((row) => row['epoch'])).toEqual([0.25, 0.5, 0.75, 0.75])
-    expect(Object.keys(rows[3]!).sort()).toEqual(
-      ['epoch', 'step', 'train_loss', 'train_runtime', 'train_samples_per_second', 'train_steps_per_second'],
-    )
+    expect(Object.keys(rows[3]!).sort()).toEqual([
+      'epoch',
+      'step',
+      'train_loss',
+      'train_runtime',
+      'train_samples_per_second',
+      'train_steps_per_second',
+    ])
     const loss = mean(steps(trainer).map((row) => row['loss']!))
     expect(output).toMatchObject({ global_step: 3, stopped: false })
     expect(Math.abs(output.training_loss - loss)).toBeLessThanOrEqual(1e-12)
@@ -67,7 +84,8 @@ describe('log', () => {
 
   it('a loss that is not finite is filtered from the mean, or shown', async () => {
     const poison: TrainerCallback = {
-      on_step_end: (args, { global_step }) => void (args.learning_rate = global_step === 1 ? NaN : args.learning_rate),
+      on_step_end: (args, { global_step }) =>
+        void (args.learning_rate = global_step === 1 ? NaN : args.learning_rate),
     }
     for (const logging_nan_inf_filter of [true, false]) {
       const trainer = await tinyTrainer({ logging_steps: 4, logging_nan_inf_filter }, { callbacks: [poison] })
@@ -90,7 +108,11 @@ describe('number of steps, as transformers counts them', () => {
     const trainer = await tinyTrainer({ max_steps: -1, ...args }, { train_dataset: texts(10) })
     const output = await trainer.train()
     expect(output.global_step).toBe(expected)
-    expect(trainer.state).toMatchObject({ max_steps: expected, num_train_epochs: epochs, global_step: expected })
+    expect(trainer.state).toMatchObject({
+      max_steps: expected,
+      num_train_epochs: epochs,
+      global_step: expected,
+    })
     const seen = steps(trainer).map((row) => row['epoch']!)
     expect(seen.length).toBe(positions.length)
     seen.forEach((epoch, i) => expect(Math.abs(epoch - positions[i]!)).toBeLessThanOrEqual(1e-12))

@@ -7,11 +7,21 @@ import { texts, tinyTrainer } from './tiny'
 import { readEvents } from './logs/read-events'
 
 it('csv: a line a row of the log', async () => {
-  const trainer = await tinyTrainer({ report_to: 'csv', max_steps: 2, eval_strategy: 'epoch' }, { eval_dataset: texts(2) })
+  const trainer = await tinyTrainer(
+    { report_to: 'csv', max_steps: 2, eval_strategy: 'epoch' },
+    { eval_dataset: texts(2) },
+  )
   await trainer.train()
   const lines = (await readFile(join(trainer.args.output_dir, 'log.csv'), 'utf8')).trimEnd().split('\n')
   const columns = lines[0]!.split(',')
-  expect(columns.slice(0, 6)).toEqual(['step', 'epoch', 'loss', 'grad_norm', 'learning_rate', 'tokens_per_second'])
+  expect(columns.slice(0, 6)).toEqual([
+    'step',
+    'epoch',
+    'loss',
+    'grad_norm',
+    'learning_rate',
+    'tokens_per_second',
+  ])
   expect(columns).toEqual(expect.arrayContaining(['eval_loss', 'train_loss']))
   const rows = lines.slice(1).map((line) => line.split(','))
   expect(rows.length).toBe(trainer.state.log_history.length)
@@ -23,7 +33,12 @@ it('csv: a line a row of the log', async () => {
 
 it('tensorboard: an event file with the arguments, the config and every figure', async () => {
   const logging_dir = await temporaryFolder()
-  const trainer = await tinyTrainer({ report_to: ['tensorboard'], logging_dir, max_steps: 2, run_name: 'my run' })
+  const trainer = await tinyTrainer({
+    report_to: ['tensorboard'],
+    logging_dir,
+    max_steps: 2,
+    run_name: 'my run',
+  })
   await trainer.train()
   const files = await readdir(logging_dir)
   expect(files.length).toBe(1)
@@ -42,7 +57,9 @@ it('trainer_state.json is written in any case, event files and csv only when ask
   const trainer = await tinyTrainer({ max_steps: 1 })
   await trainer.train()
   expect(await readdir(trainer.args.output_dir)).toEqual(['trainer_state.json'])
-  const state = JSON.parse(await readFile(join(trainer.args.output_dir, 'trainer_state.json'), 'utf8')) as object
+  const state = JSON.parse(
+    await readFile(join(trainer.args.output_dir, 'trainer_state.json'), 'utf8'),
+  ) as object
   expect(state).toEqual(trainer.state)
 })
 
@@ -67,16 +84,19 @@ it.each([
   ['disable_tqdm false', false, true, true],
   ['disable_tqdm true', true, true, false],
   ['disable_tqdm null after logging.disable_progress_bar()', null, false, false],
-])('%s: rows are printed as lines either way, with or without a bar', async (_, disable_tqdm, enabled, bar) => {
-  const written = { out: '', err: '' }
-  const catching = (stream: NodeJS.WriteStream, key: 'out' | 'err'): { mockRestore(): void } =>
-    vi.spyOn(stream, 'write').mockImplementation((text) => ((written[key] += String(text)), true))
-  if (!enabled) logging.disable_progress_bar()
-  onTestFinished(() => logging.enable_progress_bar())
-  const trainer = await tinyTrainer({ max_steps: 2, disable_tqdm }, { display: undefined as never })
-  const spies = [catching(process.stdout, 'out'), catching(process.stderr, 'err')]
-  await trainer.train().finally(() => spies.forEach((spy) => spy.mockRestore()))
-  expect(written.out.split('\n').filter((line) => line.startsWith("{'loss': ")).length).toBe(2)
-  expect(written.out).toContain("'train_loss': ")
-  expect(written.err.includes('Training: 100%')).toBe(bar)
-})
+])(
+  '%s: rows are printed as lines either way, with or without a bar',
+  async (_, disable_tqdm, enabled, bar) => {
+    const written = { out: '', err: '' }
+    const catching = (stream: NodeJS.WriteStream, key: 'out' | 'err'): { mockRestore(): void } =>
+      vi.spyOn(stream, 'write').mockImplementation((text) => ((written[key] += String(text)), true))
+    if (!enabled) logging.disable_progress_bar()
+    onTestFinished(() => logging.enable_progress_bar())
+    const trainer = await tinyTrainer({ max_steps: 2, disable_tqdm }, { display: undefined as never })
+    const spies = [catching(process.stdout, 'out'), catching(process.stderr, 'err')]
+    await trainer.train().finally(() => spies.forEach((spy) => spy.mockRestore()))
+    expect(written.out.split('\n').filter((line) => line.startsWith("{'loss': ")).length).toBe(2)
+    expect(written.out).toContain("'train_loss': ")
+    expect(written.err.includes('Training: 100%')).toBe(bar)
+  },
+)

@@ -16,16 +16,36 @@ async function made(changes: Record<string, unknown>): Promise<SFTTrainer> {
   const { model, ...options } = await trainerOptions()
   const all = { model: await tinyPeft(), ...options, peft_config: undefined, ...changes }
   model.dispose()
-  return new SFTTrainer(Object.fromEntries(Object.entries(all).filter(([, v]) => v !== undefined)) as unknown as SFTTrainerOptions)
+  return new SFTTrainer(
+    Object.fromEntries(
+      Object.entries(all).filter(([, v]) => v !== undefined),
+    ) as unknown as SFTTrainerOptions,
+  )
 }
 
 describe('options', () => {
   it.each([
-    ['an unknown name', { datset_text_field: 'text' }, "[SFTTrainer] unknown option 'datset_text_field'. Did you mean 'dataset_text_field'?"],
+    [
+      'an unknown name',
+      { datset_text_field: 'text' },
+      "[SFTTrainer] unknown option 'datset_text_field'. Did you mean 'dataset_text_field'?",
+    ],
     ['no data set', { train_dataset: undefined }, '[SFTTrainer] train_dataset is missing'],
-    ['no tokenizer', { processing_class: undefined }, '[SFTTrainer] processing_class (or tokenizer) is missing'],
-    ['not a model', { model: 'some/model' }, '[SFTTrainer] model: expected a model from AutoModelForCausalLM.from_pretrained'],
-    ['two adapters', { peft_config: new LoraConfig() }, 'the model has an adapter already; give a model or peft_config, not both'],
+    [
+      'no tokenizer',
+      { processing_class: undefined },
+      '[SFTTrainer] processing_class (or tokenizer) is missing',
+    ],
+    [
+      'not a model',
+      { model: 'some/model' },
+      '[SFTTrainer] model: expected a model from AutoModelForCausalLM.from_pretrained',
+    ],
+    [
+      'two adapters',
+      { peft_config: new LoraConfig() },
+      'the model has an adapter already; give a model or peft_config, not both',
+    ],
     ['a wrong value', { max_seq_length: 0 }, '[SFTConfig] max_length: got 0, needs'],
   ])('%s is refused', async (_, changes, message) => {
     await expect(made(changes)).rejects.toThrow(message)
@@ -33,7 +53,9 @@ describe('options', () => {
 
   it('a model without an adapter needs a peft_config', async () => {
     const model = (await tinyPeft()).unload()
-    await expect(made({ model })).rejects.toThrow('[SFTTrainer] peft_config is missing: only adapters are trained')
+    await expect(made({ model })).rejects.toThrow(
+      '[SFTTrainer] peft_config is missing: only adapters are trained',
+    )
   })
 
   it('the tokenizer goes by two names, one at a time', async () => {
@@ -60,11 +82,21 @@ describe('options', () => {
 
   it('a TrainingArguments keeps its values; SFTConfig has its own defaults', async () => {
     const plain = await made({ args: new TrainingArguments({ output_dir: 'out', logging_steps: 3 }) })
-    expect(plain.args).toMatchObject({ bf16: false, gradient_checkpointing: false, learning_rate: 5e-5, logging_steps: 3 })
+    expect(plain.args).toMatchObject({
+      bf16: false,
+      gradient_checkpointing: false,
+      learning_rate: 5e-5,
+      logging_steps: 3,
+    })
     expect(plain.args).toMatchObject({ max_length: 1024, dataset_text_field: 'text' })
     expect(plain.model.base_model.is_gradient_checkpointing).toBe(false)
     const sft = await made({ args: undefined })
-    expect(sft.args).toMatchObject({ bf16: true, gradient_checkpointing: true, learning_rate: 2e-5, output_dir: 'trainer_output' })
+    expect(sft.args).toMatchObject({
+      bf16: true,
+      gradient_checkpointing: true,
+      learning_rate: 2e-5,
+      output_dir: 'trainer_output',
+    })
     expect(sft.model.base_model.is_gradient_checkpointing).toBe(true)
   })
 
@@ -88,14 +120,19 @@ describe('data', () => {
   })
 
   it('a data set without the text column names those it has', async () => {
-    const trainer = await tinyTrainer({}, { train_dataset: Dataset.from_list([{ question: 'a', answer: 'b' }]) })
+    const trainer = await tinyTrainer(
+      {},
+      { train_dataset: Dataset.from_list([{ question: 'a', answer: 'b' }]) },
+    )
     await expect(trainer.train()).rejects.toThrow("no column 'text' (dataset_text_field)")
     await expect(trainer.train()).rejects.toThrow('Its columns: question, answer')
   })
 
   it('too few rows for a batch with dataloader_drop_last', async () => {
     const trainer = await tinyTrainer({ dataloader_drop_last: true, per_device_train_batch_size: 16 })
-    await expect(trainer.train()).rejects.toThrow('[SFTTrainer] 8 rows make no batch of 16 with dataloader_drop_last')
+    await expect(trainer.train()).rejects.toThrow(
+      '[SFTTrainer] 8 rows make no batch of 16 with dataloader_drop_last',
+    )
   })
 
   it('dataset_text_field and formatting_func say what is learned', async () => {
@@ -112,7 +149,12 @@ describe('data', () => {
 
   it('packing fills rows, max_length cuts them', async () => {
     const train = async (args: object): Promise<{ tokens: number; rows: number }> => {
-      const trainer = await tinyTrainer({ max_steps: -1, num_train_epochs: 1, per_device_train_batch_size: 1, ...args })
+      const trainer = await tinyTrainer({
+        max_steps: -1,
+        num_train_epochs: 1,
+        per_device_train_batch_size: 1,
+        ...args,
+      })
       const { global_step } = await trainer.train()
       return { tokens: trainer.state.num_input_tokens_seen, rows: global_step }
     }
@@ -145,8 +187,12 @@ describe('evaluate', () => {
 
   it('takes another data set, and needs one', async () => {
     const trainer = await tinyTrainer()
-    await expect(trainer.evaluate()).rejects.toThrow('[SFTTrainer] evaluate: give a data set, or eval_dataset to the constructor')
-    await expect(trainer.evaluate(Dataset.from_list([]))).rejects.toThrow('[SFT] the evaluation data set is empty')
+    await expect(trainer.evaluate()).rejects.toThrow(
+      '[SFTTrainer] evaluate: give a data set, or eval_dataset to the constructor',
+    )
+    await expect(trainer.evaluate(Dataset.from_list([]))).rejects.toThrow(
+      '[SFT] the evaluation data set is empty',
+    )
     expect((await trainer.evaluate(texts(2)))['eval_loss']).toBeGreaterThan(4)
   })
 

@@ -15,7 +15,11 @@ export const silent: TrainingDisplay = { start: () => {}, step: () => {}, log: (
 /** Rows of different lengths: 'hello world' once, twice, ... */
 export function texts(rows: number): Dataset {
   return Dataset.from_list(
-    Array.from({ length: rows }, (_, i) => ({ text: Array<string>(1 + (i % 5)).fill(`hello world ${i}`).join(' ') })),
+    Array.from({ length: rows }, (_, i) => ({
+      text: Array<string>(1 + (i % 5))
+        .fill(`hello world ${i}`)
+        .join(' '),
+    })),
   )
 }
 

@@ -9,7 +9,12 @@ import { texts, tinyTrainer, trainerOptions } from './tiny'
 
 describe('the JavaScript thread', () => {
   it('stays free while a step of a larger model runs', async () => {
-    const folder = await writeModel({ hidden_size: 256, intermediate_size: 704, num_hidden_layers: 6, vocab_size: 1024 })
+    const folder = await writeModel({
+      hidden_size: 256,
+      intermediate_size: 704,
+      num_hidden_layers: 6,
+      vocab_size: 1024,
+    })
     const quantization_config = new BitsAndBytesConfig({ load_in_4bit: true, bnb_4bit_quant_type: 'nf4' })
     const model = await AutoModelForCausalLM.from_pretrained(folder, { quantization_config })
     const trainer = await tinyTrainer({ per_device_train_batch_size: 8, max_steps: 2 }, { model })
@@ -29,7 +34,9 @@ describe('an abort signal', () => {
     const controller = new AbortController()
     const trainer = await tinyTrainer(
       { max_steps: 1000, save_strategy: 'steps', save_steps: 0 },
-      { callbacks: [{ on_step_end: (_, { global_step }) => void (global_step === 3 && controller.abort()) }] },
+      {
+        callbacks: [{ on_step_end: (_, { global_step }) => void (global_step === 3 && controller.abort()) }],
+      },
     )
     const start = await Promise.all(trainer.model.parameters().map((p) => p.data.data()))
     const output = await trainer.train({ signal: controller.signal })
@@ -64,10 +71,20 @@ describe('memory', () => {
     ['checkpointing and bf16', { gradient_checkpointing: true, bf16: true }],
   ])('everything is given back after training, evaluating, generating and dispose: %s', async (_, args) => {
     const before = await liveBytes()
-    const quantization_config = new BitsAndBytesConfig({ load_in_4bit: true, bnb_4bit_use_double_quant: true })
+    const quantization_config = new BitsAndBytesConfig({
+      load_in_4bit: true,
+      bnb_4bit_use_double_quant: true,
+    })
     const model = await AutoModelForCausalLM.from_pretrained(golden('tiny-llama'), { quantization_config })
     const options = await trainerOptions(
-      { gradient_accumulation_steps: 2, eval_strategy: 'steps', eval_steps: 2, save_strategy: 'steps', save_steps: 2, ...args },
+      {
+        gradient_accumulation_steps: 2,
+        eval_strategy: 'steps',
+        eval_steps: 2,
+        save_strategy: 'steps',
+        save_steps: 2,
+        ...args,
+      },
       { model, eval_dataset: texts(2) },
     )
     const trainer = new SFTTrainer(options)
@@ -79,7 +96,10 @@ describe('memory', () => {
     expect(trained - loaded).toBe(moments)
     await trainer.evaluate()
     await trainer.model.generate({ input_ids: [[5, 6, 7], [8]] }, { max_new_tokens: 6 })
-    const { logits, hidden_states } = await trainer.model.forward({ ...randomInputs([5, 3]), output_hidden_states: true })
+    const { logits, hidden_states } = await trainer.model.forward({
+      ...randomInputs([5, 3]),
+      output_hidden_states: true,
+    })
     for (const t of [logits, ...hidden_states!]) t.dispose()
     expect(await liveBytes()).toBe(trained)
     await trainer.train()
@@ -89,7 +109,10 @@ describe('memory', () => {
   })
 
   it('a failed step gives its memory back', async () => {
-    const trainer = await tinyTrainer({}, { callbacks: [{ on_step_end: () => Promise.reject(new Error('boom')) }] })
+    const trainer = await tinyTrainer(
+      {},
+      { callbacks: [{ on_step_end: () => Promise.reject(new Error('boom')) }] },
+    )
     const before = await liveBytes()
     await expect(trainer.train()).rejects.toThrow('boom')
     const moments = trainer.model.parameters().reduce((n, p) => n + 2 * 4 * p.numel, 0)

@@ -4,8 +4,9 @@
 namespace qlora {
 
 /**
- * The door: each operation's arguments are checked here, on the caller's thread, before it is submitted to any
- * backend. A failed check throws Error "[op] what: expected ..., got ..."; implementations then trust them.
+ * The door: each operation's arguments are checked here, on the caller's thread, before it is submitted to
+ * any backend. A failed check throws Error "[op] what: expected ..., got ..."; implementations then trust
+ * them.
  */
 class Checks final : public Ops {
  public:

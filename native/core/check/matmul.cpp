@@ -16,14 +16,15 @@ void require_matrix(const char* op, const char* what, const Tensor& t) {
 
 /** out is written while the operands are read. */
 void require_apart(const char* op, const char* what, const Tensor& t, const Tensor& out) {
-  if (t.storage == out.storage && t.byte_offset < out.byte_offset + out.bytes() && out.byte_offset < t.byte_offset + t.bytes())
+  if (t.storage == out.storage && t.byte_offset < out.byte_offset + out.bytes() &&
+      out.byte_offset < t.byte_offset + t.bytes())
     fail("[", op, "] out: expected memory apart from ", what);
 }
 
 }  // namespace
 
-void Checks::matmul(const Tensor& a, const Tensor& b, const Tensor& out, bool transpose_a, bool transpose_b, double alpha,
-                    double beta, const std::string& operand_dtype) {
+void Checks::matmul(const Tensor& a, const Tensor& b, const Tensor& out, bool transpose_a, bool transpose_b,
+                    double alpha, double beta, const std::string& operand_dtype) {
   require_matrix("matmul", "a", a);
   require_matrix("matmul", "b", b);
   require_matrix("matmul", "out", out);
@@ -31,16 +32,18 @@ void Checks::matmul(const Tensor& a, const Tensor& b, const Tensor& out, bool tr
   const int64_t n = b.shape[transpose_b ? 0 : 1];
   if (b.shape[transpose_b ? 1 : 0] != k)
     fail("[matmul] a ", to_string(a.shape), transpose_a ? " transposed" : "", " and b ", to_string(b.shape),
-         transpose_b ? " transposed" : "", " do not fit: ", k, " columns against ", b.shape[transpose_b ? 1 : 0], " rows");
+         transpose_b ? " transposed" : "", " do not fit: ", k, " columns against ",
+         b.shape[transpose_b ? 1 : 0], " rows");
   require_shape("matmul", "out", out, {m, n});
   require_dtype_name("matmul", "operand_dtype", operand_dtype);
   require_apart("matmul", "a", a, out);
   require_apart("matmul", "b", b, out);
 }
 
-void Checks::matmul_4bit(const Tensor& x, const Tensor& codes, const Tensor& absmax, const Tensor& out, int64_t out_features,
-                         int64_t in_features, const std::string& quant_type, int64_t blocksize, bool transpose,
-                         double alpha, double beta, const std::string& weight_dtype, const std::string& operand_dtype) {
+void Checks::matmul_4bit(const Tensor& x, const Tensor& codes, const Tensor& absmax, const Tensor& out,
+                         int64_t out_features, int64_t in_features, const std::string& quant_type,
+                         int64_t blocksize, bool transpose, double alpha, double beta,
+                         const std::string& weight_dtype, const std::string& operand_dtype) {
   require_matrix("matmul_4bit", "x", x);
   require_matrix("matmul_4bit", "out", out);
   if (out_features < 0 || in_features < 0)

@@ -14,15 +14,18 @@ inline void require_dtype(const char* op, const char* what, const Tensor& t, DTy
 }
 
 inline void require_shape(const char* op, const char* what, const Tensor& t, const Shape& shape) {
-  if (t.shape != shape) fail("[", op, "] ", what, ": expected shape ", to_string(shape), ", got ", to_string(t.shape));
+  if (t.shape != shape)
+    fail("[", op, "] ", what, ": expected shape ", to_string(shape), ", got ", to_string(t.shape));
 }
 
 inline void require_numel(const char* op, const char* what, const Tensor& t, int64_t n) {
-  if (t.numel() != n) fail("[", op, "] ", what, ": expected ", n, " elements, got shape ", to_string(t.shape));
+  if (t.numel() != n)
+    fail("[", op, "] ", what, ": expected ", n, " elements, got shape ", to_string(t.shape));
 }
 
 inline void require_rank(const char* op, const char* what, const Tensor& t, size_t rank) {
-  if (t.shape.size() != rank) fail("[", op, "] ", what, ": expected ", rank, " axes, got shape ", to_string(t.shape));
+  if (t.shape.size() != rank)
+    fail("[", op, "] ", what, ": expected ", rank, " axes, got shape ", to_string(t.shape));
 }
 
 inline void require_one_of(const char* op, const char* what, const std::string& value,

@@ -86,7 +86,9 @@ def write_parquet(folder):
     )
     for compression in ("snappy", "zstd", "gzip"):
         # Two row groups, to be joined again.
-        pyarrow.parquet.write_table(table, folder / f"types.{compression}.parquet", compression=compression, row_group_size=2)
+        pyarrow.parquet.write_table(
+            table, folder / f"types.{compression}.parquet", compression=compression, row_group_size=2
+        )
 
 
 def main():
@@ -95,7 +97,11 @@ def main():
     parser.add_argument("--smollm2", required=True)
     args = parser.parse_args()
     here = Path(__file__).parent
-    golden = {"conversation": CHAT, "stories260k": tokenizer_golden(args.stories260k), "smollm2": tokenizer_golden(args.smollm2)}
+    golden = {
+        "conversation": CHAT,
+        "stories260k": tokenizer_golden(args.stories260k),
+        "smollm2": tokenizer_golden(args.smollm2),
+    }
     for name, value in (("tokenizers.json", golden), ("packing.json", packing_golden())):
         (here / name).write_text(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")
     write_parquet(here)

@@ -2,6 +2,7 @@
 
 pip install gguf==0.19.0 numpy && python gguf-blocks.py
 """
+
 import json
 import pathlib
 
