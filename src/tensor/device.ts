@@ -62,6 +62,7 @@ export class Device {
     return addon().memory_stats(this.handle)
   }
 
+  /** Enqueued like an operation: it counts from what has run by then. */
   resetPeakMemory(): void {
     addon().reset_peak_memory(this.handle)
   }

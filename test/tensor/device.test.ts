@@ -30,6 +30,7 @@ it('peak memory is counted from the last reset', async () => {
   const { allocated, peak } = device.memoryStats()
   expect(peak).toBeGreaterThanOrEqual(allocated + (1 << 20))
   device.resetPeakMemory()
+  await device.synchronize()
   expect(device.memoryStats().peak).toBe(device.memoryStats().allocated)
   device.emptyCache()
   await device.synchronize()
