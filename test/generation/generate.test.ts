@@ -82,7 +82,7 @@ describe('rows', () => {
     const model = await tinyModel()
     const before = await liveBytes()
     await expect(model.generate({ input_ids })).rejects.toThrow(message)
-    expect(await liveBytes()).toBe(before)
+    expect(await liveBytes()).toBeLessThanOrEqual(before)
   })
 })
 
@@ -144,7 +144,7 @@ describe('an abort signal', () => {
     await expect(
       model.generate({ input_ids: [prompt] }, { ...options, max_new_tokens: 5000, signal }),
     ).rejects.toThrow('aborted')
-    expect(await liveBytes()).toBe(before)
+    expect(await liveBytes()).toBeLessThanOrEqual(before)
   })
 })
 

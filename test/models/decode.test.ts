@@ -43,5 +43,5 @@ it('refuses more tokens than fit, and gives its memory back', async () => {
   )
   expect(cache.length).toBe(3)
   cache.dispose()
-  expect(await liveBytes()).toBe(before)
+  expect(await liveBytes()).toBeLessThanOrEqual(before)
 })

@@ -130,7 +130,7 @@ describe('taking it off', () => {
       expect(model.unload()).toBe(base)
       expect(await logitsOf(base)).toEqual(bare)
       expect(base.parameters()).toEqual([])
-      expect(await liveBytes()).toBe(before)
+      expect(await liveBytes()).toBeLessThanOrEqual(before)
       const again = get_peft_model(base, config)
       expect(await logitsOf(again)).not.toEqual(bare)
     },
@@ -168,7 +168,7 @@ describe('merging', () => {
     merged.forEach((v, i) => expect(Math.abs(v - adapted[i]!)).toBeLessThanOrEqual(2e-4))
     expect(base.parameters()).toEqual([])
     base.dispose()
-    expect(await liveBytes()).toBe(before)
+    expect(await liveBytes()).toBeLessThanOrEqual(before)
   })
 
   it('a quantized base is refused, and nothing is merged', async () => {
@@ -269,7 +269,7 @@ describe('refused, the model stays as it was', () => {
     expect(() => get_peft_model(base, config)).toThrow(message)
     expect(await logitsOf(base)).toEqual(bare)
     expect(base.parameters()).toEqual([])
-    expect(await liveBytes()).toBe(before)
+    expect(await liveBytes()).toBeLessThanOrEqual(before)
   })
 
   it('a second adapter', async () => {

@@ -136,7 +136,7 @@ describe('adapters that do not fit', () => {
     const before = await liveBytes()
     await expect(PeftModel.from_pretrained(base, folder)).rejects.toThrow(message)
     expect(base.parameters()).toEqual([])
-    expect(await liveBytes()).toBe(before)
+    expect(await liveBytes()).toBeLessThanOrEqual(before)
   }
 
   it.each([

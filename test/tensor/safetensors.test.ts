@@ -52,7 +52,7 @@ it('a file that is missing or cut short is named, and no memory is kept', async 
   await expect(load_safetensors(path)).rejects.toThrow(path)
   await writeFile(path, 'not a safetensors file at all')
   await expect(load_safetensors(path)).rejects.toThrow('the file is truncated or no safetensors file')
-  expect(await liveBytes()).toBe(before)
+  expect(await liveBytes()).toBeLessThanOrEqual(before)
 })
 
 it('a dtype without a tensor type is named with those there are', async () => {

@@ -101,11 +101,11 @@ describe('memory', () => {
       output_hidden_states: true,
     })
     for (const t of [logits, ...hidden_states!]) t.dispose()
-    expect(await liveBytes()).toBe(trained)
+    expect(await liveBytes()).toBeLessThanOrEqual(trained)
     await trainer.train()
-    expect(await liveBytes()).toBe(trained)
+    expect(await liveBytes()).toBeLessThanOrEqual(trained)
     trainer.dispose()
-    expect(await liveBytes()).toBe(before)
+    expect(await liveBytes()).toBeLessThanOrEqual(before)
   })
 
   it('a failed step gives its memory back', async () => {
