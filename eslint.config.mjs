@@ -13,7 +13,18 @@ const nodeGlobals = [
 ]
 
 export default tseslint.config(
-  { ignores: ['build/', 'dist/', 'results/', 'notebooks/', '.venv/', '.cache/', 'test/**/fixtures/'] },
+  {
+    ignores: [
+      'build/',
+      'dist/',
+      'dist-kernel/',
+      'results/',
+      'notebooks/',
+      '.venv/',
+      '.cache/',
+      'test/**/fixtures/',
+    ],
+  },
   js.configs.recommended,
   {
     files: ['**/*.mjs'],

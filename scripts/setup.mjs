@@ -5,15 +5,15 @@
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { addon } from './setup/addon.mjs'
-import { notebookKernel } from './setup/kernel.mjs'
-import { library } from './setup/library.mjs'
+import { notebookKernel, registerOwnKernel } from './setup/kernel.mjs'
+import { library, ownKernel } from './setup/library.mjs'
 import { nodeModules } from './setup/node-modules.mjs'
 import { pythonEnvironment } from './setup/python.mjs'
 import { SetupError } from './setup/step.mjs'
 import { missingTools } from './setup/tools.mjs'
 
-const build = [nodeModules, addon, library]
-const everything = [...build, pythonEnvironment, notebookKernel]
+const build = [nodeModules, addon, library, ownKernel]
+const everything = [...build, pythonEnvironment, notebookKernel, registerOwnKernel]
 
 function checkTools() {
   const faults = missingTools()

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { root } from './step.mjs'
+import { root, run } from './step.mjs'
 
 const kernelFile = join(root, '.venv/share/jupyter/kernels/tslab/kernel.json')
 
@@ -59,4 +59,17 @@ export const notebookKernel = {
   title: 'TypeScript kernel (tslab)',
   isCurrent: () => isRegistered() && isLinked(),
   make: register,
+}
+
+const ownKernelFile = join(root, '.venv/share/jupyter/kernels/qlora/kernel.json')
+
+/** Our own kernel, beside tslab: its installer writes the specification. */
+export const registerOwnKernel = {
+  title: 'TypeScript kernel (qlora)',
+  isCurrent: () => {
+    const spec = existsSync(ownKernelFile) ? readFileSync(ownKernelFile, 'utf8') : ''
+    return [process.execPath, join(root, 'dist-kernel/main.js')].every((path) => spec.includes(path))
+  },
+  make: () =>
+    run('kernel', process.execPath, ['dist-kernel/install/cli.js', 'kernel', 'install', '--prefix', '.venv']),
 }

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto'
+import { createRequire } from 'node:module'
+import type { Bundle } from './messages'
+
+/** Sends one display; `update` replaces what the id shows. */
+export type Show = (data: Bundle, id: string | undefined, update: boolean) => void
+export type Clear = (wait: boolean) => void
+
+/** Symbol.for names that the library looks for. */
+export const hookName = 'qlora.display'
+export const signalName = 'qlora.interrupt'
+
+type Content = string | Uint8Array
+
+const names = {
+  javascript: 'text/javascript',
+  html: 'text/html',
+  markdown: 'text/markdown',
+  latex: 'text/latex',
+  svg: 'image/svg+xml',
+  png: 'image/png',
+  jpeg: 'image/jpeg',
+  gif: 'image/gif',
+  pdf: 'application/pdf',
+  text: 'text/plain',
+} as const
+
+type TslabDisplay = { [name in keyof typeof names]: (content: Content) => void } & {
+  raw(mime: string, content: Content): void
+}
+
+/** `globalThis[Symbol.for('qlora.display')]`: whole MIME bundles, and updates of them. */
+export interface DisplayHook {
+  display(bundle: Record<string, Content>): string
+  update(id: string, bundle: Record<string, Content>): void
+  clear(wait?: boolean): void
+}
+
+export function displayHook(show: Show, clear: Clear): DisplayHook {
+  return {
+    display(bundle) {
+      const id = newId()
+      show(encode(bundle), id, false)
+      return id
+    },
+    update: (id, bundle) => show(encode(bundle), id, true),
+    clear: (wait = false) => clear(wait),
+  }
+}
+
+/** What `require('tslab')` gives in a cell: tslab's public API over this kernel. */
+export function tslabApi(show: Show): object {
+  const make = (id?: string): TslabDisplay => {
+    let shown = false
+    const raw = (mime: string, content: Content): void => {
+      show(encode({ [mime]: content }), id, id !== undefined && shown)
+      shown = true
+    }
+    const each = Object.entries(names).map(([name, mime]) => [name, (content: Content) => raw(mime, content)])
+    return { ...Object.fromEntries(each), raw } as TslabDisplay
+  }
+  return { versions: versions(), display: make(), newDisplay: () => make(newId()) }
+}
+
+function versions(): Record<string, string> {
+  const tslab = createRequire(require.resolve('tslab/package.json'))
+  const version = (name: string): string => (tslab(name) as { version: string }).version
+  return {
+    tslab: version('./package.json'),
+    typescript: version('@tslab/typescript-for-tslab/package.json'),
+    node: process.version,
+  }
+}
+
+function encode(bundle: Record<string, Content>): Bundle {
+  const encoded = Object.entries(bundle).map(([mime, content]) => [
+    mime,
+    typeof content === 'string' ? content : Buffer.from(content).toString('base64'),
+  ])
+  return Object.fromEntries(encoded) as Bundle
+}
+
+const newId = (): string => randomBytes(8).toString('hex')

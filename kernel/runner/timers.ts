@@ -1,0 +1,38 @@
+import type { Interrupts, Run } from './interrupt'
+
+type Callback = (...args: unknown[]) => void
+type Start = (callback: Callback, ...rest: unknown[]) => unknown
+
+/**
+ * Makes what a timer's callback prints belong to the cell that set it. Not AsyncLocalStorage: on Node 20 its promise hooks
+ * leave the async stack corrupt when a cell is terminated, and the process aborts.
+ */
+export function ownTimers(interrupts: Interrupts): void {
+  for (const name of ['setTimeout', 'setInterval', 'setImmediate'] as const) {
+    const start = globalThis[name] as unknown as Start
+    const owned: Start = (callback, ...rest) => {
+      const run = interrupts.current
+      if (!run || typeof callback !== 'function') return start(callback, ...rest)
+      return start((...args) => within(interrupts, run, () => callback(...args)), ...rest)
+    }
+    const properties = Object.getOwnPropertyDescriptors(start)
+    globalThis[name] = Object.defineProperties(owned, properties) as never
+  }
+}
+
+function within(interrupts: Interrupts, run: Run, callback: () => void): void {
+  if (run.abandoned) return
+  const before = interrupts.current
+  if (run === before) return callback()
+  interrupts.current = run
+  // Promises that the callback settles go on in microtasks: the cell keeps the floor for a few of them.
+  const back = (left: number): void => {
+    if (left > 0) queueMicrotask(() => back(left - 1))
+    else if (interrupts.current === run) interrupts.current = interrupts.foreground
+  }
+  try {
+    callback()
+  } finally {
+    back(8)
+  }
+}

@@ -1,0 +1,88 @@
+import { Reply, Router, XPublisher } from 'zeromq'
+import { address, type Connection } from './protocol/connection'
+import { createMessage, type Channel, type Message } from './protocol/message'
+import { Wire } from './protocol/wire'
+
+type Sending = Router | XPublisher
+type Handler = (channel: 'shell' | 'control' | 'stdin', message: Message) => void
+
+/** The five sockets. One serializer a socket: ZeroMQ refuses a `send` while another one waits. */
+export class Server {
+  private readonly sockets = {
+    shell: new Router(),
+    control: new Router(),
+    stdin: new Router(),
+    iopub: new XPublisher({ sendHighWaterMark: 0 }),
+  }
+  private readonly heartbeat = new Reply()
+  private readonly tails = new Map<Sending, Promise<void>>()
+  private readonly wire: Wire
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly session: string,
+    private readonly handle: Handler,
+  ) {
+    this.wire = new Wire(connection.key)
+  }
+
+  async start(): Promise<void> {
+    const { connection, sockets } = this
+    await Promise.all([
+      this.heartbeat.bind(address(connection, connection.hb_port)),
+      sockets.shell.bind(address(connection, connection.shell_port)),
+      sockets.control.bind(address(connection, connection.control_port)),
+      sockets.stdin.bind(address(connection, connection.stdin_port)),
+      sockets.iopub.bind(address(connection, connection.iopub_port)),
+    ])
+    void this.answerHeartbeat()
+    void this.welcomeSubscribers()
+    for (const channel of ['shell', 'control', 'stdin'] as const) void this.receive(channel)
+  }
+
+  send(channel: Channel, message: Message): void {
+    const socket: Sending = this.sockets[channel]
+    const frames = this.wire.encode(message)
+    const tail = (this.tails.get(socket) ?? Promise.resolve())
+      .then(() => socket.send(frames))
+      .catch((error: unknown) => complain(`${channel}: ${String(error)}`))
+    this.tails.set(socket, tail)
+  }
+
+  /** Closes the sockets once everything handed to `send` is queued. */
+  async close(): Promise<void> {
+    await Promise.all(this.tails.values())
+    for (const socket of [...Object.values(this.sockets), this.heartbeat]) {
+      socket.linger = 500
+      socket.close()
+    }
+  }
+
+  private async receive(channel: 'shell' | 'control' | 'stdin'): Promise<void> {
+    for await (const frames of this.sockets[channel]) {
+      try {
+        this.handle(channel, this.wire.decode(frames))
+      } catch (error) {
+        complain(`${channel}: dropped: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+  }
+
+  private async answerHeartbeat(): Promise<void> {
+    for await (const frames of this.heartbeat) await this.heartbeat.send(frames)
+  }
+
+  /** Protocol 5.4: a subscriber learns that its subscription has arrived. */
+  private async welcomeSubscribers(): Promise<void> {
+    for await (const [frame] of this.sockets.iopub) {
+      if (frame?.[0] !== 1) continue
+      const topic = frame.subarray(1)
+      const content = { subscription: topic.toString() }
+      this.send('iopub', createMessage(this.session, 'iopub_welcome', content, undefined, [topic]))
+    }
+  }
+}
+
+function complain(text: string): void {
+  process.stderr.write(`[kernel] ${text}\n`)
+}

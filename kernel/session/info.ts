@@ -1,0 +1,28 @@
+import { createRequire } from 'node:module'
+import { protocolVersion, type Content } from '../protocol/message'
+
+const version = (require: NodeJS.Require, name: string): string =>
+  (require(name) as { version: string }).version
+
+export function kernelInfo(): Content {
+  const tslab = createRequire(require.resolve('tslab/package.json'))
+  const typescript = version(tslab, '@tslab/typescript-for-tslab/package.json')
+  return {
+    status: 'ok',
+    protocol_version: protocolVersion,
+    implementation: 'qlora',
+    implementation_version: version(require, '../../package.json'),
+    language_info: {
+      name: 'typescript',
+      version: typescript,
+      mimetype: 'text/typescript',
+      file_extension: '.ts',
+      pygments_lexer: 'typescript',
+      codemirror_mode: { name: 'javascript', mode: 'typescript', typescript: true },
+      nbconvert_exporter: 'script',
+    },
+    banner: `TypeScript ${typescript} on Node ${process.version}`,
+    help_links: [],
+    supported_features: [],
+  }
+}
