@@ -52,8 +52,9 @@ Napi::Value tensor_write(const Napi::CallbackInfo& info) {
   }
   const char* source = static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
   auto bytes = std::make_shared<std::string>(source, array.ByteLength());
-  tensor.backend->submit("tensor_write",
-                         [tensor, bytes] { std::memcpy(tensor.data<char>(), bytes->data(), bytes->size()); });
+  tensor.backend->submit("tensor_write", [tensor, bytes] {
+    tensor.backend->upload(tensor.data<char>(), bytes->data(), bytes->size());
+  });
   return info.Env().Undefined();
 }
 
@@ -62,7 +63,11 @@ Napi::Value tensor_read(const Napi::CallbackInfo& info) {
   Tensor tensor = Argument<Tensor>::from(info[0], {"tensor_read", 0});
   auto bytes = std::make_shared<std::string>();
   return finish_as_promise(
-      info.Env(), *tensor.backend, [tensor, bytes] { bytes->assign(tensor.data<char>(), tensor.bytes()); },
+      info.Env(), *tensor.backend,
+      [tensor, bytes] {
+        bytes->resize(tensor.bytes());
+        tensor.backend->download(bytes->data(), tensor.data<char>(), bytes->size());
+      },
       [bytes](Napi::Env env) -> Napi::Value {
         auto buffer = Napi::ArrayBuffer::New(env, bytes->size());
         std::memcpy(buffer.Data(), bytes->data(), bytes->size());
@@ -78,7 +83,13 @@ Napi::Value tensor_read_file(const Napi::CallbackInfo& info) {
   if (offset < 0) fail("[tensor_read_file] negative offset ", offset);
   return finish_as_promise(
       info.Env(), *tensor.backend,
-      [tensor, path, offset] { read_range(path, offset, tensor.data<char>(), tensor.bytes()); },
+      [tensor, path, offset] {
+        if (tensor.backend->in_host_memory())
+          return read_range(path, offset, tensor.data<char>(), tensor.bytes());
+        std::string bytes(tensor.bytes(), 0);
+        read_range(path, offset, bytes.data(), bytes.size());
+        tensor.backend->upload(tensor.data<char>(), bytes.data(), bytes.size());
+      },
       [](Napi::Env env) { return env.Undefined(); });
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,6 +29,14 @@ class Backend {
   /** Like submit, but always runs: `task` for its work when healthy, then done(error or empty). */
   virtual void finish(std::function<void()> task, std::function<void(const std::string& error)> done) = 0;
 
+  /** Copies host memory into device memory; only inside a task. `from` may be reused when it returns. */
+  virtual void upload(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+  /** Copies device memory to the host; only inside a task of `finish`. The bytes are there when `done` is
+   * called. */
+  virtual void download(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+  /** Whether a tensor's data is memory that the host can read and write. */
+  virtual bool in_host_memory() const { return true; }
+
   Tensor empty(DType dtype, Shape shape) {
     Tensor t{nullptr, this, dtype, std::move(shape), 0};
     t.storage = std::make_shared<Storage>(allocator(), t.bytes());
@@ -35,7 +44,11 @@ class Backend {
   }
 };
 
-/** The device called `name` ("cpu"); one per process, never destroyed. Throws on an unknown name. */
+/** The device called `name` ("cpu", "cuda:0"); one per process, never destroyed. Throws on an unknown name.
+ */
 Backend& open_backend(const std::string& name);
+/** GPU `index`, from the library qlora-cuda.so beside the addon. Throws when it was not built or finds no
+ * GPU. */
+Backend& open_cuda(int index);
 
 }  // namespace qlora

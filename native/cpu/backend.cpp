@@ -94,8 +94,10 @@ class CpuBackend final : public Backend {
 }  // namespace
 
 Backend& open_backend(const std::string& name) {
+  if (name.rfind("cuda:", 0) == 0 && name.size() == 6 && name[5] >= '0' && name[5] <= '9')
+    return open_cuda(name[5] - '0');
   static CpuBackend* cpu = new CpuBackend;
-  if (name != "cpu") fail("[device] unknown device '", name, "'; this build has: cpu");
+  if (name != "cpu") fail("[device] unknown device '", name, "'; known: cpu, cuda:0 to cuda:9");
   return *cpu;
 }
 

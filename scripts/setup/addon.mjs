@@ -13,7 +13,7 @@ const print = () =>
       'node_modules/node-addon-api/package.json',
       'node_modules/cmake-js/package.json',
     ],
-    [process.env.CXX, process.env.CXXFLAGS],
+    [process.env.CXX, process.env.CXXFLAGS, process.env.QLORA_CUDA],
   )
 
 async function compile() {

@@ -5,6 +5,7 @@ import type { OptionSet } from '../options/declaration'
 import { parseOptions } from '../options/parse'
 import { renamed } from '../options/declaration'
 import type { BitsAndBytesConfig } from '../quantization/config'
+import { cuda, openCuda } from '../tensor/cuda'
 
 /** What `from_pretrained` of configs and models takes, with transformers' names. */
 export interface PretrainedOptions {
@@ -123,18 +124,25 @@ export function pretrainedOptions(
   }
 }
 
-/** This build has one device, the CPU; a map that asks for GPU 0 gets it with a warning, so that the article's cell runs anywhere. */
+/**
+ * The one device of a model; null is the CPU, 'auto' a GPU where there is one. A map that asks for a GPU that is not there
+ * gets the CPU with a warning, so that the article's cell runs anywhere.
+ */
 function deviceOf(map: ParsedOptions['device_map']): string {
-  const wanted = typeof map === 'object' && map !== null ? Object.values(map) : [map ?? 'auto']
+  const wanted = typeof map === 'object' && map !== null ? Object.values(map) : [map ?? 'cpu']
   if (new Set(wanted).size > 1)
     throw new TypeError('device_map: a model is on one device; give { "": device }')
-  const device = wanted[0] ?? 'auto'
-  if (device === 'auto' || device === 'cpu') return 'cpu'
-  if (typeof device === 'number' || /^cuda(:\d+)?$/.test(device)) {
-    logger.warning(
-      `device_map asks for GPU ${String(device)}; this build has no CUDA backend, the model is on the CPU`,
-    )
-    return 'cpu'
-  }
-  throw new TypeError(`device_map: unknown device '${device}'; known: auto, cpu, 0`)
+  const device = wanted[0] ?? 'cpu'
+  if (device === 'cpu') return 'cpu'
+  if (device === 'auto') return cuda.is_available() ? 'cuda:0' : 'cpu'
+  const gpu =
+    typeof device === 'number'
+      ? device
+      : Number(/^cuda(?::(\d+))?$/.exec(device)?.[1] ?? (device === 'cuda' ? 0 : NaN))
+  if (Number.isNaN(gpu))
+    throw new TypeError(`device_map: unknown device '${device}'; known: auto, cpu, cuda:0, 0`)
+  const opened = openCuda(gpu)
+  if (!(opened instanceof Error)) return opened.name
+  logger.warning(`device_map asks for GPU ${gpu}, the model is on the CPU: ${opened.message}`)
+  return 'cpu'
 }

@@ -144,7 +144,7 @@ describe('options', () => {
       { device_map: { 'model.embed_tokens': 0, lm_head: 'cpu' } },
       'device_map: a model is on one device; give { "": device }',
     ],
-    [{ device_map: 'tpu' }, "device_map: unknown device 'tpu'; known: auto, cpu, 0"],
+    [{ device_map: 'tpu' }, "device_map: unknown device 'tpu'; known: auto, cpu, cuda:0, 0"],
     [{ dtype: 'int32' }, 'dtype: expected float32, bfloat16 or float16, got int32'],
     [{ torch_dtype: 'double' }, "unknown dtype 'double'; known: float32, bfloat16, float16"],
     [{ dtype: 'float32', torch_dtype: 'float16' }, 'dtype and torch_dtype are one option, given twice'],
@@ -169,7 +169,7 @@ describe('options', () => {
     const shown = warnings()
     const model = await tinyModel('tiny-llama', options as PretrainedOptions)
     expect(model.device.name).toBe('cpu')
-    expect(shown.join('\n').includes('this build has no CUDA backend, the model is on the CPU')).toBe(warns)
+    expect(shown.join('\n').includes('the model is on the CPU: [device]')).toBe(warns)
   })
 
   it('dtype: the checkpoint own, or any float type by its several names', async () => {

@@ -64,8 +64,7 @@ it('dtypes go by their several names', () => {
   )
 })
 
-it('cuda is never available in this build, and says why', () => {
-  expect(cuda.is_available()).toBe(false)
+it.skipIf(cuda.is_available())('without a GPU, cuda says why', () => {
   for (const ask of [cuda.get_device_capability, cuda.mem_get_info])
-    expect(() => ask()).toThrow('[cuda] device 0 is not available: this build of qlora has no CUDA backend')
+    expect(() => ask()).toThrow('[cuda] device 0 is not available: [device]')
 })

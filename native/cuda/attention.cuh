@@ -1,0 +1,69 @@
+#pragma once
+#include "cuda/launch.cuh"
+
+// What the attention kernels share: which sequence and rows a block has, and which keys a query sees.
+namespace qlora::cuda {
+
+constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
+
+/** Rows of one sequence in q and in k. */
+struct Sequence {
+  int64_t q_begin, k_begin;
+  int queries, keys;
+
+  /** Keys [first_key, end_key) of a query. */
+  __device__ int end_key(int query) const { return max(0, query + 1 + keys - queries); }
+  __device__ int first_key(int query, int window) const {
+    return window > 0 ? max(0, end_key(query) - window) : 0;
+  }
+};
+
+/** Blocks enough for every sequence's tiles of `rows` rows, whatever the lengths: the host does not know
+ * them. */
+inline unsigned tile_bound(int64_t tokens, int64_t sequences, int rows) {
+  return static_cast<unsigned>((tokens + rows - 1) / rows + sequences);
+}
+
+/** The sequence and first row of a tile; false past the last. The tiles of a sequence come last first, since
+ * those see most keys. */
+__device__ inline bool find_tile(const int32_t* cu_q, const int32_t* cu_k, int sequences, bool of_keys,
+                                 int rows, int tile, Sequence& s, int& first) {
+  for (int i = 0; i < sequences; i++) {
+    s = {cu_q[i], cu_k[i], cu_q[i + 1] - cu_q[i], cu_k[i + 1] - cu_k[i]};
+    const int tiles = ((of_keys ? s.keys : s.queries) + rows - 1) / rows;
+    if (tile < tiles) {
+      first = (of_keys ? tile : tiles - 1 - tile) * rows;
+      return true;
+    }
+    tile -= tiles;
+  }
+  return false;
+}
+
+/** Raises a fault unless cu starts at 0, never falls and ends at `tokens`. One block. */
+static __global__ void check_cu_kernel(const int32_t* cu, int sequences, int64_t tokens, Fault* fault) {
+  if (threadIdx.x == 0) {
+    if (cu[0] != 0) raise(fault, FaultKind::cu_start, 0, cu[0], 0);
+    if (cu[sequences] != tokens) raise(fault, FaultKind::cu_end, sequences, cu[sequences], tokens);
+  }
+  for (int i = threadIdx.x; i < sequences; i += blockDim.x)
+    if (cu[i + 1] < cu[i]) raise(fault, FaultKind::cu_order, i + 1, cu[i + 1], cu[i]);
+}
+
+/** Attention kernels trust cu_seqlens; after a fault they do nothing. */
+__device__ inline bool faulty(const Fault* fault) { return fault->kind != FaultKind::none; }
+
+inline void check_cu(const Context& context, const Tensor& cu, int64_t tokens) {
+  check_cu_kernel<<<1, kThreads, 0, context.stream>>>(cu.data<int32_t>(), static_cast<int>(cu.numel() - 1),
+                                                      tokens, context.fault);
+  check_launch();
+}
+
+/** The kernel's dynamic shared memory, raised over the default 48 KB. */
+template <typename Kernel>
+void allow_shared(Kernel kernel, size_t bytes) {
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+        "shared memory");
+}
+
+}  // namespace qlora::cuda

@@ -1,0 +1,55 @@
+#pragma once
+#include <cuda_runtime.h>
+
+#include "core/ops.h"
+#include "cuda/allocator.h"
+#include "cuda/blas.h"
+#include "cuda/faults.h"
+
+namespace qlora::cuda {
+
+/** What an operation needs of its device. */
+struct Context {
+  cudaStream_t stream;
+  CudaAllocator& allocator;
+  Blas& blas;
+  Fault* fault;  // in device memory
+};
+
+/** Device memory for the length of one operation; returned in stream order, so the next one may reuse it at
+ * once. */
+class Scratch {
+ public:
+  Scratch(const Context& context, size_t bytes)
+      : allocator_(context.allocator),
+        bytes_(bytes),
+        data_(bytes > 0 ? allocator_.allocate(bytes) : nullptr) {}
+  ~Scratch() {
+    if (data_) allocator_.release(data_, bytes_);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  template <typename T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  CudaAllocator& allocator_;
+  size_t bytes_;
+  void* data_;
+};
+
+class CudaOps final : public Ops {
+ public:
+  explicit CudaOps(Context context) : context_(context) {}
+#define OP(...) __VA_ARGS__ override;
+#include "core/ops.inc"
+#undef OP
+
+ private:
+  Context context_;
+};
+
+}  // namespace qlora::cuda

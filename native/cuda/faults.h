@@ -1,0 +1,21 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace qlora::cuda {
+
+/** What only a kernel can see: a bad value in an int32 tensor. The first one stays until a finish reports it.
+ */
+enum class FaultKind : int32_t { none, gather_rows, scatter_rows, label, cu_start, cu_order, cu_end };
+
+struct Fault {
+  FaultKind kind;
+  int32_t value;
+  int64_t index;
+  int64_t limit;  // what the value had to fit
+};
+
+/** The message of a fault, as the CPU's operation words it. */
+std::string describe(const Fault& fault);
+
+}  // namespace qlora::cuda

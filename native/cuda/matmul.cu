@@ -1,0 +1,94 @@
+#include <optional>
+
+#include "cuda/gemm.h"
+#include "cuda/launch.cuh"
+
+namespace qlora::cuda {
+
+namespace {
+
+/** The dtype in which the tensor cores can take both operands without another rounding than the wanted one.
+ */
+DType common_dtype(DType a, DType b, DType operand_dtype) {
+  if (operand_dtype != DType::f32) return operand_dtype;
+  return a == b ? a : DType::f32;
+}
+
+/** The operand in `dtype`; converted into scratch where it has another. */
+const void* converted(const Context& context, const Operand& x, int64_t n, DType dtype,
+                      std::optional<Scratch>& scratch) {
+  if (x.dtype == dtype) return x.data;
+  scratch.emplace(context, static_cast<size_t>(n) * size_of(dtype));
+  const View from(const_cast<void*>(x.data), x.dtype), to(scratch->as<void>(), dtype);
+  launch_each8(context, n, [=] __device__(int64_t i) {
+    float values[8];
+    from.load8(i, n, values);
+    to.store8(i, n, values);
+  });
+  return to.data;
+}
+
+/** out = sum + beta * out */
+void combine(const Context& context, float* sum, const Tensor& out, float beta) {
+  const View from(sum, DType::f32), to(out);
+  const int64_t n = out.numel();
+  launch_each8(context, n, [=] __device__(int64_t i) {
+    float x[8], old[8];
+    from.load8(i, n, x);
+    if (beta != 0.0f) {
+      to.load8(i, n, old);
+      for (int j = 0; j < 8; j++) x[j] += beta * old[j];
+    }
+    to.store8(i, n, x);
+  });
+}
+
+void scale(const Context& context, const Tensor& out, float beta) {
+  const View to(out);
+  launch_each(context, out.numel(),
+              [=] __device__(int64_t i) { to.store(i, beta == 0.0f ? 0.0f : beta * to.load(i)); });
+}
+
+}  // namespace
+
+void product(const Context& context, Operand a, Operand b, const Tensor& out, int64_t k, double alpha,
+             double beta, DType operand_dtype) {
+  const int64_t m = out.shape[0], n = out.shape[1];
+  if (m == 0 || n == 0) return;
+  if (k == 0) return scale(context, out, static_cast<float>(beta));
+  const DType dtype = common_dtype(a.dtype, b.dtype, operand_dtype);
+  std::optional<Scratch> a_scratch, b_scratch, sum;
+  Gemm gemm{};
+  gemm.a = converted(context, a, m * k, dtype, a_scratch);
+  gemm.b = converted(context, b, k * n, dtype, b_scratch);
+  gemm.transpose_a = a.transpose;
+  gemm.transpose_b = b.transpose;
+  gemm.m = m;
+  gemm.n = n;
+  gemm.k = k;
+  gemm.operands = dtype;
+  gemm.alpha = static_cast<float>(alpha);
+  // With 16-bit outputs and beta != 0 cuBLASLt rounds the product and then the sum, as the reference stack's
+  // separate addition does: an error of 2.4e-3 in bfloat16 instead of 1.7e-3, and no float32 copy of out.
+  if (out.dtype == DType::f32 || out.dtype == dtype) {
+    gemm.out = out.data<char>();
+    gemm.result = out.dtype;
+    gemm.beta = static_cast<float>(beta);
+    return context.blas.run(gemm);
+  }
+  sum.emplace(context,
+              static_cast<size_t>(m * n) * sizeof(float));  // cuBLASLt has no such output: through float32
+  gemm.out = sum->as<float>();
+  gemm.result = DType::f32;
+  context.blas.run(gemm);
+  combine(context, sum->as<float>(), out, static_cast<float>(beta));
+}
+
+void CudaOps::matmul(const Tensor& a, const Tensor& b, const Tensor& out, bool transpose_a, bool transpose_b,
+                     double alpha, double beta, const std::string& operand_dtype) {
+  if (out.numel() == 0) return;
+  product(context_, {a.data<char>(), a.dtype, transpose_a}, {b.data<char>(), b.dtype, transpose_b}, out,
+          a.shape[transpose_a ? 0 : 1], alpha, beta, dtype_from_name(operand_dtype));
+}
+
+}  // namespace qlora::cuda
