@@ -2,6 +2,7 @@
 // usage: node qlora-step.mjs [--dtype float32|bfloat16] [--steps N] [--seq S] [--batch B] [--layers L]
 import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
+import { randomBatch, RandomSource } from './random-model.mjs'
 
 const require = createRequire(import.meta.url)
 const from = (name) => require(`../../dist/${name}.js`)
@@ -24,40 +25,6 @@ const { values } = parseArgs({
 const [steps, seq, batch, layers] = ['steps', 'seq', 'batch', 'layers'].map((key) => Number(values[key]))
 const { dtype } = values
 
-/** Tensors of any name, random: the speed does not depend on the values. */
-class RandomSource {
-  constructor(config) {
-    this.config = config
-    this.random = new Generator(0)
-  }
-  has() {
-    return false
-  }
-  names() {
-    return []
-  }
-  shape(name) {
-    const {
-      hidden_size: h,
-      intermediate_size: m,
-      vocab_size: v,
-      num_key_value_heads: kv,
-      head_dim: d,
-    } = this.config
-    if (name.endsWith('norm.weight')) return [h]
-    if (name.endsWith('embed_tokens.weight')) return [v, h]
-    if (/k_proj|v_proj/.test(name)) return [kv * d, h]
-    if (/gate_proj|up_proj/.test(name)) return [m, h]
-    return name.includes('down_proj') ? [h, m] : [h, h]
-  }
-  async load(name, device, to) {
-    const tensor = device.empty(this.shape(name), to)
-    this.random.normal(tensor, name.endsWith('norm.weight') ? 1 : 0, 0.02)
-    await device.synchronize()
-    return tensor
-  }
-}
-
 const config = new LlamaConfig({
   model_type: 'llama',
   vocab_size: 49152,
@@ -75,22 +42,18 @@ const quantization = new BitsAndBytesConfig({
   bnb_4bit_quant_type: 'nf4',
   bnb_4bit_compute_dtype: dtype,
 })
-const parts = await buildModel(config, new RandomSource(config), device, { dtype, quantization })
+const parts = await buildModel(config, new RandomSource(config, new Generator(0)), device, {
+  dtype,
+  quantization,
+})
 const base = new LlamaForCausalLM(config, parts, device, dtype, 'random', quantization)
 const model = get_peft_model(base, new LoraConfig({ r: 16, lora_alpha: 16, target_modules: 'all-linear' }))
 const optimizer = new AdamW(model.parameters())
 const tokens = batch * seq
-const ids = () => Int32Array.from({ length: tokens }, () => Math.floor(Math.random() * 49000))
 const times = []
 let loss = 0
 for (let step = 0; step < steps; step++) {
-  const input_ids = ids()
-  const packed = {
-    input_ids,
-    labels: input_ids,
-    position_ids: Int32Array.from({ length: tokens }, (_, t) => t % seq),
-    cu_seqlens: Int32Array.from({ length: batch + 1 }, (_, b) => b * seq),
-  }
+  const packed = randomBatch(batch, seq, 49000)
   const start = performance.now()
   const stats = await runPass(base, packed, { autocast: dtype === 'bfloat16' ? 'bfloat16' : undefined })
   await clipGradNorm(model.parameters(), 0.3)

@@ -4,6 +4,7 @@
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { randomBatch, RandomSource } from '../bench/random-model.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -32,39 +33,6 @@ const [layers, seq, batch, rank, steps] = ['layers', 'seq', 'batch', 'rank', 'st
 const dtype = 'bfloat16'
 const device = Device.get(values.device)
 
-/** Tensors of any name, random: the speed does not depend on the values. */
-class RandomSource {
-  constructor(config) {
-    this.config = config
-    this.random = new Generator(0)
-  }
-  has() {
-    return false
-  }
-  names() {
-    return []
-  }
-  shape(name) {
-    const {
-      hidden_size: h,
-      intermediate_size: m,
-      vocab_size: v,
-      num_key_value_heads: kv,
-      head_dim: d,
-    } = this.config
-    if (name.endsWith('norm.weight')) return [h]
-    if (/embed_tokens|lm_head/.test(name)) return [v, h]
-    if (/k_proj|v_proj/.test(name)) return [kv * d, h]
-    if (/gate_proj|up_proj/.test(name)) return [m, h]
-    return name.includes('down_proj') ? [h, m] : [h, h]
-  }
-  async load(name, on, to) {
-    const tensor = on.empty(this.shape(name), to)
-    this.random.normal(tensor, name.endsWith('norm.weight') ? 1 : 0, 0.02)
-    return tensor
-  }
-}
-
 const config = new LlamaConfig({
   model_type: 'llama',
   vocab_size: 128256,
@@ -84,7 +52,10 @@ const quantization = new BitsAndBytesConfig({
   bnb_4bit_use_double_quant: true,
 })
 const loading = performance.now()
-const parts = await buildModel(config, new RandomSource(config), device, { dtype, quantization })
+const parts = await buildModel(config, new RandomSource(config, new Generator(0)), device, {
+  dtype,
+  quantization,
+})
 await device.synchronize()
 const load_s = (performance.now() - loading) / 1000
 const base = new LlamaForCausalLM(config, parts, device, dtype, 'random', quantization)
@@ -98,13 +69,7 @@ device.resetPeakMemory()
 const times = []
 const losses = []
 for (let step = 0; step < steps; step++) {
-  const input_ids = Int32Array.from({ length: tokens }, () => Math.floor(Math.random() * 128000))
-  const packed = {
-    input_ids,
-    labels: input_ids,
-    position_ids: Int32Array.from({ length: tokens }, (_, t) => t % seq),
-    cu_seqlens: Int32Array.from({ length: batch + 1 }, (_, b) => b * seq),
-  }
+  const packed = randomBatch(batch, seq, 128000)
   const start = performance.now()
   const stats = await runPass(base, packed, { autocast: dtype })
   await clipGradNorm(model.parameters(), 0.3)

@@ -1,0 +1,47 @@
+// What the step benches share: random weights of a Llama's shapes and random batches. The speed does not depend on values.
+
+/** A weight source for `buildModel`: tensors of any name, normal with deviation 0.02, norms around 1. */
+export class RandomSource {
+  constructor(config, random) {
+    this.config = config
+    this.random = random
+  }
+  has() {
+    return false
+  }
+  names() {
+    return []
+  }
+  shape(name) {
+    const {
+      hidden_size: h,
+      intermediate_size: m,
+      vocab_size: v,
+      num_key_value_heads: kv,
+      head_dim: d,
+    } = this.config
+    if (name.endsWith('norm.weight')) return [h]
+    if (/embed_tokens|lm_head/.test(name)) return [v, h]
+    if (/k_proj|v_proj/.test(name)) return [kv * d, h]
+    if (/gate_proj|up_proj/.test(name)) return [m, h]
+    return name.includes('down_proj') ? [h, m] : [h, h]
+  }
+  async load(name, device, dtype) {
+    const tensor = device.empty(this.shape(name), dtype)
+    this.random.normal(tensor, name.endsWith('norm.weight') ? 1 : 0, 0.02)
+    await device.synchronize()
+    return tensor
+  }
+}
+
+/** `batch` sequences of `seq` random tokens below `vocab`, every token a target. */
+export function randomBatch(batch, seq, vocab) {
+  const tokens = batch * seq
+  const input_ids = Int32Array.from({ length: tokens }, () => Math.floor(Math.random() * vocab))
+  return {
+    input_ids,
+    labels: input_ids,
+    position_ids: Int32Array.from({ length: tokens }, (_, t) => t % seq),
+    cu_seqlens: Int32Array.from({ length: batch + 1 }, (_, b) => b * seq),
+  }
+}
