@@ -134,6 +134,14 @@ describe('number of steps, as transformers counts them', () => {
   })
 })
 
+it('every step begins with gradients of zero', async () => {
+  const trainer = await tinyTrainer({ learning_rate: 0 }, { train_dataset: texts(2) })
+  await trainer.train()
+  const norms = steps(trainer).map((row) => row['grad_norm']!)
+  expect(norms.length).toBe(4)
+  for (const norm of norms) expect(Math.abs(norm / norms[0]! - 1)).toBeLessThanOrEqual(1e-5)
+})
+
 describe('order of rows', () => {
   it('group_by_length puts rows of like length into one batch', async () => {
     const variance = async (args: SFTInit): Promise<number> => {
