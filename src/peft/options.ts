@@ -92,7 +92,7 @@ const refused: Readonly<Record<RefusedLoraOption, Refused>> = {
   target_parameters: { default: null, reason: 'adapters go on linear layers only.' },
   trainable_token_indices: {
     default: null,
-    reason: "single token rows cannot be trained; see modules_to_save: ['embed_tokens'].",
+    reason: 'single token rows cannot be trained.',
   },
   use_bdlora: { default: null, reason: 'block-diagonal factors are not built.' },
   use_qalora: { default: false, reason: 'it needs GPTQ weights.' },
@@ -133,7 +133,7 @@ export const loraOptionSet: OptionSet<LoraOptions> = {
     modules_to_save: {
       schema: names,
       default: null,
-      doc: 'Modules trained in full and saved with the adapter, e.g. lm_head, embed_tokens.',
+      doc: 'Modules trained in full and saved with the adapter: lm_head, or null for none.',
     },
     init_lora_weights: {
       schema: z
