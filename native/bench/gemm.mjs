@@ -1,42 +1,13 @@
 // Speed of matrix products on this machine: node native/bench/gemm.mjs [part of a name]. The shapes are those of a
 // SmolLM2-135M step with 1024 tokens and of decoding. Addon: QLORA_ADDON or build/Release/qlora.node; QLORA_ISA and
 // QLORA_NO_BF16 lower the instruction set.
-import { createRequire } from 'node:module'
-import { resolve } from 'node:path'
+import { addon, device, random, seconds } from './support.mjs'
 
-const root = resolve(import.meta.dirname, '../..')
-const addon = createRequire(import.meta.url)(
-  process.env.QLORA_ADDON ?? resolve(root, 'build/Release/qlora.node'),
-)
-const device = addon.open_device('cpu')
 const wanted = process.argv[2] ?? ''
-
-function random(shape, dtype) {
-  const tensor = addon.tensor_empty(device, dtype, shape)
-  addon.random_normal(tensor, 0, 1, 7, shape[0])
-  return tensor
-}
-
-/** Seconds of one call, the best of many short rounds: other work on the machine hits only some. */
-async function seconds(call) {
-  let best = Infinity
-  for (let round = 0, repeats = 1; round < 30;) {
-    const start = process.hrtime.bigint()
-    for (let i = 0; i < repeats; i++) call()
-    await addon.synchronize(device)
-    const took = Number(process.hrtime.bigint() - start) / 1e9
-    if (took < 0.01) repeats *= 2
-    else {
-      best = Math.min(best, took / repeats)
-      round++
-    }
-  }
-  return best
-}
 
 async function report(name, multiplyAdds, call) {
   if (!name.includes(wanted)) return
-  const time = await seconds(call)
+  const time = await seconds(call, 30)
   const speed = ((2 * multiplyAdds) / time / 1e9).toFixed(0)
   console.log(`${name.padEnd(58)} ${(time * 1e6).toFixed(0).padStart(8)} us ${speed.padStart(6)} GFLOP/s`)
 }

@@ -4,9 +4,11 @@ import { z } from 'zod'
 
 import { codeOf, messageOf } from '../files/atomic'
 import { openGguf } from '../files/gguf'
-import { type HubOptions, list_repo_files, resolve_file } from '../files/hub'
+import { parseJson } from '../files/json'
+import { list_repo_files, resolve_file } from '../files/hub'
 import { logger } from '../logging'
 import { type OptionSet } from '../options/declaration'
+import { givenHubSettings, hubSettings } from '../options/hub'
 import { parseOptions } from '../options/parse'
 import { ggufTokenizer } from './gguf-tokenizer'
 import { specialTokenNames, tokenContent } from './special-tokens'
@@ -48,10 +50,7 @@ const overrides = 'Overrides tokenizer_config.json; null leaves it.'
 const optionSet: OptionSet<ParsedOptions> = {
   owner: 'AutoTokenizer.from_pretrained',
   options: {
-    revision: { schema: text, default: null, doc: 'Branch, tag or commit of the hub repository.' },
-    token: { schema: z.union([z.string(), z.boolean()]).nullable(), default: null, doc: 'Hub token.' },
-    cache_dir: { schema: text, default: null, doc: 'Cache folder in place of the hub cache.' },
-    local_files_only: { schema: z.boolean(), default: false, doc: 'Use the cache only.' },
+    ...hubSettings,
     trust_remote_code: { schema: z.boolean(), default: false, doc: 'Accepted; no remote code is ever run.' },
     gguf_file: { schema: text, default: null, doc: 'GGUF file to read the tokenizer from.' },
     padding_side: { schema: side, default: null, doc: overrides },
@@ -84,7 +83,7 @@ export class AutoTokenizer {
     if (opts.trust_remote_code)
       logger.info('trust_remote_code is accepted, but no code of a repository is ever run')
     const find = (file: string): Promise<string | undefined> =>
-      resolve_file(name_or_path, file, hubOptions(opts, signal))
+      resolve_file(name_or_path, file, { ...givenHubSettings(opts), signal })
     const source =
       opts.gguf_file === null
         ? await readFolder(name_or_path, find, opts, signal)
@@ -114,18 +113,6 @@ interface Source {
 }
 
 type Find = (file: string) => Promise<string | undefined>
-
-function hubOptions(opts: ParsedOptions, signal: AbortSignal | undefined): HubOptions {
-  const { revision, token, cache_dir, local_files_only } = opts
-  return {
-    revision: revision ?? undefined,
-    token: token ?? undefined,
-    cache_dir: cache_dir ?? undefined,
-    // Not given means: as HF_HUB_OFFLINE says.
-    local_files_only: local_files_only || undefined,
-    signal,
-  }
-}
 
 async function readFolder(
   name: string,
@@ -161,12 +148,7 @@ async function readGguf(name: string, find: Find, file: string): Promise<Source>
 }
 
 function build(json: string, path: string): { native: NativeTokenizer; specials: string[] } {
-  let parsed: { added_tokens?: { content: string; special?: boolean }[] }
-  try {
-    parsed = JSON.parse(json) as typeof parsed
-  } catch (error) {
-    throw new Error(`${path}: not valid JSON: ${messageOf(error)}`, { cause: error })
-  }
+  const parsed = parseJson(path, json) as { added_tokens?: { content: string; special?: boolean }[] }
   try {
     const specials = (parsed.added_tokens ?? [])
       .filter((token) => token.special)
@@ -243,7 +225,7 @@ async function filesOf(name: string, opts: ParsedOptions, signal: AbortSignal | 
   )
   const files = isFolder
     ? await readdir(name)
-    : await list_repo_files({ repo_id: name, ...hubOptions(opts, signal) })
+    : await list_repo_files({ repo_id: name, ...givenHubSettings(opts), signal })
   return files.slice(0, 40).join(', ') || 'no files'
 }
 
@@ -258,12 +240,7 @@ async function readText(path: string | undefined): Promise<string | undefined> {
 
 async function readJson(path: string | undefined): Promise<Json> {
   const content = await readText(path)
-  if (content === undefined) return {}
-  try {
-    return JSON.parse(content) as Json
-  } catch (error) {
-    throw new Error(`${path}: not valid JSON: ${messageOf(error)}`, { cause: error })
-  }
+  return content === undefined ? {} : (parseJson(path!, content) as Json)
 }
 
 function withoutNulls(values: Json): Json {

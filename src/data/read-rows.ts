@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 
 import { codeOf, messageOf } from '../files/atomic'
+import { parseJson } from '../files/json'
 import { unknownNameError } from '../options/nearest'
 import { readCsv } from './read-csv'
 import { readParquet } from './read-parquet'
@@ -77,13 +78,8 @@ async function readJson(path: string, signal: AbortSignal | undefined): Promise<
 
 async function readJsonArray(path: string, signal: AbortSignal | undefined): Promise<Row[]> {
   const text = await readFile(path, { encoding: 'utf8', ...(signal ? { signal } : {}) })
-  let rows: unknown
-  try {
-    rows = JSON.parse(text.replace(/^\uFEFF/, ''))
-  } catch (error) {
-    throw new Error(`${path}: not valid JSON: ${messageOf(error)}`, { cause: error })
-  }
-  return (rows as unknown[]).map((row, i) => checkedRow(row, `${path}: row ${i}`))
+  const rows = parseJson(path, text.replace(/^\uFEFF/, '')) as unknown[]
+  return rows.map((row, i) => checkedRow(row, `${path}: row ${i}`))
 }
 
 function checkedRow(row: unknown, where: string): Row {

@@ -1,6 +1,7 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { messageOf } from './atomic'
+import { parseJson } from './json'
 import { SafetensorsFile } from './safetensors'
 import type { TensorInfo } from './safetensors-header'
 
@@ -78,13 +79,7 @@ export class Checkpoint {
 
 /** Names of the shards that an index file's text lists; used to know what to download. Throws on a faulty index. */
 export function parseWeightMap(index: string, text: string): Map<string, string> {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (error) {
-    throw new Error(`${index}: not valid JSON: ${messageOf(error)}`, { cause: error })
-  }
-  const map = (json as { weight_map?: unknown } | null)?.weight_map
+  const map = (parseJson(index, text) as { weight_map?: unknown } | null)?.weight_map
   if (typeof map !== 'object' || map === null) throw new Error(`${index}: no weight_map object`)
   return new Map(
     Object.entries(map).map(([name, file]): [string, string] => {

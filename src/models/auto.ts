@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { resolve_file, type HubOptions } from '../files/hub'
 import { parseWeightMap, MODEL_FILE, MODEL_INDEX } from '../files/checkpoint'
+import { parseJson } from '../files/json'
 import { logger } from '../logging'
 import { BitsAndBytesConfig } from '../quantization/config'
 import { Device } from '../tensor/device'
@@ -86,7 +87,9 @@ async function openModel(name: string, gguf: string | undefined, hub: HubOptions
   return {
     config,
     source: await SafetensorsSource.open(dirname(index)),
-    generation: generation ? (JSON.parse(await readFile(generation, 'utf8')) as GenerationDefaults) : {},
+    generation: generation
+      ? (parseJson(generation, await readFile(generation, 'utf8')) as GenerationDefaults)
+      : {},
   }
 }
 
@@ -99,9 +102,5 @@ async function openGguf(name: string, file: string, hub: HubOptions): Promise<Gg
 async function readJson(name: string, file: string, hub: HubOptions): Promise<Record<string, unknown>> {
   const path = await resolve_file(name, file, hub)
   if (!path) throw new Error(`${name}: has no ${file}`)
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
-  } catch (error) {
-    throw new Error(`${path}: not valid JSON: ${(error as Error).message}`, { cause: error })
-  }
+  return parseJson(path, await readFile(path, 'utf8')) as Record<string, unknown>
 }

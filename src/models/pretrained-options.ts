@@ -4,6 +4,7 @@ import { logger } from '../logging'
 import type { OptionSet } from '../options/declaration'
 import { parseOptions } from '../options/parse'
 import { renamed } from '../options/declaration'
+import { givenHubSettings, hubSettings, type HubSettings } from '../options/hub'
 import type { BitsAndBytesConfig } from '../quantization/config'
 import { cuda, openCuda } from '../tensor/cuda'
 
@@ -26,15 +27,11 @@ export interface PretrainedOptions {
   signal?: AbortSignal
 }
 
-interface ParsedOptions {
+interface ParsedOptions extends HubSettings {
   quantization_config: BitsAndBytesConfig | null
   dtype: string
   device_map: Record<string, number | string> | string | null
   gguf_file: string | null
-  revision: string | null
-  token: string | boolean | null
-  cache_dir: string | null
-  local_files_only: boolean
   trust_remote_code: boolean
 }
 
@@ -65,10 +62,7 @@ function optionSet(owner: string): OptionSet<ParsedOptions> {
         doc: 'The one device of the whole model.',
       },
       gguf_file: { schema: text, default: null, doc: 'A GGUF file of the folder or repository to read.' },
-      revision: { schema: text, default: null, doc: 'Branch, tag or commit.' },
-      token: { schema: z.union([z.string(), z.boolean()]).nullable(), default: null, doc: 'Hub token.' },
-      cache_dir: { schema: text, default: null, doc: 'Cache folder in place of the hub cache.' },
-      local_files_only: { schema: z.boolean(), default: false, doc: 'Use the cache only.' },
+      ...hubSettings,
       trust_remote_code: {
         schema: z.boolean(),
         default: false,
@@ -108,18 +102,12 @@ export function pretrainedOptions(
   const { progress, signal, ...rest } = options
   const o = parseOptions(optionSet(owner), rest)
   if (o.trust_remote_code) logger.warning_once('trust_remote_code: no code of a model repository is ever run')
-  const hub: HubOptions = {}
-  if (o.revision !== null) hub.revision = o.revision
-  if (o.token !== null) hub.token = o.token
-  if (o.cache_dir !== null) hub.cache_dir = o.cache_dir
-  if (o.local_files_only) hub.local_files_only = true
-  if (signal) hub.signal = signal
   return {
     quantization_config: o.quantization_config ?? undefined,
     dtype: o.dtype,
     device: deviceOf(o.device_map),
     gguf_file: o.gguf_file ?? undefined,
-    hub,
+    hub: { ...givenHubSettings(o), signal },
     progress,
   }
 }

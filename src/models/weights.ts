@@ -1,9 +1,9 @@
 import { Checkpoint } from '../files/checkpoint'
 import { GgufCheckpoint } from '../files/gguf-llama'
-import { addon } from '../native/addon'
 import type { Device } from '../tensor/device'
-import { fromSafetensorsDType, isFloat, type DType, type FloatDType } from '../tensor/dtype'
+import { isFloat, type DType, type FloatDType } from '../tensor/dtype'
 import { copy } from '../tensor/ops'
+import { readTensor } from '../tensor/safetensors'
 import { Tensor } from '../tensor/tensor'
 
 /** Where a model's tensors come from, by checkpoint key. */
@@ -40,15 +40,7 @@ export class SafetensorsSource implements WeightSource {
   }
 
   async load(name: string, device: Device, dtype?: FloatDType): Promise<Tensor> {
-    const info = this.info(name)
-    const stored = device.empty(info.shape, fromSafetensorsDType(info.dtype))
-    try {
-      await addon().tensor_read_file(stored.handle, info.file, info.offset)
-    } catch (error) {
-      stored.dispose()
-      throw error
-    }
-    return converted(stored, dtype, name)
+    return converted(await readTensor(this.info(name), device), dtype, name)
   }
 
   bytes(name: string): Promise<Uint8Array> {

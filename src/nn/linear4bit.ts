@@ -37,7 +37,7 @@ export class Linear4bit implements BaseLayer {
   forward(x: Tensor, ctx: Context): Tensor {
     const compute = ctx.autocast ?? this.computeDtype
     const y = this.product(x, compute, compute, true, ctx)
-    if (this.bias) addon().add_bias(y.handle, this.roundedBias(compute, ctx).handle, y.handle)
+    if (this.bias) addon().add_bias(y.handle, this.castTo(compute, this.bias, ctx, false).handle, y.handle)
     return this.castTo(x.dtype as FloatDType, y, ctx)
   }
 
@@ -81,10 +81,6 @@ export class Linear4bit implements BaseLayer {
       compute,
     )
     return out
-  }
-
-  private roundedBias(compute: FloatDType, ctx: Context): Tensor {
-    return this.castTo(compute, this.bias!, ctx, false)
   }
 
   private castTo(dtype: FloatDType, x: Tensor, ctx: Context, free = true): Tensor {

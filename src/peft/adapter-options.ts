@@ -1,8 +1,8 @@
-import { z } from 'zod'
 import type { HubOptions } from '../files/hub'
 import type { OptionSet } from '../options/declaration'
+import { givenHubSettings, hubSettings, type HubSettings } from '../options/hub'
 import { parseOptions } from '../options/parse'
-import { count, flag, oneOf, textOrNull } from '../options/schemas'
+import { count, flag, oneOf } from '../options/schemas'
 import type { FloatDType } from '../tensor/dtype'
 
 /** What `get_peft_model` takes besides model and config. */
@@ -44,26 +44,15 @@ const peftOptionSet: OptionSet<ParsedPeftOptions> = {
   refused: { adapter_name: oneAdapter, mixed: { default: false, reason: oneAdapter.reason } },
 }
 
-interface ParsedAdapterOptions {
+interface ParsedAdapterOptions extends HubSettings {
   autocast_adapter_dtype: boolean
-  revision: string | null
-  cache_dir: string | null
-  token: string | boolean | null
-  local_files_only: boolean
 }
 
 const adapterOptionSet: OptionSet<ParsedAdapterOptions> = {
   owner: 'PeftModel.from_pretrained',
   options: {
     autocast_adapter_dtype,
-    revision: { schema: textOrNull, default: null, doc: 'Branch, tag or commit.' },
-    cache_dir: { schema: textOrNull, default: null, doc: 'Cache folder in place of the hub cache.' },
-    token: {
-      schema: z.union([z.string(), z.boolean()]).nullable().describe('a text, true, false or null'),
-      default: null,
-      doc: 'Hub token.',
-    },
-    local_files_only: { schema: flag, default: false, doc: 'Use the cache only.' },
+    ...hubSettings,
   },
   refused: {
     // Whether a loaded adapter learns is decided by who trains it.
@@ -84,13 +73,6 @@ export function adapterOptions(options: AdapterOptions): {
 } {
   const { signal, progress, ...rest } = options
   const o = parseOptions(adapterOptionSet, rest)
-  const hub: HubOptions = {
-    revision: o.revision ?? undefined,
-    cache_dir: o.cache_dir ?? undefined,
-    token: o.token ?? undefined,
-    local_files_only: o.local_files_only || undefined,
-    signal,
-    progress,
-  }
+  const hub = { ...givenHubSettings(o), signal, progress }
   return { autocast_adapter_dtype: o.autocast_adapter_dtype, hub }
 }

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
-import { messageOf } from '../files/atomic'
 import { resolve_file, type HubOptions } from '../files/hub'
+import { parseJson } from '../files/json'
 import { SafetensorsFile } from '../files/safetensors'
 import type { LlamaForCausalLM } from '../models/causal-lm'
-import { addon } from '../native/addon'
 import type { Parameter } from '../nn/parameter'
 import { fromSafetensorsDType, isFloat, type FloatDType } from '../tensor/dtype'
 import { copy } from '../tensor/ops'
+import { readTensor } from '../tensor/safetensors'
 import { Generator } from '../tensor/random'
 import { adapterOptions, type AdapterOptions } from './adapter-options'
 import { LoraConfig } from './config'
@@ -42,11 +42,7 @@ export async function loadAdapter(
 async function readConfig(source: string, hub: HubOptions): Promise<Record<string, unknown>> {
   const path = await resolve_file(source, ADAPTER_CONFIG, hub)
   if (!path) throw new Error(`${source}: has no ${ADAPTER_CONFIG}; is it an adapter?`)
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
-  } catch (error) {
-    throw new Error(`${path}: not valid JSON: ${messageOf(error)}`, { cause: error })
-  }
+  return parseJson(path, await readFile(path, 'utf8')) as Record<string, unknown>
 }
 
 function storedDType(file: SafetensorsFile): FloatDType {
@@ -67,8 +63,7 @@ async function fillParameters(parameters: Parameter[], file: SafetensorsFile): P
       )
     }
     unused.delete(name)
-    using stored = data.device.empty(info.shape, fromSafetensorsDType(info.dtype))
-    await addon().tensor_read_file(stored.handle, info.file, info.offset)
+    using stored = await readTensor(info, data.device)
     copy(stored, data)
   }
   if (unused.size > 0)

@@ -1,17 +1,16 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../files/atomic'
-import { writeSafetensors } from '../files/safetensors-write'
 import type { Parameter } from '../nn/parameter'
-import { toSafetensorsDType } from '../tensor/dtype'
+import { save_safetensors } from '../tensor/safetensors'
 import type { LoraConfig } from './config'
 
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors'
 export const ADAPTER_CONFIG = 'adapter_config.json'
 
 /**
- * Writes an adapter folder. Each file appears whole or not at all; the weights come last, so a folder with weights is complete.
- * @throws Error with the disk's fault; files that were there before stay as they were.
+ * Writes an adapter folder. Each file appears whole or not at all; the weights come last, so a new folder with weights is
+ * complete. @throws Error with the disk's fault; over an older adapter, config and card may then be new already.
  */
 export async function saveAdapter(
   folder: string,
@@ -22,13 +21,8 @@ export async function saveAdapter(
   const saved = { ...config.to_dict(), inference_mode: true }
   await writeFileAtomic(join(folder, ADAPTER_CONFIG), JSON.stringify(saved, null, 2))
   await writeFileAtomic(join(folder, 'README.md'), modelCard(config))
-  const entries = parameters.map((p) => ({
-    name: p.name,
-    dtype: toSafetensorsDType(p.data.dtype),
-    shape: p.data.shape,
-    data: () => p.data.bytes(),
-  }))
-  await writeSafetensors(join(folder, ADAPTER_WEIGHTS), entries, { format: 'pt' })
+  const tensors = Object.fromEntries(parameters.map((p) => [p.name, p.data]))
+  await save_safetensors(join(folder, ADAPTER_WEIGHTS), tensors)
 }
 
 function modelCard(config: LoraConfig): string {

@@ -55,7 +55,7 @@ export async function loadPrequantized(
     blocksize: state.blocksize,
     shape: state.shape,
     dtype: parseDType(state.dtype) as FloatDType,
-    codes: await bytesOf(stored),
+    codes: bytesOf(stored),
     absmax: state.nested_offset === undefined ? absmax : await nested(source, name, state, absmax, device),
   }
 }
@@ -68,10 +68,9 @@ function parseState(key: string, text: string): QuantStateJson {
   return state as QuantStateJson
 }
 
-/** Another `quant_storage` dtype is only another name for the same bytes. */
-async function bytesOf(stored: Tensor): Promise<Tensor> {
-  const codes = stored.device.empty([stored.nbytes], 'uint8')
-  codes.write(await stored.bytes())
+/** Another `quant_storage` dtype is only another name for the same bytes; the view keeps them alive. */
+function bytesOf(stored: Tensor): Tensor {
+  const codes = stored.reinterpret('uint8', [stored.nbytes])
   stored.dispose()
   return codes
 }

@@ -1,9 +1,21 @@
-import { SafetensorsFile } from '../files/safetensors'
+import { SafetensorsFile, type TensorInfo } from '../files/safetensors'
 import { writeSafetensors } from '../files/safetensors-write'
 import { addon } from '../native/addon'
 import { Device } from './device'
 import { fromSafetensorsDType, toSafetensorsDType } from './dtype'
 import type { Tensor } from './tensor'
+
+/** One tensor of a file on a device; the bytes do not pass through JavaScript. The caller owns it. */
+export async function readTensor(info: TensorInfo, device: Device): Promise<Tensor> {
+  const tensor = device.empty(info.shape, fromSafetensorsDType(info.dtype))
+  try {
+    await addon().tensor_read_file(tensor.handle, info.file, info.offset)
+  } catch (error) {
+    tensor.dispose()
+    throw error
+  }
+  return tensor
+}
 
 /** All tensors of a safetensors file, on a device. The caller owns them. @throws Error naming the file and its fault. */
 export async function load_safetensors(
@@ -14,11 +26,7 @@ export async function load_safetensors(
   const file = await SafetensorsFile.open(path)
   const tensors: Record<string, Tensor> = {}
   try {
-    for (const info of file.tensors.values()) {
-      const tensor = target.empty(info.shape, fromSafetensorsDType(info.dtype))
-      tensors[info.name] = tensor
-      await addon().tensor_read_file(tensor.handle, info.file, info.offset)
-    }
+    for (const info of file.tensors.values()) tensors[info.name] = await readTensor(info, target)
     return tensors
   } catch (error) {
     for (const tensor of Object.values(tensors)) tensor.dispose()

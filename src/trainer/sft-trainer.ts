@@ -5,7 +5,6 @@ import type { Dataset } from '../data/dataset'
 import { chunked, sampleOrder } from '../data/sampler'
 import { tokenizeDataset, type TokenizedDataset, type TokenizeOptions } from '../data/tokenize'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
-import type { PackedBatch } from '../models/batch'
 import { LlamaForCausalLM } from '../models/causal-lm'
 import { runPass } from '../models/pass'
 import { AdamW } from '../optim/adamw'
@@ -74,7 +73,7 @@ export class SFTTrainer {
     const batches = chunked(rows, this.args.per_device_eval_batch_size).map((part) => collate(part))
     const autocast = this.args.bf16 ? ('bfloat16' as const) : undefined
     for (const batch of batches) {
-      const stats = await runPass(this.model.base_model, batch as PackedBatch, { backward: false, autocast })
+      const stats = await runPass(this.model.base_model, batch, { backward: false, autocast })
       sums.loss += stats.lossSum
       sums.targets += stats.numTargets
       sums.entropy += stats.entropySum

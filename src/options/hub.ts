@@ -1,0 +1,39 @@
+import { z } from 'zod'
+import type { OptionSet } from './declaration'
+import { flag, textOrNull } from './schemas'
+
+/** The options of every `from_pretrained` that say where the hub's files come from. */
+export interface HubSettings {
+  revision: string | null
+  token: string | boolean | null
+  cache_dir: string | null
+  local_files_only: boolean
+}
+
+/** Their declarations, to be spread into an option set. */
+export const hubSettings: OptionSet<HubSettings>['options'] = {
+  revision: { schema: textOrNull, default: null, doc: 'Branch, tag or commit of the hub repository.' },
+  token: {
+    schema: z.union([z.string(), z.boolean()]).nullable().describe('a text, true, false or null'),
+    default: null,
+    doc: 'Hub token.',
+  },
+  cache_dir: { schema: textOrNull, default: null, doc: 'Cache folder in place of the hub cache.' },
+  local_files_only: { schema: flag, default: false, doc: 'Use the cache only.' },
+}
+
+/** The parsed settings as the functions of `files/hub.ts` take them, where undefined means "not given". */
+export function givenHubSettings(o: HubSettings): {
+  revision: string | undefined
+  token: string | boolean | undefined
+  cache_dir: string | undefined
+  local_files_only: true | undefined
+} {
+  return {
+    revision: o.revision ?? undefined,
+    token: o.token ?? undefined,
+    cache_dir: o.cache_dir ?? undefined,
+    // Not given means: as HF_HUB_OFFLINE says.
+    local_files_only: o.local_files_only || undefined,
+  }
+}
