@@ -17,6 +17,10 @@ Napi::Value open_device(const Napi::CallbackInfo& info) {
   return Device::New(info.Env(), &open_backend(Argument<std::string>::from(info[0], {"open_device", 0})));
 }
 
+Napi::Value cuda_device_count(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), qlora::cuda_device_count());
+}
+
 Napi::Value device_info(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), device_argument(info, "device_info").info());
 }
@@ -29,11 +33,14 @@ Napi::Value set_num_threads(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value memory_stats(const Napi::CallbackInfo& info) {
-  MemoryStats stats = device_argument(info, "memory_stats").allocator().stats();
+  Backend& backend = device_argument(info, "memory_stats");
+  MemoryStats stats = backend.allocator().stats();
+  const bool has_pinned = &backend.pinned_allocator() != &backend.allocator();
   auto object = Napi::Object::New(info.Env());
   object.Set("allocated", static_cast<double>(stats.allocated));
   object.Set("peak", static_cast<double>(stats.peak));
   object.Set("reserved", static_cast<double>(stats.reserved));
+  object.Set("pinned", has_pinned ? static_cast<double>(backend.pinned_allocator().stats().allocated) : 0.0);
   return object;
 }
 
@@ -45,7 +52,10 @@ Napi::Value reset_peak_memory(const Napi::CallbackInfo& info) {
 
 Napi::Value empty_cache(const Napi::CallbackInfo& info) {
   Backend& backend = device_argument(info, "empty_cache");
-  backend.submit("empty_cache", [&backend] { backend.allocator().empty_cache(); });
+  backend.submit("empty_cache", [&backend] {
+    backend.allocator().empty_cache();
+    backend.pinned_allocator().empty_cache();
+  });
   return info.Env().Undefined();
 }
 
@@ -58,6 +68,7 @@ Napi::Value synchronize(const Napi::CallbackInfo& info) {
 
 void export_device_functions(Napi::Object exports) {
   export_function(exports, "open_device", open_device);
+  export_function(exports, "cuda_device_count", cuda_device_count);
   export_function(exports, "device_info", device_info);
   export_function(exports, "set_num_threads", set_num_threads);
   export_function(exports, "memory_stats", memory_stats);

@@ -5,7 +5,9 @@ namespace qlora {
 Napi::Value wrap_tensor(Napi::Env env, Tensor tensor, bool owns_bytes) {
   auto* handle = new TensorHandle;
   handle->tensor = std::move(tensor);
-  if (owns_bytes) {
+  // V8 is told of host memory only: gigabytes on a GPU would make it collect garbage all the time for
+  // nothing.
+  if (owns_bytes && handle->tensor.backend->name() == "cpu") {
     handle->external_bytes = static_cast<int64_t>(handle->tensor.bytes());
     Napi::MemoryManagement::AdjustExternalMemory(env, handle->external_bytes);
   }

@@ -9,6 +9,15 @@
 
 namespace qlora {
 
+using Done = std::function<void(const std::string& error)>;
+
+/**
+ * A promise of what `start` begins: it resolves with value(env), made on the JavaScript thread, when the Done
+ * that start was given is called with an empty text, from whatever thread, and rejects with any other text.
+ */
+Napi::Promise as_promise(Napi::Env env, const std::function<void(Done)>& start,
+                         std::function<Napi::Value(Napi::Env)> value);
+
 /**
  * Queues `work` behind everything submitted to the backend and returns a promise. It resolves with
  * value(env), made on the JavaScript thread, or rejects with the first error of the queue since the last

@@ -8,6 +8,8 @@ void export_operations(Napi::Object exports) {
 #define EXPORT(name) export_operation(exports, #name, &Ops::name)
   EXPORT(fill);
   EXPORT(copy);
+  EXPORT(start_copy);
+  EXPORT(finish_copy);
   EXPORT(add);
   EXPORT(add_bias);
   EXPORT(sum_rows);
@@ -36,6 +38,10 @@ void export_operations(Napi::Object exports) {
   EXPORT(global_norm);
   EXPORT(clip_by_norm);
   EXPORT(adamw);
+  EXPORT(adamw_8bit);
+  EXPORT(lion);
+  EXPORT(lion_8bit);
+  EXPORT(sgd);
 #undef EXPORT
 }
 

@@ -3,19 +3,27 @@
 #include "binding/arguments.h"
 #include "binding/promise.h"
 #include "binding/table.h"
-#include "core/file_io.h"
 
 namespace qlora {
 
 namespace {
 
+Napi::Value make_tensor(const Napi::CallbackInfo& info, const char* op,
+                        Tensor (Backend::*empty)(DType, Shape)) {
+  if (!info[0].IsExternal()) fail("[", op, "] argument 0: expected a device handle");
+  Backend& backend = *info[0].As<Napi::External<Backend>>().Data();
+  DType dtype = dtype_from_name(Argument<std::string>::from(info[1], {op, 1}));
+  return wrap_tensor(info.Env(), (backend.*empty)(dtype, Argument<Shape>::from(info[2], {op, 2})), true);
+}
+
 /** tensor_empty(device, dtype, shape) */
 Napi::Value tensor_empty(const Napi::CallbackInfo& info) {
-  if (!info[0].IsExternal()) fail("[tensor_empty] argument 0: expected a device handle");
-  Backend& backend = *info[0].As<Napi::External<Backend>>().Data();
-  DType dtype = dtype_from_name(Argument<std::string>::from(info[1], {"tensor_empty", 1}));
-  return wrap_tensor(info.Env(), backend.empty(dtype, Argument<Shape>::from(info[2], {"tensor_empty", 2})),
-                     true);
+  return make_tensor(info, "tensor_empty", &Backend::empty);
+}
+
+/** tensor_empty_pinned(device, dtype, shape) */
+Napi::Value tensor_empty_pinned(const Napi::CallbackInfo& info) {
+  return make_tensor(info, "tensor_empty_pinned", &Backend::empty_pinned);
 }
 
 /** tensor_view(tensor, dtype, shape, byte_offset): same bytes, nothing copied. */
@@ -81,15 +89,8 @@ Napi::Value tensor_read_file(const Napi::CallbackInfo& info) {
   std::string path = Argument<std::string>::from(info[1], {"tensor_read_file", 1});
   int64_t offset = Argument<int64_t>::from(info[2], {"tensor_read_file", 2});
   if (offset < 0) fail("[tensor_read_file] negative offset ", offset);
-  return finish_as_promise(
-      info.Env(), *tensor.backend,
-      [tensor, path, offset] {
-        if (tensor.backend->in_host_memory())
-          return read_range(path, offset, tensor.data<char>(), tensor.bytes());
-        std::string bytes(tensor.bytes(), 0);
-        read_range(path, offset, bytes.data(), bytes.size());
-        tensor.backend->upload(tensor.data<char>(), bytes.data(), bytes.size());
-      },
+  return as_promise(
+      info.Env(), [&](Done done) { tensor.backend->read_file(tensor, path, offset, std::move(done)); },
       [](Napi::Env env) { return env.Undefined(); });
 }
 
@@ -97,6 +98,7 @@ Napi::Value tensor_read_file(const Napi::CallbackInfo& info) {
 
 void export_tensor_functions(Napi::Object exports) {
   export_function(exports, "tensor_empty", tensor_empty);
+  export_function(exports, "tensor_empty_pinned", tensor_empty_pinned);
   export_function(exports, "tensor_view", tensor_view);
   export_function(exports, "tensor_release", tensor_release);
   export_function(exports, "tensor_write", tensor_write);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "core/file_io.h"
 #include "core/ops.h"
 #include "core/tensor.h"
 
@@ -19,6 +20,9 @@ class Backend {
   virtual std::string info() const = 0;
   virtual void set_num_threads(int n) = 0;
   virtual Allocator& allocator() = 0;
+  /** Host memory that this device's operations read and write in place; its own memory where that is the
+   * host's. */
+  virtual Allocator& pinned_allocator() { return allocator(); }
   virtual Ops& ops() = 0;
 
   /**
@@ -34,12 +38,20 @@ class Backend {
   /** Copies device memory to the host; only inside a task of `finish`. The bytes are there when `done` is
    * called. */
   virtual void download(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
-  /** Whether a tensor's data is memory that the host can read and write. */
-  virtual bool in_host_memory() const { return true; }
+  /** Like finish, with the task of filling a tensor from a byte range of a file. */
+  virtual void read_file(const Tensor& tensor, const std::string& path, uint64_t offset,
+                         std::function<void(const std::string& error)> done) {
+    finish([tensor, path, offset] { read_range(path, offset, tensor.data<char>(), tensor.bytes()); },
+           std::move(done));
+  }
 
-  Tensor empty(DType dtype, Shape shape) {
+  Tensor empty(DType dtype, Shape shape) { return make(allocator(), dtype, std::move(shape)); }
+  Tensor empty_pinned(DType dtype, Shape shape) { return make(pinned_allocator(), dtype, std::move(shape)); }
+
+ private:
+  Tensor make(Allocator& memory, DType dtype, Shape shape) {
     Tensor t{nullptr, this, dtype, std::move(shape), 0};
-    t.storage = std::make_shared<Storage>(allocator(), t.bytes());
+    t.storage = std::make_shared<Storage>(memory, t.bytes());
     return t;
   }
 };
@@ -50,5 +62,8 @@ Backend& open_backend(const std::string& name);
 /** GPU `index`, from the library qlora-cuda.so beside the addon. Throws when it was not built or finds no
  * GPU. */
 Backend& open_cuda(int index);
+/** How many GPUs the CUDA library sees, without opening one. Throws when it was not built or finds no driver.
+ */
+int cuda_device_count();
 
 }  // namespace qlora

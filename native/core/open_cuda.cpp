@@ -1,4 +1,5 @@
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include "core/backend.h"
 
@@ -7,6 +8,7 @@ namespace qlora {
 namespace {
 
 using Open = Backend* (*)(int index, char* error, size_t size);
+using Count = int (*)(char* error, size_t size);
 
 std::string library_path() {
   Dl_info info;
@@ -15,27 +17,44 @@ std::string library_path() {
   return addon.substr(0, addon.rfind('/') + 1) + "qlora-cuda.so";
 }
 
-/** The library's door; opened at the first use of a GPU and kept. */
-Open load() {
+/** Opened at the first use of a GPU and kept. */
+void* load() {
   const std::string path = library_path();
+  // On most machines it was never built: a warning that notebooks keep must not name their folders.
+  if (access(path.c_str(), F_OK) != 0) {
+    fail("[device] this build has no CUDA backend: npm run build, where there is nvcc");
+  }
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     fail("[device] the CUDA backend could not be opened (", dlerror(),
-         "). Build it on a machine with nvcc: QLORA_CUDA=1 npm run build");
+         "). Build it on a machine with nvcc: npm run build");
   }
-  void* open = dlsym(library, "qlora_open_cuda");
-  if (!open) fail("[device] ", path, " has no qlora_open_cuda; build it again: QLORA_CUDA=1 npm run build");
-  return reinterpret_cast<Open>(open);
+  return library;
+}
+
+void* door(const char* name) {
+  static void* const library = load();
+  void* symbol = dlsym(library, name);
+  if (!symbol) fail("[device] ", library_path(), " has no ", name, "; build it again: npm run build");
+  return symbol;
 }
 
 }  // namespace
 
 Backend& open_cuda(int index) {
-  static const Open open = load();
+  static const auto open = reinterpret_cast<Open>(door("qlora_open_cuda"));
   char error[1024] = "";
   Backend* backend = open(index, error, sizeof error);
   if (!backend) fail(error);
   return *backend;
+}
+
+int cuda_device_count() {
+  static const auto count = reinterpret_cast<Count>(door("qlora_cuda_device_count"));
+  char error[1024] = "";
+  const int n = count(error, sizeof error);
+  if (n < 0) fail(error);
+  return n;
 }
 
 }  // namespace qlora

@@ -1,31 +1,8 @@
 #include <cmath>
 
-#include "cpu/tiles.h"
+#include "cpu/code_search.h"
 
 namespace qlora::QLORA_ISA {
-
-namespace {
-
-/**
- * bitsandbytes' search of its 256-entry map. It is not "the nearest entry": a value in the middle of two
- * stays where the search ended, so it is copied step by step.
- */
-uint8_t nearest_code(const float* map, float x) {
-  int pivot = 127, low = 0, high = 255;
-  for (int step = 64; step > 0; step /= 2) {
-    if (x > map[pivot]) {
-      low = pivot;
-      pivot += step;
-    } else {
-      high = pivot;
-      pivot -= step;
-    }
-  }
-  if (x > map[pivot]) return static_cast<uint8_t>(x > (map[high] + map[pivot]) * 0.5f ? high : pivot);
-  return static_cast<uint8_t>(x < (map[low] + map[pivot]) * 0.5f ? low : pivot);
-}
-
-}  // namespace
 
 void CpuOps::quantize_absmax(const Tensor& absmax, const Tensor& code_map, const Tensor& q,
                              const Tensor& nested_absmax, const Tensor& offset, int64_t blocksize) {
@@ -44,7 +21,14 @@ void CpuOps::quantize_absmax(const Tensor& absmax, const Tensor& code_map, const
       for (int64_t i = first; i < last; i++) most = std::max(most, std::fabs(x[i] - mean));
       maxima[block] = most;
       const float reciprocal = most > 0 ? 1.0f / most : 0.0f;
-      for (int64_t i = first; i < last; i++) codes[i] = nearest_code(map, (x[i] - mean) * reciprocal);
+      for (int64_t i = first; i < last; i += kSearchBlock) {
+        const int64_t count = std::min(kSearchBlock, last - i);
+        float scaled[kSearchBlock];
+        int32_t found[kSearchBlock];
+        for (int64_t j = 0; j < count; j++) scaled[j] = (x[i + j] - mean) * reciprocal;
+        search_codes(map, scaled, count, found);
+        for (int64_t j = 0; j < count; j++) codes[i + j] = static_cast<uint8_t>(found[j]);
+      }
     }
   });
 }

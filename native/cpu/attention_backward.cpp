@@ -250,8 +250,8 @@ void add_groups(const Tensor& from, const Tensor& to, int64_t kv_heads) {
 void CpuOps::attention_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
                                 const Tensor& out, const Tensor& lse, const Tensor& cu, const Tensor& dq,
                                 const Tensor& dk, const Tensor& dv, int64_t heads, int64_t kv_heads,
-                                double scale, int64_t window) {
-  check_cu("attention_backward", "cu", cu, q.rows());
+                                double scale, int64_t window, int64_t max_length, bool) {
+  check_cu("attention_backward", "cu", cu, q.rows(), max_length);
   int64_t padded = (q.cols() / heads + kLanes - 1) / kLanes * kLanes;
   Tensor dk_heads = q.backend->empty(DType::f32, {heads, q.rows(), padded});
   Tensor dv_heads = q.backend->empty(DType::f32, {heads, q.rows(), padded});

@@ -218,9 +218,9 @@ class Forward {
 
 void CpuOps::attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_q,
                                const Tensor& cu_k, const Tensor& out, const Tensor& lse, int64_t heads,
-                               int64_t kv_heads, double scale, int64_t window) {
-  check_cu("attention_forward", "cu_q", cu_q, q.rows());
-  check_cu("attention_forward", "cu_k", cu_k, k.rows());
+                               int64_t kv_heads, double scale, int64_t window, int64_t max_length) {
+  check_cu("attention_forward", "cu_q", cu_q, q.rows(), max_length);
+  check_cu("attention_forward", "cu_k", cu_k, k.rows(), 0);
   Forward forward(q, k, v, out, lse, sequences_of(cu_q, cu_k), heads, kv_heads, scale, window);
   std::vector<Task> tasks = forward.tasks();
   run_tasks(tasks, [&](const Task& task) { forward.run(task); });

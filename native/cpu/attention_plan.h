@@ -24,12 +24,16 @@ inline Range keys_of(const Sequence& s, int64_t query, int64_t window) {
   return {window > 0 ? std::max<int64_t>(0, end - window) : 0, end};
 }
 
-inline void check_cu(const char* op, const char* what, const Tensor& cu, int64_t tokens) {
+/** max_length 0: any. */
+inline void check_cu(const char* op, const char* what, const Tensor& cu, int64_t tokens, int64_t max_length) {
   const int32_t* at = cu.data<int32_t>();
   int64_t sequences = cu.numel() - 1;
   if (at[0] != 0) fail("[", op, "] ", what, ": expected to start at 0, got ", at[0]);
   for (int64_t i = 0; i < sequences; i++) {
     if (at[i + 1] < at[i]) fail("[", op, "] ", what, ": ", at[i + 1], " after ", at[i], " at index ", i + 1);
+    if (max_length > 0 && at[i + 1] - at[i] > max_length)
+      fail("[", op, "] ", what, ": sequence ", i, " has ", at[i + 1] - at[i],
+           " tokens, more than max_length ", max_length);
   }
   if (at[sequences] != tokens)
     fail("[", op, "] ", what, ": expected to end at ", tokens, " tokens, got ", at[sequences]);

@@ -1,10 +1,11 @@
+#include "core/update_rules.h"
 #include "cpu/tiles.h"
 
 namespace qlora::QLORA_ISA {
 
 void CpuOps::clip_by_norm(const TensorList& tensors, const Tensor& norm, double max_norm) {
-  float factor = static_cast<float>(max_norm) / (*norm.data<float>() + 1e-6f);
-  if (factor >= 1.0f) return;  // a NaN norm makes every gradient NaN, as torch does
+  const float factor = clip_factor(*norm.data<float>(), static_cast<float>(max_norm));
+  if (factor == 1.0f) return;
   for (const Tensor& t : tensors) {
     FloatView view(t);
     for_tiles(t.numel(), [&](int64_t i, int64_t n) {

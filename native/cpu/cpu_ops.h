@@ -1,15 +1,12 @@
 #pragma once
 #include <memory>
 
+#include "core/both.h"
 #include "core/ops.h"
 
 // Every file in cpu/ is compiled once per instruction set (CMakeLists.txt), each time into its own namespace;
 // backend.cpp picks one at run time. Only code inside namespace qlora::QLORA_ISA may be defined in these
 // files.
-#ifndef QLORA_ISA
-#define QLORA_ISA baseline
-#endif
-
 namespace qlora {
 namespace QLORA_ISA {
 

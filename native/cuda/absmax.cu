@@ -1,25 +1,9 @@
+#include "cuda/code_search.cuh"
 #include "cuda/launch.cuh"
 
 namespace qlora::cuda {
 
 namespace {
-
-/** bitsandbytes' search of its 256-entry map, step by step: it is not "the nearest entry" where two are as
- * near. */
-__device__ uint8_t nearest_code(const float* map, float x) {
-  int pivot = 127, low = 0, high = 255;
-  for (int step = 64; step > 0; step /= 2) {
-    if (x > map[pivot]) {
-      low = pivot;
-      pivot += step;
-    } else {
-      high = pivot;
-      pivot -= step;
-    }
-  }
-  if (x > map[pivot]) return static_cast<uint8_t>(x > (map[high] + map[pivot]) * 0.5f ? high : pivot);
-  return static_cast<uint8_t>(x < (map[low] + map[pivot]) * 0.5f ? low : pivot);
-}
 
 __global__ void mean_kernel(const float* x, int64_t n, float* mean) {
   double sum = 0;
@@ -38,7 +22,7 @@ __global__ void nested_kernel(const float* x, const float* code_map, uint8_t* q,
   if (threadIdx.x == 0) maxima[blockIdx.x] = most;
   const float reciprocal = most > 0 ? 1.0f / most : 0.0f;
   for (int64_t i = first + threadIdx.x; i < last; i += kThreads)
-    q[i] = nearest_code(code_map, (x[i] - mean) * reciprocal);
+    q[i] = search_code(code_map, (x[i] - mean) * reciprocal);
 }
 
 }  // namespace

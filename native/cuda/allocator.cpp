@@ -1,57 +1,69 @@
 #include "cuda/allocator.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <sstream>
 
 #include "cuda/error.h"
 
 namespace qlora::cuda {
 
-CudaAllocator::CudaAllocator(int device, cudaStream_t stream) : device_(device), stream_(stream) {
-  cudaMemPoolProps props{};
-  props.allocType = cudaMemAllocationTypePinned;
-  props.location = {cudaMemLocationTypeDevice, device};
-  check(cudaMemPoolCreate(&pool_, &props), "[cuda] memory pool");
-  uint64_t keep = UINT64_MAX;
-  check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep), "[cuda] memory pool");
+namespace {
+
+std::string readable(size_t bytes) {
+  char text[32];
+  if (bytes < (1u << 30))
+    std::snprintf(text, sizeof text, "%.1f MiB", static_cast<double>(bytes) / (1u << 20));
+  else
+    std::snprintf(text, sizeof text, "%.2f GiB", static_cast<double>(bytes) / (1u << 30));
+  return text;
 }
+
+}  // namespace
+
+CudaAllocator::CudaAllocator(int device, cudaStream_t stream)
+    : device_(device), stream_(stream), small_(device), large_(device) {}
 
 void* CudaAllocator::allocate(size_t bytes) {
   std::lock_guard lock(mutex_);
-  void* data = nullptr;
-  cudaError_t status = cudaMallocFromPoolAsync(&data, bytes, pool_, stream_);
-  if (status ==
-      cudaErrorMemoryAllocation) {  // what the pool keeps may be in pieces too small: give it back, try again
-    cudaGetLastError();
+  void* data = arena_for(bytes).allocate(bytes);
+  if (!data) {  // the other arena may keep what this one needs
     cudaStreamSynchronize(stream_);
-    cudaMemPoolTrimTo(pool_, 0);
-    status = cudaMallocFromPoolAsync(&data, bytes, pool_, stream_);
+    small_.trim();
+    large_.trim();
+    data = arena_for(bytes).allocate(bytes);
   }
-  if (status == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
-    size_t free = 0, total = 0;
-    cudaMemGetInfo(&free, &total);
-    fail("out of memory on cuda:", device_, ": wanted ", bytes, " bytes with ", allocated_,
-         " bytes in tensors; ", free, " of ", total,
-         " bytes are free. A smaller batch, shorter sequences or gradient checkpointing need less");
-  }
-  check(status, "[cuda] allocate");
+  if (!data) fail(shortage(bytes));
   allocated_ += bytes;
   peak_ = std::max(peak_, allocated_);
   return data;
 }
 
+/** What was asked, who has the memory, what would help. */
+std::string CudaAllocator::shortage(size_t wanted) const {
+  size_t free = 0, total = 0;
+  cudaMemGetInfo(&free, &total);
+  const size_t elsewhere = total - std::min(total, free + allocated_);
+  std::ostringstream text;
+  text << "out of memory on cuda:" << device_ << ": asked for " << readable(wanted) << " with "
+       << readable(allocated_) << " in tensors; " << readable(free) << " of " << readable(total)
+       << " are free";
+  // A context of CUDA and its libraries takes up to one itself.
+  if (elsewhere > (3ull << 29))
+    text << ", " << readable(elsewhere) << " are in other use (nvidia-smi shows by whom)";
+  text << ". A smaller batch, shorter sequences, gradient_checkpointing: true or a smaller r need less";
+  return text.str();
+}
+
 void CudaAllocator::release(void* data, size_t bytes) {
   std::lock_guard lock(mutex_);
-  cudaSetDevice(device_);
-  cudaFreeAsync(data, stream_);
+  arena_for(bytes).release(data);
   allocated_ -= bytes;
 }
 
 MemoryStats CudaAllocator::stats() const {
   std::lock_guard lock(mutex_);
-  uint64_t reserved = 0;
-  cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &reserved);
-  return {allocated_, peak_, std::max<size_t>(reserved, allocated_)};
+  return {allocated_, peak_, small_.reserved() + large_.reserved()};
 }
 
 void CudaAllocator::reset_peak() {
@@ -62,7 +74,8 @@ void CudaAllocator::reset_peak() {
 void CudaAllocator::empty_cache() {
   std::lock_guard lock(mutex_);
   check(cudaStreamSynchronize(stream_), "[cuda] empty_cache");
-  check(cudaMemPoolTrimTo(pool_, 0), "[cuda] empty_cache");
+  small_.trim();
+  large_.trim();
 }
 
 }  // namespace qlora::cuda

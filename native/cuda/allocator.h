@@ -4,12 +4,14 @@
 #include <mutex>
 
 #include "core/tensor.h"
+#include "cuda/arena.h"
 
 namespace qlora::cuda {
 
 /**
- * Device memory in the order of one stream: CUDA's own pool, which keeps what is released and can remap it to
- * other sizes, so that batches of changing length do not fragment it.
+ * Device memory in the order of one stream: what is released may be handed out at once, as the operations
+ * that used it come first. Small blocks have an arena of their own, so that they do not cut up the large
+ * ones.
  */
 class CudaAllocator final : public Allocator {
  public:
@@ -21,9 +23,14 @@ class CudaAllocator final : public Allocator {
   void empty_cache() override;
 
  private:
+  static constexpr size_t kSmall = size_t{1} << 20;
+
+  Arena& arena_for(size_t bytes) { return bytes < kSmall ? small_ : large_; }
+  std::string shortage(size_t wanted) const;
+
   const int device_;
   const cudaStream_t stream_;
-  cudaMemPool_t pool_ = nullptr;
+  Arena small_, large_;
   mutable std::mutex mutex_;
   size_t allocated_ = 0, peak_ = 0;
 };

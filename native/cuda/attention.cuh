@@ -40,22 +40,38 @@ __device__ inline bool find_tile(const int32_t* cu_q, const int32_t* cu_k, int s
   return false;
 }
 
-/** Raises a fault unless cu starts at 0, never falls and ends at `tokens`. One block. */
-static __global__ void check_cu_kernel(const int32_t* cu, int sequences, int64_t tokens, Fault* fault) {
+/** Raises a fault unless cu starts at 0, never falls, ends at `tokens` and has no sequence over max_length
+ * (0: any). By all threads of one block; true in each when there is a fault. */
+__device__ inline bool find_cu_fault(const int32_t* cu, int sequences, int64_t tokens, int64_t max_length,
+                                     Fault* fault) {
+  bool bad = false;
+  const auto blame = [&](FaultKind kind, int64_t index, int32_t value, int64_t limit) {
+    raise(fault, kind, index, value, limit);
+    bad = true;
+  };
   if (threadIdx.x == 0) {
-    if (cu[0] != 0) raise(fault, FaultKind::cu_start, 0, cu[0], 0);
-    if (cu[sequences] != tokens) raise(fault, FaultKind::cu_end, sequences, cu[sequences], tokens);
+    if (cu[0] != 0) blame(FaultKind::cu_start, 0, cu[0], 0);
+    if (cu[sequences] != tokens) blame(FaultKind::cu_end, sequences, cu[sequences], tokens);
   }
-  for (int i = threadIdx.x; i < sequences; i += blockDim.x)
-    if (cu[i + 1] < cu[i]) raise(fault, FaultKind::cu_order, i + 1, cu[i + 1], cu[i]);
+  for (int i = threadIdx.x; i < sequences; i += blockDim.x) {
+    const int32_t length = cu[i + 1] - cu[i];
+    if (length < 0) blame(FaultKind::cu_order, i + 1, cu[i + 1], cu[i]);
+    if (max_length > 0 && length > max_length) blame(FaultKind::cu_length, i, length, max_length);
+  }
+  return __syncthreads_or(bad || fault->kind != FaultKind::none);
+}
+
+static __global__ void check_cu_kernel(const int32_t* cu, int sequences, int64_t tokens, int64_t max_length,
+                                       Fault* fault) {
+  find_cu_fault(cu, sequences, tokens, max_length, fault);
 }
 
 /** Attention kernels trust cu_seqlens; after a fault they do nothing. */
 __device__ inline bool faulty(const Fault* fault) { return fault->kind != FaultKind::none; }
 
-inline void check_cu(const Context& context, const Tensor& cu, int64_t tokens) {
+inline void check_cu(const Context& context, const Tensor& cu, int64_t tokens, int64_t max_length) {
   check_cu_kernel<<<1, kThreads, 0, context.stream>>>(cu.data<int32_t>(), static_cast<int>(cu.numel() - 1),
-                                                      tokens, context.fault);
+                                                      tokens, max_length, context.fault);
   check_launch();
 }
 

@@ -1,35 +1,10 @@
+#include "cuda/attention_backward.cuh"
 #include "cuda/attention_mma.cuh"
 #include "cuda/attention_scalar.cuh"
 
 namespace qlora::cuda {
 
 namespace {
-
-struct Backward {
-  const int32_t* cu;
-  View dout, q, k, v, dq, dk, dv;
-  const float *lse, *delta;
-  int64_t tokens;
-  int sequences, heads, kv_heads, head_dim, window;
-  float scale;
-  const Fault* fault;
-
-  __device__ int group() const { return heads / kv_heads; }
-  /** d loss / d score of a query and a key, before the scale; `weight` becomes their softmax. */
-  __device__ float score_gradient(const Sequence& s, int query, int key, float score, float dweight,
-                                  float lse_of_query, float delta_of_query, float& weight) const {
-    const bool seen = query < s.queries && key >= s.first_key(query, window) && key < s.end_key(query);
-    weight = seen ? exp2f((score * scale - lse_of_query) * kLog2e) : 0.0f;
-    return weight * (dweight - delta_of_query);
-  }
-  /** Queries [first_query, end_query) that see one of the keys [first, first + n). */
-  __device__ int end_query(const Sequence& s, int first, int n) const {
-    const int last = min(first + n, s.keys) - 1;
-    return window > 0
-               ? static_cast<int>(min(static_cast<int64_t>(s.queries), static_cast<int64_t>(last) + window))
-               : s.queries;
-  }
-};
 
 /** delta[head, token] = sum over the head of dout * out; one warp each. */
 __global__ void delta_kernel(View dout, View out, float* delta, int64_t tokens, int heads, int head_dim) {
@@ -42,268 +17,17 @@ __global__ void delta_kernel(View dout, View out, float* delta, int64_t tokens, 
   if (threadIdx.x % 32 == 0) delta[i % heads * tokens + token] = sum;
 }
 
-/** Writes rows [first, ..) of a warp's accumulator times `scale`. */
-template <int D>
-__device__ void store_rows(const View& to, const float (*sum)[4], int64_t row_begin, int row0, int rows,
-                           int64_t stride, int64_t column_begin, int head_dim, float scale) {
-  const int t = threadIdx.x % 4;
-#pragma unroll
-  for (int half = 0; half < 2; half++) {
-    const int row = row0 + 8 * half;
-    if (row >= rows) continue;
-#pragma unroll
-    for (int n = 0; n < D / 8; n++)
-      for (int j = 0; j < 2; j++) {
-        const int column = n * 8 + 2 * t + j;
-        if (column < head_dim)
-          to.store((row_begin + row) * stride + column_begin + column, sum[n][2 * half + j] * scale);
-      }
-  }
-}
-
-/** One block has 64 keys and passes over the queries of every head that shares them: dK and dV without
- * atomics. */
-template <typename T, int D>
-__global__ void __launch_bounds__(kMmaThreads) mma_keys(const Backward p) {
-  extern __shared__ __align__(16) char shared[];
-  // Two stages of queries. The keys pass through the second one into registers before it is needed.
-  const Tile<T, D> stages{reinterpret_cast<T*>(shared)}, k{stages.data + 2 * stages.kElements},
-      v{k.data + k.kElements};
-  float* rows = reinterpret_cast<float*>(v.data + v.kElements);  // lse and delta of a stage's queries
-  Sequence s;
-  int first;
-  if (faulty(p.fault) || !find_tile(p.cu, p.cu, p.sequences, true, kRows, blockIdx.x, s, first)) return;
-  const int kv_head = blockIdx.y, warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
-  const int64_t q_stride = static_cast<int64_t>(p.heads) * p.head_dim,
-                k_stride = static_cast<int64_t>(p.kv_heads) * p.head_dim;
-  const int64_t k_first = (s.k_begin + first) * k_stride + kv_head * p.head_dim;
-  k.load(static_cast<const T*>(p.k.data) + k_first, s.keys - first, k_stride, p.head_dim);
-  v.load(static_cast<const T*>(p.v.data) + k_first, s.keys - first, k_stride, p.head_dim);
-  copies_commit();
-  copies_wait();
-  __syncthreads();
-  LeftRows<T, D> own_k, own_v;
-  own_k.read(k, warp * 16);
-  own_v.read(v, warp * 16);
-  float dk[D / 8][4] = {}, dv[D / 8][4] = {};
-  const int end = p.end_query(s, first, kRows), key0 = first + warp * 16 + g;
-  const int per_head = (end - first + kRows - 1) / kRows, total = per_head * p.group();
-  const auto start = [&](int i) {
-    const int head = kv_head * p.group() + i / per_head, query = first + i % per_head * kRows;
-    const Tile<T, D> q{stages.data + i % 2 * 2 * stages.kElements}, dout{q.data + q.kElements};
-    const int64_t q_first = (s.q_begin + query) * q_stride + head * p.head_dim;
-    q.load(static_cast<const T*>(p.q.data) + q_first, s.queries - query, q_stride, p.head_dim);
-    dout.load(static_cast<const T*>(p.dout.data) + q_first, s.queries - query, q_stride, p.head_dim);
-    const int row = threadIdx.x % kRows;  // the first 64 threads fetch lse, the others delta
-    const bool exists = query + row < s.queries;
-    const float* from =
-        (threadIdx.x < kRows ? p.lse : p.delta) + head * p.tokens + s.q_begin + (exists ? query + row : 0);
-    copy_word(rows + i % 2 * 2 * kRows + threadIdx.x, from, exists);
-    copies_commit();
-  };
-  if (total > 0) start(0);
-  for (int i = 0; i < total; i++) {
-    copies_wait();
-    __syncthreads();  // this stage is here, and nobody still reads the other
-    if (i + 1 < total) start(i + 1);
-    const int query = first + i % per_head * kRows;
-    const Tile<T, D> q{stages.data + i % 2 * 2 * stages.kElements}, dout{q.data + q.kElements};
-    const float *lse = rows + i % 2 * 2 * kRows, *delta = lse + kRows;
-    for (int c = 0; c < kRows; c += 16) {
-      if (query + c + 15 < first + warp * 16) continue;  // all before this warp's keys
-      float score[2][4], dweight[2][4];
-      own_k.scores(score, q, c);
-      own_v.scores(dweight, dout, c);
-#pragma unroll
-      for (int n = 0; n < 2; n++)
-        for (int j = 0; j < 4; j++) {
-          const int column = c + n * 8 + 2 * t + j % 2;
-          float weight;
-          dweight[n][j] = p.score_gradient(s, query + column, key0 + j / 2 * 8, score[n][j], dweight[n][j],
-                                           lse[column], delta[column], weight);
-          score[n][j] = weight;
-        }
-      uint32_t a[4];
-      as_left<T>(a, score);
-      accumulate<T, D>(dv, a, dout, c);
-      as_left<T>(a, dweight);
-      accumulate<T, D>(dk, a, q, c);
-    }
-  }
-  const int64_t column = static_cast<int64_t>(kv_head) * p.head_dim;
-  store_rows<D>(p.dk, dk, s.k_begin, key0, s.keys, k_stride, column, p.head_dim, p.scale);
-  store_rows<D>(p.dv, dv, s.k_begin, key0, s.keys, k_stride, column, p.head_dim, 1.0f);
-}
-
-/** One block has 64 queries of a head and passes over their keys: dQ. */
-template <typename T, int D>
-__global__ void __launch_bounds__(kMmaThreads) mma_queries(const Backward p) {
-  extern __shared__ __align__(16) char shared[];
-  // Two stages of keys. The queries pass through the second one into registers before it is needed.
-  const Tile<T, D> stages{reinterpret_cast<T*>(shared)}, q{stages.data + 2 * stages.kElements},
-      dout{q.data + q.kElements};
-  Sequence s;
-  int first;
-  if (faulty(p.fault) || !find_tile(p.cu, p.cu, p.sequences, false, kRows, blockIdx.x, s, first)) return;
-  const int head = blockIdx.y, warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
-  const int64_t q_stride = static_cast<int64_t>(p.heads) * p.head_dim,
-                k_stride = static_cast<int64_t>(p.kv_heads) * p.head_dim;
-  const int64_t q_first = (s.q_begin + first) * q_stride + head * p.head_dim,
-                kv_column = head / p.group() * p.head_dim;
-  q.load(static_cast<const T*>(p.q.data) + q_first, s.queries - first, q_stride, p.head_dim);
-  dout.load(static_cast<const T*>(p.dout.data) + q_first, s.queries - first, q_stride, p.head_dim);
-  copies_commit();
-  copies_wait();
-  __syncthreads();
-  LeftRows<T, D> own_q, own_dout;
-  own_q.read(q, warp * 16);
-  own_dout.read(dout, warp * 16);
-  const int row0 = first + warp * 16 + g;
-  float lse[2], delta[2], dq[D / 8][4] = {};
-#pragma unroll
-  for (int half = 0; half < 2; half++) {
-    const int query = min(row0 + 8 * half, s.queries - 1);
-    lse[half] = p.lse[head * p.tokens + s.q_begin + query];
-    delta[half] = p.delta[head * p.tokens + s.q_begin + query];
-  }
-  const int end = s.end_key(min(first + kRows, s.queries) - 1);
-  const int begin = s.first_key(first, p.window) / kRows * kRows;
-  const auto start = [&](int key) {
-    const Tile<T, D> k{stages.data + (key - begin) / kRows % 2 * 2 * stages.kElements},
-        v{k.data + k.kElements};
-    const int64_t k_first = (s.k_begin + key) * k_stride + kv_column;
-    k.load(static_cast<const T*>(p.k.data) + k_first, s.keys - key, k_stride, p.head_dim);
-    v.load(static_cast<const T*>(p.v.data) + k_first, s.keys - key, k_stride, p.head_dim);
-    copies_commit();
-  };
-  if (begin < end) start(begin);
-  for (int key = begin; key < end; key += kRows) {
-    copies_wait();
-    __syncthreads();  // this stage is here, and nobody still reads the other
-    if (key + kRows < end) start(key + kRows);
-    const Tile<T, D> k{stages.data + (key - begin) / kRows % 2 * 2 * stages.kElements},
-        v{k.data + k.kElements};
-    for (int c = 0; c < kRows; c += 16) {
-      if (key + c > first + warp * 16 + 15 + s.keys - s.queries) break;  // all after this warp's queries
-      float score[2][4], dweight[2][4];
-      own_q.scores(score, k, c);
-      own_dout.scores(dweight, v, c);
-#pragma unroll
-      for (int n = 0; n < 2; n++)
-        for (int j = 0; j < 4; j++) {
-          float weight;
-          dweight[n][j] = p.score_gradient(s, row0 + j / 2 * 8, key + c + n * 8 + 2 * t + j % 2, score[n][j],
-                                           dweight[n][j], lse[j / 2], delta[j / 2], weight);
-        }
-      uint32_t a[4];
-      as_left<T>(a, dweight);
-      accumulate<T, D>(dq, a, k, c);
-    }
-  }
-  store_rows<D>(p.dq, dq, s.q_begin, row0, s.queries, q_stride, static_cast<int64_t>(head) * p.head_dim,
-                p.head_dim, p.scale);
-}
-
-/** As mma_queries, in fp32 and for any dtypes: one warp a query. */
-__global__ void __launch_bounds__(kThreads) scalar_queries(const Backward p) {
-  extern __shared__ float shared_floats[];
-  const ScalarTiles tiles(shared_floats, p.head_dim);
-  Sequence s;
-  int first;
-  if (faulty(p.fault) || !find_tile(p.cu, p.cu, p.sequences, false, kWarps, blockIdx.x, s, first)) return;
-  const int head = blockIdx.y, lane = threadIdx.x % 32, D = p.head_dim, query = first + threadIdx.x / 32;
-  const int64_t q_stride = static_cast<int64_t>(p.heads) * D, k_stride = static_cast<int64_t>(p.kv_heads) * D;
-  const int safe = min(query, s.queries - 1);
-  const int64_t row = (s.q_begin + safe) * q_stride + head * D, column = head / p.group() * D;
-  float *own_q = tiles.own(0), *own_dout = tiles.own(1), acc[kLaneColumns] = {};
-  for (int d = lane; d < D; d += 32) own_q[d] = p.q.load(row + d), own_dout[d] = p.dout.load(row + d);
-  const float lse = p.lse[head * p.tokens + s.q_begin + safe],
-              delta = p.delta[head * p.tokens + s.q_begin + safe];
-  const int end = s.end_key(min(first + kWarps, s.queries) - 1);
-  for (int key = s.first_key(first, p.window); key < end; key += 32) {
-    __syncthreads();
-    tiles.load(0, p.k, s.k_begin + key, s.keys - key, k_stride, column);
-    tiles.load(1, p.v, s.k_begin + key, s.keys - key, k_stride, column);
-    __syncthreads();
-    float weight;
-    const float ds = p.score_gradient(s, query, key + lane, tiles.dot(own_q, 0, lane),
-                                      tiles.dot(own_dout, 1, lane), lse, delta, weight);
-    tiles.add_rows(acc, 0, ds);
-  }
-  if (query >= s.queries) return;
-#pragma unroll
-  for (int i = 0; i < kLaneColumns; i++)
-    if (lane + 32 * i < D) p.dq.store(row + lane + 32 * i, acc[i] * p.scale);
-}
-
-/** As mma_keys: one warp a key. */
-__global__ void __launch_bounds__(kThreads) scalar_keys(const Backward p) {
-  extern __shared__ float shared_floats[];
-  const ScalarTiles tiles(shared_floats, p.head_dim);
-  Sequence s;
-  int first;
-  if (faulty(p.fault) || !find_tile(p.cu, p.cu, p.sequences, true, kWarps, blockIdx.x, s, first)) return;
-  const int kv_head = blockIdx.y, lane = threadIdx.x % 32, D = p.head_dim, key = first + threadIdx.x / 32;
-  const int64_t q_stride = static_cast<int64_t>(p.heads) * D, k_stride = static_cast<int64_t>(p.kv_heads) * D;
-  const int64_t row = (s.k_begin + min(key, s.keys - 1)) * k_stride + kv_head * D;
-  float *own_k = tiles.own(0), *own_v = tiles.own(1), dk[kLaneColumns] = {}, dv[kLaneColumns] = {};
-  for (int d = lane; d < D; d += 32) own_k[d] = p.k.load(row + d), own_v[d] = p.v.load(row + d);
-  const int end = p.end_query(s, first, kWarps);
-  for (int head = kv_head * p.group(); head < (kv_head + 1) * p.group(); head++) {
-    for (int query = first; query < end; query += 32) {
-      __syncthreads();
-      tiles.load(0, p.q, s.q_begin + query, s.queries - query, q_stride, static_cast<int64_t>(head) * D);
-      tiles.load(1, p.dout, s.q_begin + query, s.queries - query, q_stride, static_cast<int64_t>(head) * D);
-      __syncthreads();
-      const int64_t at = head * p.tokens + s.q_begin + min(query + lane, s.queries - 1);
-      float weight;
-      const float ds = p.score_gradient(s, query + lane, key, tiles.dot(own_k, 0, lane),
-                                        tiles.dot(own_v, 1, lane), p.lse[at], p.delta[at], weight);
-      tiles.add_rows(dv, 1, weight);
-      tiles.add_rows(dk, 0, ds);
-    }
-  }
-  if (key >= s.keys) return;
-#pragma unroll
-  for (int i = 0; i < kLaneColumns; i++)
-    if (lane + 32 * i < D) {
-      p.dk.store(row + lane + 32 * i, dk[i] * p.scale);
-      p.dv.store(row + lane + 32 * i, dv[i]);
-    }
-}
-
-template <typename T, int D>
-void launch_mma(const Context& context, const Backward& p) {
-  const size_t bytes = 4 * Tile<T, D>::kElements * sizeof(T) + 4 * kRows * sizeof(float);
-  const unsigned tiles = tile_bound(p.tokens, p.sequences, kRows);
-  allow_shared(mma_keys<T, D>, bytes);
-  mma_keys<T, D><<<dim3(tiles, static_cast<unsigned>(p.kv_heads)), kMmaThreads, bytes, context.stream>>>(p);
-  check_launch();
-  allow_shared(mma_queries<T, D>, bytes);
-  mma_queries<T, D><<<dim3(tiles, static_cast<unsigned>(p.heads)), kMmaThreads, bytes, context.stream>>>(p);
-  check_launch();
-}
-
-void launch_scalar(const Context& context, const Backward& p) {
-  const size_t bytes = ScalarTiles::bytes(p.head_dim, 2, 2);
-  const unsigned tiles = tile_bound(p.tokens, p.sequences, kWarps);
-  allow_shared(scalar_keys, bytes);
-  scalar_keys<<<dim3(tiles, static_cast<unsigned>(p.kv_heads)), kThreads, bytes, context.stream>>>(p);
-  check_launch();
-  allow_shared(scalar_queries, bytes);
-  scalar_queries<<<dim3(tiles, static_cast<unsigned>(p.heads)), kThreads, bytes, context.stream>>>(p);
-  check_launch();
-}
-
 }  // namespace
 
-/** Two passes, 7 products instead of 5, but every sum has one owner: no atomics, the same bits every time. */
 void CudaOps::attention_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
                                  const Tensor& out, const Tensor& lse, const Tensor& cu, const Tensor& dq,
                                  const Tensor& dk, const Tensor& dv, int64_t heads, int64_t kv_heads,
-                                 double scale, int64_t window) {
+                                 double scale, int64_t window, int64_t max_length, bool deterministic) {
   const int64_t tokens = q.rows(), head_dim = q.cols() / heads;
-  check_cu(context_, cu, tokens);
+  const AttentionCall call{q,   k,   v,     cu,       out,   lse,    &dout,      &dq,
+                           &dk, &dv, heads, kv_heads, scale, window, max_length, deterministic};
+  if (context_.cudnn.run(context_, call)) return;
+  check_cu(context_, cu, tokens, max_length);
   if (tokens == 0) return;
   const Scratch delta(context_, static_cast<size_t>(heads * tokens) * sizeof(float));
   delta_kernel<<<blocks_for(heads * tokens, kWarps), kThreads, 0, context_.stream>>>(
@@ -327,10 +51,8 @@ void CudaOps::attention_backward(const Tensor& dout, const Tensor& q, const Tens
                    static_cast<int>(std::min<int64_t>(window, INT32_MAX)),
                    static_cast<float>(scale),
                    context_.fault};
-  if (!fits_mma({&q, &k, &v, &dout}, head_dim)) return launch_scalar(context_, p);
-  with_instance(q.dtype, head_dim, [&](auto tag, auto size) {
-    launch_mma<typename decltype(tag)::type, decltype(size)::value>(context_, p);
-  });
+  if (fits_mma({&q, &k, &v, &dout}, head_dim)) return launch_backward_mma(context_, p, q.dtype);
+  launch_backward_scalar(context_, p);
 }
 
 }  // namespace qlora::cuda

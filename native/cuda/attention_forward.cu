@@ -155,10 +155,15 @@ __global__ void __launch_bounds__(kThreads) scalar_forward(const Forward p) {
 
 void CudaOps::attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_q,
                                 const Tensor& cu_k, const Tensor& out, const Tensor& lse, int64_t heads,
-                                int64_t kv_heads, double scale, int64_t window) {
+                                int64_t kv_heads, double scale, int64_t window, int64_t max_length) {
   const int64_t tokens = q.rows(), head_dim = q.cols() / heads, sequences = cu_q.numel() - 1;
-  check_cu(context_, cu_q, tokens);
-  check_cu(context_, cu_k, k.rows());
+  // In training queries and keys have the same sequences; with a cache they do not.
+  const bool same = cu_q.data<char>() == cu_k.data<char>() && k.rows() == tokens;
+  const AttentionCall call{q,       k,       v,     cu_q,     out,   lse,    nullptr,    nullptr,
+                           nullptr, nullptr, heads, kv_heads, scale, window, max_length, false};
+  if (same && context_.cudnn.run(context_, call)) return;
+  check_cu(context_, cu_q, tokens, max_length);
+  if (!same) check_cu(context_, cu_k, k.rows(), 0);
   if (tokens == 0) return;
   const Forward p{cu_q.data<int32_t>(),
                   cu_k.data<int32_t>(),

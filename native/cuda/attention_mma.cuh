@@ -1,5 +1,6 @@
 #pragma once
 #include "cuda/attention.cuh"
+#include "cuda/mma.cuh"
 
 // Tensor-core tiles (mma.m16n8k16, sm_80 and later). A warp holds 16 rows of an accumulator; lane = 4 * g + t
 // has the elements of rows g and g + 8, columns 2t and 2t + 1 of every 8.
@@ -7,42 +8,6 @@ namespace qlora::cuda {
 
 constexpr int kRows = 64;         // of a tile of queries or keys
 constexpr int kMmaThreads = 128;  // 4 warps, 16 rows each
-
-template <typename T>
-struct Pair;
-template <>
-struct Pair<__nv_bfloat16> {
-  static __device__ uint32_t pack(float low, float high) {
-    __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-    return *reinterpret_cast<uint32_t*>(&pair);
-  }
-};
-template <>
-struct Pair<__half> {
-  static __device__ uint32_t pack(float low, float high) {
-    __half2 pair = __floats2half2_rn(low, high);
-    return *reinterpret_cast<uint32_t*>(&pair);
-  }
-};
-
-template <typename T>
-__device__ inline void mma(float* c, const uint32_t* a, const uint32_t* b);
-template <>
-__device__ inline void mma<__nv_bfloat16>(float* c, const uint32_t* a, const uint32_t* b) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
-      "{%0,%1,%2,%3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-template <>
-__device__ inline void mma<__half>(float* c, const uint32_t* a, const uint32_t* b) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
-      "{%0,%1,%2,%3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
 
 __device__ inline uint32_t shared_address(const void* p) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(p));

@@ -9,40 +9,12 @@
 
 #include "cuda/context.h"
 #include "cuda/error.h"
+#include "cuda/file_stream.h"
+#include "cuda/pinned.h"
 
 namespace qlora::cuda {
 
 namespace {
-
-/** Page-locked host memory, kept for reuse: locking pages takes milliseconds. */
-class PinnedBuffers {
- public:
-  struct Buffer {
-    void* data;
-    size_t size;
-  };
-
-  Buffer take(size_t bytes) {
-    std::lock_guard lock(mutex_);
-    auto found = free_.lower_bound(bytes);
-    if (found != free_.end()) {
-      Buffer buffer{found->second, found->first};
-      free_.erase(found);
-      return buffer;
-    }
-    Buffer buffer{nullptr, (bytes + 65535) / 65536 * 65536};
-    check(cudaMallocHost(&buffer.data, buffer.size), "[cuda] pinned host memory");
-    return buffer;
-  }
-  void give_back(Buffer buffer) {
-    std::lock_guard lock(mutex_);
-    free_.emplace(buffer.size, buffer.data);
-  }
-
- private:
-  std::mutex mutex_;
-  std::multimap<size_t, void*> free_;
-};
 
 /**
  * Operations are enqueued on one stream by the thread that submits them; a second thread waits for the events
@@ -55,10 +27,15 @@ class CudaBackend final : public Backend {
     check(cudaGetDeviceProperties(&properties_, index), "[device] cuda");
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "[device] stream");
     allocator_ = std::make_unique<CudaAllocator>(index, stream_);
+    pinned_ = std::make_unique<PinnedAllocator>(stream_);
     check(cudaMalloc(&fault_, sizeof(Fault)), "[device] memory");
     check(cudaMemsetAsync(fault_, 0, sizeof(Fault), stream_), "[device] memory");
-    blas_ = std::make_unique<Blas>(stream_);
-    ops_ = std::make_unique<CudaOps>(Context{stream_, *allocator_, *blas_, fault_});
+    profiler_ = std::make_unique<Profiler>(stream_);
+    blas_ = std::make_unique<Blas>(stream_, *profiler_);
+    cudnn_ = std::make_unique<CudnnAttention>(stream_, properties_.major * 10 + properties_.minor);
+    copies_ = std::make_unique<CopyQueue>(stream_);
+    files_ = std::make_unique<FileStream>(index, [this](auto... copy) { copy_piece(copy...); });
+    ops_ = std::make_unique<CudaOps>(Context{stream_, *allocator_, *blas_, *cudnn_, *copies_, fault_});
     std::thread([this] { wait_for_events(); }).detach();  // the backend lives as long as the process
   }
 
@@ -69,16 +46,19 @@ class CudaBackend final : public Backend {
     cudaDriverGetVersion(&driver);
     size_t free = 0, total = 0;
     cudaSetDevice(index_);
-    cudaMemGetInfo(&free, &total);
+    check(cudaMemGetInfo(&free, &total), "[device] memory");
     return std::string("name=") + properties_.name + "\ncapability=" + std::to_string(properties_.major) +
            "." + std::to_string(properties_.minor) +
            "\nmultiprocessors=" + std::to_string(properties_.multiProcessorCount) +
+           "\nl2_cache=" + std::to_string(properties_.l2CacheSize) +
+           "\nshared_memory=" + std::to_string(properties_.sharedMemPerMultiprocessor) +
            "\nfree_memory=" + std::to_string(free) + "\ntotal_memory=" + std::to_string(total) +
            "\ncuda_runtime=" + std::to_string(runtime) + "\ncuda_driver=" + std::to_string(driver) +
-           "\ncublaslt=" + blas_->library();
+           "\ncublaslt=" + blas_->library() + "\nattention=" + cudnn_->status() + profiler_->take();
   }
   void set_num_threads(int) override {}  // the GPU has its own idea
   Allocator& allocator() override { return *allocator_; }
+  Allocator& pinned_allocator() override { return *pinned_; }
   Ops& ops() override { return *ops_; }
 
   void submit(std::string op, std::function<void()> task) override {
@@ -95,15 +75,17 @@ class CudaBackend final : public Backend {
     reads_.clear();
     std::swap(item.error, error_);
     try {
-      item.fault = pinned_.take(sizeof(Fault));
-      check(cudaMemcpyAsync(item.fault.data, fault_, sizeof(Fault), cudaMemcpyDeviceToHost, stream_),
+      if (is_lost()) fail(lost_);
+      if (!item.error.empty()) copies_->finish_all();  // their finish_copy may have been dropped
+      item.fault = pinned_->allocate(sizeof(Fault));
+      check(cudaMemcpyAsync(item.fault, fault_, sizeof(Fault), cudaMemcpyDeviceToHost, stream_),
             "[cuda] finish");
       check(cudaMemsetAsync(fault_, 0, sizeof(Fault), stream_), "[cuda] finish");
       check(cudaEventCreateWithFlags(&item.event, cudaEventDisableTiming | cudaEventBlockingSync),
             "[cuda] event");
       check(cudaEventRecord(item.event, stream_), "[cuda] event");
     } catch (const std::exception& e) {
-      if (item.error.empty()) item.error = e.what();
+      if (item.error.empty() || is_lost()) item.error = is_lost() ? lost_ : e.what();
     }
     {
       std::lock_guard queue_lock(queue_mutex_);
@@ -112,28 +94,42 @@ class CudaBackend final : public Backend {
     wake_.notify_one();
   }
 
-  bool in_host_memory() const override { return false; }
+  void read_file(const Tensor& tensor, const std::string& path, uint64_t offset,
+                 std::function<void(const std::string&)> done) override {
+    char* to = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      attempt("tensor_read_file", [&] { to = tensor.data<char>(); });
+    }
+    if (!to) return finish(nullptr, std::move(done));  // it reports why
+    files_->read(path, offset, to, tensor.bytes(), [this, tensor, done](const std::string& error) {
+      const auto report = [&] { fail(error); };
+      finish(error.empty() ? std::function<void()>() : report, done);
+    });
+  }
+
   void upload(void* to, const void* from, size_t bytes) override {
-    if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "[cuda] upload");
+    // Default: a pinned tensor's memory is on the host.
+    if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_), "[cuda] upload");
   }
   /** The bytes reach `to` before the surrounding finish calls done. */
   void download(void* to, const void* from, size_t bytes) override {
     if (bytes == 0) return;
-    PinnedBuffers::Buffer buffer = pinned_.take(bytes);
+    void* buffer = pinned_->allocate(bytes);
     reads_.push_back({to, bytes, buffer});
-    check(cudaMemcpyAsync(buffer.data, from, bytes, cudaMemcpyDeviceToHost, stream_), "[cuda] download");
+    check(cudaMemcpyAsync(buffer, from, bytes, cudaMemcpyDefault, stream_), "[cuda] download");
   }
 
  private:
   struct Read {
     void* to;
     size_t bytes;
-    PinnedBuffers::Buffer buffer;
+    void* buffer;
   };
   struct Finish {
     std::function<void(const std::string&)> done;
     std::vector<Read> reads;
-    PinnedBuffers::Buffer fault{nullptr, 0};
+    void* fault = nullptr;
     cudaEvent_t event = nullptr;
     std::string error;
   };
@@ -141,12 +137,41 @@ class CudaBackend final : public Backend {
   void attempt(const std::string& op, const std::function<void()>& task) {
     if (!error_.empty() || !task) return;
     try {
+      if (!lost_.empty()) fail(lost_);
       check(cudaSetDevice(index_), "[cuda]");
+      profiler_->begin(op);
       task();
+      profiler_->end();
     } catch (const std::exception& e) {
-      const std::string text = e.what();
+      const std::string text = is_lost() ? lost_ : e.what();
       error_ = op.empty() || text.rfind('[', 0) == 0 ? text : "[" + op + "] " + text;
     }
+  }
+
+  /**
+   * After a kernel's fault, or when the GPU is gone, every call to it fails in this process: they are refused
+   * with the first reason. Under the lock.
+   */
+  bool is_lost() {
+    if (!lost_.empty()) return true;
+    const cudaError_t status = cudaStreamQuery(stream_);
+    cudaGetLastError();  // "not ready" counts as one
+    if (status != cudaSuccess && status != cudaErrorNotReady) lose(status);
+    return !lost_.empty();
+  }
+
+  void lose(cudaError_t status) {
+    if (!lost_.empty()) return;
+    lost_ = "[" + name() + "] " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) +
+            "): what was in this GPU's memory is lost, and this process cannot use the GPU again. Save what "
+            "is on the "
+            "host and start a new process";
+  }
+
+  void copy_piece(void* to, const void* from, size_t bytes, cudaEvent_t copied) {
+    std::lock_guard lock(mutex_);
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "[tensor_read_file] upload");
+    check(cudaEventRecord(copied, stream_), "[tensor_read_file] upload");
   }
 
   void wait_for_events() {
@@ -166,17 +191,18 @@ class CudaBackend final : public Backend {
   void complete(Finish& item) {
     cudaError_t status = item.event ? cudaEventSynchronize(item.event) : cudaSuccess;
     if (status != cudaSuccess) {
-      item.error = "[" + name() + "] " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) +
-                   "): a kernel failed and the device's memory is lost to this process. Restart the process";
+      std::lock_guard lock(mutex_);
+      lose(status);
+      item.error = lost_;
     } else if (item.event) {
-      const Fault fault = *static_cast<Fault*>(item.fault.data);
+      const Fault fault = *static_cast<Fault*>(item.fault);
       if (fault.kind != FaultKind::none) item.error = describe(fault);
     }
     for (const Read& read : item.reads) {
-      if (item.error.empty()) std::memcpy(read.to, read.buffer.data, read.bytes);
-      pinned_.give_back(read.buffer);
+      if (item.error.empty()) std::memcpy(read.to, read.buffer, read.bytes);
+      pinned_->release(read.buffer, read.bytes);
     }
-    if (item.fault.data) pinned_.give_back(item.fault);
+    if (item.fault) pinned_->release(item.fault, sizeof(Fault));
     if (item.event) cudaEventDestroy(item.event);
     item.done(item.error);
   }
@@ -185,13 +211,18 @@ class CudaBackend final : public Backend {
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   std::unique_ptr<CudaAllocator> allocator_;
+  std::unique_ptr<PinnedAllocator> pinned_;
+  std::unique_ptr<Profiler> profiler_;
   std::unique_ptr<Blas> blas_;
+  std::unique_ptr<CudnnAttention> cudnn_;
+  std::unique_ptr<CopyQueue> copies_;
+  std::unique_ptr<FileStream> files_;
   std::unique_ptr<Ops> ops_;
   Fault* fault_ = nullptr;
-  PinnedBuffers pinned_;
   std::mutex mutex_;  // one enqueues at a time: worker threads of Node share the device
   std::vector<Read> reads_;
   std::string error_;  // first failure since the last finish
+  std::string lost_;   // why the GPU cannot be used any more
   std::mutex queue_mutex_;
   std::condition_variable wake_;
   std::deque<Finish> queue_;
@@ -199,6 +230,39 @@ class CudaBackend final : public Backend {
 
 }  // namespace
 }  // namespace qlora::cuda
+
+namespace {
+
+/** Throws when there is none or no driver. */
+int device_count() {
+  int count = 0;
+  cudaError_t status = cudaGetDeviceCount(&count);
+  int driver = 0;
+  if (status != cudaSuccess && cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0)
+    qlora::fail("[device] no usable NVIDIA GPU: this machine has no NVIDIA driver");
+  if (status != cudaSuccess) {
+    qlora::fail("[device] no usable NVIDIA GPU: ", cudaGetErrorString(status), " (", cudaGetErrorName(status),
+                "); nvidia-smi shows whether a driver is installed");
+  }
+  return count;
+}
+
+void put(const std::exception& e, char* error, size_t size) {
+  std::strncpy(error, e.what(), size - 1);
+  error[size - 1] = 0;
+}
+
+}  // namespace
+
+/** The addon's door: how many GPUs there are, or -1 and a message. */
+extern "C" __attribute__((visibility("default"))) int qlora_cuda_device_count(char* error, size_t size) {
+  try {
+    return device_count();
+  } catch (const std::exception& e) {
+    put(e, error, size);
+    return -1;
+  }
+}
 
 /** The addon's door: the backend of GPU `index`, or null and a message. One per GPU and process, never
  * destroyed. */
@@ -208,20 +272,14 @@ extern "C" __attribute__((visibility("default"))) qlora::Backend* qlora_open_cud
   static std::map<int, qlora::Backend*> opened;
   std::lock_guard lock(mutex);
   try {
-    int count = 0;
-    cudaError_t status = cudaGetDeviceCount(&count);
-    if (status != cudaSuccess) {
-      qlora::fail("[device] no usable NVIDIA GPU: ", cudaGetErrorString(status), " (",
-                  cudaGetErrorName(status), "); nvidia-smi shows whether a driver is installed");
-    }
+    const int count = device_count();
     if (index < 0 || index >= count)
       qlora::fail("[device] cuda:", index, " does not exist; this machine has ", count, " GPU(s)");
     auto& backend = opened[index];
     if (!backend) backend = new qlora::cuda::CudaBackend(index);
     return backend;
   } catch (const std::exception& e) {
-    std::strncpy(error, e.what(), size - 1);
-    error[size - 1] = 0;
+    put(e, error, size);
     return nullptr;
   }
 }

@@ -1,6 +1,9 @@
 #include "cuda/blas.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <vector>
 
 #include "cuda/error.h"
 #include "cuda/library.h"
@@ -10,6 +13,9 @@ namespace qlora::cuda {
 namespace {
 
 constexpr size_t kWorkspace = size_t{32} << 20;  // NVIDIA's advice for Hopper
+constexpr int kProposals = 24, kFinalists = 4;
+constexpr float kFinalMicros = 8000;  // short loops flatter: some winners of 3 calls lose over milliseconds
+constexpr int64_t kWorthTuning = int64_t{1} << 24;
 
 cudaDataType_t type_of(DType dtype) {
   switch (dtype) {
@@ -23,6 +29,55 @@ cudaDataType_t type_of(DType dtype) {
       fail("[matmul] expected a float dtype, got ", name_of(dtype));
   }
 }
+
+/** Sizes that share an algorithm: three leading bits, rounded up. Token counts differ from batch to batch. */
+int64_t bucket(int64_t size) {
+  int64_t step = 1;
+  while (size > 8 * step) step *= 2;
+  return (size + step - 1) / step * step;
+}
+
+std::string kind_of(const Gemm& g, const uint32_t alignment[3]) {
+  std::string kind = g.transpose_a ? "T" : "N";
+  kind += g.transpose_b ? "T" : "N";
+  for (const int64_t size : {g.m, g.n, g.k}) kind += "," + std::to_string(bucket(size));
+  kind +=
+      std::string(",") + name_of(g.operands) + "," + name_of(g.result) + (g.beta != 0.0f ? ",add" : ",set");
+  for (int i = 0; i < 3; i++) kind += "," + std::to_string(std::min<uint32_t>(alignment[i], 16));
+  return kind;
+}
+
+/** QLORA_GEMM_TUNING=0 takes cuBLASLt's first proposal: the same bits on every machine of a kind. */
+bool tunes() {
+  const char* value = std::getenv("QLORA_GEMM_TUNING");
+  return !value || std::string(value) != "0";
+}
+
+/** Time on the device between two points of a stream. */
+class Stopwatch {
+ public:
+  explicit Stopwatch(cudaStream_t stream) : stream_(stream) {
+    check(cudaEventCreate(&begin_), "[matmul] timing");
+    check(cudaEventCreate(&end_), "[matmul] timing");
+  }
+  ~Stopwatch() {
+    cudaEventDestroy(begin_);
+    cudaEventDestroy(end_);
+  }
+  void start() { cudaEventRecord(begin_, stream_); }
+  /** Microseconds since start. */
+  float stop() {
+    cudaEventRecord(end_, stream_);
+    float milliseconds = 0;
+    check(cudaEventSynchronize(end_), "[matmul] timing");
+    check(cudaEventElapsedTime(&milliseconds, begin_, end_), "[matmul] timing");
+    return milliseconds * 1000;
+  }
+
+ private:
+  cudaStream_t stream_;
+  cudaEvent_t begin_ = nullptr, end_ = nullptr;
+};
 
 /** The largest power of two up to 256 that divides the address. */
 uint32_t alignment_of(const void* p) {
@@ -46,12 +101,18 @@ void Blas::open() {
   LOAD(cublasLtMatmulPreferenceSetAttribute);
   LOAD(cublasLtMatmulPreferenceDestroy);
   LOAD(cublasLtMatmulAlgoGetHeuristic);
+  LOAD(cublasLtMatmulAlgoCheck);
   LOAD(cublasLtMatmul);
 #undef LOAD
   const int status = lt_.cublasLtCreate(&handle_);
   if (status != 0) fail("[matmul] ", library.path, ": cublasLtCreate: ", lt_.cublasLtGetStatusString(status));
   check(cudaMalloc(&workspace_, kWorkspace), "[matmul] cuBLASLt's workspace");
   library_ = library.path + " " + std::to_string(lt_.cublasLtGetVersion());
+  int device = 0;
+  cudaDeviceProp properties{};
+  check(cudaGetDevice(&device), "[matmul]");
+  check(cudaGetDeviceProperties(&properties, device), "[matmul]");
+  choices_.open(properties.name, lt_.cublasLtGetVersion());
 }
 
 void Blas::check_status(int status, const char* call, const Gemm& g) const {
@@ -61,7 +122,7 @@ void Blas::check_status(int status, const char* call, const Gemm& g) const {
 }
 
 /** Column-major cuBLASLt computes out^T [n, m] = op(b)^T op(a)^T, so its A is our b. */
-Blas::Plan Blas::make_plan(const Gemm& g, const uint32_t alignment[3]) const {
+Blas::Plan Blas::make_plan(const Gemm& g, const uint32_t alignment[3]) {
   Plan plan{};
   const auto ok = [&](int status, const char* call) { check_status(status, call, g); };
   const cudaDataType_t in = type_of(g.operands), out = type_of(g.result);
@@ -76,7 +137,12 @@ Blas::Plan Blas::make_plan(const Gemm& g, const uint32_t alignment[3]) const {
   ok(lt_.cublasLtMatrixLayoutCreate(&plan.b, in, b_rows, b_cols, b_rows), "cublasLtMatrixLayoutCreate");
   ok(lt_.cublasLtMatrixLayoutCreate(&plan.a, in, a_rows, a_cols, a_rows), "cublasLtMatrixLayoutCreate");
   ok(lt_.cublasLtMatrixLayoutCreate(&plan.out, out, g.n, g.m, g.n), "cublasLtMatrixLayoutCreate");
+  plan.algo = choose(g, plan, alignment);
+  return plan;
+}
 
+std::vector<lt::Heuristic> Blas::propose(const Gemm& g, const Plan& plan, const uint32_t alignment[3]) const {
+  const auto ok = [&](int status, const char* call) { check_status(status, call, g); };
   lt::Preference preference;
   ok(lt_.cublasLtMatmulPreferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
   const auto prefer = [&](int attribute, const void* value, size_t size) {
@@ -90,30 +156,85 @@ Blas::Plan Blas::make_plan(const Gemm& g, const uint32_t alignment[3]) const {
   prefer(lt::kPreferenceAlignmentB, &alignment[0], sizeof alignment[0]);
   prefer(lt::kPreferenceAlignmentC, &alignment[2], sizeof alignment[2]);
   prefer(lt::kPreferenceAlignmentD, &alignment[2], sizeof alignment[2]);
-  lt::Heuristic best{};
+  std::vector<lt::Heuristic> proposals(kProposals);
   int found = 0;
-  ok(lt_.cublasLtMatmulAlgoGetHeuristic(handle_, plan.desc, plan.b, plan.a, plan.out, plan.out, preference, 1,
-                                        &best, &found),
+  ok(lt_.cublasLtMatmulAlgoGetHeuristic(handle_, plan.desc, plan.b, plan.a, plan.out, plan.out, preference,
+                                        kProposals, proposals.data(), &found),
      "cublasLtMatmulAlgoGetHeuristic");
   lt_.cublasLtMatmulPreferenceDestroy(preference);
   if (found == 0)
     fail("[matmul] cuBLASLt has no algorithm for m=", g.m, " n=", g.n, " k=", g.k, " ", name_of(g.operands));
-  plan.algo = best.algo;
-  plan.workspace = best.workspace;
-  return plan;
+  proposals.resize(found);
+  return proposals;
+}
+
+lt::Algo Blas::choose(const Gemm& g, const Plan& plan, const uint32_t alignment[3]) {
+  const std::string kind = kind_of(g, alignment);
+  lt::Heuristic checked{};
+  const lt::Algo* known = tunes() ? choices_.find(kind) : nullptr;
+  if (known)
+    if (lt_.cublasLtMatmulAlgoCheck(handle_, plan.desc, plan.b, plan.a, plan.out, plan.out, known,
+                                    &checked) == 0 &&
+        checked.workspace <= kWorkspace)
+      return *known;
+  const std::vector<lt::Heuristic> proposals = propose(g, plan, alignment);
+  if (proposals.size() == 1 || !tunes() || g.m * g.n * g.k < kWorthTuning) return proposals[0].algo;
+  const lt::Algo algo = fastest(g, plan, proposals);
+  choices_.add(kind, algo);
+  return algo;
+}
+
+lt::Algo Blas::fastest(const Gemm& g, const Plan& plan, const std::vector<lt::Heuristic>& proposals) {
+  const size_t bytes = static_cast<size_t>(g.m * g.n) * size_of(g.result);
+  void* out = nullptr;
+  if (g.beta == 0.0f) {
+    out = g.out;  // is overwritten by the product proper
+  } else if (cudaMalloc(&out, bytes) != cudaSuccess) {
+    cudaGetLastError();
+    return proposals[0].algo;
+  }
+  Stopwatch watch(stream_);
+  // Microseconds of one call; infinite where an algorithm refuses.
+  const auto time = [&](const lt::Algo& algo, int calls) {
+    if (launch(g, plan, algo, out) != 0) return INFINITY;
+    watch.start();
+    for (int i = 0; i < calls; i++) launch(g, plan, algo, out);
+    return watch.stop() / static_cast<float>(calls);
+  };
+  std::vector<std::pair<float, size_t>> ranking;
+  for (size_t i = 0; i < proposals.size(); i++) ranking.push_back({time(proposals[i].algo, 3), i});
+  std::sort(ranking.begin(), ranking.end());
+  ranking.resize(std::min<size_t>(ranking.size(), kFinalists));
+  for (auto& [micros, i] : ranking)
+    micros = time(proposals[i].algo, std::clamp(static_cast<int>(kFinalMicros / micros), 5, 200));
+  std::sort(ranking.begin(), ranking.end());
+  if (out != g.out) cudaFree(out);
+  return proposals[ranking[0].second].algo;
+}
+
+int Blas::launch(const Gemm& g, const Plan& plan, const lt::Algo& algo, void* out) const {
+  return lt_.cublasLtMatmul(handle_, plan.desc, &g.alpha, g.b, plan.b, g.a, plan.a, &g.beta, out, plan.out,
+                            out, plan.out, &algo, workspace_, kWorkspace, stream_);
 }
 
 void Blas::run(const Gemm& g) {
   if (!handle_) open();
+  profiler_.detail(std::string(g.transpose_a ? "T" : "N") + (g.transpose_b ? "T " : "N ") +
+                   std::to_string(g.m) + "x" + std::to_string(g.n) + "x" + std::to_string(g.k) +
+                   (g.beta != 0.0f ? " add" : ""));
   const uint32_t alignment[3] = {alignment_of(g.a), alignment_of(g.b), alignment_of(g.out)};
-  const Key key{g.m,           g.n,        g.k,      g.transpose_a,
-                g.transpose_b, g.operands, g.result, alignment[0] << 20 | alignment[1] << 10 | alignment[2]};
+  const Key key{g.m,
+                g.n,
+                g.k,
+                g.transpose_a,
+                g.transpose_b,
+                g.operands,
+                g.result,
+                g.beta != 0.0f,
+                alignment[0] << 20 | alignment[1] << 10 | alignment[2]};
   auto found = plans_.find(key);
   if (found == plans_.end()) found = plans_.emplace(key, make_plan(g, alignment)).first;
-  const Plan& plan = found->second;
-  check_status(lt_.cublasLtMatmul(handle_, plan.desc, &g.alpha, g.b, plan.b, g.a, plan.a, &g.beta, g.out,
-                                  plan.out, g.out, plan.out, &plan.algo, workspace_, kWorkspace, stream_),
-               "cublasLtMatmul", g);
+  check_status(launch(g, found->second, found->second.algo, g.out), "cublasLtMatmul", g);
 }
 
 }  // namespace qlora::cuda

@@ -2,9 +2,12 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "core/dtype.h"
 #include "cuda/cublaslt.h"
+#include "cuda/gemm_choices.h"
+#include "cuda/profiler.h"
 
 namespace qlora::cuda {
 
@@ -22,7 +25,7 @@ struct Gemm {
 /** cuBLASLt, opened at run time and at the first product: a machine without it can do everything else. */
 class Blas {
  public:
-  explicit Blas(cudaStream_t stream) : stream_(stream) {}
+  Blas(cudaStream_t stream, Profiler& profiler) : stream_(stream), profiler_(profiler) {}
   void run(const Gemm& gemm);
   /** The file that was opened; empty before the first product. */
   const std::string& library() const { return library_; }
@@ -33,20 +36,27 @@ class Blas {
     lt::Desc desc;
     lt::Layout a, b, out;
     lt::Algo algo;
-    size_t workspace;
   };
-  using Key = std::tuple<int64_t, int64_t, int64_t, bool, bool, DType, DType, uint32_t>;
+  using Key = std::tuple<int64_t, int64_t, int64_t, bool, bool, DType, DType, bool, uint32_t>;
 
   void open();
   void check_status(int status, const char* call, const Gemm& gemm) const;
-  Plan make_plan(const Gemm& gemm, const uint32_t alignment[3]) const;
+  Plan make_plan(const Gemm& gemm, const uint32_t alignment[3]);
+  /** cuBLASLt's proposals, best guess first. */
+  std::vector<lt::Heuristic> propose(const Gemm& gemm, const Plan& plan, const uint32_t alignment[3]) const;
+  lt::Algo choose(const Gemm& gemm, const Plan& plan, const uint32_t alignment[3]);
+  /** The fastest of the proposals on this very product, written to scratch memory. */
+  lt::Algo fastest(const Gemm& gemm, const Plan& plan, const std::vector<lt::Heuristic>& proposals);
+  int launch(const Gemm& gemm, const Plan& plan, const lt::Algo& algo, void* out) const;
 
   const cudaStream_t stream_;
+  Profiler& profiler_;
   std::string library_;
   lt::Functions lt_{};
   lt::Handle handle_ = nullptr;
   void* workspace_ = nullptr;
   std::map<Key, Plan> plans_;
+  GemmChoices choices_;
 };
 
 }  // namespace qlora::cuda

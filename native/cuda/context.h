@@ -4,6 +4,8 @@
 #include "core/ops.h"
 #include "cuda/allocator.h"
 #include "cuda/blas.h"
+#include "cuda/copy_queue.h"
+#include "cuda/cudnn_attention.h"
 #include "cuda/faults.h"
 
 namespace qlora::cuda {
@@ -13,6 +15,8 @@ struct Context {
   cudaStream_t stream;
   CudaAllocator& allocator;
   Blas& blas;
+  CudnnAttention& cudnn;
+  CopyQueue& copies;
   Fault* fault;  // in device memory
 };
 

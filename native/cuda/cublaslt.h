@@ -47,6 +47,8 @@ struct Functions {
   int (*cublasLtMatmulPreferenceDestroy)(Preference);
   int (*cublasLtMatmulAlgoGetHeuristic)(Handle, Desc, Layout a, Layout b, Layout c, Layout d, Preference,
                                         int wanted, Heuristic*, int* found);
+  int (*cublasLtMatmulAlgoCheck)(Handle, Desc, Layout a, Layout b, Layout c, Layout d, const Algo*,
+                                 Heuristic*);
   int (*cublasLtMatmul)(Handle, Desc, const void* alpha, const void* a, Layout, const void* b, Layout,
                         const void* beta, const void* c, Layout, void* d, Layout, const Algo*,
                         void* workspace, size_t, cudaStream_t);

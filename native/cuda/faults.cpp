@@ -31,6 +31,10 @@ std::string describe(const Fault& fault) {
     case FaultKind::cu_end:
       text << "[attention] cu_seqlens: expected to end at " << fault.limit << " tokens, got " << fault.value;
       break;
+    case FaultKind::cu_length:
+      text << "[attention] cu_seqlens: sequence " << fault.index << " has " << fault.value
+           << " tokens, more than max_length " << fault.limit;
+      break;
   }
   return text.str();
 }

@@ -6,7 +6,16 @@ namespace qlora::cuda {
 
 /** What only a kernel can see: a bad value in an int32 tensor. The first one stays until a finish reports it.
  */
-enum class FaultKind : int32_t { none, gather_rows, scatter_rows, label, cu_start, cu_order, cu_end };
+enum class FaultKind : int32_t {
+  none,
+  gather_rows,
+  scatter_rows,
+  label,
+  cu_start,
+  cu_order,
+  cu_end,
+  cu_length
+};
 
 struct Fault {
   FaultKind kind;

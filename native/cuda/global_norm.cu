@@ -6,8 +6,8 @@ namespace {
 
 constexpr int kParts = 64;  // blocks a tensor: fixed, so that equal inputs give equal bits on every GPU
 
-__global__ void squares_kernel(const __grid_constant__ TensorTable table, double* partial) {
-  const View& x = table.views[blockIdx.y];
+__global__ void squares_kernel(const __grid_constant__ TensorTable<1> table, double* partial) {
+  const View& x = table.views[0][blockIdx.y];
   const int64_t n = table.counts[blockIdx.y];
   double sum = 0;
   for (int64_t i = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * 8; i < n;
@@ -33,7 +33,7 @@ __global__ void root_kernel(const double* partial, int64_t n, float* norm) {
 void CudaOps::global_norm(const TensorList& tensors, const Tensor& norm) {
   const Scratch scratch(context_, (tensors.size() + 1) * kParts * sizeof(double));
   int64_t done = 0;
-  for_tables(tensors, [&](const TensorTable& table, int used) {
+  for_tables<1>({&tensors}, [&](const TensorTable<1>& table, int used, int64_t) {
     squares_kernel<<<dim3(kParts, static_cast<unsigned>(used)), kThreads, 0, context_.stream>>>(
         table, scratch.as<double>() + done * kParts);
     check_launch();

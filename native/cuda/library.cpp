@@ -39,6 +39,7 @@ std::vector<std::string> python_prefixes() {
   for (std::string folder; std::getline(path, folder, ':');)
     if (!folder.empty() && access((folder + "/python3").c_str(), X_OK) == 0)
       prefixes.push_back(folder_of(folder));
+  prefixes.push_back("/usr/local");  // where Debian's python3 of /usr/bin puts what pip installs
   return prefixes;
 }
 
@@ -48,7 +49,8 @@ std::vector<std::string> folders(const char* variable, const std::vector<std::st
   list.push_back(own_folder());
   for (const std::string& prefix : python_prefixes())
     for (const std::string& wheel : wheels)
-      list.push_back(prefix + "/lib/python3*/site-packages/nvidia/" + wheel + "/lib");
+      for (const char* packages : {"site-packages", "dist-packages"})
+        list.push_back(prefix + "/lib/python3*/" + packages + "/nvidia/" + wheel + "/lib");
   for (const char* name : {"CUDA_HOME", "CUDA_PATH"})
     if (const std::string value = environment(name); !value.empty()) list.push_back(value + "/lib64");
   list.push_back("/usr/local/cuda/lib64");
@@ -94,7 +96,8 @@ Library open_library(const std::vector<std::string>& names, const char* variable
     if (void* handle = attempt(name)) return {name, handle};
   fail("[cuda] ", names[0], " was not found. Searched:", searched, "\n  the system's library path",
        refused.empty() ? "" : "\nRefused:", refused,
-       "\nInstall the Python wheel nvidia-cublas or a CUDA toolkit, or set ", variable, " to the file");
+       "\nInstall NVIDIA's Python wheel (nvidia-cublas, nvidia-cudnn-cu13) or a system package, or set ",
+       variable, " to the file");
 }
 
 }  // namespace qlora::cuda

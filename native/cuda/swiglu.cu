@@ -22,22 +22,25 @@ void CudaOps::swiglu_forward(const Tensor& gate, const Tensor& up, const Tensor&
 
 /** d silu(g) / dg = s * (1 + g * (1 - s)), s = sigmoid(g). */
 void CudaOps::swiglu_backward(const Tensor& dout, const Tensor& gate, const Tensor& up, const Tensor& dgate,
-                              const Tensor& dup) {
-  const View grad(dout), from_gate(gate), from_up(up), to_gate(dgate), to_up(dup);
+                              const Tensor& dup, const OptionalTensor& out) {
+  const View grad(dout), from_gate(gate), from_up(up), to_gate(dgate), to_up(dup), to_out(out ? *out : dout);
+  const bool has_out = out.has_value();
   const int64_t n = gate.numel();
   launch_each8(context_, n, [=] __device__(int64_t i) {
-    float d[8], g[8], u[8];
+    float d[8], g[8], u[8], h[8];
     grad.load8(i, n, d);
     from_gate.load8(i, n, g);
     from_up.load8(i, n, u);
     for (int j = 0; j < 8; j++) {
       const float s = sigmoid(g[j]);
       const float dg = d[j] * u[j] * (s * (1.0f + g[j] * (1.0f - s)));
+      h[j] = rounded(from_gate.dtype, g[j] * s) * u[j];
       u[j] = d[j] * (g[j] * s);
       g[j] = dg;
     }
     to_gate.store8(i, n, g);
     to_up.store8(i, n, u);
+    if (has_out) to_out.store8(i, n, h);
   });
 }
 

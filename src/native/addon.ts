@@ -8,10 +8,21 @@ let loaded: NativeAddon | undefined
 const packageRoot: string = resolve(__dirname, '../..')
 
 /** Where the addon may be, first match wins. `QLORA_ADDON` names a file and replaces the list. */
-function candidates(): string[] {
+export function addonPlaces(): string[] {
   const named = process.env['QLORA_ADDON']
   if (named) return [named]
   return [join(packageRoot, 'build/Release/qlora.node'), join(packageRoot, 'qlora.node')]
+}
+
+/** Runs `body`, which must not wait for anything, with another implementation of the contract in the native one's place. */
+export function withAddon<T>(substitute: NativeAddon, body: () => T): T {
+  const before = loaded
+  loaded = substitute
+  try {
+    return body()
+  } finally {
+    loaded = before
+  }
 }
 
 /**
@@ -20,7 +31,7 @@ function candidates(): string[] {
  */
 export function addon(): NativeAddon {
   if (loaded) return loaded
-  const places = candidates()
+  const places = addonPlaces()
   const path = places.find((p) => existsSync(p))
   if (!path) {
     throw new Error(

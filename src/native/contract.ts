@@ -13,10 +13,12 @@ export interface NativeAddon extends DeviceFunctions, TensorFunctions, Operation
 
 export interface DeviceFunctions {
   open_device(name: string): DeviceHandle
-  /** Lines "key=value": isa, bf16_dot, num_threads. */
+  /** @throws Error when the CUDA library was not built or finds no driver. */
+  cuda_device_count(): number
+  /** Lines "key=value": isa, bf16_dot, num_threads; of a GPU its name, capability, memory, libraries. */
   device_info(device: DeviceHandle): string
   set_num_threads(device: DeviceHandle, n: number): void
-  memory_stats(device: DeviceHandle): { allocated: number; peak: number; reserved: number }
+  memory_stats(device: DeviceHandle): { allocated: number; peak: number; reserved: number; pinned: number }
   reset_peak_memory(device: DeviceHandle): void
   empty_cache(device: DeviceHandle): void
   synchronize(device: DeviceHandle): Promise<void>
@@ -24,6 +26,7 @@ export interface DeviceFunctions {
 
 export interface TensorFunctions {
   tensor_empty(device: DeviceHandle, dtype: string, shape: readonly number[]): TensorHandle
+  tensor_empty_pinned(device: DeviceHandle, dtype: string, shape: readonly number[]): TensorHandle
   tensor_view(
     tensor: TensorHandle,
     dtype: string,
@@ -39,6 +42,8 @@ export interface TensorFunctions {
 export interface Operations {
   fill(out: TensorHandle, value: number): void
   copy(x: TensorHandle, out: TensorHandle): void
+  start_copy(x: TensorHandle, out: TensorHandle): void
+  finish_copy(out: TensorHandle): void
   add(a: TensorHandle, b: TensorHandle, out: TensorHandle, alpha: number): void
   add_bias(x: TensorHandle, bias: TensorHandle, out: TensorHandle): void
   sum_rows(x: TensorHandle, out: TensorHandle, beta: number): void
@@ -149,6 +154,7 @@ export interface Operations {
     kv_heads: number,
     scale: number,
     window: number,
+    max_length: number,
   ): void
   attention_backward(
     dout: TensorHandle,
@@ -165,6 +171,8 @@ export interface Operations {
     kv_heads: number,
     scale: number,
     window: number,
+    max_length: number,
+    deterministic: boolean,
   ): void
   swiglu_forward(gate: TensorHandle, up: TensorHandle, out: TensorHandle): void
   swiglu_backward(
@@ -173,6 +181,7 @@ export interface Operations {
     up: TensorHandle,
     dgate: TensorHandle,
     dup: TensorHandle,
+    out: TensorHandle | undefined,
   ): void
   cross_entropy(
     logits: TensorHandle,
@@ -184,15 +193,72 @@ export interface Operations {
   global_norm(tensors: TensorHandle[], norm: TensorHandle): void
   clip_by_norm(tensors: TensorHandle[], norm: TensorHandle, max_norm: number): void
   adamw(
-    param: TensorHandle,
-    grad: TensorHandle,
-    exp_avg: TensorHandle,
-    exp_avg_sq: TensorHandle,
+    params: TensorHandle[],
+    grads: TensorHandle[],
+    exp_avgs: TensorHandle[],
+    exp_avg_sqs: TensorHandle[],
+    norm: TensorHandle | undefined,
+    max_norm: number,
     lr: number,
     beta1: number,
     beta2: number,
     eps: number,
     weight_decay: number,
     step: number,
+  ): void
+  adamw_8bit(
+    params: TensorHandle[],
+    grads: TensorHandle[],
+    codes1: TensorHandle[],
+    absmax1: TensorHandle[],
+    codes2: TensorHandle[],
+    absmax2: TensorHandle[],
+    signed_map: TensorHandle,
+    unsigned_map: TensorHandle,
+    norm: TensorHandle | undefined,
+    max_norm: number,
+    lr: number,
+    beta1: number,
+    beta2: number,
+    eps: number,
+    weight_decay: number,
+    step: number,
+  ): void
+  lion(
+    params: TensorHandle[],
+    grads: TensorHandle[],
+    exp_avgs: TensorHandle[],
+    norm: TensorHandle | undefined,
+    max_norm: number,
+    lr: number,
+    beta1: number,
+    beta2: number,
+    weight_decay: number,
+  ): void
+  lion_8bit(
+    params: TensorHandle[],
+    grads: TensorHandle[],
+    codes: TensorHandle[],
+    absmax: TensorHandle[],
+    signed_map: TensorHandle,
+    norm: TensorHandle | undefined,
+    max_norm: number,
+    lr: number,
+    beta1: number,
+    beta2: number,
+    weight_decay: number,
+  ): void
+  sgd(
+    params: TensorHandle[],
+    grads: TensorHandle[],
+    buffers: TensorHandle[],
+    norm: TensorHandle | undefined,
+    max_norm: number,
+    lr: number,
+    momentum: number,
+    dampening: number,
+    nesterov: boolean,
+    weight_decay: number,
+    first: boolean,
   ): void
 }

@@ -33,6 +33,13 @@ void Checks::copy(const Tensor& x, const Tensor& out) {
   }
 }
 
+void Checks::start_copy(const Tensor& x, const Tensor& out) {
+  require_shape("start_copy", "out", out, x.shape);
+  require_dtype("start_copy", "out", out, x.dtype);
+}
+
+void Checks::finish_copy(const Tensor&) {}
+
 void Checks::add(const Tensor& a, const Tensor& b, const Tensor& out, double alpha) {
   require_float("add", "a", a);
   require_float("add", "b", b);

@@ -61,12 +61,13 @@ void Checks::swiglu_forward(const Tensor& gate, const Tensor& up, const Tensor& 
 }
 
 void Checks::swiglu_backward(const Tensor& dout, const Tensor& gate, const Tensor& up, const Tensor& dgate,
-                             const Tensor& dup) {
+                             const Tensor& dup, const OptionalTensor& out) {
   require_float("swiglu_backward", "gate", gate);
   require_like("swiglu_backward", "dout", dout, gate);
   require_like("swiglu_backward", "up", up, gate);
   require_like("swiglu_backward", "dgate", dgate, gate);
   require_like("swiglu_backward", "dup", dup, gate);
+  if (out) require_like("swiglu_backward", "out", *out, gate);
 }
 
 void Checks::cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& stats,

@@ -1,0 +1,55 @@
+#pragma once
+#include <cuda_runtime.h>
+
+#include <memory>
+#include <string>
+
+#include "core/dtype.h"
+
+// What cuDNN builds plans for. Without NVIDIA's headers at build time, cudnn_absent.cpp stands in.
+namespace qlora::cuda {
+
+/** Causal attention of one form: everything a plan depends on. q [.., heads, head_dim], k and v
+ * [.., kv_heads, head_dim]; a row of q is q_row elements long, of k k_row: more than the heads need when a
+ * call takes some of them. */
+struct AttentionForm {
+  bool backward, deterministic;
+  DType dtype;
+  int64_t batch, length;  // sequences, and tokens in the longest
+  int64_t total;          // most tokens of all sequences together; 0 = every sequence has `length`
+  int64_t heads, kv_heads, head_dim, q_row, k_row;
+  int64_t window;
+  float scale;
+
+  bool ragged() const { return total > 0; }
+};
+
+/** Device memory. stats is float32: [batch, heads, length] or, ragged, [tokens, heads]. */
+struct AttentionMemory {
+  void *q, *k, *v, *out, *stats;
+  void *dout, *dq, *dk, *dv;  // backward
+  // ragged: int32 [batch]; the others int64 [batch + 1], in elements
+  void *lengths, *q_begin, *k_begin, *stats_begin;
+};
+
+class AttentionPlan {
+ public:
+  virtual ~AttentionPlan() = default;
+  virtual size_t workspace() const = 0;
+  virtual void run(const AttentionMemory& memory, void* workspace) = 0;
+};
+
+class Cudnn {
+ public:
+  virtual ~Cudnn() = default;
+  /** For example 91900. */
+  virtual size_t version() const = 0;
+  virtual const std::string& path() const = 0;
+  /** Throws with cuDNN's reason when it cannot. */
+  virtual std::unique_ptr<AttentionPlan> plan(const AttentionForm& form) = 0;
+};
+
+/** Finds and opens libcudnn. Throws when it is not there or too old. */
+std::unique_ptr<Cudnn> open_cudnn(cudaStream_t stream, int capability);
+
+}  // namespace qlora::cuda
