@@ -78,7 +78,7 @@ function layout(series: readonly Series[], title: string): object {
     uirevision: 'keep',
     modebar: { bgcolor: 'rgba(0,0,0,0)', color: 'rgba(128,128,128,0.6)', activecolor: 'rgba(128,128,128,1)' },
     legend: { orientation: 'h', x: 0, y: 1.02, xanchor: 'left', yanchor: 'bottom' },
-    xaxis: { title: { text: 'step', standoff: 8 }, zeroline: false },
+    xaxis: { title: { text: 'step', standoff: 8 }, zeroline: false, ...(span(series) < 8 && { dtick: 1 }) },
     yaxis: axis('loss'),
     ...(rate && { yaxis2: { ...axis('learning_rate'), ...right, linecolor: rate } }),
     ...(norm && {
@@ -86,10 +86,16 @@ function layout(series: readonly Series[], title: string): object {
         ...axis('grad_norm'),
         ...right,
         linecolor: norm,
-        ...(rate && { anchor: 'free', autoshift: true, shift: 12 }),
+        // A fixed place: plotly's autoshift is one frame late, and the line then crosses the neighbour's title.
+        ...(rate && { anchor: 'free', position: 1, shift: 68 }),
       },
     }),
   }
+}
+
+/** Steps between the first and the last point: few get no ticks at halves. */
+function span(series: readonly Series[]): number {
+  return Math.max(...series.map(({ x }) => x.at(-1)!)) - Math.min(...series.map(({ x }) => x[0]!))
 }
 
 /** Runs in the page, not here: it may use nothing from outside its own body. */

@@ -65,14 +65,16 @@ export function chartSvg(series: readonly Series[], options: SvgOptions): string
     const index = right.indexOf(axis)
     const x = index < 0 ? box.left : box.right + index * 74
     const color = own[0]!.color
+    // One form on one axis: not 5e-4 below 0.001.
+    const name = (tick: number): string => (high >= 1e-3 && high < 1e7 ? String(tick) : formatNumber(tick))
     for (const tick of ticks) {
       const y = toY(tick)
       if (index < 0) {
         parts.push(`<path d="M${box.left} ${y.toFixed(1)}H${box.right}" stroke="${grid}"/>`)
-        parts.push(text.at(x - 8, y + 4, formatNumber(tick), { size: 12, fill: color, anchor: 'end' }))
+        parts.push(text.at(x - 8, y + 4, name(tick), { size: 12, fill: color, anchor: 'end' }))
       } else {
         parts.push(`<path d="M${x} ${y.toFixed(1)}h4" stroke="${color}"/>`)
-        parts.push(text.at(x + 8, y + 4, formatNumber(tick), { size: 12, fill: color }))
+        parts.push(text.at(x + 8, y + 4, name(tick), { size: 12, fill: color }))
       }
     }
     if (index >= 0) parts.push(`<path d="M${x} ${box.top}V${box.bottom}" stroke="${color}"/>`)

@@ -5,6 +5,7 @@ import { chartHtml, plotlyHtml } from './chart-html'
 import { svgToPng } from './chart-png'
 import { chartText } from './chart-summary'
 import { chartSvg } from './chart-svg'
+import { formatBytes, formatNumber } from './format'
 import { detectOutput, type Handle, type MimeBundle, type Output } from './output'
 import { Throttle } from './throttle'
 
@@ -15,7 +16,7 @@ export interface LossChartOptions {
 }
 
 const interval = 500 // at most two updates a second
-const livePoints = 400
+export const livePoints: number = 400
 const finalPoints = 2_000
 let plotlySent = false
 
@@ -28,6 +29,7 @@ export class LossChart {
   private readonly output: Output
   private readonly id: string = randomUUID()
   private readonly rows: LogRow[] = []
+  private note = ''
   private readonly throttle: Throttle = new Throttle(interval, () => this.render(livePoints))
   private handle: Handle | undefined
 
@@ -36,9 +38,13 @@ export class LossChart {
     this.output = options.output ?? detectOutput()
   }
 
-  /** Adds a row of the log (`step` and any of loss, eval_loss, learning_rate, grad_norm). */
+  /**
+   * Adds a row of the log (`step` and any of loss, eval_loss, learning_rate, grad_norm). The newest `tokens_per_second` and
+   * `memory_bytes` stand beside the title.
+   */
   add(row: LogRow): void {
     this.rows.push(row)
+    this.note = speedNote(row) || this.note
     if (this.output.kind === 'rich') this.throttle.request()
   }
 
@@ -51,7 +57,7 @@ export class LossChart {
   private render(points: number): void {
     const series = seriesOf(this.rows, points)
     if (series.length === 0) return
-    const bundle = chartBundle(this.id, series, this.title)
+    const bundle = chartBundle(this.id, series, this.title, this.note)
     if (this.handle) return this.handle.update(bundle)
     loadPlotly(this.output)
     this.handle = this.output.show(bundle)
@@ -87,12 +93,32 @@ export async function plot_loss(
   if (png) output.show({ 'text/plain': bundle['text/plain'], 'image/png': png })
 }
 
-function chartBundle(id: string, series: readonly Series[], title: string): MimeBundle {
-  return { 'text/html': chartHtml(id, series, title), 'text/plain': chartText(series, title) }
+/** A chart in its forms; charts of one `id` are frames of one. `note`: what stands beside the title. */
+export function chartBundle(
+  id: string,
+  series: readonly Series[],
+  title: string,
+  note: string = '',
+): MimeBundle {
+  const heading = note === '' ? title : `${title}: ${note}`
+  const text = chartText(series, title)
+  return {
+    'text/html': chartHtml(id, series, heading),
+    'text/plain': note === '' ? text : `${text}\n  ${note}`,
+  }
+}
+
+/** `290 tokens/s, 0.91 GiB memory`: the speed and the most memory that the device's tensors took, as far as a row has them. */
+export function speedNote(row: LogRow): string {
+  const { tokens_per_second: speed, memory_bytes: memory } = row
+  const parts: string[] = []
+  if (typeof speed === 'number') parts.push(`${formatNumber(Math.round(speed))} tokens/s`)
+  if (typeof memory === 'number') parts.push(`${formatBytes(memory)} memory`)
+  return parts.join(', ')
 }
 
 /** Sends the plotly library with the first chart of this process: an output of its own, kept in the saved notebook. */
-function loadPlotly(output: Output): void {
+export function loadPlotly(output: Output): void {
   if (output.kind !== 'rich' || plotlySent) return
   plotlySent = true
   output.show({ 'text/html': plotlyHtml(), 'text/plain': '(plotly.js)' })

@@ -9,6 +9,8 @@ export interface ProgressOptions {
   label: string
   /** Amount at the end; unknown when left out. */
   total?: number
+  /** Amount done before, which does not count for the speed. Default 0. */
+  initial?: number
   /** `bytes` prints binary units; anything else is printed after the number. Default: no unit. */
   unit?: string
   output?: Output
@@ -29,7 +31,8 @@ export class Progress {
   private readonly enabled: boolean = logging.is_progress_bar_enabled()
   private readonly throttle: Throttle
   private total: number | undefined
-  private done = 0
+  private readonly initial: number
+  private done: number
   private note = ''
   private finished = false
   private handle: Handle | undefined
@@ -38,6 +41,7 @@ export class Progress {
   constructor(options: ProgressOptions) {
     this.label = options.label
     this.total = options.total
+    this.initial = this.done = options.initial ?? 0
     this.unit = options.unit ?? ''
     this.output = options.output ?? detectOutput(process.stderr)
     this.throttle =
@@ -93,7 +97,7 @@ export class Progress {
   /** `45%, 12.0 / 27.0 MiB, 3.20 MiB/s, 0:05 left, loss 1.23` */
   private status(): string {
     const seconds = (Date.now() - this.startedAt) / 1000
-    const rate = seconds > 0 ? this.done / seconds : 0
+    const rate = seconds > 0 ? (this.done - this.initial) / seconds : 0
     const parts: string[] = []
     if (this.total === undefined) parts.push(this.amount(this.done))
     else {

@@ -1,6 +1,6 @@
 import type { LogRow } from './chart-data'
-import { formatBytes, formatNumber } from './format'
-import { LossChart } from './loss-chart'
+import { formatNumber } from './format'
+import { LossChart, speedNote } from './loss-chart'
 import { detectOutput, type Output } from './output'
 import { Progress } from './progress'
 import { printLine } from './terminal-bars'
@@ -9,6 +9,9 @@ export interface TrainingInfo {
   max_steps: number
   /** Title of the chart. Default: `Training`. */
   title?: string
+  /** Steps done already, by a run that goes on, and the rows of their log. */
+  step?: number
+  history?: readonly LogRow[]
 }
 
 /** What a trainer tells about its run. */
@@ -51,6 +54,8 @@ class NotebookDisplay implements TrainingDisplay {
   start(info: TrainingInfo): void {
     this.progress = trainingBar(info, this.output)
     this.chart = new LossChart({ title: info.title ?? 'Training', output: this.output })
+    for (const row of info.history ?? []) this.chart.add(row)
+    this.at = info.step ?? 0
   }
 
   step(step: number): void {
@@ -99,12 +104,13 @@ class LineDisplay implements TrainingDisplay {
 }
 
 function trainingBar(info: TrainingInfo, output: Output): Progress {
-  const progress = new Progress({ label: 'Training', total: info.max_steps, unit: 'steps', output })
-  progress.update(0)
+  const initial = info.step ?? 0
+  const progress = new Progress({ label: 'Training', total: info.max_steps, initial, unit: 'steps', output })
+  progress.update(initial)
   return progress
 }
 
-/** `epoch 0.52, loss 1.234, 290 tokens/s, 0.91 GiB` */
+/** `epoch 0.52, loss 1.234, 290 tokens/s, 0.91 GiB memory` */
 function noteOf(row: LogRow): string {
   const parts: string[] = []
   const add = (key: string, print: (value: number) => string): void => {
@@ -114,9 +120,8 @@ function noteOf(row: LogRow): string {
   add('epoch', (value) => `epoch ${formatNumber(value)}`)
   add('loss', (value) => `loss ${formatNumber(value)}`)
   add('eval_loss', (value) => `evaluation loss ${formatNumber(value)}`)
-  add('tokens_per_second', (value) => `${formatNumber(Math.round(value))} tokens/s`)
-  add('memory_bytes', formatBytes)
-  return parts.join(', ')
+  parts.push(speedNote(row))
+  return parts.filter((part) => part !== '').join(', ')
 }
 
 function endNote(last: string, summary: LogRow | undefined): string {

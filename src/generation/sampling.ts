@@ -18,6 +18,34 @@ function argmax(values: Float32Array): number {
   return best
 }
 
+/** Indices of the `count` largest values, largest first, equal ones in their order. */
+function largest(values: Float32Array, count: number): number[] {
+  // Sorting a whole vocabulary takes tens of milliseconds, more than the model's step.
+  const floor = count < values.length ? leastOfLargest(values, count) : -Infinity
+  const order: number[] = []
+  for (let i = 0; i < values.length; i++) if (!(values[i]! < floor)) order.push(i)
+  return order.sort((a, b) => values[b]! - values[a]!).slice(0, count)
+}
+
+/** The smallest of the `count` largest values, by a heap of them with the smallest at its root. */
+function leastOfLargest(values: Float32Array, count: number): number {
+  const heap = values.slice(0, count).sort()
+  for (let i = count; i < values.length; i++) {
+    const value = values[i]!
+    if (!(value > heap[0]!)) continue
+    let at = 0
+    for (;;) {
+      let child = 2 * at + 1
+      if (child + 1 < count && heap[child + 1]! < heap[child]!) child++
+      if (child >= count || !(heap[child]! < value)) break
+      heap[at] = heap[child]!
+      at = child
+    }
+    heap[at] = value
+  }
+  return heap[0]!
+}
+
 /** Changes `logits` in place and returns the chosen token; `uniform` is a draw from [0, 1). Order as in transformers. */
 export function chooseToken(
   logits: Float32Array,
@@ -27,8 +55,7 @@ export function chooseToken(
 ): number {
   if (o.repetition_penalty !== 1) penalize(logits, new Set(seen), o.repetition_penalty)
   if (!o.do_sample) return argmax(logits)
-  const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]!)
-  let kept = o.top_k > 0 ? order.slice(0, o.top_k) : order
+  let kept = largest(logits, o.top_k > 0 ? o.top_k : logits.length)
   let probabilities = softmax(kept.map((i) => logits[i]! / o.temperature))
   if (o.top_p < 1) {
     let sum = 0

@@ -19,6 +19,8 @@ export interface DeviceBatch {
   ids: Tensor
   positions: Tensor
   cuSeqlens: Tensor
+  /** Tokens of the longest sequence. */
+  maxLength: number
   targets: Targets
   /** How many tokens are predicted. */
   numTargets: number
@@ -38,9 +40,28 @@ function shiftedTargets(batch: PackedBatch): { rows: number[]; labels: number[] 
   return { rows, labels }
 }
 
+function longestSequence({ cu_seqlens }: PackedBatch): number {
+  return cu_seqlens.reduce((most, end, i) => (i === 0 ? 0 : Math.max(most, end - cu_seqlens[i - 1]!)), 0)
+}
+
 /** Number of tokens a batch predicts: what the loss of a step is divided by. */
 export function countTargets(batch: PackedBatch): number {
   return shiftedTargets(batch).rows.length
+}
+
+/** The batch with a sequence of unlabelled tokens behind it, so that its length is a multiple of `multiple`. */
+export function alignBatch(batch: PackedBatch, multiple: number): PackedBatch {
+  const tokens = batch.input_ids.length
+  const missing = (multiple - (tokens % multiple)) % multiple
+  if (missing === 0) return batch
+  const extend = (values: Int32Array, more: number[]): Int32Array => Int32Array.of(...values, ...more)
+  const fresh = Array.from({ length: missing }, (_, i) => i)
+  return {
+    input_ids: extend(batch.input_ids, Array<number>(missing).fill(0)),
+    labels: extend(batch.labels, Array<number>(missing).fill(-100)),
+    position_ids: extend(batch.position_ids, fresh),
+    cu_seqlens: extend(batch.cu_seqlens, [tokens + missing]),
+  }
 }
 
 /** Copies a batch to the device, into `scope`. @throws Error when a token id is outside the vocabulary. */
@@ -56,6 +77,7 @@ export function toDevice(batch: PackedBatch, vocabSize: number, device: Device, 
     ids: upload(batch.input_ids),
     positions: upload(batch.position_ids),
     cuSeqlens: upload(batch.cu_seqlens),
+    maxLength: longestSequence(batch),
     targets: { rows: upload(rows), labels: upload(labels) },
     numTargets: rows.length,
   }

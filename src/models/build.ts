@@ -7,13 +7,13 @@ import { RMSNorm } from '../nn/rms-norm'
 import { RotaryEmbedding } from '../nn/rope'
 import type { BitsAndBytesConfig } from '../quantization/config'
 import { isPrequantized, loadPrequantized } from '../quantization/prequantized'
-import { quantizeWeight } from '../quantization/quantize'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import type { Tensor } from '../tensor/tensor'
 import type { ModelParts } from './causal-lm'
 import type { LlamaConfig } from './config'
 import { DecoderLayer } from './decoder-layer'
+import { allSettled, WeightStream } from './weight-stream'
 import type { WeightSource } from './weights'
 
 export interface BuildOptions {
@@ -24,7 +24,7 @@ export interface BuildOptions {
   progress?: ((done: number, total: number) => void) | undefined
 }
 
-/** Builds a decoder's parts from a weight source, quantizing linear layers on the way: one full matrix lives at a time. */
+/** Builds a decoder's parts from a weight source, quantizing linear layers slice by slice on the way. */
 export async function buildModel(
   config: LlamaConfig,
   source: WeightSource,
@@ -48,6 +48,8 @@ export async function buildModel(
   } catch (error) {
     loader.disposeAll()
     throw error
+  } finally {
+    device.emptyCache() // what the slices took
   }
 }
 
@@ -55,6 +57,7 @@ class Loader {
   private done = 0
   private readonly total: number
   private readonly loaded: { dispose(): void }[] = []
+  private readonly stream: WeightStream
 
   constructor(
     private readonly config: LlamaConfig,
@@ -63,6 +66,7 @@ class Loader {
     private readonly options: BuildOptions,
   ) {
     this.total = source.names().length
+    this.stream = new WeightStream(source, device, options.dtype, options.signal)
   }
 
   /** A half-built model gives its memory back. */
@@ -71,15 +75,22 @@ class Loader {
   }
 
   async tensor(name: string, shape: number[]): Promise<Tensor> {
-    this.options.signal?.throwIfAborted()
-    const stored = this.source.shape(name)
-    if (stored.join() !== shape.join()) {
-      throw new Error(`'${name}' has shape (${stored.join(', ')}); the config asks for (${shape.join(', ')})`)
-    }
-    const tensor = await this.source.load(name, this.device, this.options.dtype)
-    this.loaded.push(tensor)
-    this.options.progress?.(++this.done, this.total)
+    this.checkShape(name, shape)
+    const tensor = this.own(await this.stream.tensor(name))
+    this.report()
     return tensor
+  }
+
+  private checkShape(name: string, shape: number[]): void {
+    const stored = this.source.shape(name)
+    if (stored.join() !== shape.join())
+      throw new Error(`'${name}' has shape (${stored.join(', ')}); the config asks for (${shape.join(', ')})`)
+  }
+
+  /** One more tensor is there. */
+  private report(): void {
+    this.options.signal?.throwIfAborted()
+    this.options.progress?.(++this.done, this.total)
   }
 
   async norm(name: string): Promise<RMSNorm> {
@@ -97,25 +108,26 @@ class Loader {
     const { quantization } = this.options
     if (quantization && isPrequantized(this.source, name)) {
       const weight = await loadPrequantized(this.source, name, this.device)
-      this.options.progress?.(++this.done, this.total)
+      const layer = this.own(new Linear4bit(name, weight, quantization.bnb_4bit_compute_dtype, bias))
+      this.report()
       if (weight.shape[0] !== outFeatures || weight.shape[1] !== inFeatures) {
         throw new Error(
           `'${name}' has shape (${weight.shape.join(', ')}); the config asks for (${outFeatures}, ${inFeatures})`,
         )
       }
-      return this.own(new Linear4bit(name, weight, quantization.bnb_4bit_compute_dtype, bias))
+      return layer
     }
-    const weight = await this.tensor(`${name}.weight`, [outFeatures, inFeatures])
+    const shape = [outFeatures, inFeatures]
     if (!quantization?.load_in_4bit || skipped(name, quantization))
-      return this.own(new Linear(name, weight, bias))
-    const quantized = quantizeWeight(weight, {
+      return new Linear(name, await this.tensor(`${name}.weight`, shape), bias)
+    this.checkShape(`${name}.weight`, shape)
+    const weight = await this.stream.quantized(`${name}.weight`, {
       quant_type: quantization.bnb_4bit_quant_type,
       compress_statistics: quantization.bnb_4bit_use_double_quant,
     })
-    weight.dispose()
-    // Loading runs ahead of the device otherwise, and every full matrix would be alive at once.
-    await this.device.synchronize()
-    return this.own(new Linear4bit(name, quantized, quantization.bnb_4bit_compute_dtype, bias))
+    const layer = this.own(new Linear4bit(name, weight, quantization.bnb_4bit_compute_dtype, bias))
+    this.report()
+    return layer
   }
 
   async layer(index: number, rotary: RotaryEmbedding): Promise<DecoderLayer> {
@@ -128,23 +140,24 @@ class Loader {
       this.linear(`${prefix}.self_attn.${key}`, inF, outF, config.attention_bias)
     const mlp = (key: string, inF: number, outF: number): Promise<LinearLayer> =>
       this.linear(`${prefix}.mlp.${key}`, inF, outF, config.mlp_bias)
+    // Side by side: the stream bounds what is on its way.
+    const [norm1, q, k, v, o, norm2, gate, up, down] = await allSettled([
+      this.norm(`${prefix}.input_layernorm`),
+      attn('q_proj', hidden, heads * headDim),
+      attn('k_proj', hidden, kvHeads * headDim),
+      attn('v_proj', hidden, kvHeads * headDim),
+      attn('o_proj', heads * headDim, hidden),
+      this.norm(`${prefix}.post_attention_layernorm`),
+      mlp('gate_proj', hidden, inner),
+      mlp('up_proj', hidden, inner),
+      mlp('down_proj', inner, hidden),
+    ])
     return new DecoderLayer(
       index,
-      await this.norm(`${prefix}.input_layernorm`),
-      new Attention(
-        await attn('q_proj', hidden, heads * headDim),
-        await attn('k_proj', hidden, kvHeads * headDim),
-        await attn('v_proj', hidden, kvHeads * headDim),
-        await attn('o_proj', heads * headDim, hidden),
-        { heads, kvHeads, headDim, window: 0 },
-        rotary,
-      ),
-      await this.norm(`${prefix}.post_attention_layernorm`),
-      new MLP(
-        await mlp('gate_proj', hidden, inner),
-        await mlp('up_proj', hidden, inner),
-        await mlp('down_proj', inner, hidden),
-      ),
+      norm1,
+      new Attention(q, k, v, o, { heads, kvHeads, headDim, window: 0 }, rotary),
+      norm2,
+      new MLP(gate, up, down),
     )
   }
 
@@ -156,7 +169,7 @@ class Loader {
 }
 
 /** The head always stays unquantized; `llm_int8_skip_modules` names more, by the end of their path. */
-function skipped(name: string, quantization: BitsAndBytesConfig): boolean {
+export function skipped(name: string, quantization: BitsAndBytesConfig): boolean {
   const skip = quantization.llm_int8_skip_modules ?? ['lm_head']
   return (
     name === 'lm_head' || skip.some((s) => name === s || name.endsWith(`.${s}`) || name.startsWith(`${s}.`))

@@ -12,6 +12,7 @@ import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import type { LlamaConfig } from './config'
 import type { DecoderLayer } from './decoder-layer'
+import type { MemoryPlan } from './memory-plan'
 import { type ModelInputs } from './padding'
 import { forwardPadded, type ModelOutput } from './forward'
 import { forwardBackward, type StepResult } from './pass'
@@ -24,6 +25,8 @@ export type GenerationDefaults = Record<string, unknown>
 export interface LinearSlot {
   /** Module path as in the checkpoint, e.g. `model.layers.0.self_attn.q_proj`. */
   name: string
+  /** Layers that read the same tensor have the same word here. */
+  input: string
   get(): LinearLayer
   set(layer: LinearLayer): void
 }
@@ -36,16 +39,19 @@ export interface ModelParts {
   rotary: RotaryEmbedding
 }
 
-const attentionLinears = ['q_proj', 'k_proj', 'v_proj', 'o_proj'] as const
-const mlpLinears = ['gate_proj', 'up_proj', 'down_proj'] as const
+/** The layers of each module, and what they read. */
+const attentionLinears = { q_proj: 'x', k_proj: 'x', v_proj: 'x', o_proj: 'heads' } as const
+const mlpLinears = { gate_proj: 'x', up_proj: 'x', down_proj: 'h' } as const
 
 /**
  * A Llama-family decoder with a language-model head. Everything is frozen until an adapter is put on it
  * (`get_peft_model`). `from_pretrained` is on `AutoModelForCausalLM`.
  */
 export class LlamaForCausalLM {
-  /** Activations are recomputed layer by layer in backward: less memory, about a third more time. */
+  /** Of each layer only the input is kept for backward, the rest is made again: less memory, more time. */
   private checkpointing = false
+  /** What training passes keep, offload and make again; set by a trainer. Default: as gradient checkpointing says. */
+  memory_plan: MemoryPlan | undefined
 
   constructor(
     readonly config: LlamaConfig,
@@ -95,10 +101,10 @@ export class LlamaForCausalLM {
   *linearSlots(): Generator<LinearSlot> {
     for (const layer of this.parts.layers) {
       const prefix = `model.layers.${layer.index}`
-      for (const key of attentionLinears) yield slot(`${prefix}.self_attn.${key}`, layer.self_attn, key)
-      for (const key of mlpLinears) yield slot(`${prefix}.mlp.${key}`, layer.mlp, key)
+      yield* slots(`${prefix}.self_attn`, layer.self_attn, attentionLinears)
+      yield* slots(`${prefix}.mlp`, layer.mlp, mlpLinears)
     }
-    yield slot('lm_head', this.parts, 'lm_head')
+    yield slot('lm_head', this.parts, 'lm_head', 'hidden')
   }
 
   parameters(): Parameter[] {
@@ -110,17 +116,28 @@ export class LlamaForCausalLM {
     return this.parameters().map((p) => [p.name, p])
   }
 
-  /** Frees all weights. */
+  /** Frees all weights; what the device kept for reuse goes back to it. */
   dispose(): void {
     this.parts.embed_tokens.dispose()
     for (const layer of this.parts.layers) layer.dispose()
     this.parts.norm.dispose()
     this.parts.lm_head.dispose()
     this.parts.rotary.dispose()
+    this.device.emptyCache()
   }
 }
 
-function slot<K extends string>(name: string, owner: Attention | MLP | ModelParts, key: K): LinearSlot {
-  const record = owner as unknown as Record<K, LinearLayer>
-  return { name, get: () => record[key], set: (layer) => (record[key] = layer) }
+function* slots(
+  prefix: string,
+  owner: Attention | MLP,
+  inputs: Readonly<Record<string, string>>,
+): Generator<LinearSlot> {
+  for (const [key, input] of Object.entries(inputs)) {
+    yield slot(`${prefix}.${key}`, owner, key, `${prefix} ${input}`)
+  }
+}
+
+function slot(name: string, owner: Attention | MLP | ModelParts, key: string, input: string): LinearSlot {
+  const record = owner as unknown as Record<string, LinearLayer>
+  return { name, input, get: () => record[key]!, set: (layer) => (record[key] = layer) }
 }

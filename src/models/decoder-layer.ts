@@ -1,22 +1,34 @@
+import { keepProducts, type Fate, type LayerPlan } from './memory-plan'
 import type { Attention, AttentionSaved, CachePosition, LayerCache } from '../nn/attention'
 import { withScope, type Context } from '../nn/context'
-import type { MLP, MlpSaved } from '../nn/mlp'
+import type { MLP } from '../nn/mlp'
 import type { RMSNorm } from '../nn/rms-norm'
 import type { Scope } from '../tensor/scope'
 import { add } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
+import { backwardMlp, forwardMlp, tensorsOf, type MlpTile } from './mlp-tiles'
+
+type Projections = Pick<AttentionSaved, 'q' | 'k' | 'v' | 'downs'>
+type Heads = Pick<AttentionSaved, 'out' | 'lse'>
 
 /**
- * What a layer keeps between forward and backward. Made again: norm outputs and silu(gate) * up, which are cheap, and
- * middle = x + o_proj(heads), whose product is the smallest of the layer for what it frees (a tenth of the whole).
+ * What a layer has besides its input when its backward begins; undefined = to be made again. Norm outputs and
+ * silu(gate) * up are cheap and always made again.
  */
 export interface LayerSaved {
   scope: Scope
-  x: Tensor
-  rstd1: Tensor
-  attention: AttentionSaved
-  rstd2: Tensor
-  mlp: MlpSaved
+  qkv: Projections | undefined
+  heads: Heads | undefined
+  middle: Tensor | undefined
+  tiles: MlpTile[]
+}
+
+/** How a forward treats the layer's tensors. */
+export interface LayerOptions {
+  /** Default: `keepProducts`. */
+  plan?: LayerPlan
+  /** Tokens that go through the MLP at a time. Default: all. */
+  mlpRows?: number | undefined
 }
 
 /**
@@ -32,28 +44,35 @@ export class DecoderLayer {
     readonly mlp: MLP,
   ) {}
 
-  /** Returns y [T, hidden] and the saved tensors, all in `scope`. x is not freed. */
-  forward(x: Tensor, ctx: Context, scope: Scope): { y: Tensor; saved: LayerSaved } {
-    const c = withScope(ctx, scope)
-    const norm1 = this.input_layernorm.forward(x, c)
-    const attention = this.self_attn.forward(norm1.y, c)
-    scope.free(norm1.y)
-    const middle = attention.y
-    add(x, middle, middle)
-    const norm2 = this.post_attention_layernorm.forward(middle, c)
-    const mlp = this.mlp.forward(norm2.y, c)
-    scope.free(norm2.y)
-    add(middle, mlp.y, mlp.y)
-    scope.free(middle)
-    const saved = {
-      scope,
-      x,
-      rstd1: norm1.rstd,
-      attention: attention.saved,
-      rstd2: norm2.rstd,
-      mlp: mlp.saved,
+  /** Returns y [T, hidden] and what the plan does not make again, all in `scope`. x is not freed. */
+  forward(
+    x: Tensor,
+    ctx: Context,
+    scope: Scope,
+    { plan = keepProducts, mlpRows = x.rows }: LayerOptions = {},
+  ): { y: Tensor; saved: LayerSaved } {
+    using temporaries = x.device.scope()
+    const c = withScope(ctx, temporaries)
+    const part = <T>(fate: Fate, value: T, tensors: Tensor[]): T | undefined => {
+      if (fate === 'recompute') return void tensors.forEach((t) => temporaries.free(t))
+      for (const t of tensors) scope.add(temporaries.keep(t))
+      return value
     }
-    return { y: mlp.y, saved }
+    const projections = this.projections(x, c)
+    const { q, k, v, downs } = projections
+    const heads = this.heads(projections, c)
+    const qkv = part(plan.qkv, projections, [q, k, v, ...tensorsOf(downs)])
+    const middle = scope.add(temporaries.keep(this.middle(x, heads, c)))
+    const saved: LayerSaved = {
+      scope,
+      qkv,
+      heads: part(plan.attention, heads, [heads.out, heads.lse]),
+      middle: plan.middle === 'recompute' ? undefined : middle,
+      tiles: [],
+    }
+    const y = saved.middle ? scope.empty(middle.shape, middle.dtype) : middle
+    saved.tiles = forwardMlp(this.mlpHalf, middle, y, withScope(ctx, scope), plan.mlp, mlpRows)
+    return { y, saved }
   }
 
   /** y for generation: nothing saved, keys and values go to the cache. */
@@ -71,21 +90,48 @@ export class DecoderLayer {
    * dy [T, hidden] becomes the gradient of x in place (when `skipInput`, it is left undefined). Frees saved.scope's
    * tensors as it goes; x and dy belong to the caller.
    */
-  backward(dy: Tensor, saved: LayerSaved, ctx: Context, skipInput: boolean): void {
+  backward(dy: Tensor, x: Tensor, saved: LayerSaved, ctx: Context, skipInput: boolean): void {
     using scope = dy.device.scope()
     const c = withScope(ctx, scope)
-    const middle = this.self_attn.output(saved.attention.out, c)
-    add(saved.x, middle, middle)
-    const norm2 = this.post_attention_layernorm.forward(middle, c).y
-    const dnorm2 = this.mlp.backward(dy, norm2, saved.mlp, c)
-    scope.free(norm2)
-    this.post_attention_layernorm.backward(dnorm2, middle, saved.rstd2, dy, dy)
-    for (const t of [dnorm2, middle]) scope.free(t)
-    for (const t of [saved.mlp.gate, saved.mlp.up]) saved.scope.free(t)
-    const norm1 = this.input_layernorm.forward(saved.x, c).y
-    const dnorm1 = this.self_attn.backward(dy, norm1, saved.attention, c, skipInput)
-    if (dnorm1) this.input_layernorm.backward(dnorm1, saved.x, saved.rstd1, dy, dy)
+    let { qkv, heads } = saved
+    if (!heads) {
+      qkv ??= this.projections(x, c)
+      heads = this.heads(qkv, c)
+    }
+    const middle = saved.middle ?? this.middle(x, heads, c)
+    backwardMlp(this.mlpHalf, dy, middle, saved.tiles, saved.scope, c)
+    for (const owner of [scope, saved.scope]) owner.free(middle)
+    const norm1 = this.input_layernorm.forward(x, c)
+    qkv ??= this.project(norm1.y, c)
+    const dnorm1 = this.self_attn.backward(dy, norm1.y, { ...qkv, ...heads }, c, skipInput)
+    if (dnorm1) this.input_layernorm.backward(dnorm1, x, norm1.rstd, dy, dy)
     saved.scope.dispose()
+  }
+
+  private get mlpHalf(): { norm: RMSNorm; mlp: MLP } {
+    return { norm: this.post_attention_layernorm, mlp: this.mlp }
+  }
+
+  private projections(x: Tensor, c: Context): Projections {
+    const norm1 = this.input_layernorm.forward(x, c).y
+    const projections = this.project(norm1, c)
+    c.scope.free(norm1)
+    return projections
+  }
+
+  private project(norm1: Tensor, c: Context): Projections {
+    return this.self_attn.project(norm1, c)
+  }
+
+  private heads({ q, k, v }: Projections, c: Context): Heads {
+    return this.self_attn.attend(q, k, v, c, c.cuSeqlens)
+  }
+
+  /** x + o_proj(heads) */
+  private middle(x: Tensor, { out }: Heads, c: Context): Tensor {
+    const middle = this.self_attn.output(out, c)
+    add(x, middle, middle)
+    return middle
   }
 
   dispose(): void {

@@ -1,20 +1,25 @@
+import { keepInput, keepProducts, uniformPlan, type MemoryPlan } from './memory-plan'
 import type { Context, DropoutState } from '../nn/context'
 import { languageModelLoss } from '../nn/loss'
 import type { FloatDType } from '../tensor/dtype'
 import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
-import { toDevice, type DeviceBatch, type PackedBatch } from './batch'
+import { alignBatch, toDevice, type DeviceBatch, type PackedBatch } from './batch'
 import type { LlamaForCausalLM } from './causal-lm'
-import type { LayerSaved } from './decoder-layer'
+import { backwardLayers, forwardLayers } from './layers-pass'
 import { isPacked, packInputs, type ModelInputs } from './padding'
 
 export interface PassOptions {
   autocast?: FloatDType | undefined
   dropout?: DropoutState | undefined
+  /** Same bits each time, where a GPU may be faster without. Default: false. */
+  deterministic?: boolean | undefined
   /** The loss is sum / numItems. Default: this batch's own number of targets. */
   numItems?: number
   /** false: loss only, nothing saved. */
   backward?: boolean
+  /** Default: the model's; else the products are kept, or only the layers' inputs when gradient checkpointing is on. */
+  plan?: MemoryPlan | undefined
 }
 
 /** Statistics of a pass, summed over its targets. */
@@ -41,22 +46,44 @@ export async function runPass(
 ): Promise<PassStats> {
   const { backward = true } = options
   using scope = model.device.scope()
-  const onDevice = toDevice(batch, model.config.vocab_size, model.device, scope)
+  const aligned = alignBatch(batch, model.device.rowMultiple)
+  const onDevice = toDevice(aligned, model.config.vocab_size, model.device, scope)
   if (onDevice.numTargets === 0) return { lossSum: 0, numTargets: 0, entropySum: 0, correct: 0 }
   const ctx = contextOf(onDevice, scope, options)
-  const { x, inputs, saved } = forwardLayers(model, onDevice, ctx, backward)
-  const { y: hidden, rstd } = model.parts.norm.forward(x, ctx)
-  const scale = 1 / (options.numItems ?? onDevice.numTargets)
-  const loss = languageModelLoss(hidden, onDevice.targets, model.parts.lm_head, scale, ctx, backward)
-  scope.free(hidden)
-  if (loss.dhidden) {
-    const dx = loss.dhidden
-    model.parts.norm.backward(dx, x, rstd, undefined, dx)
-    scope.free(x)
-    backwardLayers(model, dx, inputs, saved, ctx)
-  }
-  const [lossSum, numTargets, entropySum, correct] = await loss.stats.data()
+  const plan = options.plan ?? model.memory_plan ?? defaultPlan(model)
+  const stats = backward
+    ? forwardAndBack(model, onDevice, ctx, plan, 1 / (options.numItems ?? onDevice.numTargets))
+    : forwardOnly(model, onDevice, ctx, plan)
+  const [lossSum, numTargets, entropySum, correct] = await stats.data()
   return { lossSum: lossSum!, numTargets: numTargets!, entropySum: entropySum!, correct: correct! }
+}
+
+/** Enqueues a pass; returns the loss's statistics, in ctx.scope. */
+export function forwardAndBack(
+  model: LlamaForCausalLM,
+  { ids, targets }: DeviceBatch,
+  ctx: Context,
+  plan: MemoryPlan,
+  scale: number,
+): Tensor {
+  const { embed_tokens, layers, norm, lm_head } = model.parts
+  using pass = forwardLayers(layers, embed_tokens.forward(ids, ctx), ctx, plan)
+  const { y: hidden, rstd } = norm.forward(pass.x, ctx)
+  const { stats, dhidden } = languageModelLoss(hidden, targets, lm_head, scale, ctx, true)
+  ctx.scope.free(hidden)
+  const dx = dhidden!
+  norm.backward(dx, pass.x, rstd, undefined, dx)
+  ctx.scope.free(pass.x)
+  backwardLayers(layers, dx, pass, ctx)
+  return stats
+}
+
+function forwardOnly(model: LlamaForCausalLM, batch: DeviceBatch, ctx: Context, plan: MemoryPlan): Tensor {
+  const { norm, lm_head } = model.parts
+  const x = forwardHidden(model, batch, ctx, undefined, plan.mlpRows)
+  const hidden = norm.forward(x, ctx).y
+  ctx.scope.free(x)
+  return languageModelLoss(hidden, batch.targets, lm_head, 1, ctx, false).stats
 }
 
 /** Final hidden states before the last norm; `visit` sees the embedding and each layer's output while it lives. */
@@ -65,12 +92,13 @@ export function forwardHidden(
   batch: DeviceBatch,
   ctx: Context,
   visit: (x: Tensor, index: number) => void = () => {},
+  mlpRows?: number,
 ): Tensor {
   let x = model.parts.embed_tokens.forward(batch.ids, ctx)
   visit(x, 0)
   for (const layer of model.parts.layers) {
     const layerScope = model.device.scope()
-    const { y } = layer.forward(x, ctx, layerScope)
+    const { y } = layer.forward(x, ctx, layerScope, { plan: keepInput, mlpRows })
     ctx.scope.add(layerScope.keep(y))
     layerScope.dispose()
     ctx.scope.free(x)
@@ -85,59 +113,15 @@ export function contextOf(batch: DeviceBatch, scope: Scope, options: PassOptions
     scope,
     positions: batch.positions,
     cuSeqlens: batch.cuSeqlens,
+    maxLength: batch.maxLength,
     autocast: options.autocast,
     dropout: options.dropout,
+    deterministic: options.deterministic,
   }
 }
 
-interface LayersForward {
-  /** Output of the last layer, in ctx.scope. */
-  x: Tensor
-  /** Input of each layer, in ctx.scope. */
-  inputs: Tensor[]
-  /** One a layer; empty when activations are to be recomputed. */
-  saved: LayerSaved[]
-}
-
-function forwardLayers(
-  model: LlamaForCausalLM,
-  batch: DeviceBatch,
-  ctx: Context,
-  keep: boolean,
-): LayersForward {
-  if (!keep) return { x: forwardHidden(model, batch, ctx), inputs: [], saved: [] }
-  const inputs: Tensor[] = []
-  const saved: LayerSaved[] = []
-  let x = model.parts.embed_tokens.forward(batch.ids, ctx)
-  for (const layer of model.parts.layers) {
-    inputs.push(x)
-    const pass = layer.forward(x, ctx, model.device.scope())
-    x = ctx.scope.add(pass.saved.scope.keep(pass.y))
-    if (model.is_gradient_checkpointing) pass.saved.scope.dispose()
-    else saved.push(pass.saved)
-  }
-  return { x, inputs, saved }
-}
-
-/** dx becomes the gradient of each layer's input in turn; each layer's memory is freed when it is done. */
-function backwardLayers(
-  model: LlamaForCausalLM,
-  dx: Tensor,
-  inputs: Tensor[],
-  saved: LayerSaved[],
-  ctx: Context,
-): void {
-  for (const layer of [...model.parts.layers].reverse()) {
-    const input = inputs[layer.index]!
-    let kept = saved[layer.index]
-    if (!kept) {
-      const again = layer.forward(input, ctx, model.device.scope())
-      kept = again.saved
-      kept.scope.free(again.y)
-    }
-    layer.backward(dx, kept, ctx, layer.index === 0)
-    ctx.scope.free(input)
-  }
+function defaultPlan(model: LlamaForCausalLM): MemoryPlan {
+  return uniformPlan(model.is_gradient_checkpointing ? keepInput : keepProducts, model.parts.layers.length)
 }
 
 /** `model.forward_backward`: the mean loss of one batch and its gradients. */

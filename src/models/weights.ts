@@ -1,5 +1,6 @@
 import { Checkpoint } from '../files/checkpoint'
 import { GgufCheckpoint } from '../files/gguf-llama'
+import type { TensorInfo } from '../files/safetensors'
 import type { Device } from '../tensor/device'
 import { isFloat, type DType, type FloatDType } from '../tensor/dtype'
 import { copy } from '../tensor/ops'
@@ -14,6 +15,8 @@ export interface WeightSource {
   shape(name: string): number[]
   /** The tensor on the device; converted when `dtype` is given, else as stored. The caller owns it. */
   load(name: string, device: Device, dtype?: FloatDType): Promise<Tensor>
+  /** Where the tensor's plain array lies in a file; a source without it makes its tensors in `load`. */
+  location?(name: string): TensorInfo
   /** Raw bytes, for small things such as a quant state's JSON. */
   bytes(name: string): Promise<Uint8Array>
   close(): Promise<void>
@@ -36,11 +39,11 @@ export class SafetensorsSource implements WeightSource {
   }
 
   shape(name: string): number[] {
-    return this.info(name).shape
+    return this.location(name).shape
   }
 
   async load(name: string, device: Device, dtype?: FloatDType): Promise<Tensor> {
-    return converted(await readTensor(this.info(name), device), dtype, name)
+    return converted(await readTensor(this.location(name), device), dtype, name)
   }
 
   bytes(name: string): Promise<Uint8Array> {
@@ -51,7 +54,7 @@ export class SafetensorsSource implements WeightSource {
     return this.checkpoint.close()
   }
 
-  private info(name: string): NonNullable<ReturnType<Checkpoint['tensors']['get']>> {
+  location(name: string): TensorInfo {
     const info = this.checkpoint.tensors.get(name)
     if (!info) throw new Error(`${this.checkpoint.folder}: the checkpoint has no tensor '${name}'`)
     return info

@@ -3,6 +3,7 @@ import { copy } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import type { LinearLayer } from './linear'
+import { project, projectBackward, type Downs } from './projections'
 import type { RotaryEmbedding } from './rope'
 
 export interface AttentionShape {
@@ -20,6 +21,8 @@ export interface AttentionSaved {
   v: Tensor
   out: Tensor
   lse: Tensor
+  /** By-products of q, k, v's adapters. */
+  downs: Downs
 }
 
 /** Keys and values of one layer for one growing sequence: [capacity, kvHeads * headDim] each. */
@@ -52,9 +55,9 @@ export class Attention {
   }
 
   forward(x: Tensor, ctx: Context): { y: Tensor; saved: AttentionSaved } {
-    const { q, k, v } = this.project(x, ctx)
+    const { q, k, v, downs } = this.project(x, ctx)
     const { out, lse } = this.attend(q, k, v, ctx, ctx.cuSeqlens)
-    return { y: this.output(out, ctx), saved: { q, k, v, out, lse } }
+    return { y: this.output(out, ctx), saved: { q, k, v, out, lse, downs } }
   }
 
   /** The heads' output [T, heads * headDim] through o_proj. */
@@ -64,15 +67,9 @@ export class Attention {
 
   /** Appends x's keys and values to the cache and attends to all of it. */
   forwardCached(x: Tensor, ctx: Context, cache: LayerCache, at: CachePosition): Tensor {
-    const { q, k, v } = this.project(x, ctx)
     const end = at.past + x.rows
-    for (const [fresh, kept] of [
-      [k, cache.k],
-      [v, cache.v],
-    ] as const) {
-      const slot = ctx.scope.add(kept.slice(at.past, end))
-      copy(fresh, slot)
-    }
+    const { q, v } = this.project(x, ctx, ctx.scope.add(cache.k.slice(at.past, end)))
+    copy(v, ctx.scope.add(cache.v.slice(at.past, end)))
     const keys = ctx.scope.add(cache.k.slice(0, end))
     const values = ctx.scope.add(cache.v.slice(0, end))
     const { out } = this.attend(q, keys, values, ctx, at.cuKeys)
@@ -108,34 +105,30 @@ export class Attention {
       kvHeads,
       this.scale,
       window,
+      ctx.maxLength,
+      ctx.deterministic ?? false,
     )
     ctx.scope.free(dout)
     this.rotary.rotate(dq, ctx.positions, true)
     this.rotary.rotate(dk, ctx.positions, true)
-    const skip = { skip: skipInput }
-    const dx = this.q_proj.backward(dq, x, ctx, skip)
-    const into = dx ? { into: dx } : skip
-    this.k_proj.backward(dk, x, ctx, into)
-    this.v_proj.backward(dv, x, ctx, into)
-    return dx
+    return projectBackward(this.inputs, [dq, dk, dv], x, saved.downs, ctx, skipInput)
   }
 
-  private project(x: Tensor, ctx: Context): { q: Tensor; k: Tensor; v: Tensor } {
-    const q = this.q_proj.forward(x, ctx)
-    const k = this.k_proj.forward(x, ctx)
-    const v = this.v_proj.forward(x, ctx)
+  /** The layers that read this module's input. */
+  private get inputs(): LinearLayer[] {
+    return [this.q_proj, this.k_proj, this.v_proj]
+  }
+
+  /** q and k are rotated, k into `keys` where that is given. */
+  project(x: Tensor, ctx: Context, keys?: Tensor): { q: Tensor; k: Tensor; v: Tensor; downs: Downs } {
+    const { ys, downs } = project(this.inputs, x, ctx)
+    const [q, k, v] = ys as [Tensor, Tensor, Tensor]
     this.rotary.rotate(q, ctx.positions)
-    this.rotary.rotate(k, ctx.positions)
-    return { q, k, v }
+    this.rotary.rotate(k, ctx.positions, false, keys)
+    return { q, k: keys ?? k, v, downs }
   }
 
-  private attend(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    ctx: Context,
-    cuKeys: Tensor,
-  ): { out: Tensor; lse: Tensor } {
+  attend(q: Tensor, k: Tensor, v: Tensor, ctx: Context, cuKeys: Tensor): { out: Tensor; lse: Tensor } {
     const { heads, kvHeads, window } = this.shape
     const out = ctx.scope.empty(q.shape, q.dtype)
     const lse = ctx.scope.empty([heads, q.rows], 'float32')
@@ -151,6 +144,7 @@ export class Attention {
       kvHeads,
       this.scale,
       window,
+      ctx.maxLength,
     )
     return { out, lse }
   }

@@ -1,3 +1,4 @@
+import type { RestoredMaxima } from '../quantization/weight-4bit'
 import type { FloatDType } from '../tensor/dtype'
 import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
@@ -17,10 +18,16 @@ export interface Context {
   positions: Tensor
   /** int32 [sequences + 1]: where each sequence begins. */
   cuSeqlens: Tensor
+  /** Tokens of the longest sequence, which the host would have to wait for otherwise. */
+  maxLength: number
   /** torch.autocast's dtype (`bf16: true`): products round their operands and results to it. */
   autocast?: FloatDType | undefined
   /** Set while training; absent in evaluation and generation. */
   dropout?: DropoutState | undefined
+  /** The backward pass has the same bits each time. */
+  deterministic?: boolean | undefined
+  /** Where restored maxima of 4-bit weights are kept between passes; absent: each product restores its own. */
+  maxima?: RestoredMaxima | undefined
 }
 
 /** The same pass with another owner of the temporaries. */

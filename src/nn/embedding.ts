@@ -1,19 +1,36 @@
-import { gatherRows } from '../tensor/ops'
+import { copy, gatherRows } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 
 /** y[t] = weight[ids[t]], weight [vocab, hidden], frozen. */
 export class Embedding {
+  private inHostMemory = false
+
   constructor(
     readonly name: string,
-    readonly weight: Tensor,
+    private table: Tensor,
   ) {}
+
+  get weight(): Tensor {
+    return this.table
+  }
 
   /** ids int32 [T] -> [T, hidden] in the weight's dtype. */
   forward(ids: Tensor, ctx: Context): Tensor {
     const y = ctx.scope.empty([ids.numel, this.weight.cols], this.weight.dtype)
     gatherRows(this.weight, ids, y)
     return y
+  }
+
+  /** Moves the table to page-locked host memory, where a pass reads T rows of it over the bus, or back. The old one is freed. */
+  place(where: 'host' | 'device'): void {
+    if (this.inHostMemory === (where === 'host')) return
+    const { device, shape, dtype } = this.table
+    const table = where === 'host' ? device.emptyPinned(shape, dtype) : device.empty(shape, dtype)
+    copy(this.table, table)
+    this.table.dispose()
+    this.table = table
+    this.inHostMemory = !this.inHostMemory
   }
 
   dispose(): void {

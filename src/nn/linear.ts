@@ -6,10 +6,13 @@ import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import type { Parameter } from './parameter'
 
+/** A tensor that a layer adds its result to, in place of making a new one. */
+export type Into = Tensor | undefined
+
 /** How a backward hands over the gradient of its input. */
 export interface InputGradient {
   /** Add to this tensor instead of making a new one. */
-  into?: Tensor
+  into?: Into
   /** Nothing below needs it: skip the product and return undefined. */
   skip?: boolean
 }
@@ -38,6 +41,10 @@ export interface LinearLayer {
 
 /** A layer that an adapter can be put on. */
 export interface BaseLayer extends LinearLayer {
+  /** As LinearLayer's; with `into` [T, out] of the result's dtype, y is added to it and it is returned. */
+  forward(x: Tensor, ctx: Context, into?: Into): Tensor
+  /** The dtype of forward's result. */
+  resultDtype(x: Tensor, ctx: Context): FloatDType
   /** The weight as a new [out, in] tensor of its own dtype. */
   denseWeight(): Tensor
 }
@@ -65,12 +72,16 @@ export class Linear implements BaseLayer {
     return this.weight.shape[0]!
   }
 
-  forward(x: Tensor, ctx: Context): Tensor {
-    const dtype = ctx.autocast ?? (x.dtype as FloatDType)
-    const y = ctx.scope.empty([x.rows, this.outFeatures], dtype)
-    matmul(x, this.weight, y, { transposeB: true, operand: dtype })
+  forward(x: Tensor, ctx: Context, into?: Into): Tensor {
+    const dtype = this.resultDtype(x, ctx)
+    const y = into ?? ctx.scope.empty([x.rows, this.outFeatures], dtype)
+    matmul(x, this.weight, y, { transposeB: true, beta: into ? 1 : 0, operand: dtype })
     if (this.bias) addon().add_bias(y.handle, this.bias.handle, y.handle)
     return y
+  }
+
+  resultDtype(x: Tensor, ctx: Context): FloatDType {
+    return ctx.autocast ?? (x.dtype as FloatDType)
   }
 
   backward(dy: Tensor, x: Tensor, ctx: Context, dx: InputGradient = {}): Tensor | undefined {

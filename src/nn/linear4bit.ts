@@ -5,7 +5,7 @@ import type { FloatDType } from '../tensor/dtype'
 import { add, copy } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
-import type { BaseLayer, InputGradient } from './linear'
+import type { BaseLayer, InputGradient, Into } from './linear'
 import type { Parameter } from './parameter'
 
 /**
@@ -34,11 +34,15 @@ export class Linear4bit implements BaseLayer {
     return this.weight.shape[1]
   }
 
-  forward(x: Tensor, ctx: Context): Tensor {
+  forward(x: Tensor, ctx: Context, into?: Into): Tensor {
     const compute = ctx.autocast ?? this.computeDtype
-    const y = this.product(x, compute, compute, true, ctx)
+    const y = this.product(x, compute, compute, true, ctx, into)
     if (this.bias) addon().add_bias(y.handle, this.castTo(compute, this.bias, ctx, false).handle, y.handle)
-    return this.castTo(x.dtype as FloatDType, y, ctx)
+    return this.finished(y, this.resultDtype(x), into, ctx)
+  }
+
+  resultDtype(x: Tensor): FloatDType {
+    return x.dtype as FloatDType
   }
 
   backward(dy: Tensor, x: Tensor, ctx: Context, dx: InputGradient = {}): Tensor | undefined {
@@ -46,11 +50,17 @@ export class Linear4bit implements BaseLayer {
     if (dx.skip) return undefined
     const compute = ctx.autocast ?? this.computeDtype
     const product = this.product(dy, compute, this.weight.dtype, false, ctx, dx.into)
-    if (product === dx.into) return product
-    const result = this.castTo(x.dtype as FloatDType, product, ctx)
-    if (!dx.into) return result
-    add(dx.into, result, dx.into)
-    return dx.into
+    return this.finished(product, x.dtype as FloatDType, dx.into, ctx)
+  }
+
+  /** A product in the caller's dtype, added to `into` where the product itself could not be. */
+  private finished(product: Tensor, dtype: FloatDType, into: Into, ctx: Context): Tensor {
+    if (product === into) return product
+    const result = this.castTo(dtype, product, ctx)
+    if (!into) return result
+    add(into, result, into)
+    ctx.scope.free(result)
+    return into
   }
 
   /** x @ W^T or x @ W, rounded to `compute`; added to `into` when its dtype is the compute dtype. */
@@ -60,7 +70,7 @@ export class Linear4bit implements BaseLayer {
     weightDtype: FloatDType,
     transpose: boolean,
     ctx: Context,
-    into?: Tensor,
+    into: Into,
   ): Tensor {
     const [rows, cols] = this.weight.shape
     const accumulate = into?.dtype === compute
@@ -68,7 +78,7 @@ export class Linear4bit implements BaseLayer {
     addon().matmul_4bit(
       x.handle,
       this.weight.codes.handle,
-      plainAbsmax(this.weight.absmax, ctx.scope).handle,
+      plainAbsmax(this.weight.absmax, ctx.scope, ctx.maxima).handle,
       out.handle,
       rows,
       cols,

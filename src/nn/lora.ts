@@ -6,6 +6,7 @@ import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import { Linear, type BaseLayer, type InputGradient, type LinearLayer } from './linear'
 import type { Parameter } from './parameter'
+import type { ParameterStack } from './parameter-stack'
 
 export interface LoraSettings {
   /** alpha / r, or alpha / sqrt(r) with rank stabilisation. */
@@ -18,6 +19,9 @@ export interface LoraSettings {
 /**
  * y = base(x) + scaling * (dropout(x) @ A^T) @ B^T, A [r, in], B [out, r] (Hu et al. 2021). It holds its base and does
  * not ask whether that is quantized. The adapter works in its own dtype, or autocast's.
+ *
+ * Forward and backward also come in parts, so that layers that read the same x can share products (nn/projections):
+ * `down` = A @ dropout(x)^T [r, T] is the forward's by-product that backward takes again.
  */
 export class LoraLinear implements LinearLayer {
   constructor(
@@ -25,6 +29,8 @@ export class LoraLinear implements LinearLayer {
     readonly lora_A: Parameter,
     readonly lora_B: Parameter,
     readonly settings: LoraSettings,
+    /** What lora_A is a part of, when other layers of the same input have adapters too. */
+    readonly stack?: ParameterStack | undefined,
   ) {}
 
   /** false = the base alone answers (PEFT's disable_adapter). */
@@ -49,56 +55,97 @@ export class LoraLinear implements LinearLayer {
   }
 
   forward(x: Tensor, ctx: Context): Tensor {
-    const y = this.base.forward(x, ctx)
-    if (!this.enabled) return y
-    const operand = this.operand(ctx)
-    const dropped = this.dropped(x, ctx)
-    const xa = this.project(dropped, operand, ctx)
-    if (dropped !== x) ctx.scope.free(dropped)
-    matmul(xa, this.lora_B.data, y, { transposeB: true, alpha: this.settings.scaling, beta: 1, operand })
-    ctx.scope.free(xa)
+    if (!this.enabled) return this.base.forward(x, ctx)
+    const down = this.down(x, ctx)
+    const y = this.up(down, x, ctx)
+    ctx.scope.free(down)
     return y
   }
 
   backward(dy: Tensor, x: Tensor, ctx: Context, dx: InputGradient = {}): Tensor | undefined {
-    const operand = this.operand(ctx)
-    const { scaling } = this.settings
-    const dropped = this.dropped(x, ctx)
-    const xa = this.project(dropped, operand, ctx)
-    matmul(dy, xa, this.lora_B.gradient(), { transposeA: true, alpha: scaling, beta: 1, operand })
-    const dxa = ctx.scope.empty(xa.shape, xa.dtype)
-    matmul(dy, this.lora_B.data, dxa, { alpha: scaling, operand })
-    matmul(dxa, dropped, this.lora_A.gradient(), { transposeA: true, beta: 1, operand })
-    ctx.scope.free(xa)
-    if (dropped !== x) ctx.scope.free(dropped)
-    const out = this.base.backward(dy, x, ctx, dx)
-    if (out) this.addInputGradient(dxa, out, operand, ctx)
-    ctx.scope.free(dxa)
+    const down = this.down(x, ctx)
+    const ddown = this.backwardUp(dy, down, ctx)
+    ctx.scope.free(down)
+    this.backwardDown(ddown, x, ctx)
+    const out = this.backwardInput(dy, ddown, x, ctx, dx)
+    ctx.scope.free(ddown)
     return out
   }
 
-  /** out += mask * (dxa @ A) */
-  private addInputGradient(dxa: Tensor, out: Tensor, operand: FloatDType, ctx: Context): void {
-    if (!this.drops(ctx)) return matmul(dxa, this.lora_A.data, out, { beta: 1, operand })
-    const part = ctx.scope.empty(out.shape, out.dtype)
-    matmul(dxa, this.lora_A.data, part, { operand })
-    this.mask(part, part, ctx)
-    add(out, part, out)
-    ctx.scope.free(part)
+  /** A @ dropout(x)^T [r, T] */
+  down(x: Tensor, ctx: Context): Tensor {
+    const operand = this.operand(ctx)
+    const dropped = this.dropped(x, ctx)
+    const down = ctx.scope.empty([this.lora_A.data.rows, x.rows], operand)
+    matmul(this.lora_A.data, dropped, down, { transposeB: true, operand })
+    if (dropped !== x) ctx.scope.free(dropped)
+    return down
   }
 
-  /** x @ A^T [T, r] */
-  private project(x: Tensor, operand: FloatDType, ctx: Context): Tensor {
-    const xa = ctx.scope.empty([x.rows, this.lora_A.data.shape[0]!], operand)
-    matmul(x, this.lora_A.data, xa, { transposeB: true, operand })
-    return xa
+  /** y [T, out] from x and `down`. */
+  up(down: Tensor, x: Tensor, ctx: Context): Tensor {
+    const { scaling } = this.settings
+    const operand = this.operand(ctx)
+    const y = ctx.scope.empty([x.rows, this.outFeatures], this.base.resultDtype(x, ctx))
+    matmul(down, this.lora_B.data, y, { transposeA: true, transposeB: true, alpha: scaling, operand })
+    return this.base.forward(x, ctx, y)
   }
 
-  private operand(ctx: Context): FloatDType {
+  /** Accumulates B's gradient; returns the gradient of `down` [r, T], in `out` when given. */
+  backwardUp(dy: Tensor, down: Tensor, ctx: Context, out?: Tensor): Tensor {
+    const operand = this.operand(ctx)
+    const { scaling } = this.settings
+    const ddown = out ?? ctx.scope.empty(down.shape, down.dtype)
+    matmul(dy, down, this.lora_B.gradient(), {
+      transposeA: true,
+      transposeB: true,
+      alpha: scaling,
+      beta: 1,
+      operand,
+    })
+    matmul(this.lora_B.data, dy, ddown, { transposeA: true, transposeB: true, alpha: scaling, operand })
+    return ddown
+  }
+
+  /** Accumulates A's gradient. */
+  backwardDown(ddown: Tensor, x: Tensor, ctx: Context): void {
+    const dropped = this.dropped(x, ctx)
+    matmul(ddown, dropped, this.lora_A.gradient(), { beta: 1, operand: this.operand(ctx) })
+    if (dropped !== x) ctx.scope.free(dropped)
+  }
+
+  /** The gradient of x: the adapter's part, and the base's added to it. Only x's shape and dtype count. */
+  backwardInput(
+    dy: Tensor,
+    ddown: Tensor,
+    x: Tensor,
+    ctx: Context,
+    { skip, into }: InputGradient = {},
+  ): Tensor | undefined {
+    if (skip) return this.base.backward(dy, x, ctx, { skip })
+    const drops = this.drops(ctx)
+    const direct = into && !drops
+    const part = direct ? into : ctx.scope.empty([dy.rows, this.inFeatures], x.dtype)
+    matmul(ddown, this.lora_A.data, part, {
+      transposeA: true,
+      beta: direct ? 1 : 0,
+      operand: this.operand(ctx),
+    })
+    if (drops) this.mask(part, part, ctx)
+    if (into && drops) {
+      add(into, part, into)
+      ctx.scope.free(part)
+    }
+    return this.base.backward(dy, x, ctx, { into: into ?? part })
+  }
+
+  /** What the adapter's products round their operands to. */
+  operand(ctx: Context): FloatDType {
     return ctx.autocast ?? (this.lora_A.data.dtype as FloatDType)
   }
 
-  private drops(ctx: Context): boolean {
+  /** Whether this pass drops inputs of the adapter. */
+  drops(ctx: Context): boolean {
     return ctx.dropout !== undefined && this.settings.dropout > 0
   }
 

@@ -1,12 +1,13 @@
 import { addon } from '../native/addon'
 import { fill, gatherRows, scatterRows } from '../tensor/ops'
+import type { Device } from '../tensor/device'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import { withScope } from './context'
 import type { LinearLayer } from './linear'
 
-/** Rows of hidden states whose logits exist at one time: bounds the extra memory at chunk * vocab values. */
-const CHUNK_ROWS = 128
+/** Rows of hidden states whose logits exist at one time: bounds the extra memory at chunk * vocab values. A GPU's products want more. */
+const chunkRows = (device: Device): number => (device.isCpu ? 128 : 512)
 
 /** Which hidden states predict what: row `rows[i]` should predict token `labels[i]`. int32 both. */
 export interface Targets {
@@ -32,10 +33,11 @@ export function languageModelLoss(
   const dhidden = withGradient ? ctx.scope.empty(hidden.shape, hidden.dtype) : undefined
   if (dhidden) fill(dhidden, 0)
   const total = targets.labels.numel
-  for (let begin = 0; begin < total; begin += CHUNK_ROWS) {
+  const rowsAtOnce = chunkRows(hidden.device)
+  for (let begin = 0; begin < total; begin += rowsAtOnce) {
     using scope = hidden.device.scope()
     const chunkCtx = withScope(ctx, scope)
-    const end = Math.min(begin + CHUNK_ROWS, total)
+    const end = Math.min(begin + rowsAtOnce, total)
     const rows = scope.add(targets.rows.slice(begin, end))
     const labels = scope.add(targets.labels.slice(begin, end))
     const chunk = scope.empty([end - begin, hidden.cols], hidden.dtype)

@@ -2,11 +2,22 @@ import { addon } from '../native/addon'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import type { LinearLayer } from './linear'
+import {
+  downGradient,
+  inputGradient,
+  needsOnlyShape,
+  project,
+  projectBackward,
+  type Downs,
+} from './projections'
 
 /** What backward needs besides the input: gate and up [T, intermediate]. silu(gate) * up is made again. */
 export interface MlpSaved {
   gate: Tensor
   up: Tensor
+  /** By-products of the adapters of gate and up, and of down. */
+  downs: Downs
+  outDowns: Downs
 }
 
 /** y = down(silu(gate(x)) * up(x)) */
@@ -18,25 +29,49 @@ export class MLP {
   ) {}
 
   forward(x: Tensor, ctx: Context): { y: Tensor; saved: MlpSaved } {
-    const gate = this.gate_proj.forward(x, ctx)
-    const up = this.up_proj.forward(x, ctx)
+    const { ys, downs } = project(this.inputs, x, ctx)
+    const [gate, up] = ys as [Tensor, Tensor]
     const h = this.activation(gate, up, ctx)
-    const y = this.down_proj.forward(h, ctx)
+    const out = project([this.down_proj], h, ctx)
     ctx.scope.free(h)
-    return { y, saved: { gate, up } }
+    return { y: out.ys[0]!, saved: { gate, up, downs, outDowns: out.downs } }
   }
 
   /** Returns dx; overwrites the saved tensors with their gradients. */
   backward(dy: Tensor, x: Tensor, saved: MlpSaved, ctx: Context): Tensor {
     const { gate, up } = saved
-    const h = this.activation(gate, up, ctx)
-    const dh = this.down_proj.backward(dy, h, ctx)!
-    ctx.scope.free(h)
-    addon().swiglu_backward(dh.handle, gate.handle, up.handle, gate.handle, up.handle)
+    this.backwardActivation(dy, saved, ctx)
+    return projectBackward(this.inputs, [gate, up], x, saved.downs, ctx)!
+  }
+
+  /** gate and up become their gradients. */
+  private backwardActivation(dy: Tensor, saved: MlpSaved, ctx: Context): void {
+    const { gate, up, outDowns } = saved
+    const output = [this.down_proj]
+    if (!needsOnlyShape(output)) {
+      const h = this.activation(gate, up, ctx)
+      const dh = projectBackward(output, [dy], h, outDowns, ctx)!
+      ctx.scope.free(h)
+      this.swigluBackward(dh, gate, up)
+      ctx.scope.free(dh)
+      return
+    }
+    // h comes out of the same pass that needs its gradient, in the gradient's place.
+    const { dx, ddowns } = inputGradient(output, [dy], gate, outDowns, ctx)
+    const dh = dx!
+    const h = ddowns.each[0] && dh
+    this.swigluBackward(dh, gate, up, h)
+    if (h) downGradient(output, ddowns, h, ctx)
     ctx.scope.free(dh)
-    const dx = this.gate_proj.backward(gate, x, ctx)!
-    this.up_proj.backward(up, x, ctx, { into: dx })
-    return dx
+  }
+
+  private swigluBackward(dh: Tensor, gate: Tensor, up: Tensor, h?: Tensor): void {
+    addon().swiglu_backward(dh.handle, gate.handle, up.handle, gate.handle, up.handle, h?.handle)
+  }
+
+  /** The layers that read this module's input. */
+  private get inputs(): LinearLayer[] {
+    return [this.gate_proj, this.up_proj]
   }
 
   private activation(gate: Tensor, up: Tensor, ctx: Context): Tensor {

@@ -1,6 +1,14 @@
 import { fill } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 
+/** Where a parameter's gradient lives when it is a part of something larger. */
+export interface GradientHome {
+  /** Sets `grad` of every part that has none to zeros. */
+  makeGradients(): void
+  /** A part gave up its gradient or its data. */
+  released(): void
+}
+
 /** A trainable tensor and its gradient. Frozen weights are plain tensors and need no Parameter. */
 export class Parameter {
   /** float32, the shape of `data`; undefined before the first backward and after `zeroGrad`. Backward accumulates. */
@@ -10,6 +18,7 @@ export class Parameter {
     /** The checkpoint key, e.g. `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`. */
     readonly name: string,
     readonly data: Tensor,
+    private readonly home?: GradientHome | undefined,
   ) {}
 
   get numel(): number {
@@ -19,19 +28,24 @@ export class Parameter {
   /** The gradient to accumulate into, zero when it was undefined. */
   gradient(): Tensor {
     if (!this.grad) {
-      this.grad = this.data.device.empty(this.data.shape, 'float32')
-      fill(this.grad, 0)
+      if (this.home) {
+        this.home.makeGradients()
+      } else {
+        this.grad = this.data.device.empty(this.data.shape, 'float32')
+        fill(this.grad, 0)
+      }
     }
-    return this.grad
+    return this.grad!
   }
 
   zeroGrad(): void {
     this.grad?.dispose()
     this.grad = undefined
+    this.home?.released()
   }
 
   dispose(): void {
-    this.zeroGrad()
     this.data.dispose()
+    this.zeroGrad()
   }
 }

@@ -63,9 +63,9 @@ export class RotaryEmbedding {
     this.invFreq = Tensor.from(inverseFrequencies(headDim, rope), { device })
   }
 
-  /** In place on x [T, heads * headDim]; `inverse` is the backward. */
-  rotate(x: Tensor, positions: Tensor, inverse = false): void {
-    addon().rope(x.handle, positions.handle, this.invFreq.handle, x.handle, this.headDim, 1, inverse)
+  /** x [T, heads * headDim] into `out`, by default in place; `inverse` is the backward. */
+  rotate(x: Tensor, positions: Tensor, inverse = false, out: Tensor = x): void {
+    addon().rope(x.handle, positions.handle, this.invFreq.handle, out.handle, this.headDim, 1, inverse)
   }
 
   dispose(): void {

@@ -1,83 +1,47 @@
 import { addon } from '../native/addon'
 import type { Parameter } from '../nn/parameter'
-import { fill } from '../tensor/ops'
-import type { Tensor } from '../tensor/tensor'
+import { Optimizer, type UpdateGroup, type UpdateStep } from './optimizer'
+import type { StateOptions } from './state'
 
-export interface AdamWOptions {
+export interface AdamWOptions extends StateOptions {
   /** Default 0.9. */
   beta1?: number
   /** Default 0.999. */
   beta2?: number
   /** Default 1e-8. */
   eps?: number
-  /** Not applied to biases. Default 0. */
+  /** Not applied to biases and norms. Default 0. */
   weight_decay?: number
-}
-
-interface Moments {
-  expAvg: Tensor
-  expAvgSq: Tensor
 }
 
 /**
  * Adam with decoupled weight decay (Loshchilov and Hutter 2019), torch's order: decay first, then the update. Moments
- * are float32 whatever the parameter's dtype, as bitsandbytes' 32-bit optimizers keep them.
+ * are float32 whatever the parameter's dtype, as bitsandbytes' 32-bit optimizers keep them. With `optim_bits: 8` it is
+ * bitsandbytes' block-wise 8-bit AdamW (Dettmers et al. 2022) as its GPU kernels have it: the decay comes last, and a gradient
+ * that is not finite resets the moments of its element.
  */
-export class AdamW {
-  private steps = 0
-  private readonly moments: Map<Parameter, Moments> = new Map()
-  private readonly options: Required<AdamWOptions>
+export class AdamW extends Optimizer {
+  private readonly options: Required<Pick<AdamWOptions, 'beta1' | 'beta2' | 'eps'>>
 
-  constructor(
-    readonly parameters: Parameter[],
-    options: AdamWOptions = {},
-  ) {
-    this.options = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0, ...options }
+  constructor(parameters: Parameter[], options: AdamWOptions = {}) {
+    const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, ...state } = options
+    super(parameters, weight_decay, 2, state)
+    this.options = { beta1, beta2, eps }
   }
 
-  /** One update of every parameter that has a gradient. */
-  step(lr: number): void {
-    this.steps += 1
-    const { beta1, beta2, eps, weight_decay } = this.options
-    for (const p of this.parameters) {
-      if (!p.grad) continue
-      const { expAvg, expAvgSq } = this.momentsOf(p)
-      const decay = decays(p.name) ? weight_decay : 0
-      const tensors = [p.data, p.grad, expAvg, expAvgSq] as const
-      const [param, grad, m, v] = tensors.map((t) => t.handle)
-      addon().adamw(param!, grad!, m!, v!, lr, beta1, beta2, eps, decay, this.steps)
+  protected update(group: UpdateGroup, { lr, norm, max_norm, step }: UpdateStep): void {
+    const { params, grads, state, weightDecay } = group
+    const { beta1, beta2, eps } = this.options
+    const scalars = [norm, max_norm, lr, beta1, beta2, eps, weightDecay, step] as const
+    if (!group.isCoded) {
+      addon().adamw(params, grads, state[0]!, state[1]!, ...scalars)
+      return
     }
+    const [codes1, absmax1, codes2, absmax2] = state
+    const { signed, unsigned } = this.maps
+    addon().adamw_8bit(
+      ...([params, grads, codes1!, absmax1!, codes2!, absmax2!, signed.handle, unsigned.handle] as const),
+      ...scalars,
+    )
   }
-
-  zeroGrad(): void {
-    for (const p of this.parameters) p.zeroGrad()
-  }
-
-  private momentsOf(p: Parameter): Moments {
-    let moments = this.moments.get(p)
-    if (!moments) {
-      const zeros = (): Tensor => {
-        const t = p.data.device.empty(p.data.shape, 'float32')
-        fill(t, 0)
-        return t
-      }
-      moments = { expAvg: zeros(), expAvgSq: zeros() }
-      this.moments.set(p, moments)
-    }
-    return moments
-  }
-
-  /** Frees the moments; the parameters belong to the model. */
-  dispose(): void {
-    for (const { expAvg, expAvgSq } of this.moments.values()) {
-      expAvg.dispose()
-      expAvgSq.dispose()
-    }
-    this.moments.clear()
-  }
-}
-
-/** transformers' rule: neither biases nor norm weights decay. */
-export function decays(name: string): boolean {
-  return !/(^|\.)bias$|norm/i.test(name)
 }

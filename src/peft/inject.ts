@@ -3,6 +3,7 @@ import { Linear, type BaseLayer } from '../nn/linear'
 import { DoraLinear } from '../nn/dora'
 import { LoraLinear } from '../nn/lora'
 import { Parameter } from '../nn/parameter'
+import { ParameterStack } from '../nn/parameter-stack'
 import type { FloatDType } from '../tensor/dtype'
 import { copy, fill } from '../tensor/ops'
 import type { Generator } from '../tensor/random'
@@ -41,10 +42,16 @@ export function injectAdapter(
   try {
     const copies = trainedModules(model, config)
     undo.push(...copies.map((c) => c.remove))
+    const stackOf = stacks(
+      targets.map((name) => byName.get(name)!),
+      config,
+      dtype,
+      undo,
+    )
     targets.forEach((name, index) => {
       const slot = byName.get(name)!
       const base = bareLayer(slot)
-      const adapter = wrap(base, config, dtype, random, index)
+      const adapter = wrap(base, config, stackOf(slot), random, index)
       slot.set(adapter)
       adapters.push(adapter)
       undo.push(() => {
@@ -78,25 +85,53 @@ export function injectAdapter(
   }
 }
 
+/** The A matrices of targets that read the same tensor, one under the other; made when the first of them is asked for. */
+function stacks(
+  targets: readonly LinearSlot[],
+  config: LoraConfig,
+  dtype: FloatDType,
+  undo: (() => void)[],
+): (slot: LinearSlot) => ParameterStack {
+  const made = new Map<string, ParameterStack>()
+  return ({ input }) => {
+    let stack = made.get(input)
+    if (!stack) {
+      const layers = targets.filter((slot) => slot.input === input).map((slot) => bareLayer(slot))
+      const parts = layers.map(({ name }) => ({
+        name: weightKey(name, 'lora_A'),
+        rows: rankFor(name, config),
+      }))
+      const { device, inFeatures } = layers[0]!
+      const fresh = new ParameterStack(device, dtype, inFeatures, parts)
+      undo.push(() => fresh.parts.forEach((part) => part.dispose()))
+      made.set(input, (stack = fresh))
+    }
+    return stack
+  }
+}
+
+function weightKey(name: string, matrix: 'lora_A' | 'lora_B'): string {
+  return `${KEY_PREFIX}${name}.${matrix}.weight`
+}
+
 function wrap(
   base: BaseLayer,
   config: LoraConfig,
-  dtype: FloatDType,
+  stack: ParameterStack,
   random: Generator,
   stream: number,
 ): LoraLinear {
   const { device } = base
-  const r = rankFor(base.name, config)
+  const lora_A = stack.parts.find((part) => part.name === weightKey(base.name, 'lora_A'))!
   const settings = { scaling: scalingFor(base.name, config), dropout: config.lora_dropout, stream }
   if (config.use_dora) DoraLinear.check(base, settings)
-  const key = `${KEY_PREFIX}${base.name}`
-  const a = device.empty([r, base.inFeatures], dtype)
-  const b = device.empty([base.outFeatures, r], dtype)
-  initialize(a, b, config.init_lora_weights, random)
-  const lora_A = new Parameter(`${key}.lora_A.weight`, a)
-  const lora_B = new Parameter(`${key}.lora_B.weight`, b)
-  if (!config.use_dora) return new LoraLinear(base, lora_A, lora_B, settings)
-  return DoraLinear.create(base, lora_A, lora_B, settings, `${key}.lora_magnitude_vector`)
+  const lora_B = new Parameter(
+    weightKey(base.name, 'lora_B'),
+    device.empty([base.outFeatures, lora_A.data.rows], lora_A.data.dtype),
+  )
+  initialize(lora_A.data, lora_B.data, config.init_lora_weights, random)
+  if (!config.use_dora) return new LoraLinear(base, lora_A, lora_B, settings, stack)
+  return DoraLinear.create(base, lora_A, lora_B, settings, `${KEY_PREFIX}${base.name}.lora_magnitude_vector`)
 }
 
 /** @throws Error when there is an adapter on the layer: two at a time are not supported. */

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { resolve_file, type HubOptions } from '../files/hub'
 import { parseJson } from '../files/json'
 import { SafetensorsFile } from '../files/safetensors'
@@ -50,6 +51,16 @@ function storedDType(file: SafetensorsFile): FloatDType {
   const dtype = first ? fromSafetensorsDType(first.dtype) : 'float32'
   if (!isFloat(dtype)) throw new Error(`${file.path}: '${first!.name}' is ${dtype}; expected a float dtype`)
   return dtype
+}
+
+/** Reads the weights of an adapter's folder into parameters of the same names and shapes. @throws Error naming what does not fit. */
+export async function readAdapterWeights(folder: string, parameters: Parameter[]): Promise<void> {
+  const file = await SafetensorsFile.open(join(folder, ADAPTER_WEIGHTS))
+  try {
+    await fillParameters(parameters, file)
+  } finally {
+    await file.close()
+  }
 }
 
 async function fillParameters(parameters: Parameter[], file: SafetensorsFile): Promise<void> {

@@ -1,4 +1,5 @@
 import { addon } from '../native/addon'
+import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import { Tensor } from '../tensor/tensor'
 import { dynamicMap } from './codes'
@@ -18,18 +19,56 @@ const NESTED_BLOCKSIZE = 256
 
 /** Quantizes a float matrix [out, in]; x stays the caller's, the result is new. */
 export function quantizeWeight(x: Tensor, options: QuantizeOptions = {}): Weight4bit {
-  const { quant_type = 'nf4', blocksize = 64, compress_statistics = false } = options
-  const device = x.device
-  const codes = device.empty([Math.ceil(x.numel / 2)], 'uint8')
-  const absmax = device.empty([Math.ceil(x.numel / blocksize)], 'float32')
-  addon().quantize_4bit(x.handle, codes.handle, absmax.handle, quant_type, blocksize)
-  return {
-    quantType: quant_type,
-    blocksize,
-    shape: [x.rows, x.cols],
-    dtype: x.dtype as FloatDType,
-    codes,
-    absmax: compress_statistics ? nestAbsmax(absmax) : absmax,
+  const quantizer = new WeightQuantizer(x.device, [x.rows, x.cols], x.dtype as FloatDType, options)
+  quantizer.add(x)
+  return quantizer.finish()
+}
+
+/** Quantizes a matrix [out, in] that comes in parts. */
+export class WeightQuantizer {
+  private readonly quantType: 'nf4' | 'fp4'
+  private readonly blocksize: number
+  private readonly nested: boolean
+  private readonly codes: Tensor
+  private readonly absmax: Tensor
+
+  constructor(
+    device: Device,
+    private readonly shape: readonly [number, number],
+    private readonly dtype: FloatDType,
+    options: QuantizeOptions = {},
+  ) {
+    const { quant_type = 'nf4', blocksize = 64, compress_statistics = false } = options
+    this.quantType = quant_type
+    this.blocksize = blocksize
+    this.nested = compress_statistics
+    const count = shape[0] * shape[1]
+    this.codes = device.empty([Math.ceil(count / 2)], 'uint8')
+    this.absmax = device.empty([Math.ceil(count / blocksize)], 'float32')
+  }
+
+  /** Quantizes the values from `first` of the flattened matrix on; `first` is a multiple of the block size. */
+  add(x: Tensor, first = 0): void {
+    using codes = this.codes.view([Math.ceil(x.numel / 2)], first / 2)
+    using absmax = this.absmax.view([Math.ceil(x.numel / this.blocksize)], first / this.blocksize)
+    addon().quantize_4bit(x.handle, codes.handle, absmax.handle, this.quantType, this.blocksize)
+  }
+
+  finish(): Weight4bit {
+    return {
+      quantType: this.quantType,
+      blocksize: this.blocksize,
+      shape: this.shape,
+      dtype: this.dtype,
+      codes: this.codes,
+      absmax: this.nested ? nestAbsmax(this.absmax) : this.absmax,
+    }
+  }
+
+  /** Instead of `finish`. */
+  dispose(): void {
+    this.codes.dispose()
+    this.absmax.dispose()
   }
 }
 

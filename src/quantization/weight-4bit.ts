@@ -36,11 +36,17 @@ export function isNested(absmax: Tensor | NestedAbsmax): absmax is NestedAbsmax 
   return 'codeMap' in absmax
 }
 
-/** The block maxima as float32, restored into `scope` when they are nested. */
-export function plainAbsmax(stored: Tensor | NestedAbsmax, scope: Scope): Tensor {
+/** Nested maxima that were restored once for many products, each under what it was restored from. */
+export type RestoredMaxima = Map<NestedAbsmax, Tensor>
+
+/** The block maxima as float32; nested ones are taken from `kept` or restored into it, without it into `scope`. */
+export function plainAbsmax(stored: Tensor | NestedAbsmax, scope: Scope, kept?: RestoredMaxima): Tensor {
   if (!isNested(stored)) return stored
+  const known = kept?.get(stored)
+  if (known) return known
   const { q, codeMap, absmax, offset, blocksize } = stored
   const restored = scope.empty([q.numel], 'float32')
+  if (kept) kept.set(stored, scope.keep(restored))
   addon().dequantize_absmax(
     q.handle,
     codeMap.handle,

@@ -11,6 +11,8 @@ export interface MemoryStats {
   peak: number
   /** `allocated` plus what is kept for reuse. */
   reserved: number
+  /** Page-locked host memory held by `emptyPinned` and by reads under way; 0 on the CPU, where it is in `allocated`. */
+  pinned: number
 }
 
 const devices: Map<string, Device> = new Map()
@@ -38,9 +40,27 @@ export class Device {
     return Object.fromEntries(lines.map((line) => line.split('=', 2) as [string, string]))
   }
 
+  /** Products over tokens want a multiple of this many: a GPU reads 16 bytes at a time. */
+  get rowMultiple(): number {
+    return this.isCpu ? 1 : 8
+  }
+
+  /** The CPU, or the planner's stand-in for it. */
+  get isCpu(): boolean {
+    return this.name.endsWith('cpu')
+  }
+
   /** A tensor whose contents are undefined until an operation writes it. */
   empty(shape: readonly number[], dtype: DType = 'float32'): Tensor {
     return new Tensor(addon().tensor_empty(this.handle, dtype, shape), shape, dtype, this)
+  }
+
+  /**
+   * Like `empty`, in page-locked host memory: every operation of the device reads and writes it in place, at the bus's speed,
+   * and copies from and to it run asynchronously. On the CPU the same as `empty`.
+   */
+  emptyPinned(shape: readonly number[], dtype: DType = 'float32'): Tensor {
+    return new Tensor(addon().tensor_empty_pinned(this.handle, dtype, shape), shape, dtype, this)
   }
 
   /** Collects the tensors made through it and frees them together. */

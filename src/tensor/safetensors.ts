@@ -9,12 +9,17 @@ import type { Tensor } from './tensor'
 export async function readTensor(info: TensorInfo, device: Device): Promise<Tensor> {
   const tensor = device.empty(info.shape, fromSafetensorsDType(info.dtype))
   try {
-    await addon().tensor_read_file(tensor.handle, info.file, info.offset)
+    await readInto(tensor, info.file, info.offset)
   } catch (error) {
     tensor.dispose()
     throw error
   }
   return tensor
+}
+
+/** Fills a tensor with its bytes at `offset` of a file, on threads of the device. @throws Error naming the file. */
+export function readInto(tensor: Tensor, file: string, offset: number): Promise<void> {
+  return addon().tensor_read_file(tensor.handle, file, offset)
 }
 
 /** All tensors of a safetensors file, on a device. The caller owns them. @throws Error naming the file and its fault. */

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 
-import { type OptimizerName, optimizerKinds } from '../optim/names'
+import type { MemoryWish } from '../memory/planner'
+import { type OptimizerName, optimizerKinds, refusedOptimizers } from '../optim/names'
 import { type SchedulerName, schedulerNames } from '../optim/schedules'
-import { type OptionSet, renamed } from '../options/declaration'
+import { type OptionSet, renamed, type Schema } from '../options/declaration'
 import { count, countOrNull, flag, flagOrNull, oneOf, real, textOrNull } from '../options/schemas'
 import { refusedTrainingOptions } from './arguments-refused'
 
@@ -23,11 +24,13 @@ export interface TrainingOptions {
   adam_epsilon: number
   max_grad_norm: number
   optim: OptimizerName
+  optim_args: string | null
   lr_scheduler_type: SchedulerName
   lr_scheduler_kwargs: Record<string, unknown> | null
   warmup_steps: number
   bf16: boolean
   gradient_checkpointing: boolean
+  memory: MemoryWish
   logging_strategy: IntervalStrategy
   logging_steps: number
   logging_first_step: boolean
@@ -43,6 +46,8 @@ export interface TrainingOptions {
   save_strategy: IntervalStrategy
   save_steps: number
   save_total_limit: number | null
+  save_only_model: boolean
+  full_determinism: boolean
   seed: number
   data_seed: number | null
   train_sampling_strategy: 'random' | 'sequential' | 'group_by_length'
@@ -57,6 +62,39 @@ export interface TrainingOptions {
 }
 
 const keys = <K extends string>(table: Readonly<Record<K, unknown>>): K[] => Object.keys(table) as K[]
+
+const optimizer = z.preprocess(
+  (name) => {
+    const refused = typeof name === 'string' ? refusedOptimizers.get(name) : undefined
+    if (!refused) return name
+    throw new TypeError(
+      `[TrainingArguments] optim = '${name as string}' is not supported: ${refused.reason} The nearest is '${refused.nearest}'.`,
+    )
+  },
+  z.enum(keys(optimizerKinds)),
+) as unknown as Schema<OptimizerName>
+
+const units: Readonly<Record<string, number>> = {
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+}
+
+const memory = z
+  .preprocess(
+    (value) => {
+      const [, number, unit] = /^\s*([\d.]+)\s*([KMG]i?B)\s*$/i.exec(String(value)) ?? []
+      return number && unit ? Math.floor(Number(number) * units[unit.toUpperCase()]!) : value
+    },
+    z.union([z.enum(['fast', 'balanced', 'lean']), z.int().min(1), z.null()]),
+  )
+  .describe(
+    "'fast', 'balanced', 'lean', a number of bytes such as '6.3GiB', or null",
+  ) as unknown as Schema<MemoryWish>
+
 const strategy = oneOf<IntervalStrategy>('no', 'steps', 'epoch')
 
 /** Steps between two events: a count, or below 1 a share of all steps. */
@@ -132,13 +170,17 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     weight_decay: {
       schema: real({ min: 0 }),
       default: 0,
-      doc: 'AdamW weight decay; not on norms and biases.',
+      doc: 'Weight decay; not on norms and biases.',
     },
-    adam_beta1: { schema: real({ min: 0, below: 1 }), default: 0.9, doc: 'AdamW decay of the first moment.' },
+    adam_beta1: {
+      schema: real({ min: 0, below: 1 }),
+      default: 0.9,
+      doc: 'AdamW decay of the first moment; Lion: its weight in the step.',
+    },
     adam_beta2: {
       schema: real({ min: 0, below: 1 }),
       default: 0.999,
-      doc: 'AdamW decay of the second moment.',
+      doc: 'AdamW decay of the second moment; Lion decay of its one.',
     },
     adam_epsilon: { schema: real({ min: 0 }), default: 1e-8, doc: 'AdamW guard of the denominator.' },
     max_grad_norm: {
@@ -147,9 +189,14 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
       doc: 'Longest gradient over all weights; longer ones are scaled down. 0: off.',
     },
     optim: {
-      schema: oneOf(...keys(optimizerKinds)),
+      schema: optimizer,
       default: 'adamw_torch_fused',
-      doc: 'Optimizer. All three names are AdamW with 32-bit state; paged needs nothing here, the state is in host memory.',
+      doc: 'Optimizer. 8bit: block-wise state of a quarter of the size; paged: state in page-locked host memory (on the CPU the same).',
+    },
+    optim_args: {
+      schema: textOrNull,
+      default: null,
+      doc: "Settings of sgd as 'momentum=0.9, dampening=0, nesterov=true'; the others take none.",
     },
     lr_scheduler_type: {
       schema: oneOf(...schedulerNames),
@@ -172,6 +219,11 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
       schema: flag,
       default: false,
       doc: 'Compute layers again in the backward pass: less memory, more time.',
+    },
+    memory: {
+      schema: memory,
+      default: null,
+      doc: "What to keep for the backward pass (ours): 'fast' everything; 'balanced' on the GPU or the host what fits; 'lean' the least; or the GPU bytes of all tensors, as 6.3GiB. null: as gradient_checkpointing says.",
     },
     logging_strategy: { schema: strategy, default: 'steps', doc: 'When to log.' },
     logging_steps: { schema: interval, default: 500, doc: steps('logging') },
@@ -223,13 +275,23 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     save_strategy: {
       schema: strategy,
       default: 'steps',
-      doc: 'When to write output_dir/checkpoint-<step>: the adapter and the trainer state, not yet enough to resume. steps and epoch also save after the last step.',
+      doc: 'When to write output_dir/checkpoint-<step>: the adapter and what the run needs to go on. steps and epoch also save after the last step.',
     },
     save_steps: { schema: interval, default: 500, doc: `${steps('saving')} 0: after the last step only.` },
     save_total_limit: {
       schema: countOrNull(1),
       default: null,
       doc: 'Keep only the newest so many checkpoints.',
+    },
+    save_only_model: {
+      schema: flag,
+      default: false,
+      doc: 'Leave the optimizer and the place of the run out of checkpoints: smaller, but a run cannot go on from them.',
+    },
+    full_determinism: {
+      schema: flag,
+      default: false,
+      doc: 'The same bits in each run on the same machine: on a GPU attention adds its gradients in a fixed order, which takes longer; the CPU always does.',
     },
     seed: {
       schema: count(0),

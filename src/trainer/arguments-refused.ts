@@ -26,7 +26,6 @@ export type RefusedTrainingOption =
   | 'fp16_full_eval'
   | 'fsdp'
   | 'fsdp_config'
-  | 'full_determinism'
   | 'gradient_checkpointing_kwargs'
   | 'greater_is_better'
   | 'hub_always_push'
@@ -51,7 +50,6 @@ export type RefusedTrainingOption =
   | 'metric_for_best_model'
   | 'neftune_noise_alpha'
   | 'no_cuda'
-  | 'optim_args'
   | 'optim_target_modules'
   | 'overwrite_output_dir'
   | 'parallelism_config'
@@ -63,7 +61,6 @@ export type RefusedTrainingOption =
   | 'restore_callback_states_from_checkpoint'
   | 'resume_from_checkpoint'
   | 'save_on_each_node'
-  | 'save_only_model'
   | 'save_safetensors'
   | 'skip_memory_metrics'
   | 'tf32'
@@ -80,7 +77,7 @@ export type RefusedTrainingOption =
 
 const distributed = 'training runs in one process on one device.'
 const hub = 'uploading to the hub is not built.'
-const resume = 'resuming from a checkpoint is not built yet.'
+const resume = 'a run goes on exactly where its checkpoint was made.'
 const compile = 'there is no graph compiler; the kernels are fused already.'
 const best = 'choosing a best checkpoint is not built yet.'
 const full16 = 'evaluation uses the same number formats as training.'
@@ -105,7 +102,10 @@ export const refusedTrainingOptions: Readonly<Record<RefusedTrainingOption, Refu
   ddp_timeout: { default: 1800, reason: distributed },
   debug: { default: '', neutral: [[]], reason: 'there are no debug modes.' },
   deepspeed: { default: null, reason: distributed },
-  enable_jit_checkpoint: { default: false, reason: resume },
+  enable_jit_checkpoint: {
+    default: false,
+    reason: 'an interrupted run stays in memory; save it from there.',
+  },
   eval_accumulation_steps: { default: null, reason: 'evaluation keeps no predictions.' },
   eval_do_concat_batches: { default: true, reason: 'evaluation keeps no predictions.' },
   eval_use_gather_object: { default: false, reason: distributed },
@@ -116,7 +116,6 @@ export const refusedTrainingOptions: Readonly<Record<RefusedTrainingOption, Refu
   fp16_full_eval: { default: false, reason: full16 },
   fsdp: { default: null, neutral: ['', [], false], reason: distributed },
   fsdp_config: { default: null, neutral: [{}], reason: distributed },
-  full_determinism: { default: false, reason: 'equal bits on every number of threads are not promised.' },
   gradient_checkpointing_kwargs: {
     default: null,
     neutral: [{}, { use_reentrant: true }, { use_reentrant: false }],
@@ -157,7 +156,6 @@ export const refusedTrainingOptions: Readonly<Record<RefusedTrainingOption, Refu
     neutral: [true],
     reason: 'the trainer runs where the model is; see device_map.',
   },
-  optim_args: { default: null, neutral: [''], reason: onlyOptim },
   optim_target_modules: { default: null, neutral: [[]], reason: onlyOptim },
   overwrite_output_dir: { default: false, reason: gone },
   parallelism_config: { default: null, reason: distributed },
@@ -169,14 +167,13 @@ export const refusedTrainingOptions: Readonly<Record<RefusedTrainingOption, Refu
     default: true,
     reason: 'columns that the model does not read are never passed to it.',
   },
-  restore_callback_states_from_checkpoint: { default: false, reason: resume },
-  resume_from_checkpoint: { default: null, neutral: [false], reason: resume },
-  save_on_each_node: { default: false, reason: distributed },
-  save_only_model: {
-    default: false,
-    neutral: [true],
-    reason: 'a checkpoint holds the adapter and the trainer state.',
+  restore_callback_states_from_checkpoint: { default: false, reason: 'callbacks have no saved state.' },
+  resume_from_checkpoint: {
+    default: null,
+    neutral: [false],
+    reason: 'give it to trainer.train({ resume_from_checkpoint }).',
   },
+  save_on_each_node: { default: false, reason: distributed },
   save_safetensors: { default: true, reason: 'weights are always written as safetensors.' },
   skip_memory_metrics: { default: true, reason: 'there is no report of memory by phase.' },
   tf32: {

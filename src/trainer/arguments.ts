@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 
+import { parseOptimizerArgs } from '../optim/create'
 import { get_scheduler } from '../optim/schedules'
 import type { OptionSet } from '../options/declaration'
 import { optionsToDict, parseOptions } from '../options/parse'
@@ -67,6 +68,7 @@ export class TrainingArguments {
     if (this.dataloader_prefetch_factor !== null && this.dataloader_num_workers === 0) {
       fail(owner, 'dataloader_prefetch_factor needs dataloader_num_workers above 0')
     }
+    parseOptimizerArgs(this.optim, this.optim_args)
     // Built once for its checks: a wrong extra should not wait for the model to be loaded.
     const schedule = get_scheduler(this.lr_scheduler_type, {
       num_training_steps: 1,

@@ -8,6 +8,7 @@ export interface TrainerControl {
 
 /** What happens in a run. Every method may be left out and may be async; the loop waits for it. */
 export interface TrainerCallback {
+  /** Also when a stopped run goes on; `state.global_step` and `state.log_history` tell how far it is. */
   on_train_begin?(args: TrainingArguments, state: TrainerState, control: TrainerControl): void | Promise<void>
   on_step_end?(args: TrainingArguments, state: TrainerState, control: TrainerControl): void | Promise<void>
   on_log?(

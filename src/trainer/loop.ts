@@ -1,147 +1,191 @@
 import type { LlamaForCausalLM } from '../models/causal-lm'
 import { runPass } from '../models/pass'
 import { countTargets, type PackedBatch } from '../models/batch'
-import type { AdamW } from '../optim/adamw'
-import { clipGradNorm } from '../optim/clip'
+import { gradNorm } from '../optim/clip'
+import type { Optimizer } from '../optim/optimizer'
 import type { Schedule } from '../optim/schedules'
 import type { TrainingArguments } from './arguments'
 import type { CallbackHandler } from './callbacks'
-import { RunningMetrics } from './metrics'
+import { isAbort } from './interrupt'
+import type { Due, RunProgress } from './progress'
 import type { LogRow, TrainerState, TrainOutput } from './state'
 
-/** Everything a run needs. */
+/** Everything a run needs, and how far it has come. */
 export interface TrainRun {
   model: LlamaForCausalLM
   args: TrainingArguments
-  optimizer: AdamW
+  optimizer: Optimizer
   schedule: Schedule
   state: TrainerState
+  progress: RunProgress
   events: CallbackHandler
   /** Number of microbatches in an epoch. */
   batchesPerEpoch: number
-  /** The microbatches of an epoch, in order. */
-  batches: (epoch: number) => Iterable<PackedBatch>
+  /** The microbatches of an epoch in order, from number `from` on. */
+  batches: (epoch: number, from: number) => Iterable<PackedBatch>
   /** Rows of one full optimizer step, for samples a second. */
   rowsPerStep: number
-  evaluate: () => Promise<LogRow>
-  save: () => Promise<string>
-  signal?: AbortSignal | undefined
+  /** Rejects when the signal is aborted. */
+  evaluate: (signal: AbortSignal | undefined) => Promise<LogRow>
+  save: (run: TrainRun) => Promise<string>
 }
 
 /**
  * The training loop:
  *   for each epoch, for each window of `gradient_accumulation_steps` microbatches:
  *     gradients of sum(loss) / targets of the whole window; clip; update; log, evaluate and save when due.
- * It ends at a step boundary when the signal is aborted or a callback asks; what was trained stays.
+ * It ends at a step boundary when a callback asks, and pauses there when the signal is aborted: called again with the same run,
+ * it goes on as if it had never stopped (`progress.ended` tells the two apart).
  */
-export async function trainLoop(run: TrainRun): Promise<TrainOutput> {
-  const { model, args, optimizer, schedule, state, events } = run
-  const every = {
-    logging: args.get_interval('logging', state.max_steps),
-    eval: args.get_interval('eval', state.max_steps),
-    save: args.get_interval('save', state.max_steps),
-  }
-  const metrics = new RunningMetrics(args.logging_nan_inf_filter)
-  const started = performance.now()
-  let totalLoss = 0
-  let microstep = 0
-  let last: LogRow = {}
-  const stopping = (): boolean => run.signal?.aborted === true || events.control.should_training_stop
-  const logStep = (): Promise<void> => {
-    const { tokens_per_second, ...row } = metrics.take()
-    return events.log({
-      ...row,
-      ...last,
-      num_tokens: state.num_input_tokens_seen,
-      tokens_per_second: tokens_per_second!,
-    })
-  }
-  let finished = false
+export async function trainLoop(run: TrainRun, signal?: AbortSignal): Promise<TrainOutput> {
+  const { model, optimizer, state, events, progress } = run
   let failed = true
+  progress.clock.resume()
+  progress.metrics.clock.resume()
   try {
     await events.begin()
-    if (args.eval_on_start) await evaluateNow(run)
-    for (let epoch = 0; state.global_step < state.max_steps && !stopping(); epoch++) {
-      let seen = 0
-      for (const window of windows(run.batches(epoch), args.gradient_accumulation_steps)) {
-        const numItems = window.reduce((n, batch) => n + countTargets(batch), 0)
-        let lossSum = 0
-        optimizer.zeroGrad()
-        for (const batch of window) {
-          const dropout = { seed: args.seed, microstep: microstep++ }
-          const stats = await runPass(model, batch, {
-            numItems,
-            dropout,
-            autocast: args.bf16 ? 'bfloat16' : undefined,
-          })
-          metrics.addPass(stats, batch.input_ids.length)
-          state.num_input_tokens_seen += batch.input_ids.length
-          lossSum += stats.lossSum
-        }
-        const grad_norm = await clipGradNorm(optimizer.parameters, args.max_grad_norm)
-        const learning_rate = args.learning_rate * schedule(state.global_step)
-        optimizer.step(learning_rate)
-        const loss = numItems > 0 ? lossSum / numItems : 0
-        totalLoss += loss
-        metrics.addStep(loss)
-        last = { grad_norm, learning_rate }
-
-        state.global_step += 1
-        seen += window.length
-        state.epoch = epoch + seen / run.batchesPerEpoch
-        await events.stepEnd()
-        const isLast = state.global_step >= state.max_steps
-        if (due(every.logging, state.global_step) || (args.logging_first_step && state.global_step === 1))
-          await logStep()
-        const evaluates = due(every.eval, state.global_step) || (isLast && args.eval_strategy === 'steps')
-        if (evaluates && state.global_step >= args.eval_delay) await evaluateNow(run)
-        if (due(every.save, state.global_step) || (isLast && args.save_strategy === 'steps'))
-          await saveNow(run)
-        if (isLast || stopping()) break
-      }
-      if (args.logging_strategy === 'epoch' && metrics.hasSteps) await logStep()
-      if (args.eval_strategy === 'epoch' && state.epoch >= args.eval_delay) await evaluateNow(run)
-      if (args.save_strategy === 'epoch') await saveNow(run)
-    }
+    await steps(run, signal).catch((error: unknown) => {
+      if (!isAbort(error, signal)) throw error
+    })
     await model.device.synchronize()
-    finished = state.global_step >= state.max_steps
-    const summary = finalMetrics(run, (performance.now() - started) / 1000, totalLoss)
-    if (args.logging_strategy !== 'no') await events.log(summary)
+    progress.ended = isOver(run) && progress.seen === 0 && progress.due.length === 0
+    const summary = finalMetrics(run)
+    // A run that is only stopped has no last row yet.
+    if (progress.ended && run.args.logging_strategy !== 'no') await events.log(summary)
     failed = false
     return {
       global_step: state.global_step,
       training_loss: summary['train_loss']!,
       metrics: { ...summary, epoch: state.epoch },
-      stopped: !finished,
+      stopped: !isFinished(run),
     }
   } finally {
+    progress.clock.pause()
+    progress.metrics.clock.pause()
     optimizer.zeroGrad()
-    await events.end(finished, failed)
+    await events.end(isFinished(run), failed)
   }
 }
 
-function due(interval: number, step: number): boolean {
-  return interval > 0 && step % interval === 0
+async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<void> {
+  const { model, args, optimizer, schedule, state, events, progress } = run
+  const { metrics } = progress
+  const isStopped = (): boolean => signal?.aborted === true && (!isOver(run) || progress.due.length > 0)
+  await settle(run, signal)
+  // After the last step the epoch is still to be closed; `seen` is 0 then.
+  while (!isStopped() && !(isOver(run) && progress.seen === 0)) {
+    const batches = run.batches(progress.epoch, progress.seen)
+    for (const window of windows(batches, args.gradient_accumulation_steps)) {
+      if (isStopped() || isOver(run)) break
+      const numItems = window.reduce((n, batch) => n + countTargets(batch), 0)
+      let lossSum = 0
+      optimizer.zeroGrad()
+      for (const batch of window) {
+        const dropout = { seed: args.seed, microstep: progress.microstep++ }
+        const stats = await runPass(model, batch, {
+          numItems,
+          dropout,
+          autocast: args.bf16 ? 'bfloat16' : undefined,
+          deterministic: args.full_determinism,
+        })
+        metrics.addPass(stats, batch.input_ids.length)
+        state.num_input_tokens_seen += batch.input_ids.length
+        lossSum += stats.lossSum
+      }
+      using norm = gradNorm(optimizer.parameters)
+      const learning_rate = args.learning_rate * schedule(state.global_step)
+      optimizer.step(learning_rate, norm && { norm, max_norm: args.max_grad_norm })
+      const grad_norm = norm ? await norm.item() : 0
+      const loss = numItems > 0 ? lossSum / numItems : 0
+      progress.totalLoss += loss
+      metrics.addStep(loss)
+      progress.lastLoss = loss
+      progress.last = { grad_norm, learning_rate }
+
+      state.global_step += 1
+      progress.seen += window.length
+      state.epoch = progress.epoch + progress.seen / run.batchesPerEpoch
+      progress.due = dueAfterStep(run)
+      await events.stepEnd()
+      await settle(run, signal)
+    }
+    if (isStopped()) return
+    progress.epoch += 1
+    progress.seen = 0
+    progress.due = dueAfterEpoch(run)
+    await settle(run, signal)
+  }
 }
 
-async function evaluateNow(run: TrainRun): Promise<void> {
-  const metrics = await run.evaluate()
+/** No step is left to do: the last one is done, or a callback has ended the run. */
+function isOver(run: TrainRun): boolean {
+  return run.state.global_step >= run.state.max_steps || run.events.control.should_training_stop
+}
+
+function isFinished(run: TrainRun): boolean {
+  return run.progress.ended && run.state.global_step >= run.state.max_steps
+}
+
+function dueAfterStep({ args, state }: TrainRun): Due[] {
+  const { global_step, max_steps } = state
+  const isLast = global_step >= max_steps
+  const reached = (event: 'logging' | 'eval' | 'save'): boolean => {
+    const interval = args.get_interval(event, max_steps)
+    return interval > 0 && global_step % interval === 0
+  }
+  const due: Due[] = []
+  if (reached('logging') || (args.logging_first_step && global_step === 1)) due.push('log')
+  const evaluates = reached('eval') || (isLast && args.eval_strategy === 'steps')
+  if (evaluates && global_step >= args.eval_delay) due.push('evaluate')
+  if (reached('save') || (isLast && args.save_strategy === 'steps')) due.push('save')
+  return due
+}
+
+function dueAfterEpoch({ args, state, progress }: TrainRun): Due[] {
+  const due: Due[] = []
+  if (args.logging_strategy === 'epoch' && progress.metrics.hasSteps) due.push('log')
+  if (args.eval_strategy === 'epoch' && state.epoch >= args.eval_delay) due.push('evaluate')
+  if (args.save_strategy === 'epoch') due.push('save')
+  return due
+}
+
+/** Does what is due, in order. An evaluation that the signal ends stays due, and with it what comes after. */
+async function settle(run: TrainRun, signal: AbortSignal | undefined): Promise<void> {
+  const { due } = run.progress
+  for (let next = due[0]; next; next = due[0]) {
+    if (next === 'log') await logNow(run)
+    else if (next === 'evaluate') await evaluateNow(run, signal)
+    else await run.events.saved(await run.save(run))
+    due.shift()
+  }
+}
+
+function logNow({ model, events, state, progress }: TrainRun): Promise<void> {
+  const { tokens_per_second, ...row } = progress.metrics.take()
+  progress.speed = tokens_per_second
+  return events.log({
+    ...row,
+    ...progress.last,
+    num_tokens: state.num_input_tokens_seen,
+    tokens_per_second: tokens_per_second!,
+    memory_bytes: model.device.memoryStats().peak,
+  })
+}
+
+async function evaluateNow(run: TrainRun, signal: AbortSignal | undefined): Promise<void> {
+  const metrics = await run.evaluate(signal)
   await run.events.log(metrics)
   await run.events.evaluated(metrics)
   run.schedule.observe?.(metrics['eval_loss']!)
 }
 
-async function saveNow(run: TrainRun): Promise<void> {
-  await run.events.saved(await run.save())
-}
-
-function finalMetrics(run: TrainRun, seconds: number, totalLoss: number): LogRow {
-  const { state } = run
+function finalMetrics({ state, progress, rowsPerStep }: TrainRun): LogRow {
+  const { seconds } = progress.clock
   return {
     train_runtime: seconds,
-    train_samples_per_second: (state.global_step * run.rowsPerStep) / seconds,
+    train_samples_per_second: (state.global_step * rowsPerStep) / seconds,
     train_steps_per_second: state.global_step / seconds,
-    train_loss: totalLoss / Math.max(1, state.global_step),
+    train_loss: progress.totalLoss / Math.max(1, state.global_step),
   }
 }
 

@@ -1,49 +1,65 @@
 import type { PassStats } from '../models/pass'
 import type { LogRow } from './state'
+import { Stopwatch } from './stopwatch'
+
+/** What was measured since the last row of the log. */
+export interface MetricSums {
+  loss: number
+  steps: number
+  entropy: number
+  correct: number
+  targets: number
+  tokens: number
+}
+
+const zeros = (): MetricSums => ({ loss: 0, steps: 0, entropy: 0, correct: 0, targets: 0, tokens: 0 })
 
 /** Sums what microbatches measured, and gives TRL's per-token means of the time since the last log. */
 export class RunningMetrics {
-  private lossSum = 0
-  private steps = 0
-  private entropySum = 0
-  private correct = 0
-  private targets = 0
-  private tokens = 0
-  private since: number = performance.now()
-
-  constructor(private readonly filterNonFinite: boolean) {}
+  constructor(
+    private readonly filterNonFinite: boolean,
+    public sums: MetricSums = zeros(),
+    /** Runs while the run does. */
+    readonly clock: Stopwatch = new Stopwatch(),
+  ) {}
 
   /** One microbatch. */
   addPass(stats: PassStats, tokens: number): void {
-    this.entropySum += stats.entropySum
-    this.correct += stats.correct
-    this.targets += stats.numTargets
-    this.tokens += tokens
+    this.sums.entropy += stats.entropySum
+    this.sums.correct += stats.correct
+    this.sums.targets += stats.numTargets
+    this.sums.tokens += tokens
   }
 
   /** One optimizer step with its loss. A loss that is not finite counts as the mean of the others when filtered. */
   addStep(loss: number): void {
+    const { sums } = this
     const counted =
-      this.filterNonFinite && !Number.isFinite(loss) ? this.lossSum / Math.max(1, this.steps) : loss
-    this.lossSum += counted
-    this.steps += 1
+      this.filterNonFinite && !Number.isFinite(loss) ? sums.loss / Math.max(1, sums.steps) : loss
+    sums.loss += counted
+    sums.steps += 1
   }
 
   get hasSteps(): boolean {
-    return this.steps > 0
+    return this.sums.steps > 0
+  }
+
+  /** Tokens a second since the last row; undefined right after it. */
+  get tokensPerSecond(): number | undefined {
+    return this.sums.tokens > 0 ? this.sums.tokens / this.clock.seconds : undefined
   }
 
   /** The row since the last call, and starts anew. */
   take(): LogRow {
-    const seconds = (performance.now() - this.since) / 1000
+    const { loss, steps, entropy, correct, targets, tokens } = this.sums
     const row = {
-      loss: this.lossSum / this.steps,
-      entropy: this.entropySum / this.targets,
-      mean_token_accuracy: this.correct / this.targets,
-      tokens_per_second: this.tokens / seconds,
+      loss: loss / steps,
+      entropy: entropy / targets,
+      mean_token_accuracy: correct / targets,
+      tokens_per_second: tokens / this.clock.seconds,
     }
-    this.lossSum = this.steps = this.entropySum = this.correct = this.targets = this.tokens = 0
-    this.since = performance.now()
+    this.sums = zeros()
+    this.clock.restart()
     return row
   }
 }

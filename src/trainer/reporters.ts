@@ -11,7 +11,8 @@ import { defaultLoggingDir, SummaryWriter } from './logs/tensorboard'
 export function displayReporter(args: TrainingArguments, display?: TrainingDisplay): TrainerCallback {
   const shown = display ?? createTrainingDisplay({ disable_tqdm: args.disable_tqdm ?? false })
   return {
-    on_train_begin: (_, state) => shown.start({ max_steps: state.max_steps }),
+    on_train_begin: (_, { max_steps, global_step, log_history }) =>
+      shown.start(global_step === 0 ? { max_steps } : { max_steps, step: global_step, history: log_history }),
     on_step_end: (_, state) => shown.step(state.global_step),
     on_log: (_, __, ___, logs) => {
       if (!('train_runtime' in logs)) shown.log(logs)
@@ -26,9 +27,13 @@ export function displayReporter(args: TrainingArguments, display?: TrainingDispl
 /** `report_to: 'tensorboard'`: event files under the logging folder, with the arguments and the model's config as texts. */
 export function tensorboardReporter(config: LlamaConfig): TrainerCallback {
   let writer: SummaryWriter | undefined
+  let folder: string | undefined
   return {
-    on_train_begin: async (args) => {
-      writer = await SummaryWriter.open(args.logging_dir ?? defaultLoggingDir(args.output_dir))
+    on_train_begin: async (args, state) => {
+      // A run that goes on writes a second file beside its first: TensorBoard shows them as one.
+      if (state.global_step === 0) folder = undefined
+      folder ??= args.logging_dir ?? defaultLoggingDir(args.output_dir)
+      writer = await SummaryWriter.open(folder)
       writer.add_text('args', args.to_json_string())
       writer.add_text('model_config', JSON.stringify(config.to_dict(), null, 2))
     },
@@ -41,8 +46,9 @@ export function tensorboardReporter(config: LlamaConfig): TrainerCallback {
 export function csvReporter(): TrainerCallback {
   let log: CsvLog | undefined
   return {
-    on_train_begin: async (args) => {
+    on_train_begin: async (args, state) => {
       log = await CsvLog.open(join(args.output_dir, 'log.csv'))
+      for (const row of state.log_history) await log.write(row)
     },
     on_log: (_, __, ___, logs) => log?.write(logs),
   }

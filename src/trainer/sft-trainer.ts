@@ -5,22 +5,30 @@ import type { Dataset } from '../data/dataset'
 import { chunked, sampleOrder } from '../data/sampler'
 import { tokenizeDataset, type TokenizedDataset, type TokenizeOptions } from '../data/tokenize'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
+import { shownAsTable } from '../display/train-output'
 import { LlamaForCausalLM } from '../models/causal-lm'
-import { runPass } from '../models/pass'
-import { AdamW } from '../optim/adamw'
+import { createOptimizer } from '../optim/create'
+import type { Optimizer } from '../optim/optimizer'
 import { get_scheduler } from '../optim/schedules'
 import type { LoraConfig } from '../peft/config'
 import { get_peft_model, PeftModel } from '../peft/model'
 import { CallbackHandler, type TrainerCallback } from './callbacks'
-import { saveCheckpoint } from './checkpoint'
-import { trainLoop } from './loop'
-import { listenForInterrupt } from './interrupt'
+import { checkFixed, saveCheckpoint } from './checkpoint'
+import { evaluateRows } from './evaluation'
+import { trainLoop, type TrainRun } from './loop'
+import { listenForInterrupt, unlessAborted } from './interrupt'
 import { csvReporter, displayReporter, stateReporter, tensorboardReporter } from './reporters'
 import type { SFTConfig } from './sft-config'
 import { trainerOptions, type SFTTrainerOptions } from './sft-trainer-options'
+import { newProgress, restoredProgress } from './progress'
+import { lastCheckpoint, openCheckpoint, type Checkpoint } from './resume'
 import { newState, type LogRow, type TrainerState, type TrainOutput } from './state'
+import { checkTrainOptions, type TrainOptions } from './train-options'
+import { largestBatch, planMemory } from './plan-memory'
+import { trainerStatus, type TrainerStatus } from './status'
 
 export type { SFTTrainerOptions } from './sft-trainer-options'
+export type { TrainOptions } from './train-options'
 
 /**
  * Supervised fine-tuning with an adapter, with the names of TRL's SFTTrainer; the spellings of its 2024 releases
@@ -33,7 +41,12 @@ export class SFTTrainer {
   readonly state: TrainerState = newState()
   private readonly callbacks: TrainerCallback[]
   private tokenized: { train?: TokenizedDataset; eval?: TokenizedDataset } = {}
-  private optimizer: AdamW | undefined
+  private optimizer: Optimizer | undefined
+  /** The newest run, for `status`; `unfinished` when it was stopped and the next `train()` goes on with it. */
+  private current: TrainRun | undefined
+  private unfinished: TrainRun | undefined
+  private training: Promise<TrainOutput> | undefined
+  private stopping: AbortSignal | undefined
 
   /** @throws TypeError on an unknown or contradictory option; Error when the model has no adapter and no peft_config is given. */
   constructor(private readonly options: SFTTrainerOptions) {
@@ -49,45 +62,45 @@ export class SFTTrainer {
 
   /**
    * Trains. Resolves when the last step is done, or, with `stopped: true`, at the step boundary after `signal` was aborted
-   * or the process got SIGINT (Ctrl-C, a notebook's interrupt); the model then holds what was trained so far.
+   * or the process got SIGINT (Ctrl-C, a notebook's interrupt). A run stopped so is kept in memory: the next `train()` goes
+   * on with the bits of a run that was never stopped; with `resume_from_checkpoint` so does a run of another process. After a
+   * run that ended, was ended by a callback, or failed, `train()` begins a new one: a new optimizer, the adapter as it is.
    * @throws Error when the data set is empty, has no text column (naming those it has), or leaves nothing to learn.
    */
-  async train(options: { signal?: AbortSignal } = {}): Promise<TrainOutput> {
+  async train(options: TrainOptions = {}): Promise<TrainOutput> {
+    checkTrainOptions(options)
     // tslab runs a cell's first turn in a vm with breakOnSigint: a listener added there leaves SIGINT at its default, which ends the kernel.
     await setImmediate()
+    if (this.training) await this.lastRun(options.signal)
+    const interrupt = listenForInterrupt(options.signal)
+    this.training = this.run(interrupt.signal, options.resume_from_checkpoint)
+    try {
+      return shownAsTable(await this.training)
+    } finally {
+      this.training = undefined
+      // What a step takes besides the weights is the next cell's now, or another process's.
+      this.model.base_model.device.emptyCache()
+      interrupt.release()
+    }
+  }
+
+  /**
+   * Mean loss over the targets of the evaluation set: eval_loss, eval_mean_token_accuracy, eval_entropy, eval_runtime ...
+   * @throws AbortError when `signal` is aborted or the process gets SIGINT, between two batches.
+   */
+  async evaluate(dataset?: Dataset, options: { signal?: AbortSignal } = {}): Promise<LogRow> {
+    await setImmediate() // as in train
     const interrupt = listenForInterrupt(options.signal)
     try {
-      return await this.run(interrupt.signal)
+      return await this.measure(interrupt.signal, dataset)
     } finally {
       interrupt.release()
     }
   }
 
-  /** Mean loss over the targets of the evaluation set: eval_loss, eval_mean_token_accuracy, eval_entropy, eval_runtime ... */
-  async evaluate(dataset?: Dataset): Promise<LogRow> {
-    const given = dataset ?? this.options.eval_dataset
-    if (!given) throw new Error('[SFTTrainer] evaluate: give a data set, or eval_dataset to the constructor')
-    const { rows } = dataset ? await this.tokenize(dataset, 'evaluation') : await this.evalRows(given)
-    const started = performance.now()
-    const sums = { loss: 0, targets: 0, entropy: 0, correct: 0 }
-    const batches = chunked(rows, this.args.per_device_eval_batch_size).map((part) => collate(part))
-    const autocast = this.args.bf16 ? ('bfloat16' as const) : undefined
-    for (const batch of batches) {
-      const stats = await runPass(this.model.base_model, batch, { backward: false, autocast })
-      sums.loss += stats.lossSum
-      sums.targets += stats.numTargets
-      sums.entropy += stats.entropySum
-      sums.correct += stats.correct
-    }
-    const seconds = (performance.now() - started) / 1000
-    return {
-      eval_loss: sums.loss / sums.targets,
-      eval_entropy: sums.entropy / sums.targets,
-      eval_mean_token_accuracy: sums.correct / sums.targets,
-      eval_runtime: seconds,
-      eval_samples_per_second: rows.length / seconds,
-      eval_steps_per_second: batches.length / seconds,
-    }
+  /** Where training stands right now. Waits for nothing: another cell can read it while one trains. */
+  status(): TrainerStatus {
+    return trainerStatus(this, this.current, this.training !== undefined)
   }
 
   /** Saves adapter and tokenizer to a folder; default: output_dir. */
@@ -99,11 +112,54 @@ export class SFTTrainer {
   /** Frees optimizer state, adapter and model. */
   dispose(): void {
     this.optimizer?.dispose()
+    this.current = this.unfinished = undefined
     this.model.dispose()
   }
 
-  private async run(signal: AbortSignal): Promise<TrainOutput> {
+  private async measure(signal: AbortSignal | undefined, dataset?: Dataset): Promise<LogRow> {
+    const given = dataset ?? this.options.eval_dataset
+    if (!given) throw new Error('[SFTTrainer] evaluate: give a data set, or eval_dataset to the constructor')
+    const tokenized = dataset
+      ? await this.tokenize(dataset, 'evaluation', signal)
+      : await this.evalRows(given, signal)
+    return evaluateRows(this.model.base_model, tokenized, this.args, signal)
+  }
+
+  /** A run that was told to stop may still be in its last step: its cell was given up before. */
+  private async lastRun(signal: AbortSignal | undefined): Promise<void> {
+    const interrupt = listenForInterrupt(signal)
+    const given = new Promise((resolve) => interrupt.signal.addEventListener('abort', resolve))
+    try {
+      if (this.stopping?.aborted) await Promise.race([this.training, given]).catch(() => undefined)
+    } finally {
+      interrupt.release()
+    }
+    if (this.training) {
+      throw new Error(
+        '[SFTTrainer] train: an earlier train() of this trainer has not ended; interrupt it first, or make a new trainer for its model',
+      )
+    }
+  }
+
+  private async run(signal: AbortSignal, from: TrainOptions['resume_from_checkpoint']): Promise<TrainOutput> {
+    this.stopping = signal
+    const goesOn = from === undefined || from === null ? this.unfinished : undefined
+    const run = goesOn ?? (await unlessAborted(signal, this.newRun(signal, from)))
+    // Stopped while the texts were tokenized: there is no run yet.
+    if (!run) return { global_step: 0, training_loss: 0, metrics: {}, stopped: true }
+    this.unfinished = undefined
+    this.current = run
+    const output = await trainLoop(run, signal)
+    if (!run.progress.ended) this.unfinished = run
+    return output
+  }
+
+  private async newRun(signal: AbortSignal, from: TrainOptions['resume_from_checkpoint']): Promise<TrainRun> {
     const { args } = this
+    const folder = from === true ? await lastCheckpoint(args.output_dir) : from || undefined
+    const checkpoint = folder === undefined ? undefined : await openCheckpoint(folder)
+    this.unfinished = this.current = undefined
+    Object.assign(this.state, newState())
     const { rows } = await this.trainRows(signal)
     const lengths = rows.map((row) => row.input_ids.length)
     const batchSize = args.per_device_train_batch_size
@@ -121,15 +177,13 @@ export class SFTTrainer {
       )
     }
     await mkdir(args.output_dir, { recursive: true })
+    if (checkpoint) checkFixed(checkpoint.run, args, batchesPerEpoch)
     this.beginState(batchesPerEpoch)
+    const epochs = Array.from({ length: this.state.num_train_epochs }, (_, epoch) => epoch)
+    planMemory(this.model, args, largestBatch(epochs.flatMap(batchesOf), lengths))
     this.optimizer?.dispose()
-    this.optimizer = new AdamW(this.model.parameters(), {
-      beta1: args.adam_beta1,
-      beta2: args.adam_beta2,
-      eps: args.adam_epsilon,
-      weight_decay: args.weight_decay,
-    })
-    return trainLoop({
+    this.optimizer = createOptimizer(this.model.parameters(), args)
+    const run: TrainRun = {
       model: this.model.base_model,
       args,
       optimizer: this.optimizer,
@@ -140,14 +194,27 @@ export class SFTTrainer {
         lr_scheduler_kwargs: args.lr_scheduler_kwargs,
       }),
       state: this.state,
+      progress: newProgress(args),
       events: new CallbackHandler(this.callbacks, args, this.state),
       batchesPerEpoch,
-      batches: (epoch) => batchesOf(epoch).map((indices) => collate(indices.map((i) => rows[i]!))),
+      batches: function* (epoch, from) {
+        for (const indices of batchesOf(epoch).slice(from)) yield collate(indices.map((i) => rows[i]!))
+      },
       rowsPerStep: batchSize * args.gradient_accumulation_steps,
-      evaluate: () => this.evaluate(),
-      save: () => saveCheckpoint(this.model, this.processing_class, args, this.state),
-      signal,
-    })
+      evaluate: (stop) => this.measure(stop),
+      save: (current) => saveCheckpoint(this.model, this.processing_class, current),
+    }
+    if (checkpoint) await this.goOn(run, checkpoint)
+    return run
+  }
+
+  /** Puts a run where the checkpoint's was. */
+  private async goOn(run: TrainRun, { state, run: saved, restore }: Checkpoint): Promise<void> {
+    await restore(this.model.parameters(), run.optimizer)
+    Object.assign(this.state, state)
+    run.progress = restoredProgress(saved.progress, this.args)
+    // A schedule that follows the evaluations has seen these.
+    for (const row of state.log_history) if ('eval_loss' in row) run.schedule.observe?.(row['eval_loss'])
   }
 
   private async trainRows(signal: AbortSignal | undefined): Promise<TokenizedDataset> {
@@ -155,8 +222,8 @@ export class SFTTrainer {
     return this.tokenized.train
   }
 
-  private async evalRows(dataset: Dataset): Promise<TokenizedDataset> {
-    this.tokenized.eval ??= await this.tokenize(dataset, 'evaluation')
+  private async evalRows(dataset: Dataset, signal: AbortSignal | undefined): Promise<TokenizedDataset> {
+    this.tokenized.eval ??= await this.tokenize(dataset, 'evaluation', signal)
     return this.tokenized.eval
   }
 

@@ -25,10 +25,13 @@ it('shows a bar and a chart in a notebook, the bar first', async () => {
   const [bar, library, chart] = notebook.outputs
   expect(bar![0]!['text/plain']).toBe('Training: 0%, 0 / 4 steps')
   expect(bar!.at(-1)!['text/plain']).toBe(
-    'Training: 100%, 4 / 4 steps, 1 steps/s, 0:04, epoch 0.5, loss 1.235, 291 tokens/s, 1.00 GiB, mean loss 1.5',
+    'Training: 100%, 4 / 4 steps, 1 steps/s, 0:04, epoch 0.5, loss 1.235, 291 tokens/s, 1.00 GiB memory, mean loss 1.5',
   )
   expect(library![0]!['text/plain']).toBe('(plotly.js)')
-  expect(chart!.at(-1)!['text/plain']).toMatch(/^My run, steps 2 to 4/)
+  expect(chart!.at(-1)!['text/plain']).toMatch(
+    /^My run, steps 2 to 4[^]*\n {2}291 tokens\/s, 1.00 GiB memory$/,
+  )
+  expect(chart!.at(-1)!['text/html']).toContain('My run: 291 tokens/s, 1.00 GiB memory')
   expect(notebook.outputs).toHaveLength(3)
 })
 
@@ -39,6 +42,20 @@ it('says that an interrupted run stopped, and where', async () => {
   display.step(3)
   display.end()
   expect(notebook.outputs[0]!.at(-1)!['text/plain']).toMatch(/30%, 3 \/ 10 steps.*stopped$/)
+})
+
+it('of a run that goes on, begins at its step, with its rows in the chart, and the speed of new steps', async () => {
+  const notebook = fakeNotebook()
+  const display = createTrainingDisplay({ output: notebook })
+  display.start({ max_steps: 10, step: 4, history: [row, { ...row, step: 4 }] })
+  await vi.advanceTimersByTimeAsync(2_000)
+  display.step(5)
+  display.log({ ...row, step: 5 })
+  display.end()
+  const [bar] = notebook.outputs
+  expect(bar![0]!['text/plain']).toBe('Training: 40%, 4 / 10 steps')
+  expect(bar!.at(-1)!['text/plain']).toMatch(/^Training: 50%, 5 \/ 10 steps, 0.5 steps\/s, /)
+  expect(notebook.outputs.at(-1)!.at(-1)!['text/plain']).toMatch(/^Training, steps 2 to 5/)
 })
 
 it('prints rows as Python dictionaries on a pipe, the bar elsewhere', async () => {

@@ -63,6 +63,24 @@ describe('sampling', () => {
     expectShares(shares(logs(1, 1), { top_k: 50 }), [0.5, 0.5])
   })
 
+  it('top_k finds the k most probable of a large vocabulary, the first among equals', () => {
+    const uniform = uniformStream(5)
+    const logits = Float32Array.from({ length: 5000 }, () => Math.round(uniform() * 2000) / 100)
+    const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]!)
+    for (const top_k of [1, 2, 7, 50, 4999]) {
+      // At this temperature the kept tokens are equally probable: a draw of (rank + 0.5) / k takes that rank.
+      const drawn = Array.from({ length: Math.min(top_k, 60) }, (_, rank) =>
+        chooseToken(
+          Float32Array.from(logits),
+          [],
+          { ...plain, top_k, temperature: 1e9 },
+          () => (rank + 0.5) / top_k,
+        ),
+      )
+      expect(drawn, `top_k ${top_k}`).toEqual(order.slice(0, Math.min(top_k, 60)))
+    }
+  })
+
   it('top_p keeps the fewest that reach p, the one that crosses it among them', () => {
     expectShares(shares(logs(5, 3, 1.5, 0.5), { top_p: 0.7 }), [5 / 8, 3 / 8, 0, 0])
     expectShares(shares(logs(5, 3, 1.5, 0.5), { top_p: 0.9 }), [5 / 9.5, 3 / 9.5, 1.5 / 9.5, 0])

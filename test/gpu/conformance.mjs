@@ -1,157 +1,10 @@
 // Every operation on 'cpu' and on a GPU with the same inputs, at odd sizes, into poisoned outputs, compared by the
 // Frobenius ratio. One line an operation; exit code 1 when one is out of tolerance.
 // usage: node conformance.mjs path/to/qlora.node [device]
-import { createRequire } from 'node:module'
+import { uniform, tensor, random, output, int32, openDevices } from './support.mjs'
 
 const [addonPath, gpuName = 'cuda:0'] = process.argv.slice(2)
-const addon = createRequire(import.meta.url)(addonPath)
-const devices = [addon.open_device('cpu'), addon.open_device(gpuName)]
-console.log(addon.device_info(devices[1]))
-
-// -- numbers ---------------------------------------------------------------------------------------
-let state = 1
-const uniform = () => {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-  return state / 2 ** 32
-}
-const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform())
-const count = (shape) => shape.reduce((a, b) => a * b, 1)
-const word = new Float32Array(1)
-const bits = new Uint32Array(word.buffer)
-
-function toBf16(x) {
-  word[0] = x
-  return ((bits[0] + 0x7fff + ((bits[0] >>> 16) & 1)) >>> 16) & 0xffff
-}
-function fromBf16(h) {
-  bits[0] = h << 16
-  return word[0]
-}
-function fromF16(h) {
-  const sign = h & 0x8000 ? -1 : 1
-  const exponent = (h >> 10) & 31
-  const rest = h & 1023
-  if (exponent === 31) return rest ? NaN : sign * Infinity
-  return exponent ? sign * 2 ** (exponent - 15) * (1 + rest / 1024) : sign * 2 ** -24 * rest
-}
-function toF16(x) {
-  if (x === 0) return 0
-  const a = Math.abs(x)
-  const exponent = Math.max(-14, Math.floor(Math.log2(a)))
-  let n = Math.round((a / 2 ** exponent) * 1024)
-  let e = exponent
-  if (n >= 2048) {
-    n /= 2
-    e++
-  }
-  const sign = x < 0 ? 0x8000 : 0
-  return n < 1024 ? sign | n : sign | ((e + 15) << 10) | (n - 1024)
-}
-const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array }
-const sizes = { float32: 4, bfloat16: 2, float16: 2, int32: 4, uint8: 1 }
-
-function encode(values, dtype) {
-  if (dtype === 'bfloat16') return Uint16Array.from(values, toBf16)
-  if (dtype === 'float16') return Uint16Array.from(values, toF16)
-  return arrays[dtype].from(values)
-}
-function decode(buffer, dtype) {
-  if (dtype === 'bfloat16') return Float64Array.from(new Uint16Array(buffer), fromBf16)
-  if (dtype === 'float16') return Float64Array.from(new Uint16Array(buffer), fromF16)
-  return Float64Array.from(new arrays[dtype](buffer))
-}
-
-// -- arguments: a tensor is { shape, dtype, bytes }, an output has every byte 0xff -------------------
-const tensor = (values, shape, dtype) => ({
-  shape,
-  dtype,
-  bytes: new Uint8Array(encode(values, dtype).buffer),
-})
-const random = (shape, dtype, scale = 1) =>
-  tensor(
-    Float64Array.from({ length: count(shape) }, () => normal() * scale),
-    shape,
-    dtype,
-  )
-const output = (shape, dtype) => ({
-  shape,
-  dtype,
-  out: true,
-  bytes: new Uint8Array(count(shape) * sizes[dtype]).fill(255),
-})
-const int32 = (values) => tensor(values, [values.length], 'int32')
-
-async function runOn(device, op, args) {
-  const handles = new Map()
-  const convert = (arg) => {
-    if (Array.isArray(arg)) return arg.map(convert)
-    if (!arg?.bytes) return arg
-    if (!handles.has(arg)) {
-      const handle = addon.tensor_empty(device, arg.dtype, arg.shape)
-      addon.tensor_write(handle, arg.bytes)
-      handles.set(arg, handle)
-    }
-    return handles.get(arg)
-  }
-  addon[op](...args.map(convert))
-  const results = new Map()
-  for (const [arg, handle] of handles) results.set(arg, await addon.tensor_read(handle))
-  for (const handle of handles.values()) addon.tensor_release(handle)
-  return results
-}
-
-/** ||a - b|| / ||b||, where NaN and infinity must be in the same places. `floor`: for results that are 0 but for rounding. */
-function distance(a, b, floor) {
-  let difference = 0
-  let norm = floor * a.length
-  for (let i = 0; i < a.length; i++) {
-    if (Object.is(a[i], b[i]) || a[i] === b[i]) {
-      if (Number.isFinite(b[i])) norm += b[i] * b[i]
-      continue
-    }
-    difference += (a[i] - b[i]) ** 2
-    norm += b[i] * b[i]
-  }
-  if (difference === 0) return 0
-  return Math.sqrt(difference / norm)
-}
-
-const worst = new Map()
-let failures = 0
-/** tolerance: a number for all tensors, or [tensor, number] pairs; a tensor without one must be equal. */
-async function compare(op, label, args, tolerance, floor = 0) {
-  let expected, got
-  try {
-    expected = await runOn(devices[0], op, args)
-    got = await runOn(devices[1], op, args)
-  } catch (error) {
-    failures++
-    console.log(`FAIL ${op} ${label}: ${error.message}`)
-    return
-  }
-  for (const [arg, buffer] of expected) {
-    const limit = typeof tolerance === 'number' ? tolerance : (new Map(tolerance).get(arg) ?? 0)
-    const d = distance(decode(got.get(arg), arg.dtype), decode(buffer, arg.dtype), floor)
-    const key = `${op} ${arg.dtype}`
-    if (!(d <= (worst.get(key) ?? 0))) worst.set(key, d)
-    if (!(d <= limit)) {
-      failures++
-      console.log(`FAIL ${op} ${label} ${arg.dtype} ${JSON.stringify(arg.shape)}: ${d} > ${limit}`)
-    }
-  }
-}
-async function expectError(op, args, text) {
-  try {
-    await runOn(devices[1], op, args)
-  } catch (error) {
-    if (error.message.includes(text)) return
-    failures++
-    console.log(`FAIL ${op}: expected an error with '${text}', got '${error.message}'`)
-    return
-  }
-  failures++
-  console.log(`FAIL ${op}: expected an error with '${text}', got none`)
-}
+const { devices, runOn, compare, expectError, fail, finish } = openDevices(addonPath, gpuName)
 
 const floats = ['float32', 'bfloat16', 'float16']
 const smooth = { float32: 2e-6, bfloat16: 2.5e-3, float16: 4e-4 }
@@ -219,7 +72,7 @@ for (const dtype of floats) {
     await compare(
       'swiglu_backward',
       label,
-      [y, gate, x, output(shape, dtype), output(shape, dtype)],
+      [y, gate, x, output(shape, dtype), output(shape, dtype), output(shape, dtype)],
       tolerance,
     )
     const heads = random([rows, 3 * 16], dtype)
@@ -428,11 +281,98 @@ for (const [m, features, inputs] of [
           )
         }
 }
+// A few rows, as in generation: the fused product, its neighbours, and sizes that it leaves to the other.
+for (const m of [1, 2, 3, 5, 8, 9, 16, 17])
+  for (const [features, inputs, quant_type, blocksize] of [
+    [64, 64, 'nf4', 64],
+    [67, 4128, 'nf4', 64],
+    [33, 416, 'fp4', 32],
+    [130, 2048, 'nf4', 4096],
+    [1, 32, 'nf4', 128],
+    [65, 63, 'nf4', 64],
+    [40, 1000, 'fp4', 256],
+  ])
+    for (const [dtype, weight, operand] of [
+      ['bfloat16', 'bfloat16', 'bfloat16'],
+      ['float16', 'float16', 'float16'],
+      ['float32', 'bfloat16', 'float16'],
+      ['bfloat16', 'float32', 'bfloat16'],
+      ['float32', 'float32', 'float32'],
+    ])
+      for (const odd of [false, true]) {
+        const n = features * inputs
+        const packed = tensor(
+          Array.from({ length: Math.ceil(n / 2) }, () => Math.floor(uniform() * 256)),
+          [Math.ceil(n / 2)],
+          'uint8',
+        )
+        const blocks = Math.ceil(n / blocksize)
+        const maxima = tensor(
+          Array.from({ length: blocks }, () => uniform()),
+          [blocks],
+          'float32',
+        )
+        const beta = m % 2
+        const out = beta ? random([m, features], dtype) : output([m, features], dtype)
+        const x = random([m, inputs], dtype)
+        x.odd = odd
+        packed.odd = odd && m > 4
+        await compare(
+          'matmul_4bit',
+          `few ${m} ${features}x${inputs} ${quant_type}/${blocksize} ${dtype} ${weight} ${operand} ${odd}`,
+          [
+            x,
+            packed,
+            maxima,
+            out,
+            features,
+            inputs,
+            quant_type,
+            blocksize,
+            true,
+            0.75,
+            beta,
+            weight,
+            operand,
+          ],
+          [[out, Math.max(2e-5, (beta ? sum : product)[dtype])]],
+        )
+      }
 
 // -- attention -------------------------------------------------------------------------------------
 const forwardLimit = { float32: 1e-5, bfloat16: 4e-3, float16: 5e-4 }
 const gradientLimit = { float32: 2e-5, bfloat16: 8e-3, float16: 1.5e-3 }
 const cumulative = (lengths) => int32(lengths.reduce((ends, n) => [...ends, ends.at(-1) + n], [0]))
+// One query against a cache, its keys in one part and in several.
+for (const dtype of floats)
+  for (const [heads, kv_heads, head_dim] of [
+    [4, 4, 8],
+    [8, 2, 64],
+    [4, 1, 80],
+    [4, 2, 128],
+    [2, 1, 256],
+  ])
+    for (const [keys, window] of [
+      [1, 0],
+      [255, 0],
+      [700, 50],
+      [5003, 0],
+      [5003, 3000],
+    ]) {
+      const out = output([1, heads * head_dim], dtype)
+      const lse = output([heads, 1], 'float32')
+      const q = random([1, heads * head_dim], dtype)
+      const [k, v] = [random([keys, kv_heads * head_dim], dtype), random([keys, kv_heads * head_dim], dtype)]
+      await compare(
+        'attention_forward',
+        `one query ${dtype} ${heads}/${kv_heads}x${head_dim} ${keys} w${window}`,
+        [q, k, v, int32([0, 1]), int32([0, keys]), out, lse, heads, kv_heads, head_dim ** -0.5, window, 1],
+        [
+          [out, forwardLimit[dtype]],
+          [lse, 1e-4],
+        ],
+      )
+    }
 for (const dtype of floats) {
   for (const [heads, kv_heads, head_dim] of [
     [2, 2, 16],
@@ -459,7 +399,7 @@ for (const dtype of floats) {
       await compare(
         'attention_forward',
         label,
-        [q, k, v, cu, cu, out, lse, heads, kv_heads, scale, window],
+        [q, k, v, cu, cu, out, lse, heads, kv_heads, scale, window, 0],
         [
           [out, forwardLimit[dtype]],
           [lse, 1e-4],
@@ -477,6 +417,7 @@ for (const dtype of floats) {
         kv_heads,
         scale,
         window,
+        0,
       ])
       const made = (arg) => ({
         shape: arg.shape,
@@ -488,7 +429,24 @@ for (const dtype of floats) {
       await compare(
         'attention_backward',
         label,
-        [random(shape, dtype), q, k, v, made(out), made(lse), cu, dq, dk, dv, heads, kv_heads, scale, window],
+        [
+          random(shape, dtype),
+          q,
+          k,
+          v,
+          made(out),
+          made(lse),
+          cu,
+          dq,
+          dk,
+          dv,
+          heads,
+          kv_heads,
+          scale,
+          window,
+          0,
+          false,
+        ],
         [
           [dq, g],
           [dk, g],
@@ -515,6 +473,7 @@ for (const dtype of floats) {
           kv_heads,
           scale,
           window,
+          0,
         ],
         [
           [out2, forwardLimit[dtype]],
@@ -523,40 +482,6 @@ for (const dtype of floats) {
       )
     }
   }
-}
-
-// -- optimizer -------------------------------------------------------------------------------------
-for (const dtype of floats) {
-  const list = [1, 63, 65, 4097, 100003].map((n) => random([n], dtype))
-  const norm = output([1], 'float32')
-  await compare('global_norm', dtype, [list, norm], 2e-6)
-  await compare('global_norm', 'many', [Array.from({ length: 130 }, () => random([17], dtype)), norm], 2e-6)
-  await compare('clip_by_norm', dtype, [list, tensor([2], [1], 'float32'), 0.3], smooth[dtype])
-  for (const moments of dtype === 'bfloat16' ? ['float32', 'bfloat16'] : ['float32'])
-    for (const n of [1, 63, 4097]) {
-      const second = tensor(
-        Array.from({ length: n }, () => uniform() * 0.01),
-        [n],
-        moments,
-      )
-      await compare(
-        'adamw',
-        `${dtype} ${moments} ${n}`,
-        [
-          random([n], dtype),
-          random([n], 'float32', 0.1),
-          random([n], moments, 0.1),
-          second,
-          1e-3,
-          0.9,
-          0.999,
-          1e-8,
-          0.01,
-          3,
-        ],
-        dtype === 'float32' ? 1e-6 : smooth[dtype],
-      )
-    }
 }
 
 // -- errors that only the device sees; the queue works again after each -------------------------------
@@ -578,7 +503,20 @@ await expectError(
 )
 await expectError(
   'attention_forward',
-  [x, x, x, int32([0, 3]), int32([0, 4]), output([4, 8], 'float32'), output([1, 4], 'float32'), 1, 1, 1, 0],
+  [
+    x,
+    x,
+    x,
+    int32([0, 3]),
+    int32([0, 4]),
+    output([4, 8], 'float32'),
+    output([1, 4], 'float32'),
+    1,
+    1,
+    1,
+    0,
+    0,
+  ],
   'expected to end at 4 tokens, got 3',
 )
 
@@ -592,18 +530,14 @@ await expectError(
   )
   const cu = cumulative([300])
   const gradients = [0, 1, 2].map(() => output([300, 256], 'bfloat16'))
-  const args = [dout, q, k, v, q, lse, cu, ...gradients, 2, 2, 0.1, 0]
+  const args = [dout, q, k, v, q, lse, cu, ...gradients, 2, 2, 0.1, 0, 0, true]
   const [first, second] = [
     await runOn(devices[1], 'attention_backward', args),
     await runOn(devices[1], 'attention_backward', args),
   ]
   for (const d of gradients)
-    if (Buffer.compare(Buffer.from(first.get(d)), Buffer.from(second.get(d))) !== 0) {
-      failures++
-      console.log('FAIL attention_backward: two runs differ')
-    }
+    if (Buffer.compare(Buffer.from(first.get(d)), Buffer.from(second.get(d))) !== 0)
+      fail('attention_backward: two runs differ')
 }
 
-for (const [key, d] of [...worst].sort()) if (d > 0) console.log(`worst ${key}: ${d.toExponential(2)}`)
-console.log(failures ? `${failures} FAILURES` : `all operations agree on cpu and ${gpuName}`)
-process.exit(failures ? 1 : 0)
+finish('all operations')

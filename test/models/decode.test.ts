@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { decodeStep, KVCache } from '../../src/models/decode'
+import { addon } from '../../src/native/addon'
+import { BitsAndBytesConfig } from '../../src/quantization/config'
 import { liveBytes, tinyModel } from './tiny'
 
 const ids = [5, 77, 200, 13, 42, 99, 7, 8, 151, 30]
@@ -42,6 +44,26 @@ it('refuses more tokens than fit, and gives its memory back', async () => {
     "token id 600 is outside the model's vocabulary of 512",
   )
   expect(cache.length).toBe(3)
+  cache.dispose()
+  expect(await liveBytes()).toBeLessThanOrEqual(before)
+})
+
+it('restores double-quantized maxima once, and gives them back with the cache', async () => {
+  const quantization_config = new BitsAndBytesConfig({ load_in_4bit: true, bnb_4bit_use_double_quant: true })
+  const model = await tinyModel('tiny-llama', { dtype: 'float32', quantization_config })
+  const before = await liveBytes()
+  const restoring = vi.spyOn(addon(), 'dequantize_absmax')
+  onTestFinished(() => restoring.mockRestore())
+  const cache = new KVCache(model, 3)
+  await decodeStep(model, [1], cache)
+  const linears = 7 * model.config.num_hidden_layers
+  expect(restoring).toHaveBeenCalledTimes(linears)
+  const second = await decodeStep(model, [2], cache)
+  expect(restoring).toHaveBeenCalledTimes(linears)
+  const { logits } = await model.forward({ input_ids: [[1, 2]] })
+  const expected = (await logits.data()).subarray(second.length)
+  logits.dispose()
+  second.forEach((v, i) => expect(Math.abs(v - expected[i]!)).toBeLessThanOrEqual(2e-5))
   cache.dispose()
   expect(await liveBytes()).toBeLessThanOrEqual(before)
 })

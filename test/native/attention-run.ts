@@ -81,10 +81,12 @@ export async function run(c: Case, inputs?: Inputs): Promise<Result> {
   const lse = new Output([heads, qShape[0]!], 'float32')
   const [dq, dk, dv] = [new Output(qShape, dtype), new Output(kShape, dtype), new Output(kShape, dtype)]
   const scale = 1 / Math.sqrt(dim)
+  const longest = Math.max(0, ...queries)
   const call = (name: 'attention_forward' | 'attention_backward', ...list: (Tensor | Output)[]): void => {
+    const more = name === 'attention_forward' ? [longest] : [longest, false]
     const handles = list.map((t) => (t instanceof Output ? t.tensor : t).handle)
     const operation = addon()[name] as (...args: unknown[]) => void
-    operation(...handles, heads, kvHeads, scale, window)
+    operation(...handles, heads, kvHeads, scale, window, ...more)
   }
   call('attention_forward', q, k, v, cuQ, cuK, out, lse)
   if (keys === queries) call('attention_backward', dout, q, k, v, out, lse, cuQ, dq, dk, dv)

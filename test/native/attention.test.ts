@@ -167,22 +167,24 @@ describe('refuses', () => {
     k?: number[]
     heads?: number
     window?: number
+    maxLength?: number
     lse?: number[]
     cu?: number[]
   }
-  const call = ({ k = [4, 8], heads = 2, window = 0, lse = [2, 4], cu = [0, 4] }: Change): void => {
+  const call = ({ k = [4, 8], heads = 2, window = 0, maxLength = 0, lse = [2, 4], cu = [0, 4] }: Change): void => {
     const device = Device.get('cpu')
     const [q, out] = [device.empty([4, 16]).handle, device.empty([4, 16]).handle]
     const keys = device.empty(k).handle
     const offsets = Tensor.from(Int32Array.from(cu)).handle
     const sums = device.empty(lse).handle
-    addon().attention_forward(q, keys, keys, offsets, offsets, out, sums, heads, 1, 1, window)
+    addon().attention_forward(q, keys, keys, offsets, offsets, out, sums, heads, 1, 1, window, maxLength)
   }
   it.each<[Change, string]>([
     [{ k: [4, 16] }, 'k: expected shape (4, 8), got (4, 16)'],
     [{ heads: 3 }, 'q: expected 3 heads of a size that is a multiple of 8'],
     [{ heads: 0 }, 'heads must be a positive multiple of kv_heads, got 0 and 1'],
     [{ window: -1 }, 'window must be 0'],
+    [{ maxLength: -1 }, 'max_length must be 0 (unknown) or the tokens of the longest sequence, got -1'],
     [{ lse: [4, 2] }, 'lse: expected shape (2, 4), got (4, 2)'],
     [{ cu: [] }, 'cu_q: expected at least one element'],
   ])('%j at once', (change, message) => {
@@ -196,5 +198,10 @@ describe('refuses', () => {
   ])('offsets %j when run', async (cu, message) => {
     call({ cu })
     await expect(device.synchronize()).rejects.toThrow('[attention_forward] ' + message)
+  })
+  it('a sequence longer than it was told when run', async () => {
+    call({ cu: [0, 1, 4], maxLength: 2 })
+    const message = '[attention_forward] cu_q: sequence 1 has 3 tokens, more than max_length 2'
+    await expect(device.synchronize()).rejects.toThrow(message)
   })
 })

@@ -14,6 +14,11 @@ function ints(values) {
   native.tensor_write(t, new Uint8Array(Int32Array.from(values).buffer))
   return t
 }
+function floats(values) {
+  const t = empty([values.length])
+  native.tensor_write(t, new Uint8Array(Float32Array.from(values).buffer))
+  return t
+}
 let stream = 0
 /** Normal numbers made from Philox words, whose bits do not depend on the instruction set; see `random_normal`. */
 function normal(shape, dtype = 'float32') {
@@ -44,7 +49,7 @@ async function layers(dtype) {
   await keepFloats(`rms_norm_forward ${dtype}`, a, shape)
   await keepFloats(`rms_norm_backward ${dtype}`, b, shape)
   native.swiglu_forward(x, y, a)
-  native.swiglu_backward(z, x, y, c, d)
+  native.swiglu_backward(z, x, y, c, d, undefined)
   await keepFloats(`swiglu_forward ${dtype}`, a, shape)
   await keepFloats(`swiglu_backward gate ${dtype}`, c, shape)
   await keepFloats(`swiglu_backward up ${dtype}`, d, shape)
@@ -70,8 +75,22 @@ async function layers(dtype) {
   const [average, square] = [empty(shape), empty(shape)]
   native.fill(average, 0)
   native.fill(square, 0)
-  native.adamw(x, y, average, square, 1e-2, 0.9, 0.999, 1e-8, 0.1, 1)
+  native.adamw([x], [y], [average], [square], norm, 1, 1e-2, 0.9, 0.999, 1e-8, 0.1, 1)
   await keepFloats(`adamw ${dtype}`, x, shape)
+  native.lion([x], [y], [average], norm, 1, 1e-2, 0.9, 0.99, 0.1)
+  await keepFloats(`lion ${dtype}`, x, shape)
+  native.sgd([x], [y], [average], norm, 1, 1e-2, 0.9, 0, false, 0.1, false)
+  await keepFloats(`sgd ${dtype}`, x, shape)
+  const blocks = Math.ceil((rows * cols) / 256)
+  const coded = [empty(shape, 'uint8'), empty([blocks]), empty(shape, 'uint8'), empty([blocks])]
+  for (const t of coded) native.fill(t, 0)
+  const map = floats(Array.from({ length: 256 }, (_, i) => ((i - 127) / 128) ** 3))
+  const state = coded.map((t) => [t])
+  native.adamw_8bit([x], [y], ...state, map, map, norm, 1, 1e-2, 0.9, 0.999, 1e-8, 0.1, 1)
+  await keepFloats(`adamw_8bit ${dtype}`, x, shape)
+  await keep(`codes adamw_8bit ${dtype}`, coded[0])
+  native.lion_8bit([x], [y], state[0], state[1], map, norm, 1, 1e-2, 0.9, 0.99, 0.1)
+  await keepFloats(`lion_8bit ${dtype}`, x, shape)
 }
 
 async function products(dtype) {
@@ -107,10 +126,10 @@ async function attention(dtype) {
   ]
   const [q, k, v] = [normal(wide, dtype), normal(narrow, dtype), normal(narrow, dtype)]
   const [out, lse, cu] = [empty(wide, dtype), empty([4, tokens]), ints([0, 7, tokens])]
-  native.attention_forward(q, k, v, cu, cu, out, lse, 4, 2, 0.18, 0)
+  native.attention_forward(q, k, v, cu, cu, out, lse, 4, 2, 0.18, 0, 0)
   await keepFloats(`attention ${dtype}`, out, wide)
   const [dq, dk, dv] = [empty(wide, dtype), empty(narrow, dtype), empty(narrow, dtype)]
-  native.attention_backward(normal(wide, dtype), q, k, v, out, lse, cu, dq, dk, dv, 4, 2, 0.18, 0)
+  native.attention_backward(normal(wide, dtype), q, k, v, out, lse, cu, dq, dk, dv, 4, 2, 0.18, 0, 0, false)
   await keepFloats(`attention dq ${dtype}`, dq, wide)
   await keepFloats(`attention dk ${dtype}`, dk, narrow)
   await keepFloats(`attention dv ${dtype}`, dv, narrow)

@@ -1,31 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { SafetensorsFile } from '../../src/files/safetensors'
-import { decode } from '../../src/tensor/convert'
-import { fromSafetensorsDType, type FloatDType } from '../../src/tensor/dtype'
-import { golden } from '../support/shared'
+import type { TensorHandle } from '../../src/native/contract'
+import type { FloatDType } from '../../src/tensor/dtype'
 import { cpu, expectAbsolute, expectRelative, floatDTypes, native, normals, Output, rounded, tensor } from './harness'
-
-const goldens = SafetensorsFile.open(golden('optim.safetensors'))
-
-async function goldenTensor(name: string): Promise<Float64Array> {
-  const file = await goldens
-  const bytes = await file.read(name)
-  const dtype = fromSafetensorsDType(file.tensors.get(name)!.dtype)
-  return Float64Array.from(decode(bytes.slice().buffer, dtype) as ArrayLike<number>)
-}
-
-const zeros = (n: number, dtype: FloatDType): Output => new Output([n], dtype, new Float64Array(n))
+import { goldenRun, goldenTensor, zeros } from './optimizer-goldens'
 
 /** lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0.01, as the goldens were made. */
-function step(p: Output, grad: Float64Array, gradDType: FloatDType, m: Output, v: Output, t: number): void {
-  const g = tensor(grad, p.shape, gradDType)
-  native.adamw(p.handle, g, m.handle, v.handle, 1e-3, 0.9, 0.999, 1e-8, 0.01, t)
+function step(p: TensorHandle, g: TensorHandle, m: Output, v: Output, t: number, norm?: TensorHandle): void {
+  native.adamw([p], [g], [m.handle], [v.handle], norm, 0.3, 1e-3, 0.9, 0.999, 1e-8, 0.01, t)
 }
 
 const float32: readonly [FloatDType, FloatDType] = ['float32', 'float32']
 
-// Of the golden's snapshots only the last can be used: it holds the tensors themselves, so that step1, step5 and
-// state1 show what they were after step 10. The run in double below follows single steps.
 describe.each([
   ['adamw_torch', 'w', ...float32, 'exp_avg', 'exp_avg_sq'],
   ['adamw_torch', 'b', ...float32, 'exp_avg', 'exp_avg_sq'],
@@ -35,12 +20,9 @@ describe.each([
   ['paged_adamw_32bit.bf16', 'w', 'bfloat16', 'float32', undefined, undefined],
 ] as const)('adamw against the golden %s', (optimizer, name, dtype, moments, first, second) => {
   it(`parameter ${name} after 10 steps`, async () => {
-    const init = await goldenTensor(`${name}.init`)
-    const grads = await goldenTensor(`${name}.grads`)
-    const n = init.length
-    const param = new Output([n], dtype, init)
+    const n = (await goldenTensor(`${name}.init`)).length
     const [m, v] = [zeros(n, moments), zeros(n, moments)]
-    for (let t = 1; t <= 10; t++) step(param, grads.subarray((t - 1) * n, t * n), dtype, m, v, t)
+    const param = await goldenRun(name, dtype, (p, g, t) => step(p, g, m, v, t))
     expectAbsolute(await param.read(), await goldenTensor(`${optimizer}.${name}.step10`), 1e-6)
     if (first) expectAbsolute(await m.read(), await goldenTensor(`${optimizer}.${name}.state10.${first}`), 1e-6)
     if (second) expectAbsolute(await v.read(), await goldenTensor(`${optimizer}.${name}.state10.${second}`), 1e-6)
@@ -55,7 +37,7 @@ it('adamw in double, 3 steps, odd size', async () => {
   const [wantM, wantV] = [new Float64Array(n), new Float64Array(n)]
   for (let t = 1; t <= 3; t++) {
     const g = rounded(normals(n, 1 + t), 'bfloat16')
-    step(param, g, 'bfloat16', m, v, t)
+    step(param.handle, tensor(g, [n], 'bfloat16'), m, v, t)
     for (let i = 0; i < n; i++) {
       wantM[i] = 0.9 * wantM[i]! + 0.1 * g[i]!
       wantV[i] = 0.999 * wantV[i]! + 0.001 * g[i]! ** 2
@@ -135,19 +117,48 @@ it('clipping leaves short gradients alone and passes NaN on, as torch does', asy
   expect((await x.read()).every(Number.isNaN)).toBe(true)
 })
 
+it('an update clips by a norm on the device as clip_by_norm does, and writes no gradient', async () => {
+  const sizes = [3, 1025]
+  const grads = sizes.map((n, k) => new Output([n], 'float32', normals(n, k + 7)))
+  const norm = new Output([1])
+  native.global_norm(grads.map((g) => g.handle), norm.handle)
+  const run = async (gradients: Output[], given?: TensorHandle): Promise<Float64Array[]> => {
+    const params = sizes.map((n) => zeros(n, 'float32'))
+    const [m, v] = [0, 1].map(() => sizes.map((n) => zeros(n, 'float32'))) as [Output[], Output[]]
+    const handles = (list: Output[]): TensorHandle[] => list.map((o) => o.handle)
+    native.adamw(handles(params), handles(gradients), handles(m), handles(v), given, 2, 1e-3, 0.9, 0.999, 1e-2, 0, 1)
+    return Promise.all([...params, ...m, ...v].map((o) => o.read()))
+  }
+  const before = await Promise.all(grads.map((g) => g.read()))
+  const fused = await run(grads, norm.handle)
+  expect(await Promise.all(grads.map((g) => g.read()))).toEqual(before)
+  const unclipped = await run(grads)
+  native.clip_by_norm(grads.map((g) => g.handle), norm.handle, 2)
+  expect(fused).toEqual(await run(grads))
+  expect(fused).not.toEqual(unclipped)
+})
+
 it('checks arguments before anything runs', () => {
   const x = tensor([1, 2], [2])
   const half = tensor([1, 2], [2], 'bfloat16')
   const one = tensor([1], [1])
   const adamw = (p: typeof x, g: typeof x, m: typeof x, v: typeof x, beta1 = 0.9, t = 1): void =>
-    native.adamw(p, g, m, v, 1e-3, beta1, 0.999, 1e-8, 0, t)
-  expect(() => adamw(x, one, x, x)).toThrow('[adamw] grad: expected shape (2), got (1)')
-  expect(() => adamw(x, x, half, half)).toThrow('[adamw] exp_avg: expected float32, got bfloat16')
-  expect(() => adamw(half, half, half, x)).toThrow('[adamw] exp_avg_sq: expected bfloat16, got float32')
+    native.adamw([p], [g], [m], [v], undefined, 0, 1e-3, beta1, 0.999, 1e-8, 0, t)
+  expect(() => adamw(x, one, x, x)).toThrow('[adamw] grads: expected shape (2), got (1)')
+  expect(() => adamw(x, x, half, half)).toThrow('[adamw] exp_avgs: expected float32, got bfloat16')
+  expect(() => adamw(half, half, half, x)).toThrow('[adamw] exp_avg_sqs: expected bfloat16, got float32')
   const f16 = tensor([1, 2], [2], 'float16')
-  expect(() => adamw(f16, f16, f16, f16)).toThrow('[adamw] exp_avg: expected float32, got float16')
+  expect(() => adamw(f16, f16, f16, f16)).toThrow('[adamw] exp_avgs: expected float32, got float16')
   expect(() => adamw(x, x, x, x, 1)).toThrow('[adamw] beta1: expected 0 <= beta1 < 1, got 1')
   expect(() => adamw(x, x, x, x, 0.9, 0)).toThrow('[adamw] step: expected 1 or more, got 0')
+  const lists = (grads: (typeof x)[], norm?: typeof x, maxNorm = 1): void =>
+    native.adamw([x], grads, [x], [x], norm, maxNorm, 1e-3, 0.9, 0.999, 1e-8, 0, 1)
+  expect(() => lists([])).toThrow('[adamw] grads: expected 1 tensors, one a parameter, got 0')
+  expect(() => lists([x], x)).toThrow('[adamw] norm: expected shape (1), got (2)')
+  expect(() => lists([x], one, NaN)).toThrow('[adamw] max_norm: expected 0 or more, got nan')
+  expect(() => native.lion([], [], [], undefined, 0, 1, 0.9, 0.99, 0)).toThrow('[lion] params: expected one tensor or more')
+  expect(() => native.sgd([x], [x], [], undefined, 0, 1, 0.9, 0, false, 0, true)).toThrow('[sgd] buffers: expected 1 tensors')
+  expect(() => native.sgd([x], [x], [x], undefined, 0, 1, 0.9, 0.5, true, 0, true)).toThrow('[sgd] nesterov: expected')
   expect(() => native.global_norm([x, tensor([1], [1], 'int32')], one)).toThrow('[global_norm] tensors: expected a float')
   expect(() => native.global_norm([x], x)).toThrow('[global_norm] norm: expected shape (1), got (2)')
   expect(() => native.clip_by_norm([x], one, -1)).toThrow('[clip_by_norm] max_norm: expected 0 or more, got -1')

@@ -26,13 +26,16 @@ describe.each(floatDTypes)('%s', (dtype) => {
     const [out, dgate, dup] = [new Output(shape, dtype), new Output(shape, dtype), new Output(shape, dtype)]
     const [gateInPlace, upInPlace] = [new Output(shape, dtype, gate), new Output(shape, dtype, up)]
     native.swiglu_forward(tg, tu, out.handle)
-    native.swiglu_backward(td, tg, tu, dgate.handle, dup.handle)
-    native.swiglu_backward(td, gateInPlace.handle, upInPlace.handle, gateInPlace.handle, upInPlace.handle)
+    const again = new Output(shape, dtype, dout)
+    const inPlace = [gateInPlace.handle, upInPlace.handle] as const
+    native.swiglu_backward(td, tg, tu, dgate.handle, dup.handle, undefined)
+    native.swiglu_backward(again.handle, ...inPlace, ...inPlace, again.handle)
     expectRelative(await out.read(), gate.map((g, k) => silu(g) * up[k]!), allowed)
     expectRelative(await dgate.read(), gate.map((g, k) => dout[k]! * up[k]! * siluSlope(g)), allowed)
     expectRelative(await dup.read(), gate.map((g, k) => dout[k]! * silu(g)), allowed)
     expect(await gateInPlace.read()).toEqual(await dgate.read())
     expect(await upInPlace.read()).toEqual(await dup.read())
+    expect(await again.read()).toEqual(await out.read())
   })
 })
 
@@ -54,7 +57,7 @@ it('the gradient is that of the forward', async () => {
     Float64Array,
   ]
   const [dgate, dup] = [new Output([n]), new Output([n])]
-  native.swiglu_backward(tensor(dout, [n]), tensor(gate, [n]), tensor(up, [n]), dgate.handle, dup.handle)
+  native.swiglu_backward(tensor(dout, [n]), tensor(gate, [n]), tensor(up, [n]), dgate.handle, dup.handle, undefined)
   const loss = (g: Float64Array, u: Float64Array): number => g.reduce((sum, v, k) => sum + dout[k]! * silu(v) * u[k]!, 0)
   expectRelative(await dgate.read(), finiteDifferences((g) => loss(g, up), gate), 1e-6)
   expectRelative(await dup.read(), finiteDifferences((u) => loss(gate, u), up), 1e-6)
@@ -84,6 +87,6 @@ it('checks arguments before anything runs', () => {
   const x = tensor([1, 2], [2])
   const y = tensor([1], [1])
   expect(() => native.swiglu_forward(x, y, x)).toThrow('[swiglu_forward] up: expected shape (2), got (1)')
-  expect(() => native.swiglu_backward(x, x, x, x, y)).toThrow('[swiglu_backward] dup: expected shape (2), got (1)')
+  expect(() => native.swiglu_backward(x, x, x, x, y, undefined)).toThrow('[swiglu_backward] dup: expected shape (2), got (1)')
   expect(() => native.swiglu_forward(tensor([1], [1], 'int32'), y, y)).toThrow('[swiglu_forward] gate: expected a float')
 })

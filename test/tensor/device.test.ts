@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { cuda } from '../../src/tensor/cuda'
 import { Device } from '../../src/tensor/device'
 import { parseDType, parseFloatDType } from '../../src/tensor/dtype'
-import { gatherRows, matmul } from '../../src/tensor/ops'
+import { fill, gatherRows, matmul } from '../../src/tensor/ops'
 import { Tensor } from '../../src/tensor/tensor'
 
 it('there is one object a name; an unknown name is refused', () => {
@@ -37,6 +37,17 @@ it('peak memory is counted from the last reset', async () => {
   expect(device.memoryStats().reserved).toBe(device.memoryStats().allocated)
 })
 
+it('a pinned tensor is a tensor like any other; on the CPU its memory is the ordinary one', async () => {
+  const device = Device.get()
+  const before = device.memoryStats().allocated
+  const pinned = device.emptyPinned([1 << 20], 'uint8')
+  fill(pinned, 7)
+  expect(new Set(await pinned.bytes())).toEqual(new Set([7]))
+  const { allocated, pinned: inHostMemory } = device.memoryStats()
+  expect([allocated - before, inHostMemory]).toEqual([1 << 20, 0])
+  pinned.dispose()
+})
+
 it('a failure while running is told by the next wait, then the device works again', async () => {
   const device = Device.get()
   const [x, index, out] = [
@@ -65,6 +76,9 @@ it('dtypes go by their several names', () => {
 })
 
 it.skipIf(cuda.is_available())('without a GPU, cuda says why', () => {
-  for (const ask of [cuda.get_device_capability, cuda.mem_get_info])
+  const { is_available, device_count, ...facts } = cuda
+  expect([is_available(), device_count()]).toEqual([false, 0])
+  expect(Object.keys(facts).length).toBeGreaterThan(8)
+  for (const ask of Object.values(facts))
     expect(() => ask()).toThrow('[cuda] device 0 is not available: [device]')
 })

@@ -44,11 +44,12 @@ describe('TrainingArguments', () => {
     }
     const dict = make().to_dict()
     expect(dict).toMatchObject(defaults)
-    // What there is besides: options of 4.x.
+    // What there is besides: options of 4.x and ours.
     const besides = [
       'adafactor',
       'jit_mode_eval',
       'logging_dir',
+      'memory', // ours
       'no_cuda',
       'overwrite_output_dir',
       'ray_scope',
@@ -139,9 +140,14 @@ describe('TrainingArguments', () => {
     )
     expect(() => make({ per_device_train_batch_size: 0 })).toThrow('got 0, needs a whole number >= 1')
     expect(() => make({ max_steps: -2 })).toThrow('got -2, needs a whole number >= -1')
-    expect(() => make({ optim: 'lion_32bit' as never })).toThrow(
-      "optim: got 'lion_32bit', needs one of 'adamw_torch', 'adamw_torch_fused', 'paged_adamw_32bit'",
+    expect(() => make({ optim: 'lion' as never })).toThrow(
+      "optim: got 'lion', needs one of 'adamw_torch', 'adamw_torch_fused', 'adamw_bnb_8bit', 'adamw_8bit', 'paged_adamw'",
     )
+    expect(() => make({ optim: 'galore_adamw' as never })).toThrow(
+      "[TrainingArguments] optim = 'galore_adamw' is not supported: it saves state of full weight matrices, and only adapters are trained here; their state is small. The nearest is 'adamw_8bit'.",
+    )
+    expect(() => make({ optim_args: 'momentum=0.9' })).toThrow('[optim_args] adamw_torch_fused takes none')
+    expect(make({ optim: 'sgd', optim_args: 'momentum=0.9' }).optim_args).toBe('momentum=0.9')
     expect(() => make({ report_to: 'wandb' as never })).toThrow(
       "report_to: got 'wandb', needs 'none', 'all', 'tensorboard', 'csv'",
     )
@@ -180,7 +186,7 @@ describe('TrainingArguments', () => {
       )
     }
     expect(() => make({ resume_from_checkpoint: true })).toThrow(
-      'resuming from a checkpoint is not built yet',
+      'give it to trainer.train({ resume_from_checkpoint })',
     )
     expect(() => make({ deepspeed: 'ds.json' })).toThrow('training runs in one process')
   })

@@ -35,6 +35,7 @@ it('a checkpoint holds adapter, tokenizer and the state of its step', async () =
   const folder = join(trainer.args.output_dir, 'checkpoint-2')
   expect((await readdir(folder)).sort()).toEqual([
     ...['README.md', 'adapter_config.json', 'adapter_model.safetensors', 'chat_template.jinja'],
+    ...['optimizer.safetensors', 'run_state.json'],
     ...['tokenizer.json', 'tokenizer_config.json', 'trainer_state.json'],
   ])
   const state = JSON.parse(await readFile(join(folder, 'trainer_state.json'), 'utf8')) as Record<

@@ -22,12 +22,14 @@ describe('log', () => {
         'learning_rate',
         'loss',
         'mean_token_accuracy',
+        'memory_bytes',
         'num_tokens',
         'step',
         'tokens_per_second',
       ])
       expect(Object.values(row).every(Number.isFinite)).toBe(true)
       expect(row['loss']).toBeGreaterThan(4)
+      expect(row['memory_bytes']).toBe(trainer.status().device_memory.peak)
       expect(row['entropy']).toBeGreaterThan(0)
       expect(row['entropy']).toBeLessThan(Math.log(512))
       expect(row['grad_norm']).toBeGreaterThan(0)

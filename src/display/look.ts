@@ -1,0 +1,29 @@
+import { inspect, type InspectOptions } from 'node:util'
+import type { MimeBundle } from './output'
+
+/** How the values of a class look. */
+export interface Look<T> {
+  /** In a terminal, in a log, and as a cell's result where nothing richer is known. */
+  text: (value: T) => string
+  /** Inside another value. Default: `text`. */
+  short?: (value: T) => string
+  /** As a cell's result. */
+  bundle?: (value: T) => MimeBundle | Promise<MimeBundle>
+}
+
+/** The method that our kernel and Deno's ask for a value's MIME bundle. */
+export const displayMethod: unique symbol = Symbol.for('Jupyter.display')
+
+/** Gives an object, or all that inherit from a prototype, their look; it does not show among their properties. */
+export function setLook<T extends object>(target: T, { text, short = text, bundle }: Look<T>): void {
+  const inspected = function (this: T, depth: number | null, options: InspectOptions): string {
+    return (depth === (options.depth ?? null) ? text : short)(this)
+  }
+  const displayed = function (this: T): MimeBundle | Promise<MimeBundle> {
+    return bundle ? bundle(this) : { 'text/plain': text(this) }
+  }
+  Object.defineProperties(target, {
+    [inspect.custom]: { value: inspected, configurable: true, writable: true },
+    [displayMethod]: { value: displayed, configurable: true, writable: true },
+  })
+}

@@ -1,0 +1,154 @@
+import type { LlamaForCausalLM } from '../models/causal-lm'
+import { DoraLinear } from '../nn/dora'
+import { Linear, type LinearLayer } from '../nn/linear'
+import { Linear4bit } from '../nn/linear4bit'
+import { LoraLinear } from '../nn/lora'
+import { RMSNorm } from '../nn/rms-norm'
+import { PeftModel } from '../peft/model'
+import { weightBytes } from '../quantization/weight-4bit'
+import { escapeHtml, formatBytes, formatNumber } from './format'
+import type { MimeBundle } from './output'
+
+type AnyModel = LlamaForCausalLM | PeftModel
+
+const baseOf = (model: AnyModel): LlamaForCausalLM => (model instanceof PeftModel ? model.base_model : model)
+
+/** The model's modules as transformers prints them, then its size. */
+export function modelText(model: AnyModel): string {
+  return `${tree(model)}\n${size(model)}`
+}
+
+/** `LlamaForCausalLM(134,515,008 params, 98.2 MiB)` */
+export function modelLine(model: AnyModel): string {
+  const { all, bytes } = measure(model)
+  return `${model.constructor.name}(${number(all)} params, ${formatBytes(bytes)})`
+}
+
+export function modelBundle(model: AnyModel): MimeBundle {
+  const pre = (text: string): string => `<pre>${escapeHtml(text)}</pre>`
+  const summary = `<summary><b>${model.constructor.name}</b> ${escapeHtml(size(model))}</summary>`
+  return {
+    'text/plain': modelText(model),
+    'text/html': `<details open>${summary}${pre(tree(model))}</details>`,
+  }
+}
+
+const number = (n: number): string => n.toLocaleString('en-US')
+
+/** PEFT's line of counts, and the memory of the weights. */
+function size(model: AnyModel): string {
+  const { trainable, all, bytes } = measure(model)
+  const percent = ((100 * trainable) / all).toFixed(4)
+  const counts = `trainable params: ${number(trainable)} || all params: ${number(all)} || trainable%: ${percent}`
+  return `${counts} || weights: ${formatBytes(bytes)}`
+}
+
+function measure(model: AnyModel): { trainable: number; all: number; bytes: number } {
+  const base = baseOf(model)
+  const { embed_tokens } = base.parts
+  const total = { trainable: 0, all: embed_tokens.weight.numel, bytes: embed_tokens.weight.nbytes }
+  for (const [, norm] of norms(base)) {
+    total.all += norm.weight.numel
+    total.bytes += norm.weight.nbytes
+  }
+  for (const slot of base.linearSlots()) {
+    const layer = slot.get()
+    const linear = layer instanceof LoraLinear ? layer.base : layer
+    if (linear instanceof Linear && linear.weight === embed_tokens.weight) continue
+    total.all += linear.inFeatures * linear.outFeatures + (linear.bias?.numel ?? 0)
+    total.bytes += linear.bias?.nbytes ?? 0
+    if (linear instanceof Linear4bit) total.bytes += weightBytes(linear.weight)
+    else if (linear instanceof Linear) total.bytes += linear.weight.nbytes
+    for (const p of layer instanceof LoraLinear ? layer.ownParameters() : []) {
+      total.all += p.numel
+      total.bytes += p.data.nbytes
+    }
+  }
+  total.trainable = model.parameters().reduce((n, p) => n + p.numel, 0)
+  return total
+}
+
+/** Every norm with its path. */
+function norms(model: LlamaForCausalLM): [string, RMSNorm][] {
+  const { layers, norm } = model.parts
+  const own = (prefix: string, owner: object): [string, RMSNorm][] =>
+    Object.entries(owner).flatMap(([key, value]: [string, unknown]) =>
+      value instanceof RMSNorm ? [[`${prefix}.${key}`, value] as [string, RMSNorm]] : [],
+    )
+  const inner = layers.flatMap((layer) => [
+    ...own(`model.layers.${layer.index}.self_attn`, layer.self_attn),
+    ...own(`model.layers.${layer.index}`, layer),
+  ])
+  return [...inner, ['model.norm', norm]]
+}
+
+/** A module: its class, and its parts by name; a leaf has none. */
+interface Node {
+  head: string
+  parts: Map<string, Node>
+}
+
+function tree(model: AnyModel): string {
+  const base = baseOf(model)
+  const name = base.constructor.name
+  const family = name.replace(/ForCausalLM$/, '')
+  const classes: Record<string, string> = {
+    model: `${family}Model`,
+    layers: 'ModuleList',
+    self_attn: `${family}Attention`,
+    mlp: `${family}MLP`,
+  }
+  const root: Node = { head: name, parts: new Map() }
+  const add = (path: string, text: string): void => {
+    const keys = path.split('.')
+    const last = keys.pop()!
+    let node = root
+    for (const key of keys) {
+      const head = classes[key] ?? `${family}DecoderLayer`
+      if (!node.parts.has(key)) node.parts.set(key, { head, parts: new Map() })
+      node = node.parts.get(key)!
+    }
+    node.parts.set(last, { head: text, parts: new Map() })
+  }
+  const [rows, columns] = base.parts.embed_tokens.weight.shape
+  add('model.embed_tokens', `Embedding(${rows}, ${columns})`)
+  const slots = [...base.linearSlots()]
+  for (const slot of slots) if (slot.name !== 'lm_head') add(slot.name, linearText(slot.get()))
+  for (const [path, norm] of norms(base))
+    add(path, `${family}RMSNorm((${norm.weight.numel},), eps=${formatNumber(norm.eps)})`)
+  add('model.rotary_emb', `${family}RotaryEmbedding()`)
+  add('lm_head', linearText(base.parts.lm_head))
+  if (model === base) return print(root, 0)
+  const lora: Node = { head: 'LoraModel', parts: new Map([['model', root]]) }
+  return print({ head: 'PeftModelForCausalLM', parts: new Map([['base_model', lora]]) }, 0)
+}
+
+function linearText(layer: LinearLayer): string {
+  const base = layer instanceof LoraLinear ? layer.base : layer
+  const kind = base instanceof Linear4bit ? 'Linear4bit' : 'Linear'
+  const bias = base.bias ? 'True' : 'False'
+  const shape = `in_features=${base.inFeatures}, out_features=${base.outFeatures}, bias=${bias}`
+  if (!(layer instanceof LoraLinear)) return `${kind}(${shape})`
+  const { scaling, dropout } = layer.settings
+  const adapter = `r=${layer.lora_A.data.shape[0]}, scaling=${scaling}, dropout=${dropout}`
+  return `lora.${kind}(${shape}, ${adapter}${layer instanceof DoraLinear ? ', use_dora=True' : ''})`
+}
+
+/** Neighbours in a list that read the same become one: `(0-29): 30 x LlamaDecoderLayer(`. */
+function print(node: Node, indent: number): string {
+  if (node.parts.size === 0) return node.head
+  const space = ' '.repeat(indent + 2)
+  const texts = [...node.parts].map(([key, part]) => ({ key, text: print(part, indent + 2) }))
+  const groups: { first: string; last: string; count: number; text: string }[] = []
+  for (const { key, text } of texts) {
+    const before = groups.at(-1)
+    if (before?.text === text && /^\d+$/.test(key)) {
+      before.last = key
+      before.count += 1
+    } else groups.push({ first: key, last: key, count: 1, text })
+  }
+  const lines = groups.map(({ first, last, count, text }) =>
+    count > 1 ? `${space}(${first}-${last}): ${count} x ${text}` : `${space}(${first}): ${text}`,
+  )
+  return `${node.head}(\n${lines.join('\n')}\n${' '.repeat(indent)})`
+}

@@ -1,0 +1,50 @@
+import { inspect } from 'node:util'
+import { displayMethod } from './look'
+import { detectOutput, type MimeBundle, type Output } from './output'
+import { tableBundle, type TableRow } from './table'
+
+/** Something shown. */
+export interface DisplayHandle {
+  /** Shows another value in its place. */
+  update(value: unknown): Promise<void>
+}
+
+/**
+ * Shows a value where this runs: in the notebook's cell as richly as it can be, in a terminal as text. A value that is a
+ * MIME bundle (`{ 'text/html': ..., 'text/plain': ... }`, bytes for images) is shown as it is, records as a table, anything
+ * else as itself.
+ */
+export async function display(value: unknown, options: { output?: Output } = {}): Promise<DisplayHandle> {
+  const { output = detectOutput() } = options
+  const handle = output.show(await bundleOf(value))
+  return { update: async (next) => handle.update(await bundleOf(next)) }
+}
+
+/** The value's own bundle, or the best that can be made of it. */
+export async function bundleOf(value: unknown): Promise<MimeBundle> {
+  if (typeof value === 'string') return { 'text/plain': value }
+  if (typeof value === 'object' && value !== null) {
+    const own: unknown = (value as Record<symbol, unknown>)[displayMethod]
+    if (typeof own === 'function') return withText((await own.call(value)) as Partial<MimeBundle>, value)
+    if (isBundle(value)) return withText(value, Object.keys(value))
+    if (isRecords(value)) return tableBundle(value)
+  }
+  return { 'text/plain': inspect(value, { depth: 4, breakLength: 100 }) }
+}
+
+function withText(bundle: Partial<MimeBundle>, value: unknown): MimeBundle {
+  return { ...bundle, 'text/plain': bundle['text/plain'] ?? inspect(value) }
+}
+
+function isBundle(value: object): value is Partial<MimeBundle> {
+  const names = Object.keys(value)
+  return names.length > 0 && names.every((name) => /^[\w.+-]+\/[\w.+-]+$/.test(name))
+}
+
+function isRecords(value: object): value is TableRow[] {
+  return Array.isArray(value) && value.length > 0 && value.every((row: unknown) => isPlain(row))
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}

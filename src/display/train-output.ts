@@ -1,0 +1,19 @@
+import { inspect } from 'node:util'
+import type { TrainOutput } from '../trainer/state'
+import { formatNumber } from './format'
+import { displayMethod } from './look'
+import type { MimeBundle } from './output'
+import { tableBundle } from './table'
+
+/** Makes the result of `train()` a table where a notebook shows it. To a terminal it stays a plain object. */
+export function shownAsTable(output: TrainOutput): TrainOutput {
+  const value = (): MimeBundle => {
+    const { metrics, ...own } = output
+    const rows = Object.entries({ ...own, ...metrics }).map(([name, figure]) => ({
+      name,
+      value: typeof figure === 'number' ? formatNumber(figure) : figure,
+    }))
+    return { ...tableBundle(rows, { title: 'TrainOutput' }), 'text/plain': inspect(output) }
+  }
+  return Object.defineProperty(output, displayMethod, { value })
+}

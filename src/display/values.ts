@@ -1,0 +1,38 @@
+/**
+ * How the library's own values look as a cell's result, in a terminal and in a log. Here and not in their classes: tensors and
+ * models know nothing of what shows them. Loaded by `index.ts`.
+ */
+import { randomUUID } from 'node:crypto'
+import { inspect } from 'node:util'
+import { Dataset, DatasetDict } from '../data/dataset'
+import { PreTrainedTokenizer } from '../data/tokenizer'
+import { LlamaForCausalLM } from '../models/causal-lm'
+import { PeftModel } from '../peft/model'
+import { Device } from '../tensor/device'
+import { Tensor } from '../tensor/tensor'
+import { SFTTrainer } from '../trainer/sft-trainer'
+import { datasetBundle, datasetDictBundle, datasetDictText, datasetText } from './dataset-text'
+import { setLook } from './look'
+import { modelBundle, modelLine, modelText } from './model-text'
+import { tensorBundle, tensorText } from './tensor-text'
+import { panelBundle, statusText } from './watch'
+
+setLook(Tensor.prototype, { text: tensorText, bundle: tensorBundle })
+setLook(Device.prototype, { text: (device) => `Device(${device.name})` })
+setLook(Dataset.prototype, { text: datasetText, bundle: datasetBundle })
+setLook(DatasetDict.prototype, { text: datasetDictText, bundle: datasetDictBundle })
+for (const { prototype } of [LlamaForCausalLM, PeftModel] as const)
+  setLook<LlamaForCausalLM | PeftModel>(prototype, { text: modelText, short: modelLine, bundle: modelBundle })
+setLook(PreTrainedTokenizer.prototype, {
+  text: (tokenizer) => {
+    const { name_or_path, length, model_max_length, padding_side, truncation_side } = tokenizer
+    const { bos_token, eos_token, unk_token, pad_token } = tokenizer
+    const facts = { name_or_path, vocab_size: length, model_max_length, padding_side, truncation_side }
+    return `PreTrainedTokenizer ${inspect({ ...facts, bos_token, eos_token, unk_token, pad_token })}`
+  },
+  short: ({ name_or_path }) => `PreTrainedTokenizer(${inspect(name_or_path)})`,
+})
+setLook(SFTTrainer.prototype, {
+  text: (trainer) => `SFTTrainer(${statusText(trainer.status())})`,
+  bundle: (trainer) => panelBundle(trainer, trainer.status(), randomUUID()),
+})

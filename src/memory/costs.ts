@@ -1,0 +1,84 @@
+import { itemsize, type FloatDType } from '../tensor/dtype'
+import type { Fate, LayerPlan, MemoryPlan } from '../models/memory-plan'
+import type { StepShape } from './dry-run'
+import type { Machine } from './machine'
+
+export type Kept = keyof LayerPlan
+
+/** The kinds of tensors that a layer leaves for backward. */
+export const kinds: readonly Kept[] = ['x', 'qkv', 'attention', 'middle', 'mlp']
+
+/** One kind in one layer: what it holds, and what it costs to make it again. */
+export interface KindCost {
+  bytes: number
+  seconds: number
+}
+
+export interface StepCosts {
+  layer: Readonly<Record<Kept, KindCost>>
+  /** Of one layer, nothing made again. */
+  forward: number
+  backward: number
+  /** Of the head and the loss, both ways. */
+  head: number
+  /** Of one more tile of an MLP, both ways. */
+  tile: number
+  tokens: number
+}
+
+/** Bytes and times of one micro batch, from the sizes of the products. Times are estimates from the machine's rates. */
+export function stepCosts(step: StepShape, machine: Machine): StepCosts {
+  const { config, tokens, sequences } = step
+  const { hidden_size: hidden, intermediate_size: inner, head_dim, vocab_size: vocab } = config
+  const heads = config.num_attention_heads * head_dim
+  const kv = config.num_key_value_heads * head_dim
+  const { products, attention, copies } = machine.rates
+  const width = itemsize[step.dtype]
+  // A plain linear layer's result has autocast's dtype, a 4-bit one's its input's.
+  const linear = itemsize[step.quantization?.load_in_4bit ? step.dtype : (step.autocast ?? step.dtype)]
+  const compute = itemsize[(step.autocast ?? step.dtype) satisfies FloatDType]
+  /** A product with a matrix, and reading the matrix: codes in and full values out when it is in 4 bits. */
+  const product = (cols: number, rows: number): number => {
+    const weight = cols * rows * (step.quantization?.load_in_4bit ? 0.56 + compute : 0)
+    return (2 * tokens * cols * rows) / products + weight / copies
+  }
+  const pass = (bytesPerToken: number): number => (tokens * bytesPerToken) / copies
+  const scores = (2 * tokens * (tokens / sequences) * heads) / attention
+  const qkv = product(hidden, heads + 2 * kv) + pass(4 * width * (hidden + heads + kv))
+  const out = product(heads, hidden) + pass(3 * width * hidden)
+  const mlp = product(hidden, 2 * inner) + pass(3 * width * hidden)
+  const down = product(inner, hidden) + pass(3 * width * (inner + hidden))
+  const forward = qkv + scores + out + mlp + down
+  // Backward: the gradients of the inputs, twice the elementwise passes. Adapters: 5% of it all.
+  const backward = forward * 1.08 + 1.8 * scores
+  return {
+    layer: {
+      x: { bytes: tokens * hidden * width, seconds: Infinity },
+      qkv: { bytes: tokens * (heads + 2 * kv) * linear, seconds: qkv },
+      attention: { bytes: tokens * (heads * linear + config.num_attention_heads * 4), seconds: scores },
+      middle: { bytes: tokens * hidden * linear, seconds: out },
+      mlp: { bytes: tokens * 2 * inner * linear, seconds: mlp },
+    },
+    forward: forward * 1.05,
+    backward: backward * 1.05,
+    // Dequantized anew: three matrices forward, gate and up made again, three backward.
+    tile: step.quantization?.load_in_4bit ? (8 * hidden * inner * (0.56 + compute)) / copies : 0,
+    tokens,
+    head: (4 * tokens * hidden * vocab) / products + pass(3 * width * vocab),
+  }
+}
+
+/** Seconds of a micro batch, forward and backward, with this plan. */
+export function passSeconds(costs: StepCosts, plan: MemoryPlan, machine: Machine): number {
+  const sum = (layer: LayerPlan, fate: Fate, of: 'seconds' | 'bytes'): number =>
+    kinds.reduce((n, kind) => n + (layer[kind] === fate ? costs.layer[kind][of] : 0), 0)
+  const tiles = plan.mlpRows === undefined ? 1 : Math.ceil(costs.tokens / plan.mlpRows)
+  const each = plan.layers.map((layer) => {
+    const moved = sum(layer, 'offload', 'bytes')
+    const link = moved > 0 ? moved / machine.rates.link : 0
+    const backward = costs.backward + sum(layer, 'recompute', 'seconds') + (tiles - 1) * costs.tile
+    const beside = plan.prefetch ?? true
+    return Math.max(costs.forward, link) + (beside ? Math.max(backward, link) : backward + link)
+  })
+  return each.reduce((a, b) => a + b, costs.head)
+}

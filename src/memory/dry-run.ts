@@ -1,0 +1,141 @@
+import { withAddon } from '../native/addon'
+import type { LlamaForCausalLM } from '../models/causal-lm'
+import type { DeviceBatch } from '../models/batch'
+import type { MemoryPlan } from '../models/memory-plan'
+import { contextOf, forwardAndBack } from '../models/pass'
+import { gradNorm } from '../optim/clip'
+import { createOptimizer, type OptimizerSettings } from '../optim/create'
+import type { Optimizer } from '../optim/optimizer'
+import { LoraConfig } from '../peft/config'
+import { get_peft_model, type PeftModel } from '../peft/model'
+import { Device } from '../tensor/device'
+import type { FloatDType } from '../tensor/dtype'
+import { fill } from '../tensor/ops'
+import { CountingAddon } from './counting-addon'
+import type { Machine } from './machine'
+import { twinModel, type ModelShape } from './twin'
+
+/** What the memory and time of a training step depend on. */
+export interface StepShape extends ModelShape {
+  lora: LoraConfig
+  adapterDtype: FloatDType
+  optimizer: OptimizerSettings
+  /** As TrainingArguments' bf16. */
+  autocast?: FloatDType | undefined
+  /** Tokens of the largest micro batch, and its sequences. */
+  tokens: number
+  sequences: number
+  /** Tokens of the longest of them. Default: all have the same. */
+  longest?: number | undefined
+  /** As TrainingArguments' full_determinism. */
+  deterministic?: boolean | undefined
+  gradientAccumulation: number
+}
+
+export interface Item {
+  name: string
+  bytes: number
+  place: 'device' | 'host'
+}
+
+/** Peaks in bytes of tensors. */
+export interface Peaks {
+  device: number
+  host: number
+}
+
+/** A training step without arithmetic: the library's own code allocates and frees, an addon that only counts stands below it. */
+export class DryRun {
+  private readonly addon: CountingAddon
+  private readonly model: LlamaForCausalLM
+  private readonly peft: PeftModel
+  private readonly optimizer: Optimizer
+  /** What is there for the whole run. */
+  readonly resident: readonly Item[]
+
+  constructor(
+    readonly step: StepShape,
+    machine: Machine,
+  ) {
+    this.addon = new CountingAddon(machine)
+    const counts = new ItemCounts(this.addon)
+    const made = (what: string): void => counts.add(what)
+    const built = withAddon(this.addon.functions, () => {
+      const device = Device.get(machine.sharesHost ? 'planned:cpu' : 'planned')
+      const model = twinModel(step, device, made)
+      const peft = get_peft_model(model, new LoraConfig(step.lora), { dtype: step.adapterDtype })
+      made('adapter weights')
+      const optimizer = createOptimizer(peft.parameters(), step.optimizer)
+      for (const p of peft.parameters()) fill(p.gradient(), 0)
+      made('gradients')
+      this.update(optimizer, peft)
+      made('optimizer state')
+      optimizer.zeroGrad()
+      return { model, peft, optimizer }
+    })
+    this.model = built.model
+    this.peft = built.peft
+    this.optimizer = built.optimizer
+    this.resident = counts.items
+  }
+
+  /** The peaks of a step with this plan. */
+  peaks(plan: MemoryPlan): Peaks {
+    return withAddon(this.addon.functions, () => {
+      this.model.parts.embed_tokens.place(plan.embedding ?? 'device')
+      if (this.step.gradientAccumulation > 1) for (const p of this.peft.parameters()) fill(p.gradient(), 0)
+      this.addon.restart()
+      this.pass(plan)
+      this.update(this.optimizer, this.peft)
+      this.optimizer.zeroGrad()
+      const { device, host } = this.addon
+      return { device: device.peak, host: host === device ? 0 : host.peak }
+    })
+  }
+
+  private pass(plan: MemoryPlan): void {
+    const { tokens, sequences, autocast, deterministic } = this.step
+    using scope = this.model.device.scope()
+    const indices = (n: number): DeviceBatch['ids'] => {
+      const t = scope.empty([n], 'int32')
+      fill(t, 0)
+      return t
+    }
+    const targets = tokens - sequences
+    const batch: DeviceBatch = {
+      ids: indices(tokens),
+      positions: indices(tokens),
+      cuSeqlens: indices(sequences + 1),
+      maxLength: this.step.longest ?? Math.ceil(tokens / sequences),
+      targets: { rows: indices(targets), labels: indices(targets) },
+      numTargets: targets,
+    }
+    const dropout = this.step.lora.lora_dropout > 0 ? { seed: 0, microstep: 0 } : undefined
+    forwardAndBack(this.model, batch, contextOf(batch, scope, { autocast, dropout, deterministic }), plan, 1)
+  }
+
+  private update(optimizer: Optimizer, peft: PeftModel): void {
+    using norm = gradNorm(peft.parameters())
+    optimizer.step(0, norm && { norm, max_norm: 1 })
+  }
+}
+
+/** Bytes by name: what has come since the last call belongs to the name given. */
+class ItemCounts {
+  readonly items: Item[] = []
+  private before = { device: 0, host: 0 }
+
+  constructor(private readonly addon: CountingAddon) {}
+
+  add(name: string): void {
+    for (const place of ['device', 'host'] as const) {
+      const { current } = this.addon[place]
+      const bytes = current - this.before[place]
+      this.before[place] = current
+      if (bytes === 0 || (place === 'host' && this.addon.host === this.addon.device)) continue
+      const item = this.items.find((i) => i.name === name && i.place === place)
+      if (item) item.bytes += bytes
+      else this.items.push({ name, bytes, place })
+    }
+  }
+}

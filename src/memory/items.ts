@@ -1,0 +1,72 @@
+import type { Fate } from '../models/memory-plan'
+import { kinds, type Kept } from './costs'
+import type { Item } from './dry-run'
+import type { Planner, PlannedStep } from './planner'
+
+const names: Readonly<Record<Kept, string>> = {
+  x: 'layer inputs',
+  qkv: 'q, k, v',
+  attention: 'attention outputs',
+  middle: 'residuals after attention',
+  mlp: 'gate and up',
+}
+
+/** What the peaks consist of: what is there for the whole run, what layers keep for backward, and the rest, which comes and goes. */
+export function itemsOf(planner: Planner, { plan, peaks, costs, step }: PlannedStep): Item[] {
+  const resident = planner.resident.map((item) =>
+    item.name === 'embedding' ? { ...item, place: plan.embedding ?? item.place } : item,
+  )
+  const kept = kinds.flatMap((kind) =>
+    (['keep', 'offload'] as const).map((fate): Item => {
+      const layers = plan.layers.filter((layer) => layer[kind] === fate).length
+      const place = fate === 'offload' ? 'host' : 'device'
+      return {
+        name: `${names[kind]}, ${layers} ${layers === 1 ? 'layer' : 'layers'}`,
+        bytes: layers * costs.layer[kind].bytes,
+        place,
+      }
+    }),
+  )
+  const items = [...resident.filter((item) => item.name !== 'gradients'), ...kept]
+  // Of an update's only micro batch gradients come as activations go: no more than what is left of the peak.
+  const gradients = planner.resident.find((item) => item.name === 'gradients')?.bytes ?? 0
+  const sum = items.reduce((n, item) => n + (item.place === 'device' ? item.bytes : 0), 0)
+  const left = Math.max(0, peaks.device - sum)
+  const there = step.gradientAccumulation > 1 ? gradients : Math.min(gradients, left)
+  return [
+    ...items,
+    { name: 'gradients', bytes: there, place: 'device' as const },
+    {
+      name: 'working set of a layer or the loss',
+      bytes: Math.max(0, left - there),
+      place: 'device' as const,
+    },
+  ].filter((item) => item.bytes > 0)
+}
+
+/** "q, k, v: kept in layers 12-31, made again in 0-11": what becomes of each kind, where. */
+export function fatesOf({ plan }: PlannedStep): string[] {
+  const words: Readonly<Record<Fate, string>> = {
+    keep: 'kept',
+    offload: 'on the host',
+    recompute: 'made again',
+  }
+  return kinds.map((kind) => {
+    const parts = (['keep', 'offload', 'recompute'] as const).flatMap((fate) => {
+      const at = plan.layers.flatMap((layer, i) => (layer[kind] === fate ? [i] : []))
+      if (at.length === 0) return []
+      return [at.length === plan.layers.length ? words[fate] : `${words[fate]} in layers ${ranges(at)}`]
+    })
+    return `${names[kind]}: ${parts.join(', ')}`
+  })
+}
+
+function ranges(numbers: readonly number[]): string {
+  const parts: [number, number][] = []
+  for (const n of numbers) {
+    const last = parts.at(-1)
+    if (last && n === last[1] + 1) last[1] = n
+    else parts.push([n, n])
+  }
+  return parts.map(([a, b]) => (a === b ? `${a}` : `${a}-${b}`)).join(', ')
+}

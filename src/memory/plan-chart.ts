@@ -1,0 +1,53 @@
+import { escapeHtml, formatBytes } from '../display/format'
+import type { MimeBundle } from '../display/output'
+import { tableBundle } from '../display/table'
+import type { Item } from './dry-run'
+import { fatesOf, itemsOf } from './items'
+import type { Planner, PlannedStep } from './planner'
+
+const WIDTH = 420
+const ROW = 22
+const LABEL = 250
+
+/** The plan as a table, and for a notebook as bars: what takes the device's and the host's memory, and what is made again. */
+export function planBundle(planner: Planner, planned: PlannedStep, limit: number): MimeBundle {
+  const items = itemsOf(planner, planned).sort((a, b) => b.bytes - a.bytes)
+  const { device, host } = planned.peaks
+  const title =
+    `Memory plan: ${formatBytes(device)} of ${formatBytes(limit)} at the peak` +
+    (host > 0 ? `, ${formatBytes(host)} of host memory` : '') +
+    `, for ${planned.step.tokens} tokens at a time`
+  const notes = [...fatesOf(planned), ...timeNote(planner, planned)]
+  const rows = items.map(({ name, bytes, place }) => ({ item: name, place, size: formatBytes(bytes) }))
+  const table = tableBundle(rows, { title })['text/plain']
+  return {
+    'text/html': chart(title, items, notes),
+    'text/plain': [table, ...notes].join('\n'),
+  }
+}
+
+/** Rates are known of GPUs only. */
+function timeNote({ machine }: Planner, { seconds, step }: PlannedStep): string[] {
+  if (machine.sharesHost) return []
+  const rate = Math.round(step.tokens / seconds)
+  return [`about ${(seconds * 1000).toFixed(0)} ms for a micro batch, ${rate} tokens/s`]
+}
+
+function chart(title: string, items: readonly Item[], notes: readonly string[]): string {
+  const largest = Math.max(...items.map((item) => item.bytes))
+  const bars = items.map(({ name, bytes, place }, i) => {
+    const y = i * ROW
+    const width = Math.max(1, (bytes / largest) * WIDTH)
+    return (
+      `<text x="${LABEL - 8}" y="${y + 15}" text-anchor="end">${escapeHtml(name)}</text>` +
+      `<rect x="${LABEL}" y="${y + 3}" width="${width.toFixed(1)}" height="${ROW - 6}" fill="${place === 'host' ? '#9aa7b4' : '#4878d0'}"/>` +
+      `<text x="${LABEL + width + 6}" y="${y + 15}">${formatBytes(bytes)}${place === 'host' ? ' (host)' : ''}</text>`
+    )
+  })
+  const size = `width="${LABEL + WIDTH + 130}" height="${items.length * ROW}"`
+  const list = notes.map((note) => `<div>${escapeHtml(note)}</div>`).join('')
+  return (
+    `<div style="font:13px sans-serif"><b>${escapeHtml(title)}</b>` +
+    `<svg xmlns="http://www.w3.org/2000/svg" ${size} style="display:block" font-size="12" fill="currentColor">${bars.join('')}</svg>${list}</div>`
+  )
+}

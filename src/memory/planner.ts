@@ -1,0 +1,165 @@
+import { keepInput, keepProducts, uniformPlan, type LayerPlan, type MemoryPlan } from '../models/memory-plan'
+import { kinds, passSeconds, stepCosts, type Kept, type StepCosts } from './costs'
+import { DryRun, type Peaks, type StepShape } from './dry-run'
+import type { Machine } from './machine'
+
+/** 'fast' makes nothing again; 'balanced' sends to the host what the link carries beside the work; 'lean' holds the least. */
+export type MemoryMode = 'fast' | 'balanced' | 'lean'
+
+/** A mode; the bytes that tensors may take on the device; or null: what gradient checkpointing alone says. */
+export type MemoryWish = MemoryMode | number | null
+
+/** A plan and what it is expected to take. */
+export interface PlannedStep {
+  step: StepShape
+  plan: MemoryPlan
+  peaks: Peaks
+  costs: StepCosts
+  /** Of one micro batch, forward and backward; an estimate. */
+  seconds: number
+}
+
+/** Tokens that 'lean' puts through an MLP at a time, and where that does not fit: each tile dequantizes the weights anew. */
+const LEAN_ROWS = 4096
+const LEAST_ROWS = 2048
+
+const keepAll: LayerPlan = { x: 'keep', qkv: 'keep', attention: 'keep', middle: 'keep', mlp: 'keep' }
+
+/** The plans of one step, and which of them fit. */
+export class Planner {
+  private readonly run: DryRun
+  readonly costs: StepCosts
+  private readonly layers: number
+
+  constructor(
+    readonly step: StepShape,
+    readonly machine: Machine,
+  ) {
+    this.run = new DryRun(step, machine)
+    this.costs = stepCosts(step, machine)
+    this.layers = step.config.num_hidden_layers
+  }
+
+  get resident(): DryRun['resident'] {
+    return this.run.resident
+  }
+
+  /** The plan for a wish; whether it fits is for `fits` to say. */
+  choose(wish: MemoryWish, checkpointing: boolean): PlannedStep {
+    if (wish === null) return this.planned(this.uniform(checkpointing ? keepInput : keepProducts))
+    const limit = typeof wish === 'number' ? wish : this.machine.free
+    if (wish === 'lean') return this.lean(limit)
+    // On the CPU the middle's product is made again: it is the cheapest for what it frees.
+    const fast = this.planned(this.uniform(this.machine.sharesHost ? keepProducts : keepAll))
+    if (wish === 'fast') {
+      return this.fits(fast, limit) ? fast : this.planned(this.uniform(keepProducts))
+    }
+    if (typeof wish === 'number' && this.fits(fast, limit)) return fast
+    const balanced = this.balanced(limit)
+    if (wish === 'balanced' || this.fits(balanced, limit)) return balanced
+    return this.lean(limit)
+  }
+
+  fits({ peaks }: PlannedStep, limit: number): boolean {
+    return peaks.device <= limit && (this.machine.sharesHost || peaks.host <= this.machine.host)
+  }
+
+  planned(plan: MemoryPlan): PlannedStep {
+    const { step, costs, machine } = this
+    return {
+      step,
+      plan,
+      peaks: this.run.peaks(plan),
+      costs,
+      seconds: passSeconds(costs, plan, machine),
+    }
+  }
+
+  private uniform(layer: LayerPlan): MemoryPlan {
+    return uniformPlan(layer, this.layers)
+  }
+
+  /**
+   * Inputs on the host, gate and up for one tile, nothing else but what the link carries for free. When that does not fit: smaller
+   * tiles, then copies are waited for.
+   */
+  private lean(limit: number): PlannedStep {
+    const layer: LayerPlan = { ...keepInput }
+    for (const kind of this.carried(['x', 'attention'])) Object.assign(layer, { [kind]: 'offload' })
+    const base = { layers: this.lastKept(layer), embedding: this.embedding }
+    const variants = [
+      { mlpRows: LEAN_ROWS, prefetch: true },
+      { mlpRows: LEAST_ROWS, prefetch: true },
+      { mlpRows: LEAST_ROWS, prefetch: false },
+    ]
+    let planned = this.planned({ ...base, ...variants[0]! })
+    for (const variant of variants.slice(1)) {
+      if (this.fits(planned, limit)) break
+      planned = this.planned({ ...base, ...variant })
+    }
+    return planned
+  }
+
+  /** Offloads within the link's and the host's budget, then keeps as much as fits, dearest to make again first. */
+  private balanced(limit: number): PlannedStep {
+    const offloaded = this.carried(['x', ...this.byValue()])
+    const base: LayerPlan = { ...keepInput }
+    for (const kind of offloaded) Object.assign(base, { [kind]: 'offload' })
+    const kept = this.byValue().filter((kind) => !offloaded.includes(kind))
+    // The last layers' tensors live shortest.
+    const actions = kept.flatMap((kind) =>
+      Array.from({ length: this.layers }, (_, i) => ({ kind, layer: this.layers - 1 - i })),
+    )
+    const at = (n: number): PlannedStep => {
+      const layers = this.lastKept(base).map((plan) => ({ ...plan }))
+      for (const { kind, layer } of actions.slice(0, n)) Object.assign(layers[layer]!, { [kind]: 'keep' })
+      return this.planned({ layers, embedding: this.embedding })
+    }
+    let [low, high] = [0, actions.length]
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if (this.fits(at(middle), limit)) low = middle
+      else high = middle - 1
+    }
+    return at(low)
+  }
+
+  /** Kinds but x, by seconds saved for a byte. */
+  private byValue(): Kept[] {
+    const value = (kind: Kept): number => this.costs.layer[kind].seconds / this.costs.layer[kind].bytes
+    return kinds.filter((kind) => kind !== 'x').sort((a, b) => value(b) - value(a))
+  }
+
+  /** Those of the kinds, in order, whose copies of one layer take no longer than its forward and whose bytes the host can hold. */
+  private carried(wanted: readonly Kept[]): Kept[] {
+    const { sharesHost, host, rates } = this.machine
+    if (sharesHost) return []
+    const resident = this.resident.reduce((sum, item) => sum + (item.place === 'host' ? item.bytes : 0), 0)
+    const embedding = this.embedding === 'host' ? this.bytesOf('embedding') : 0
+    let link = rates.link * this.costs.forward
+    let room = (host - resident - embedding) / Math.max(1, this.layers - 1)
+    return wanted.filter((kind) => {
+      const { bytes } = this.costs.layer[kind]
+      if (bytes > room || (bytes > link && kind !== 'x')) return false
+      link -= bytes
+      room -= bytes
+      return true
+    })
+  }
+
+  /** The last layer's tensors are wanted at once: what the others offload it keeps. */
+  private lastKept(layer: LayerPlan): LayerPlan[] {
+    const last = Object.fromEntries(
+      kinds.map((kind) => [kind, layer[kind] === 'offload' ? 'keep' : layer[kind]]),
+    ) as unknown as LayerPlan
+    return Array.from({ length: this.layers }, (_, i) => (i === this.layers - 1 ? last : layer))
+  }
+
+  private get embedding(): 'host' | 'device' {
+    return this.machine.sharesHost || this.step.config.tie_word_embeddings ? 'device' : 'host'
+  }
+
+  private bytesOf(name: string): number {
+    return this.resident.find((item) => item.name === name)?.bytes ?? 0
+  }
+}

@@ -1,0 +1,54 @@
+/** What becomes of a tensor between forward and backward. 'offload': it waits in page-locked host memory. */
+export type Fate = 'keep' | 'offload' | 'recompute'
+
+/** The tensors of one layer that backward needs. What is made again is made from x, and from what else is at hand. */
+export interface LayerPlan {
+  /** Input of the layer [T, hidden]. */
+  x: Exclude<Fate, 'recompute'>
+  /** q, k, v after rotation [T, heads * head_dim + 2 * kv_heads * head_dim]. */
+  qkv: Fate
+  /** The heads' output [T, heads * head_dim] and lse float32 [heads, T]. */
+  attention: Fate
+  /** x + o_proj(heads) [T, hidden] */
+  middle: Fate
+  /** gate and up [T, 2 * intermediate]. The product of down_proj is the next layer's x: it is never made again. */
+  mlp: Fate
+}
+
+/** How a training pass uses memory. Every plan gives the same bits, but for `mlpRows`: sums over tiles round differently. */
+export interface MemoryPlan {
+  /** By the layer's index. */
+  layers: readonly LayerPlan[]
+  /** Tokens that go through an MLP at a time; undefined: all. */
+  mlpRows?: number
+  /**
+   * false: offloaded tensors come back when their layer's backward begins, not while the layer above runs: less memory, and
+   * the copies are waited for. Default: true.
+   */
+  prefetch?: boolean
+  /** Where the embedding's table is; a training run moves it there. Default: the device. */
+  embedding?: 'host' | 'device'
+}
+
+/** Keeps what costs a product of the layer's larger matrices; the middle costs the smallest for what it frees. */
+export const keepProducts: LayerPlan = {
+  x: 'keep',
+  qkv: 'keep',
+  attention: 'keep',
+  middle: 'recompute',
+  mlp: 'keep',
+}
+
+/** Keeps the layer's input: gradient checkpointing. */
+export const keepInput: LayerPlan = {
+  x: 'keep',
+  qkv: 'recompute',
+  attention: 'recompute',
+  middle: 'recompute',
+  mlp: 'recompute',
+}
+
+/** The same plan for each of n layers. */
+export function uniformPlan(layer: LayerPlan, n: number): MemoryPlan {
+  return { layers: Array.from({ length: n }, () => layer) }
+}

@@ -1,0 +1,138 @@
+import type { TensorInfo } from '../files/safetensors'
+import { WeightQuantizer, type QuantizeOptions } from '../quantization/quantize'
+import type { Weight4bit } from '../quantization/weight-4bit'
+import type { Device } from '../tensor/device'
+import { fromSafetensorsDType, isFloat, itemsize, type DType, type FloatDType } from '../tensor/dtype'
+import { copy } from '../tensor/ops'
+import { readInto } from '../tensor/safetensors'
+import type { Tensor } from '../tensor/tensor'
+import type { WeightSource } from './weights'
+
+/** Bytes of a tensor read at a time when it is to be quantized or converted. */
+const SLICE_BYTES = 32 << 20
+/** Reads on their way at once: the file, the bus and the device each have one to work on. */
+const IN_FLIGHT = 4
+
+/**
+ * Brings weights from a source to a device. Loads may run side by side; a few slices are on their way at a time, so the
+ * memory beyond the weights themselves is bounded. After a failure or an abort nothing new is begun.
+ */
+export class WeightStream {
+  private running = 0
+  private readonly waiting: (() => void)[] = []
+  private failure: { error: unknown } | undefined
+
+  constructor(
+    private readonly source: WeightSource,
+    private readonly device: Device,
+    private readonly dtype: FloatDType,
+    private readonly signal?: AbortSignal | undefined,
+    /** A multiple of 16 KiB: a slice begins at a block of any size. */
+    private readonly sliceBytes: number = SLICE_BYTES,
+  ) {}
+
+  /** The whole tensor, in the dtype asked for. The caller owns it. */
+  async tensor(name: string): Promise<Tensor> {
+    const info = this.source.location?.(name)
+    if (!info) return this.turn(() => this.source.load(name, this.device, this.dtype))
+    const stored = floatOf(info)
+    const out = this.device.empty(info.shape, this.dtype)
+    try {
+      if (stored === this.dtype) await this.turn(() => readInto(out, info.file, info.offset))
+      else
+        await this.slices(info, stored, (slice, first) => {
+          using view = out.view(slice.shape, first)
+          copy(slice, view)
+        })
+      return out
+    } catch (error) {
+      out.dispose()
+      throw error
+    }
+  }
+
+  /** A matrix [out, in] in 4 bits; its full form is on the device a slice at a time. The caller owns it. */
+  async quantized(name: string, options: QuantizeOptions): Promise<Weight4bit> {
+    const shape = this.source.shape(name)
+    const quantizer = new WeightQuantizer(this.device, [shape[0]!, shape[1]!], this.dtype, options)
+    const info = this.source.location?.(name)
+    try {
+      if (info) {
+        await this.slices(info, floatOf(info), (slice, first) => {
+          using x = this.converted(slice)
+          quantizer.add(x, first)
+        })
+      } else {
+        await this.turn(async () => {
+          using x = await this.source.load(name, this.device, this.dtype)
+          quantizer.add(x)
+          // What a source makes itself runs ahead of the device otherwise: many full matrices would be alive at once.
+          await this.device.synchronize()
+        })
+      }
+      return quantizer.finish()
+    } catch (error) {
+      quantizer.dispose()
+      throw error
+    }
+  }
+
+  /** The flattened values as stored, in slices that `take` enqueues work on; in no particular order. */
+  private async slices(
+    info: TensorInfo,
+    dtype: DType,
+    take: (slice: Tensor, first: number) => void,
+  ): Promise<void> {
+    const size = itemsize[dtype]
+    const step = this.sliceBytes / size
+    const total = info.nbytes / size
+    const firsts = Array.from({ length: Math.ceil(total / step) }, (_, i) => i * step)
+    await allSettled(
+      firsts.map((first) =>
+        this.turn(async () => {
+          using slice = this.device.empty([Math.min(step, total - first)], dtype)
+          await readInto(slice, info.file, info.offset + first * size)
+          take(slice, first)
+        }),
+      ),
+    )
+  }
+
+  private converted(slice: Tensor): Tensor {
+    if (slice.dtype === this.dtype) return slice
+    const out = this.device.empty(slice.shape, this.dtype)
+    copy(slice, out)
+    return out
+  }
+
+  private async turn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.running >= IN_FLIGHT) await new Promise<void>((resolve) => this.waiting.push(resolve))
+    else this.running++
+    try {
+      this.signal?.throwIfAborted()
+      if (this.failure) throw this.failure.error
+      return await work()
+    } catch (error) {
+      this.failure ??= { error }
+      throw error
+    } finally {
+      const next = this.waiting.shift()
+      if (next) next()
+      else this.running--
+    }
+  }
+}
+
+/** Waits for all, also after one failed: what the others made can be freed then. @throws the first failure. */
+export async function allSettled<const T extends readonly Promise<unknown>[]>(
+  promises: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
+}
+
+function floatOf(info: TensorInfo): FloatDType {
+  const dtype = fromSafetensorsDType(info.dtype)
+  if (!isFloat(dtype)) throw new Error(`'${info.name}' is ${dtype}; expected a float dtype`)
+  return dtype
+}

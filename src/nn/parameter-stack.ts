@@ -1,0 +1,63 @@
+import type { Device } from '../tensor/device'
+import type { DType } from '../tensor/dtype'
+import { copy, fill } from '../tensor/ops'
+import type { Tensor } from '../tensor/tensor'
+import { Parameter, type GradientHome } from './parameter'
+
+/**
+ * Parameters of one width, one under the other in memory [sum of rows, cols], so that one product can serve them all.
+ * The data and the gradient of each part are rows of the stack's; memory is freed when all parts are disposed of.
+ */
+export class ParameterStack implements GradientHome {
+  readonly parts: readonly Parameter[]
+  /** [sum of rows, cols]; lives as long as the parts do. */
+  readonly data: Tensor
+  private grad: Tensor | undefined
+
+  constructor(
+    device: Device,
+    dtype: DType,
+    readonly cols: number,
+    parts: readonly { name: string; rows: number }[],
+  ) {
+    const total = parts.reduce((n, part) => n + part.rows, 0)
+    using whole = device.empty([total, cols], dtype)
+    this.data = whole.view([total, cols])
+    let row = 0
+    this.parts = parts.map(({ name, rows }) => {
+      const begin = row
+      row += rows
+      return new Parameter(name, whole.slice(begin, row), this)
+    })
+  }
+
+  /** float32 [sum of rows, cols], to accumulate into. */
+  gradient(): Tensor {
+    if (this.parts.some((part) => !part.grad)) this.makeGradients()
+    return this.grad!
+  }
+
+  /** Parts that have a gradient keep its values. */
+  makeGradients(): void {
+    const whole = this.data.device.empty(this.data.shape, 'float32')
+    fill(whole, 0)
+    let row = 0
+    for (const part of this.parts) {
+      const rows = whole.slice(row, row + part.data.rows)
+      row += part.data.rows
+      if (part.grad) copy(part.grad, rows)
+      part.grad?.dispose()
+      part.grad = rows
+    }
+    this.grad?.dispose()
+    this.grad = whole
+  }
+
+  released(): void {
+    if (this.parts.every((part) => !part.grad)) {
+      this.grad?.dispose()
+      this.grad = undefined
+    }
+    if (this.parts.every((part) => part.data.isDisposed)) this.data.dispose()
+  }
+}
