@@ -1,8 +1,13 @@
 /** The kernel's process: `node --no-force-async-hooks-checks main.js <connection file>`. */
+import { compiler } from './compiler/start'
 import { randomUUID } from 'node:crypto'
-import { CompilerThread } from './compiler/client'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { userPlace } from './install/spec'
+import { watchParent } from './orphan'
 import { readConnection } from './protocol/connection'
 import { RunnerThread } from './runner/client'
+import { WorkerInspector } from './runner/inspector'
 import { Server } from './server'
 import { Kernel } from './session/kernel'
 
@@ -11,23 +16,31 @@ async function main(): Promise<void> {
   if (file === undefined) throw new Error('usage: main.js <connection file>')
   const session = randomUUID()
   const end = (code: number): void => {
-    void server.close().then(() => process.exit(code))
+    // A thread that stands at a breakpoint would keep the process.
+    const free = inspector.post('Debugger.disable').catch(() => {})
+    void Promise.race([free, setTimeout(500)])
+      .then(() => server.close())
+      .then(() => process.exit(code))
   }
   const server: Server = new Server(readConnection(file), session, (channel, message) =>
     kernel.handle(channel, message),
   )
-  const runner = new RunnerThread()
+  const inspector = new WorkerInspector('runner/worker.js')
+  const runner = new RunnerThread(inspector)
   const kernel = new Kernel({
     session,
     runner,
-    compiler: new CompilerThread(),
+    compiler,
+    inspector,
+    historyFile: join(userPlace().data, 'qlora', 'history.jsonl'),
     send: (channel, message) => server.send(channel, message),
     shutdown: () => end(0),
   })
   // The cell's error goes out before the process ends; Jupyter then starts a new kernel.
-  runner.onExit = (code) => setTimeout(() => end(code), 100)
+  runner.onExit = (code) => void setTimeout(100).then(() => end(code))
   process.on('SIGINT', () => kernel.interrupt())
   process.on('SIGTERM', () => end(0))
+  watchParent(() => end(1))
   await server.start()
   kernel.starting()
 }

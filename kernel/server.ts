@@ -6,15 +6,18 @@ import { Wire } from './protocol/wire'
 type Sending = Router | XPublisher
 type Handler = (channel: 'shell' | 'control' | 'stdin', message: Message) => void
 
+/** Bytes; whoever sends more is disconnected before the frame is stored. */
+const maxMessageSize = 512 * 1024 * 1024
+
 /** The five sockets. One serializer a socket: ZeroMQ refuses a `send` while another one waits. */
 export class Server {
   private readonly sockets = {
-    shell: new Router(),
-    control: new Router(),
-    stdin: new Router(),
-    iopub: new XPublisher({ sendHighWaterMark: 0 }),
+    shell: new Router({ maxMessageSize }),
+    control: new Router({ maxMessageSize }),
+    stdin: new Router({ maxMessageSize }),
+    iopub: new XPublisher({ sendHighWaterMark: 0, maxMessageSize, verbosity: 'allSubs' }),
   }
-  private readonly heartbeat = new Reply()
+  private readonly heartbeat = new Reply({ maxMessageSize })
   private readonly tails = new Map<Sending, Promise<void>>()
   private readonly wire: Wire
 

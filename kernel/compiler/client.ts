@@ -23,7 +23,10 @@ type Question = CompilerRequest extends infer R
   : never
 
 export class CompilerThread implements Compiler {
-  private readonly worker = new Worker(join(__dirname, 'worker.js'))
+  /** A small young generation: parsing fills it with what stays, and it never shrinks again. */
+  private readonly worker = new Worker(join(__dirname, 'worker.js'), {
+    resourceLimits: { maxYoungGenerationSizeMb: 12 },
+  })
   private readonly waiting = new Map<number, Waiting>()
   private sequence = 0
 

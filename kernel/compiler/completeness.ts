@@ -1,5 +1,4 @@
 import type * as TypeScript from 'typescript'
-import type { isCompleteCode } from 'tslab/dist/converter'
 import { ts } from './typescript'
 
 export interface Completeness {
@@ -7,45 +6,47 @@ export interface Completeness {
   indent?: string
 }
 
-export interface Finding {
-  start: { line: number; character: number }
-  end: { line: number; character: number }
-  messageText: string
-  fileName?: string | undefined
+/** Whether Enter runs the code or continues it. */
+export function completeness(code: string): Completeness {
+  const [first] = syntaxErrors(parse(code))
+  if (!first) return { status: 'complete' }
+  // Two empty lines say that nothing more comes.
+  const isOpen = !/\n\s*\n\s*$/.test(code) && isOpenEnd(first, code)
+  return isOpen ? { status: 'incomplete', indent: indent(code) } : { status: 'invalid' }
 }
 
-/** tslab tells complete from incomplete; what it calls complete may still not parse. */
-export function completeness(code: string, check: typeof isCompleteCode): Completeness {
-  const found = check(code)
-  if (!found.completed) return { status: 'incomplete', indent: found.indent ?? '' }
-  return { status: syntaxErrors(code).length > 0 ? 'invalid' : 'complete' }
+/** What does not parse. */
+export function syntaxErrors(file: TypeScript.SourceFile): readonly TypeScript.Diagnostic[] {
+  return (file as unknown as { parseDiagnostics: TypeScript.Diagnostic[] }).parseDiagnostics
 }
 
-// As a module, so that a top-level `await` parses.
-const prefix = 'export {};'
+const unterminated = new Set([1010, 1126, 1160])
 
-/** What does not parse; positions are the cell's, from 0. */
-export function syntaxErrors(code: string): Finding[] {
-  const file = ts.createSourceFile('cell.ts', prefix + code, ts.ScriptTarget.Latest, false, ts.ScriptKind.TS)
-  const { parseDiagnostics } = file as unknown as { parseDiagnostics: TypeScript.Diagnostic[] }
-  const place = (offset: number): { line: number; character: number } => {
-    const { line, character } = file.getLineAndCharacterOfPosition(offset)
-    return { line, character: line === 0 ? character - prefix.length : character }
-  }
-  return parseDiagnostics.map(({ start = 0, length = 0, messageText }) => ({
-    start: place(start),
-    end: place(start + length),
-    messageText: ts.flattenDiagnosticMessageText(messageText, '\n'),
-  }))
+/** A message about something that is missing where the code ends, or about a comment or template that does not end. */
+function isOpenEnd({ code: message, start = 0 }: TypeScript.Diagnostic, code: string): boolean {
+  return unterminated.has(message) || start >= code.trimEnd().length
 }
 
-/** Whether a `for await` stands outside of every function; the converter tells of `await` only. */
-export function hasForAwait(code: string): boolean {
-  if (!/\bfor\s+await\b/.test(code)) return false
-  const file = ts.createSourceFile('cell.ts', prefix + code, ts.ScriptTarget.Latest, false, ts.ScriptKind.TS)
+function indent(code: string): string {
+  const line = code.slice(code.lastIndexOf('\n') + 1)
+  const current = /^\s*/.exec(line)![0]
+  return /[{([]\s*$/.test(line) ? current + '  ' : current
+}
+
+function parse(code: string): TypeScript.SourceFile {
+  const setExternalModuleIndicator = (file: TypeScript.SourceFile): void =>
+    void Object.assign(file, { externalModuleIndicator: true })
+  return ts.createSourceFile('cell.ts', code, {
+    languageVersion: ts.ScriptTarget.Latest,
+    setExternalModuleIndicator,
+  })
+}
+
+/** Whether an `await` or a `for await` stands outside of every function. */
+export function hasAwait(file: TypeScript.SourceFile): boolean {
   const find = (node: TypeScript.Node): boolean => {
-    if (ts.isFunctionLike(node) || ts.isClassLike(node)) return false
-    if (ts.isForOfStatement(node) && node.awaitModifier) return true
+    if (ts.isFunctionLike(node)) return false
+    if (ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier)) return true
     return ts.forEachChild(node, find) ?? false
   }
   return find(file)

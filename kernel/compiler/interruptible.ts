@@ -6,6 +6,7 @@ import { ts } from './typescript'
  * `__q.iterate`, and every loop's body starts with `__q.check()`. The executor gives `__q`.
  */
 export function interruptible(code: string): string {
+  if (!/\b(?:await|for|while|do)\b/.test(code)) return code
   const file = ts.createSourceFile('cell.js', code, ts.ScriptTarget.Latest, false, ts.ScriptKind.JS)
   const inserts: { at: number; text: string; order: number }[] = []
   const insert = (at: number, text: string): void => void inserts.push({ at, text, order: inserts.length })

@@ -1,12 +1,23 @@
 import type { Completeness } from './completeness'
 
+/** JavaScript of a helper file that is new or has changed. */
+export interface SideOutput {
+  /** Of the source file. */
+  path: string
+  data: string
+  imports?: string[]
+  lines?: number[]
+}
+
 export type Compiled =
   | {
       ok: true
       code: string
       lines: number[]
       lastExpression?: string | undefined
-      sideOutputs: { path: string; data: string }[]
+      /** Packages that the code requires. */
+      imports?: string[]
+      sideOutputs: SideOutput[]
     }
   | { ok: false; message: string; diagnostics: string[] }
 

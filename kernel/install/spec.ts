@@ -11,6 +11,11 @@ export interface Place {
   description: string
 }
 
+/** Without it, on Node 22, ending a cell that uses an AsyncLocalStorage may abort the process; Node 24 does it always. */
+const contextFrames = ['--experimental-async-context-frame'].filter((flag) =>
+  process.allowedNodeEnvironmentFlags.has(flag),
+)
+
 /** Absolute paths: Jupyter may start the kernel from anywhere, with any PATH. */
 export function kernelSpec(): object {
   return {
@@ -19,6 +24,7 @@ export function kernelSpec(): object {
       // An interrupt ends JavaScript anywhere, also inside Node's own callbacks.
       '--no-force-async-hooks-checks',
       '--disable-warning=ExperimentalWarning',
+      ...contextFrames,
       resolve(__dirname, '../main.js'),
       '{connection_file}',
     ],
@@ -27,7 +33,7 @@ export function kernelSpec(): object {
     interrupt_mode: 'message',
     // Escape codes stay out of kept outputs, wherever the notebook ran.
     env: { FORCE_COLOR: '0' },
-    metadata: { debugger: false },
+    metadata: { debugger: true },
   }
 }
 

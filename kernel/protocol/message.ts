@@ -10,6 +10,8 @@ export interface Header {
   date: string
   msg_type: string
   version: string
+  /** Kernel subshells: absent or null for the main shell. */
+  subshell_id?: string | null
 }
 
 /** A Jupyter message; `identities` are the routing frames, for iopub the topic. */
@@ -22,7 +24,7 @@ export interface Message {
   buffers: Buffer[]
 }
 
-export const protocolVersion = '5.4'
+export const protocolVersion = '5.5'
 
 export function createMessage(
   session: string,

@@ -10,7 +10,8 @@ export type Clear = (wait: boolean) => void
 export const hookName = 'qlora.display'
 export const signalName = 'qlora.interrupt'
 
-type Content = string | Uint8Array
+/** Text, bytes, or for a JSON type the value itself. */
+export type Content = string | Uint8Array | object
 
 const names = {
   javascript: 'text/javascript',
@@ -72,12 +73,15 @@ function versions(): Record<string, string> {
   }
 }
 
-function encode(bundle: Record<string, Content>): Bundle {
-  const encoded = Object.entries(bundle).map(([mime, content]) => [
-    mime,
-    typeof content === 'string' ? content : Buffer.from(content).toString('base64'),
-  ])
-  return Object.fromEntries(encoded) as Bundle
+/** The bundle as the threads pass it on: bytes in base64, JSON values as JSON's text. */
+export function encode(bundle: Record<string, Content>): Bundle {
+  return Object.fromEntries(Object.entries(bundle).map(([mime, content]) => [mime, encoded(content)]))
+}
+
+function encoded(content: Content): string {
+  if (typeof content === 'string') return content
+  if (content instanceof Uint8Array) return Buffer.from(content).toString('base64')
+  return JSON.stringify(content)
 }
 
 const newId = (): string => randomBytes(8).toString('hex')

@@ -2,9 +2,9 @@ import { Script } from 'node:vm'
 import { join } from 'node:path'
 import { Failures } from './failure'
 import { Run, type Interrupts } from './interrupt'
-import type { RunOutcome, RunRequest } from './messages'
+import { cellUrl, type RunOutcome, type RunRequest } from './messages'
 import { CellModules } from './modules'
-import { plain, render } from './render'
+import { plain, render, renderFully } from './render'
 import type { Bundle } from './messages'
 
 export interface ExecutorOptions {
@@ -24,10 +24,10 @@ export class Executor {
 
   constructor(private readonly options: ExecutorOptions) {
     this.exports = openExports()
-    this.modules = new CellModules(options.folder, options.tslab)
+    this.modules = new CellModules(options.folder, options.tslab, options.interrupts)
     // The library under stock tslab finds the cells' `require` there; helper files find `q`.
     Object.assign(globalThis, {
-      __tslab__: { exports: this.exports, require: this.modules.require, q: options.interrupts },
+      __tslab__: { exports: this.exports, require: this.modules.require, q: options.interrupts, render },
     })
   }
 
@@ -43,14 +43,14 @@ export class Executor {
     const run = new Run(request.id)
     interrupts.foreground = interrupts.current = run
     this.rejection = undefined
-    this.failures.remember(request.cell, request.lines)
     try {
-      this.modules.update(request.sideOutputs)
-      await this.call(request)
+      await interrupts.wait(this.prepare(request))
+      await this.start(request)
+      const value = this.takeLast(request)
       // Node tells of unhandled rejections only after the microtasks.
       await new Promise((resolve) => setImmediateOriginal(resolve))
       this.throwRejection()
-      this.result(request)
+      await this.result(request, value)
       return { userExpressions: this.expressions(request.userExpressions) }
     } catch (error) {
       return { error: this.failures.describe(error), userExpressions: {} }
@@ -59,23 +59,68 @@ export class Executor {
     }
   }
 
+  /**
+   * A cell beside the one in the foreground, possibly in the middle of it: without an await it is over when this returns,
+   * and no microtask was needed for that.
+   */
+  runBeside(request: RunRequest, done: (outcome: RunOutcome) => void): void {
+    const { interrupts } = this.options
+    const run = new Run(request.id, true)
+    const fail = (error: unknown): void => done({ error: this.failures.describe(error), userExpressions: {} })
+    const finish = (): void => {
+      const shown = this.result(request, this.takeLast(request))
+      const end = (): void => done({ userExpressions: this.expressions(request.userExpressions) })
+      if (shown) shown.then(() => interrupts.as(run, end)).catch(fail)
+      else end()
+    }
+    try {
+      const prepared = interrupts.as(run, () => this.prepare(request))
+      const start = (): unknown => interrupts.as(run, () => this.start(request))
+      const ended = prepared ? prepared.then(start) : start()
+      if (ended instanceof Promise) ended.then(() => interrupts.as(run, finish)).catch(fail)
+      else interrupts.as(run, finish)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  /** A promise where a package takes one to load. */
+  private prepare({ cell, lines, imports = [], sideOutputs }: RunRequest): Promise<unknown> | undefined {
+    this.failures.remember(cell, lines)
+    for (const { path, lines = [] } of sideOutputs) this.failures.rememberFile(path, lines)
+    return this.modules.prepare(imports, sideOutputs)
+  }
+
   private throwRejection(): void {
     if (this.rejection) throw this.rejection.reason
   }
 
-  private async call(request: RunRequest): Promise<void> {
+  /** Runs the cell up to its first await; a promise if it has one. */
+  private start(request: RunRequest): unknown {
     const { folder, interrupts } = this.options
-    const filename = `cell-${request.cell}.ts`
+    const filename = cellUrl(request.cell)
     const cell = new Script(request.code, { filename }).runInThisContext() as (...given: unknown[]) => unknown
     const module = { exports: this.exports }
-    await cell(this.exports, this.modules.require, module, join(folder, filename), folder, interrupts)
+    return cell(this.exports, this.modules.require, module, join(folder, filename), folder, interrupts)
   }
 
-  private result(request: RunRequest): void {
-    if (request.lastExpression === undefined) return
-    const value = this.exports[request.lastExpression]
-    delete this.exports[request.lastExpression]
-    if (value !== undefined && !request.silent) this.options.onResult(render(value))
+  /** The value of the last expression: at once, or another cell's comes in its place. */
+  private takeLast({ lastExpression }: RunRequest): unknown {
+    if (lastExpression === undefined) return undefined
+    const value = this.exports[lastExpression]
+    delete this.exports[lastExpression]
+    return value
+  }
+
+  /** A promise when the value's own display needs time. */
+  private result(request: RunRequest, value: unknown): Promise<void> | undefined {
+    if (value === undefined || request.silent) return undefined
+    const { interrupts, onResult } = this.options
+    const describe = (error: unknown): string => this.failures.describe(error).traceback.join('\n')
+    const bundle = renderFully(value, describe)
+    if (bundle instanceof Promise) return (interrupts.wait(bundle) as Promise<Bundle>).then(onResult)
+    onResult(bundle)
+    return undefined
   }
 
   private expressions(expressions: Record<string, string>): Record<string, unknown> {

@@ -1,4 +1,5 @@
-import { plain } from './render'
+import { resolve } from 'node:path'
+import { isError, plain, shortened } from './render'
 import type { Failure } from './messages'
 
 const cellFrame = /cell-(\d+)\.ts:(\d+)(?::\d+)?/g
@@ -6,33 +7,62 @@ const cellFrame = /cell-(\d+)\.ts:(\d+)(?::\d+)?/g
 /** Turns what a cell threw into an error output: the cells' own lines, no frames of the kernel or of Node. */
 export class Failures {
   private readonly tables = new Map<number, readonly number[]>()
+  private readonly files = new Map<string, readonly number[]>()
+  /** Errors whose stack has these lines already. */
+  private readonly told = new WeakSet<Error>()
 
   /** `lines` maps the lines of the cell's JavaScript to the cell's. */
   remember(cell: number, lines: readonly number[]): void {
     this.tables.set(cell, lines)
   }
 
+  /** The same for a helper file. */
+  rememberFile(path: string, lines: readonly number[]): void {
+    this.files.set(resolve(path), lines)
+  }
+
   describe(thrown: unknown): Failure {
+    try {
+      return this.described(thrown, new Set())
+    } catch (error) {
+      // A property of it throws when it is read.
+      const evalue = `an error that cannot be shown: ${plain(error)}`
+      return { ename: 'Uncaught', evalue, traceback: [`Uncaught ${evalue}`] }
+    }
+  }
+
+  /** For `Error.prepareStackTrace`: what a cell prints of an error has the same lines as the error of a cell. */
+  stack(error: Error, sites: readonly NodeJS.CallSite[]): string {
+    this.told.add(error)
+    const frames = sites.map((site) => `    at ${String(site)}`).filter((line) => !isInternal(line))
+    return [headOf(error), ...frames.map((line) => this.mapped(line))].join('\n')
+  }
+
+  private described(thrown: unknown, seen: Set<unknown>): Failure {
     if (!isError(thrown))
       return { ename: 'Uncaught', evalue: plain(thrown), traceback: [`Uncaught ${plain(thrown)}`] }
     const ename = String(thrown.name || 'Error')
-    const evalue = String(thrown.message)
+    const evalue = shortened(String(thrown.message))
+    seen.add(thrown)
     return {
       ename,
       evalue,
-      traceback: [`${ename}: ${evalue}`, ...this.frames(thrown), ...this.causes(thrown)],
+      traceback: [`${ename}: ${evalue}`, ...this.frames(thrown), ...this.causes(thrown, seen)],
     }
   }
 
   private frames(error: Error): string[] {
     const lines = String(error.stack ?? '').split('\n')
-    return lines.filter((line) => /^\s+at /.test(line) && !isInternal(line)).map((line) => this.mapped(line))
+    const frames = lines.filter((line) => /^\s+at /.test(line) && !isInternal(line))
+    return this.told.has(error) ? frames : frames.map((line) => this.mapped(line))
   }
 
-  private causes(error: Error): string[] {
+  private causes(error: Error, seen: Set<unknown>): string[] {
     const inner =
       error instanceof AggregateError ? error.errors : error.cause === undefined ? [] : [error.cause]
-    return inner.flatMap((cause) => ['Caused by:', ...this.describe(cause).traceback])
+    return inner
+      .filter((cause: unknown) => !seen.has(cause))
+      .flatMap((cause: unknown) => ['Caused by:', ...this.described(cause, seen).traceback])
   }
 
   private mapped(line: string): string {
@@ -40,16 +70,32 @@ export class Failures {
       const mapped = this.tables.get(Number(cell))?.[Number(at) - 1]
       return mapped ? `cell [${cell}], line ${mapped}` : `cell [${cell}]`
     })
+    for (const [file, table] of this.files) {
+      const [before, after] = text.split(`${file}:`)
+      const at = /^\d+/.exec(after ?? '')?.[0]
+      if (at) {
+        const rest = after!.slice(at.length).replace(/^:\d+/, '')
+        return `${before}${file}:${table[Number(at) - 1] || at}${rest}`
+      }
+    }
     // The cell itself is an anonymous function of the kernel's.
     return text.replace(/at (?:async )?\((cell .*)\)$/, 'at $1')
+  }
+}
+
+/** As V8 writes it; Node adds the code of its own errors. */
+function headOf(error: Error): string {
+  try {
+    const { code } = error as { code?: unknown }
+    const head = Error.prototype.toString.call(error)
+    if (typeof code !== 'string' || !code.startsWith('ERR_') || head.includes(code)) return head
+    return `${error.name} [${code}]: ${error.message}`
+  } catch {
+    return 'Error'
   }
 }
 
 function isInternal(line: string): boolean {
   if (/\(?(node:|file:.*node:)/.test(line)) return true
   return line.includes(__dirname) && !/cell-\d+\.ts/.test(line)
-}
-
-function isError(value: unknown): value is Error {
-  return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
 }

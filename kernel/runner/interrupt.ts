@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { slots } from './messages'
+import { within } from './timers'
 
 export class KeyboardInterrupt extends Error {
   override name = 'KeyboardInterrupt'
@@ -15,7 +16,11 @@ export class Run {
   /** Given up by the kernel: its awaits and loops throw from now on, its timers no longer fire. */
   abandoned = false
 
-  constructor(readonly id: number) {}
+  constructor(
+    readonly id: number,
+    /** A subshell's or a comm handler's: an interrupt ends its loops, not its awaits. */
+    readonly isBeside = false,
+  ) {}
 
   interrupt(): void {
     const waiting = [...this.waiting]
@@ -41,6 +46,17 @@ export class Interrupts {
     return this.controller.signal
   }
 
+  /** Outputs of `act`, until its first await, are those of `run`. */
+  as<T>(run: Run, act: () => T): T {
+    const before = this.current
+    this.current = run
+    try {
+      return act()
+    } finally {
+      this.current = before
+    }
+  }
+
   /** Throws in the interrupted cell; reads shared memory, so it works while this thread never rests. */
   readonly check = (): void => {
     if (Atomics.load(this.flags, slots.interrupt) !== 0) this.raise()
@@ -50,18 +66,17 @@ export class Interrupts {
   readonly wait = (value: unknown): unknown => {
     this.check()
     const run = this.current
-    if (!run || run !== this.foreground || !isThenable(value)) return value
+    if (!run || !isThenable(value)) return value
     return new Promise((resolve, reject) => {
-      run.waiting.add(reject)
+      // An interrupt ends the awaits of the foreground only.
+      if (run === this.foreground) run.waiting.add(reject)
+      const goOn = (act: () => void): void => {
+        run.waiting.delete(reject)
+        within(this, run, act)
+      }
       Promise.resolve(value).then(
-        (result) => {
-          run.waiting.delete(reject)
-          resolve(result)
-        },
-        (error: unknown) => {
-          run.waiting.delete(reject)
-          reject(error as Error)
-        },
+        (result) => goOn(() => resolve(result)),
+        (error: unknown) => goOn(() => reject(error as Error)),
       )
     })
   }
@@ -107,6 +122,8 @@ export class Interrupts {
   }
 
   private raise(): void {
+    // The flag stays: it is for the foreground too.
+    if (this.current?.isBeside) throw new KeyboardInterrupt()
     const run = this.foreground
     if (!run || this.current !== run) return
     this.handled = Atomics.exchange(this.flags, slots.interrupt, 0)

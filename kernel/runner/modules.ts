@@ -1,60 +1,144 @@
-import Module, { createRequire } from 'node:module'
-import { dirname, extname, join, resolve } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { types } from 'node:util'
+import { constants, Script } from 'node:vm'
+import type { SideOutput } from '../compiler/messages'
 
-interface Internals {
-  _compile(code: string, filename: string): void
-  paths: string[]
-}
-const nodeModulePaths = (Module as unknown as { _nodeModulePaths(folder: string): string[] })._nodeModulePaths
+/** `require` as cells have it; `import` is what their `import()` becomes. */
+export type CellRequire = NodeJS.Require & { import(name: string): Promise<unknown> }
 
-/** The cells' `require`: `tslab` is the kernel's own, TypeScript files of the folder come from the converter. */
+type Import = (name: string) => Promise<object>
+
+/** The cells' `require`: `tslab` is the kernel's own, source files of the folder come from the converter. */
 export class CellModules {
-  readonly require: NodeJS.Require
-  private readonly outputs = new Map<string, string>()
-  private readonly loaded = new Map<string, Module>()
+  readonly require: CellRequire
+  private readonly outputs = new Map<string, SideOutput>()
+  private readonly loaded = new Map<string, { exports: unknown }>()
+  /** Packages that `require` does not load, by folder and name. */
+  private readonly imported = new Map<string, object>()
+  private readonly imports = new Map<string, Import>()
 
   constructor(
-    folder: string,
+    private readonly folder: string,
     private readonly tslab: unknown,
+    private readonly interrupts: unknown,
   ) {
-    this.require = this.wrap(createRequire(join(folder, 'cell.js')), folder)
+    this.require = this.requireOf(folder)
   }
 
-  /** New texts of helper files; a file that changed is loaded anew, and so is what imports it. */
-  update(outputs: readonly { path: string; data: string }[]): void {
+  /**
+   * Before a cell runs: new texts of helper files (one that changed is loaded anew, and so is what imports it), and the
+   * packages that only `import` loads. A promise if there are any.
+   */
+  prepare(imports: readonly string[], outputs: readonly SideOutput[]): Promise<unknown> | undefined {
     if (outputs.length > 0) this.loaded.clear()
-    for (const { path, data } of outputs) this.outputs.set(resolve(path), data)
+    for (const output of outputs) this.outputs.set(resolve(output.path), output)
+    const wanted = [
+      ...imports.map((name) => [this.folder, name] as const),
+      ...outputs.flatMap(({ path, imports = [] }) =>
+        imports.map((name) => [dirname(resolve(path)), name] as const),
+      ),
+    ]
+    const missing = wanted.filter(([folder, name]) => !this.isRequired(folder, name))
+    if (missing.length === 0) return undefined
+    return Promise.all(missing.map(([folder, name]) => this.import(folder, name)))
   }
 
-  private wrap(require: NodeJS.Require, folder: string): NodeJS.Require {
-    return new Proxy(require, {
-      apply: (_target, _this, [name]: [string]) => {
-        if (name === 'tslab') return this.tslab
-        return /^\.{1,2}(\/|$)/.test(name)
-          ? (this.helper(resolve(folder, name)) ?? require(name))
-          : require(name)
-      },
+  /** False where only `import` helps; what else is wrong shows where the cell requires it. */
+  private isRequired(folder: string, name: string): boolean {
+    if (this.imported.has(key(folder, name))) return true
+    try {
+      createRequire(join(folder, 'cell.js'))(name)
+      return true
+    } catch (error) {
+      return !isForImport(error)
+    }
+  }
+
+  private async import(folder: string, name: string): Promise<object> {
+    let load = this.imports.get(folder)
+    if (!load) {
+      const script = new Script('(name) => import(name)', {
+        filename: join(folder, 'cell.js'),
+        importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+      })
+      this.imports.set(folder, (load = script.runInThisContext() as Import))
+    }
+    const namespace = await load(name)
+    // As Node's `require` of an ES module tells its default export from the module itself.
+    const get = (target: object, property: string | symbol): unknown =>
+      property === '__esModule' ? true : Reflect.get(target, property)
+    this.imported.set(key(folder, name), new Proxy(namespace, { get }))
+    return namespace
+  }
+
+  private requireOf(folder: string): CellRequire {
+    const require = createRequire(join(folder, 'cell.js'))
+    const load = (name: string): unknown => {
+      if (name === 'tslab') return this.tslab
+      const imported = this.imported.get(key(folder, name))
+      if (imported || !/^(\.{0,2}\/|\.{1,2}$)/.test(name)) return imported ?? require(name)
+      const path = resolve(folder, name)
+      if (name.endsWith('.json')) delete require.cache[path]
+      return this.helper(path) ?? require(name)
+    }
+    const loadAny = async (name: string): Promise<unknown> => {
+      try {
+        return asNamespace(load(name))
+      } catch (error) {
+        if (!isForImport(error)) throw error
+        return this.import(folder, name)
+      }
+    }
+    return new Proxy(require as CellRequire, {
+      apply: (_target, _this, [name]: [string]) => load(name),
+      get: (target, property, receiver) =>
+        property === 'import' ? loadAny : (Reflect.get(target, property, receiver) as unknown),
     })
   }
 
   private helper(path: string): unknown {
-    const file = [path, path.replace(/\.ts$/, '.js'), `${path}.js`, join(path, 'index.js')].find(
-      (candidate) => extname(candidate) === '.js' && this.outputs.has(candidate),
-    )
-    if (file === undefined) return undefined
+    const output = candidates(path)
+      .map((candidate) => this.outputs.get(candidate))
+      .find((found) => found !== undefined)
+    if (!output) return undefined
+    const file = resolve(output.path)
     const known = this.loaded.get(file)
     if (known) return known.exports
-    const loaded = new Module(file) as Module & Internals
-    loaded.filename = file
-    loaded.paths = nodeModulePaths(dirname(file))
-    loaded.require = this.wrap(createRequire(file), dirname(file))
-    this.loaded.set(file, loaded)
+    const folder = dirname(file)
+    const module = { id: file, filename: file, exports: {} as unknown }
+    this.loaded.set(file, module)
     try {
-      loaded._compile(this.outputs.get(file)!, file)
+      const run = new Script(output.data, { filename: file }).runInThisContext() as (
+        ...given: unknown[]
+      ) => void
+      run.call(module.exports, module.exports, this.requireOf(folder), module, file, folder, this.interrupts)
     } catch (error) {
       this.loaded.delete(file)
       throw error
     }
-    return loaded.exports
+    return module.exports
   }
+}
+
+const key = (folder: string, name: string): string => `${folder}\n${name}`
+
+const suffixes = ['.ts', '.tsx', '.mts', '.cts', '.js', '.jsx', '.mjs', '.cjs']
+
+/** The source files that a path may mean, as TypeScript resolves it: `./a`, `./a.ts`, `./a.js` for `a.ts`, a folder. */
+function candidates(path: string): string[] {
+  const instead = path.replace(/\.([cm]?)js(x?)$/, '.$1ts$2')
+  const endings = [...suffixes, ...suffixes.map((suffix) => `/index${suffix}`)]
+  return [path, instead, ...endings.map((ending) => resolve(path + ending))]
+}
+
+const importOnly = new Set(['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE', 'ERR_PACKAGE_PATH_NOT_EXPORTED'])
+const isForImport = (error: unknown): boolean =>
+  importOnly.has(String((error as { code?: unknown } | undefined)?.code))
+
+/** What `import()` gives of a module that was required. */
+function asNamespace(module: unknown): unknown {
+  if (types.isModuleNamespaceObject(module)) return module
+  if ((module as { __esModule?: unknown } | undefined)?.__esModule) return module
+  return { ...(module as object), default: module }
 }

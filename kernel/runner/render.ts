@@ -1,71 +1,94 @@
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
+import { encode, type Content } from './display'
+import { imageOf } from './image'
 import type { Bundle } from './messages'
+import { htmlTable, isRecords, textTable } from './records'
 
-const maxRows = 50
-const maxColumns = 30
+/** A value's method of this name gives its MIME bundle, at once or as a promise; Deno's kernel asks it too. */
+export const displayMethod: unique symbol = Symbol.for('Jupyter.display')
 
-/** The forms of a cell's last value. */
-export function render(value: unknown): Bundle {
-  const bundle: Bundle = { 'text/plain': plain(value) }
-  if (value instanceof Uint8Array) {
-    const mime = imageType(value)
-    if (mime) bundle[mime] = Buffer.from(value).toString('base64')
-  } else if (isRecords(value)) {
-    bundle['text/html'] = table(value)
-  }
-  return bundle
+/** Turns an Error into text: the cells' own lines, no internal frames. */
+export type Describe = (error: unknown) => string
+
+/** Characters of `text/plain`; more would flood the notebook and its file. */
+const maxText = 20_000
+const depths = [1, 2, 4]
+
+/** The forms of a cell's last value, as far as they are there at once. */
+export function render(value: unknown, describe: Describe = plain): Bundle {
+  const own = ownForms(value)
+  return isBundle(own) ? withText(own, value) : commonForms(value, describe)
 }
 
-/** The value as `util.inspect` shows it, also when its own inspection throws. */
+/** The forms of a cell's last value; a promise when the value's own method gives one. */
+export function renderFully(value: unknown, describe: Describe = plain): Bundle | Promise<Bundle> {
+  const own = ownForms(value)
+  if (own instanceof Promise) {
+    return own.then(
+      (bundle: unknown) => (isBundle(bundle) ? withText(bundle, value) : commonForms(value, describe)),
+      (error: unknown) => failing(value, error),
+    )
+  }
+  return isBundle(own) ? withText(own, value) : commonForms(value, describe)
+}
+
+/** The value as `util.inspect` shows it, as deep as it stays short; also when its own inspection throws. */
 export function plain(value: unknown): string {
   try {
-    return inspect(value, { depth: 4, maxArrayLength: 100, maxStringLength: 10_000, breakLength: 100 })
+    let text = ''
+    for (const depth of depths) {
+      text = inspect(value, { depth, maxArrayLength: 100, maxStringLength: 10_000, breakLength: 100 })
+      if (text.length > maxText || !/\[\w/.test(text)) break
+    }
+    return shortened(text)
   } catch (error) {
     return `[value whose inspection throws: ${String(error)}]`
   }
 }
 
-function imageType(bytes: Uint8Array): string | undefined {
-  const starts = (...signature: number[]): boolean => signature.every((byte, i) => bytes[i] === byte)
-  if (starts(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)) return 'image/png'
-  if (starts(0xff, 0xd8, 0xff)) return 'image/jpeg'
-  if (starts(0x47, 0x49, 0x46, 0x38)) return 'image/gif'
-  if (starts(0x52, 0x49, 0x46, 0x46) && Buffer.from(bytes.subarray(8, 12)).toString() === 'WEBP')
-    return 'image/webp'
-  return undefined
+function commonForms(value: unknown, describe: Describe): Bundle {
+  const image = value instanceof Uint8Array ? imageOf(value) : undefined
+  if (image) return image
+  if (isError(value)) return { 'text/plain': describe(value) }
+  const text = plain(value)
+  if (!isRecords(value)) return { 'text/plain': text }
+  // What fits on a line is clearest as it was written.
+  return {
+    'text/plain': text.includes('\n') ? textTable(value, plain) : text,
+    'text/html': htmlTable(value, plain),
+  }
 }
 
-function isRecords(value: unknown): value is Record<string, unknown>[] {
-  return Array.isArray(value) && value.length > 0 && value.slice(0, maxRows).every(isRecord)
+function ownForms(value: unknown): unknown {
+  if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return undefined
+  try {
+    const method = (value as Record<symbol, unknown>)[displayMethod]
+    return typeof method === 'function' ? (method.call(value) as unknown) : undefined
+  } catch (error) {
+    return failing(value, error)
+  }
 }
 
-function isRecord(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return (prototype === Object.prototype || prototype === null) && Object.keys(value).length > 0
+function failing(value: unknown, error: unknown): Bundle {
+  return { 'text/plain': `${plain(value)}\n[its display failed: ${String(error)}]` }
 }
 
-function table(rows: readonly Record<string, unknown>[]): string {
-  const shown = rows.slice(0, maxRows)
-  const all = [...new Set(shown.flatMap((row) => Object.keys(row)))]
-  const columns = all.slice(0, maxColumns)
-  const cells = (row: Record<string, unknown>): string =>
-    columns.map((column) => `<td>${escape(cell(row[column]))}</td>`).join('')
-  const head = columns.map((column) => `<th>${escape(column)}</th>`).join('')
-  const body = shown.map((row, i) => `<tr><th>${i}</th>${cells(row)}</tr>`).join('')
-  const more = [
-    rows.length > shown.length ? `${rows.length} rows, ${shown.length} shown` : '',
-    all.length > columns.length ? `${all.length} columns, ${columns.length} shown` : '',
-  ].filter((text) => text !== '')
-  const note = more.length > 0 ? `<p>${more.join('; ')}</p>` : ''
-  return `<table><thead><tr><th></th>${head}</tr></thead><tbody>${body}</tbody></table>${note}`
+function withText(bundle: Record<string, Content>, value: unknown): Bundle {
+  const text = bundle['text/plain'] ?? plain(value)
+  return encode({ ...bundle, 'text/plain': typeof text === 'string' ? shortened(text) : text })
 }
 
-function cell(value: unknown): string {
-  if (value === undefined) return ''
-  return typeof value === 'string' ? value.slice(0, 500) : plain(value).slice(0, 500)
+function isBundle(value: unknown): value is Record<string, Content> {
+  if (typeof value !== 'object' || value === null || value instanceof Promise) return false
+  const names = Object.keys(value)
+  return names.length > 0 && names.every((name) => /^[\w.+-]+\/[\w.+-]+$/.test(name))
 }
 
-function escape(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+export function isError(value: unknown): value is Error {
+  return types.isNativeError(value) || value instanceof Error
+}
+
+export function shortened(text: string): string {
+  if (text.length <= maxText) return text
+  return `${text.slice(0, maxText)}\n... ${text.length - maxText} more characters`
 }

@@ -20,7 +20,8 @@ export function ownTimers(interrupts: Interrupts): void {
   }
 }
 
-function within(interrupts: Interrupts, run: Run, callback: () => void): void {
+/** Calls back as `run`, which keeps the floor for what follows at once. */
+export function within(interrupts: Interrupts, run: Run, callback: () => void): void {
   if (run.abandoned) return
   const before = interrupts.current
   if (run === before) return callback()

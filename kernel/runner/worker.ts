@@ -1,11 +1,15 @@
 /** The thread that runs the cells. */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import { withoutAsyncChecks } from './async-hooks'
+import { Comms } from './comms'
 import { displayHook, hookName, signalName, tslabApi } from './display'
 import { Executor } from './executor'
 import { Input } from './input'
-import { Interrupts, KeyboardInterrupt } from './interrupt'
-import type { FromRunner, ToRunner } from './messages'
+import { Interrupts, KeyboardInterrupt, Run } from './interrupt'
+import type { CommMessage, FromRunner, RunOutcome, RunRequest, ToRunner } from './messages'
+import { createNpm } from './npm'
 import { ownTimers } from './timers'
+import { Watches } from './watch'
 
 const { flags, replies } = workerData as { flags: Int32Array; replies: MessagePort }
 const post = (message: FromRunner): void => parentPort!.postMessage(message)
@@ -40,16 +44,25 @@ const executor = new Executor({
   tslab: tslabApi(show),
   onResult: (data) => post({ type: 'result', run: run(), data }),
 })
+Error.prepareStackTrace = (error, sites) => executor.failures.stack(error, sites)
 const prompt = (message = '', fallback?: string): string =>
-  input.prompt(String(message), fallback, allowStdin)
-executor.exports.prompt = prompt
+  input.prompt(String(message), fallback, allowStdin && !interrupts.current?.isBeside)
+const comms = new Comms((message) => post({ type: 'comm', run: run(), message: { ...message, run: run() } }))
+const watches = new Watches({ show, poll: (watch, every) => post({ type: 'watch', watch, every }) })
+const kernel = { comms: comms.registry, Comm: comms.Comm, watch: watches.watch }
+// As if an earlier cell had declared them.
+const npm = createNpm(process.cwd(), interrupts)
+Object.assign(executor.exports, { prompt, kernel, npm })
 
 Object.defineProperties(globalThis, {
   prompt: { value: prompt, writable: true, configurable: true },
+  kernel: { value: kernel, writable: true, configurable: true },
+  npm: { value: npm, writable: true, configurable: true },
   [Symbol.for(hookName)]: { value: displayHook(show, clear) },
   [Symbol.for(signalName)]: { get: () => interrupts.signal },
 })
 ownTimers(interrupts)
+withoutAsyncChecks()
 
 const tell = (thrown: unknown): void => {
   if (thrown instanceof KeyboardInterrupt) return
@@ -60,14 +73,58 @@ process.on('unhandledRejection', (reason) => {
   if (!executor.rejected(reason)) tell(reason)
 })
 
+const done = (run: number, outcome: RunOutcome): void => post({ type: 'done', run, outcome })
+
+const begun = new Set<number>()
+/** What broke in has the thread now, and whom it took it from; still set afterwards if it was terminated. */
+let breakIn: { id: number; from: Run | undefined } | undefined
+
+function breakingIn(id: number, act: () => void): void {
+  const outer = breakIn
+  breakIn = { id, from: interrupts.current }
+  act()
+  breakIn = outer
+}
+
+/** A message asks for it; if this thread does not come to its messages, the inspector does. */
+function live(request: RunRequest): void {
+  if (begun.has(request.id)) return
+  begun.add(request.id)
+  post({ type: 'began', run: request.id })
+  breakingIn(request.id, () => executor.runBeside(request, (outcome) => done(request.id, outcome)))
+}
+
+function look(watch: number): void {
+  breakingIn(0, () => interrupts.as(new Run(run(), true), () => watches.look(watch)))
+}
+
+function settleTerminated(): void {
+  if (!breakIn) return
+  const { id, from } = breakIn
+  breakIn = undefined
+  interrupts.current = from
+  done(id, { error: executor.failures.describe(new KeyboardInterrupt()), userExpressions: {} })
+}
+
+Object.assign((globalThis as unknown as { __tslab__: object }).__tslab__, { live, look, settleTerminated })
+
+async function receiveComm(message: CommMessage): Promise<void> {
+  const run = new Run(message.run, true)
+  try {
+    await interrupts.as(run, () => comms.receive(message))
+  } catch (error) {
+    interrupts.as(run, () => tell(error))
+  }
+  done(message.run, { userExpressions: {} })
+}
+
 parentPort!.on('message', (message: ToRunner) => {
+  settleTerminated()
   switch (message.type) {
     case 'run':
       last = message.request.id
       allowStdin = message.request.allowStdin
-      void executor
-        .run(message.request)
-        .then((outcome) => post({ type: 'done', run: message.request.id, outcome }))
+      void executor.run(message.request).then((outcome) => done(message.request.id, outcome))
       return
     case 'interrupt': {
       const patient = interrupts.arrive(message.run, message.sequence)
@@ -75,6 +132,11 @@ parentPort!.on('message', (message: ToRunner) => {
     }
     case 'abandon':
       return interrupts.abandon(message.run)
+    case 'live':
+      return live(message.request)
+    case 'comm':
+      void receiveComm(message.message)
+      return
     case 'ping':
       return post({ type: 'pong', sequence: message.sequence })
   }

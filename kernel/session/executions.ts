@@ -1,15 +1,39 @@
+import { randomUUID } from 'node:crypto'
 import type { Compiler } from '../compiler/client'
 import type { Content, Message } from '../protocol/message'
 import type { Runner } from '../runner/client'
-import type { Failure, RunEvent, RunOutcome } from '../runner/messages'
+import {
+  cellUrl,
+  type CommKind,
+  type Failure,
+  type RunEvent,
+  type RunOutcome,
+  type RunRequest,
+} from '../runner/messages'
 import type { History } from './history'
 import { Streams } from './streams'
+
+export type Publish = (
+  parent: Message,
+  type: string,
+  content: Content,
+  extras?: { metadata: Content; buffers: Buffer[] },
+) => void
+
+/** The main shell's cells, or a subshell's: one at a time, in the order of their requests. */
+interface Lane {
+  queue: Message[]
+  running: Message | undefined
+}
 
 export interface ExecutionsOptions {
   compiler: Compiler
   runner: Runner
   history: History
-  publish: (parent: Message, type: string, content: Content) => void
+  publish: Publish
+  /** Just before and after a cell runs in the foreground. */
+  beforeRun: (script: { code: string; url: string; lines: readonly number[] }) => Promise<void>
+  afterRun: () => Promise<void>
   reply: (parent: Message, content: Content) => void
   ask: (parent: Message, content: Content) => void
 }
@@ -17,12 +41,12 @@ export interface ExecutionsOptions {
 /** Late output still finds its cell among so many runs. */
 const rememberedRuns = 2000
 
-/** The cells: one at a time, in the order of their requests. */
+/** The cells of the main shell, and beside them those of subshells. */
 export class Executions {
-  private readonly queue: Message[] = []
+  private readonly main: Lane = { queue: [], running: undefined }
+  private readonly subshells = new Map<string, Lane>()
   private readonly cells = new Map<number, { parent: Message; count: number }>()
   private readonly streams: Streams
-  private running: Message | undefined
   private interrupted = false
   private count = 0
   private runs = 0
@@ -33,8 +57,43 @@ export class Executions {
   }
 
   add(request: Message): void {
-    this.queue.push(request)
-    void this.drain()
+    const lane = this.lane(request.header.subshell_id)
+    if (!lane) throw new Error('execute_request: no such subshell')
+    lane.queue.push(request)
+    void this.drain(lane)
+  }
+
+  /** Whether that shell is there; the main one always is. */
+  has(subshell: string | null | undefined): boolean {
+    return this.lane(subshell) !== undefined
+  }
+
+  openSubshell(): string {
+    const id = randomUUID()
+    this.subshells.set(id, { queue: [], running: undefined })
+    return id
+  }
+
+  /** What it runs now ends in its own time. */
+  closeSubshell(id: string): void {
+    const lane = this.subshells.get(id)
+    if (!lane) throw new Error(`subshell_id '${id}': no such subshell`)
+    this.subshells.delete(id)
+    this.abort(lane)
+  }
+
+  listSubshells(): string[] {
+    return [...this.subshells.keys()]
+  }
+
+  /** A comm message of a frontend; what its handlers print is its output. */
+  async comm(parent: Message, kind: CommKind): Promise<void> {
+    const run = this.register(parent, this.count)
+    const { content, metadata, buffers } = parent
+    this.publish(parent, 'status', { execution_state: 'busy' })
+    await this.options.runner.comm({ run, kind, content, metadata, buffers })
+    this.publish(parent, 'status', { execution_state: 'idle' })
+    this.restateBusy()
   }
 
   /** Ends the running cell; while it is still being compiled, it will not run. */
@@ -44,25 +103,32 @@ export class Executions {
   }
 
   restateBusy(): void {
-    if (this.running) this.publish(this.running, 'status', { execution_state: 'busy' })
+    const { running } = this.main
+    if (running) this.publish(running, 'status', { execution_state: 'busy' })
   }
 
-  private async drain(): Promise<void> {
-    if (this.running) return
-    for (let request = this.queue.shift(); request; request = this.queue.shift()) {
-      this.running = request
+  private lane(subshell: string | null | undefined): Lane | undefined {
+    return subshell == null ? this.main : this.subshells.get(subshell)
+  }
+
+  private async drain(lane: Lane): Promise<void> {
+    if (lane.running) return
+    for (let request = lane.queue.shift(); request; request = lane.queue.shift()) {
+      lane.running = request
       this.publish(request, 'status', { execution_state: 'busy' })
       const failed = await this.execute(request)
-      this.running = undefined
+      lane.running = undefined
       this.publish(request, 'status', { execution_state: 'idle' })
-      if (failed && request.content.stop_on_error !== false) await this.abortQueued()
+      if (lane !== this.main) this.restateBusy()
+      if (!failed || request.content.stop_on_error === false) continue
+      // Cells sent together with the failed one; a turn of the event loop lets those in the sockets come in.
+      await new Promise((resolve) => setImmediate(resolve))
+      this.abort(lane)
     }
   }
 
-  /** Cells sent together with the failed one; a turn of the event loop lets those in the sockets come in. */
-  private async abortQueued(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve))
-    for (const request of this.queue.splice(0)) {
+  private abort(lane: Lane): void {
+    for (const request of lane.queue.splice(0)) {
       this.publish(request, 'status', { execution_state: 'busy' })
       this.options.reply(request, { status: 'aborted', execution_count: this.count })
       this.publish(request, 'status', { execution_state: 'idle' })
@@ -73,50 +139,74 @@ export class Executions {
   private async execute(request: Message): Promise<boolean> {
     const code = typeof request.content.code === 'string' ? request.content.code : ''
     const silent = request.content.silent === true
-    const stored = !silent && request.content.store_history !== false
-    if (stored) {
+    if (isStored(request)) {
       this.count++
       this.options.history.add(this.count, code)
     }
     const count = this.count
     if (!silent) this.publish(request, 'execute_input', { code, execution_count: count })
-    const outcome = await this.run(request, code, silent)
+    const page = await this.help(code).catch(() => undefined)
+    const outcome = page ? { userExpressions: {} } : await this.run(request, code, count)
     this.streams.flush()
     if (outcome.error) {
       if (!silent) this.publish(request, 'error', { ...outcome.error })
       this.options.reply(request, { status: 'error', execution_count: count, ...outcome.error })
       return true
     }
-    const { userExpressions } = outcome
     this.options.reply(request, {
       status: 'ok',
       execution_count: count,
-      user_expressions: userExpressions,
-      payload: [],
+      user_expressions: outcome.userExpressions,
+      payload: page ? [page] : [],
     })
     return false
   }
 
-  private async run(request: Message, code: string, silent: boolean): Promise<RunOutcome> {
-    this.interrupted = false
+  /** `?name` and `name?` show the name's documentation in the frontend's pager. */
+  private async help(code: string): Promise<Content | undefined> {
+    const [, before, after] = /^\s*(?:\?([\w$.]+)|([\w$.]+)\?)\s*$/.exec(code) ?? []
+    const name = before ?? after
+    if (name === undefined) return undefined
+    const { found, text } = await this.options.compiler.inspect(name, name.length)
+    // Of a name that it does not know TypeScript says `any`.
+    const data = { 'text/plain': found && text !== 'any' ? text : `${name}: not found` }
+    return { source: 'page', data, start: 0 }
+  }
+
+  private register(parent: Message, count: number): number {
+    const id = ++this.runs
+    this.cells.set(id, { parent, count })
+    this.cells.delete(id - rememberedRuns)
+    return id
+  }
+
+  private async run(request: Message, code: string, count: number): Promise<RunOutcome> {
+    const { compiler, runner } = this.options
+    const isMain = request.header.subshell_id == null
+    if (isMain) this.interrupted = false
     try {
-      const compiled = await this.options.compiler.convert(code)
+      const compiled = await compiler.convert(code)
       if (!compiled.ok) return failure('TypeScriptError', compiled.message, compiled.diagnostics)
-      if (this.interrupted) return failure('KeyboardInterrupt', 'the cell was interrupted before it ran')
-      const id = ++this.runs
-      this.cells.set(id, { parent: request, count: this.count })
-      this.cells.delete(id - rememberedRuns)
-      return await this.options.runner.run({
-        id,
-        cell: this.count,
+      const run: RunRequest = {
+        id: this.register(request, count),
+        cell: count,
         code: compiled.code,
         lines: compiled.lines,
         lastExpression: compiled.lastExpression,
+        imports: compiled.imports,
         sideOutputs: compiled.sideOutputs,
-        silent,
+        silent: request.content.silent === true,
         userExpressions: (request.content.user_expressions ?? {}) as Record<string, string>,
-        allowStdin: request.content.allow_stdin === true,
-      })
+        allowStdin: isMain && request.content.allow_stdin === true,
+      }
+      if (!isMain) return await runner.live(run)
+      await this.options.beforeRun({ code, url: cellUrl(count), lines: compiled.lines })
+      if (this.interrupted) return failure('KeyboardInterrupt', 'the cell was interrupted before it ran')
+      try {
+        return await runner.run(run)
+      } finally {
+        await this.options.afterRun()
+      }
     } catch (error) {
       const { name, message } = error as Error
       return failure(name, message)
@@ -132,12 +222,19 @@ export class Executions {
       this.streams.flush()
       return this.options.ask(parent, { prompt: event.prompt, password: event.password })
     }
+    if (event.type === 'comm') {
+      const { kind, content, metadata, buffers } = event.message
+      return this.publish(parent, kind, content, {
+        metadata,
+        buffers: buffers.map((bytes) => Buffer.from(bytes)),
+      })
+    }
     if (event.type === 'clear') return this.publish(parent, 'clear_output', { wait: event.wait })
     if (event.type === 'result') {
-      this.options.history.setOutput(count, event.data['text/plain'] ?? '')
+      if (isStored(parent)) this.options.history.setOutput(count, event.data['text/plain'] ?? '')
       return this.publish(parent, 'execute_result', {
         execution_count: count,
-        data: event.data,
+        data: withParsedJson(event.data),
         metadata: {},
       })
     }
@@ -146,11 +243,13 @@ export class Executions {
     this.publish(parent, type, { data: withParsedJson(event.data), metadata: {}, transient })
   }
 
-  private publish(parent: Message, type: string, content: Content): void {
+  private readonly publish: Publish = (...message) => {
     this.streams.flush()
-    this.options.publish(parent, type, content)
+    this.options.publish(...message)
   }
 }
+
+const isStored = ({ content }: Message): boolean => content.silent !== true && content.store_history !== false
 
 function failure(ename: string, evalue: string, traceback = [`${ename}: ${evalue}`]): RunOutcome {
   const error: Failure = { ename, evalue, traceback }

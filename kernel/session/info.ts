@@ -23,6 +23,7 @@ export function kernelInfo(): Content {
     },
     banner: `TypeScript ${typescript} on Node ${process.version}`,
     help_links: [],
-    supported_features: [],
+    debugger: true,
+    supported_features: ['debugger', 'kernel subshells'],
   }
 }

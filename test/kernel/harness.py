@@ -1,5 +1,6 @@
 """A kernel started by Jupyter's own client, and what it says about a cell."""
 
+import os
 import threading
 
 from jupyter_client.kernelspec import KernelSpec
@@ -28,7 +29,9 @@ class Cell:
 
 
 class Kernel:
-    def __init__(self, main, cwd):
+    """Its history lies in `data`, by default the cell's own folder: never the user's."""
+
+    def __init__(self, main, cwd, data=None):
         self.manager = KernelManager()
         self.manager._kernel_spec = KernelSpec(
             argv=["node", "--no-force-async-hooks-checks", main, "{connection_file}"],
@@ -36,7 +39,8 @@ class Kernel:
             language="typescript",
             interrupt_mode="message",
         )
-        self.manager.start_kernel(cwd=str(cwd))
+        env = {**os.environ, "JUPYTER_DATA_DIR": str(data or cwd)}
+        self.manager.start_kernel(cwd=str(cwd), env=env)
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)

@@ -30,6 +30,8 @@ function setUp() {
       new Promise((resolve) => {
         runs.push({ request, end: (outcome) => resolve({ userExpressions: {}, ...outcome }) })
       }),
+    live: async () => ({ userExpressions: {} }),
+    comm: async () => {},
     interrupt: () => void said.push('interrupt'),
     answerInput: (value) => void said.push(`input ${value}`),
   }

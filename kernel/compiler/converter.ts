@@ -1,0 +1,137 @@
+import { isBuiltin } from 'node:module'
+import type * as TypeScript from 'typescript'
+import { parameters } from '../runner/parameters'
+import { hasAwait, syntaxErrors } from './completeness'
+import { Declarations, localsOf } from './declarations'
+import { refused } from './diagnostics'
+import { emit, lastExpression } from './emit'
+import * as help from './help'
+import { interruptible } from './interruptible'
+import { lineTable } from './line-table'
+import type { Compiled, Completion, Inspection, SideOutput } from './messages'
+import { ts } from './typescript'
+import { Workspace, type Checked } from './workspace'
+
+/** `await` and `for await` outside of functions: a cell is one. */
+const allowed = new Set([1378, 1432])
+
+/** Checks cells and turns them into JavaScript; keeps what the cells so far have declared. */
+export class Converter {
+  private readonly workspace: Workspace
+  private readonly declarations = new Declarations()
+  /** The helper files as they were last given to the cells. */
+  private readonly given = new Map<string, TypeScript.SourceFile>()
+
+  constructor(private readonly folder: string) {
+    this.workspace = new Workspace(folder)
+  }
+
+  convert(code: string): Compiled {
+    const alone = this.workspace.parse(code)
+    const broken = syntaxErrors(alone)
+    if (broken.length > 0) return refused(broken, code, this.folder)
+    const text = withExports(alone)
+    const { checked, changed, errors } = this.check(text)
+    if (errors.length > 0) return refused(errors, code, this.folder)
+    const output = emit(checked, checked.cell)
+    if (output.diagnostics.length > 0) return refused(output.diagnostics, code, this.folder)
+    this.declarations.add(checked.cell, output.declarations)
+    return {
+      ok: true,
+      code: interruptible(wrapped(output.code, hasAwait(alone), localsOf(alone))),
+      lines: lineTable(output.code, output.map),
+      lastExpression: output.hasLastExpression ? lastExpression : undefined,
+      imports: packagesIn(output.code),
+      sideOutputs: changed.map((file) => this.side(checked, file)),
+    }
+  }
+
+  /** Goes through all that a cell does, and declares nothing. */
+  warm(): void {
+    const code =
+      '{ const warm: number[] = [1]; for (const n of warm) console.log(`${n}`) }\nawait Promise.resolve({ a: 1 })'
+    this.convert(code)
+  }
+
+  complete(code: string, position: number): Completion {
+    return help.complete(this.workspace.check(code, this.declarations.text, true), position)
+  }
+
+  inspect(code: string, position: number): Inspection {
+    return help.inspect(this.workspace.check(code, this.declarations.text, true), position)
+  }
+
+  /** With errors it looks a second time: a package may have been installed, a file written. */
+  private check(text: string): {
+    checked: Checked
+    changed: TypeScript.SourceFile[]
+    errors: TypeScript.Diagnostic[]
+  } {
+    const found = this.checkOnce(text, true)
+    if (found.errors.length === 0) return found
+    this.workspace.refresh()
+    return this.checkOnce(text, false)
+  }
+
+  private checkOnce(text: string, mayExtend: boolean): ReturnType<Converter['check']> {
+    const checked = this.workspace.check(text, this.declarations.text, mayExtend)
+    const { program, cell } = checked
+    const helpers = helpersOf(checked)
+    const changed = helpers.filter((file) => this.given.get(file.fileName) !== file)
+    const errorsOf = (file: TypeScript.SourceFile): readonly TypeScript.Diagnostic[] => [
+      ...program.getSyntacticDiagnostics(file),
+      ...program.getSemanticDiagnostics(file),
+    ]
+    const own = errorsOf(cell).filter(({ code }) => !allowed.has(code))
+    // One helper's types may depend on another's.
+    return { checked, changed, errors: [...own, ...(changed.length > 0 ? helpers.flatMap(errorsOf) : [])] }
+  }
+
+  private side(checked: Checked, file: TypeScript.SourceFile): SideOutput {
+    const { code, map } = emit(checked, file)
+    this.given.set(file.fileName, file)
+    const data = interruptible(wrapped(code, false, localsOf(file)))
+    return { path: file.fileName, data, imports: packagesIn(code), lines: lineTable(code, map) }
+  }
+}
+
+/** Every name that the cell declares is exported, for the next cells. */
+function withExports(cell: TypeScript.SourceFile): string {
+  const { symbol } = cell as unknown as { symbol?: TypeScript.Symbol }
+  const exported = symbol?.exports
+  const names = [...localsOf(cell).keys()].filter((name) => !exported?.has(ts.escapeLeadingUnderscores(name)))
+  return names.length > 0 ? `${cell.text}\nexport { ${names.join(', ')} };` : cell.text
+}
+
+/** On the first line, so that lines stay; its columns are off by the parameters. */
+function wrapped(code: string, asynchronous: boolean, names: Map<string, unknown>): string {
+  // In a block of its own a cell may declare `module`.
+  const body = parameters.some((name) => names.has(name)) ? `{ ${code}\n}` : `${code}\n`
+  return `(${asynchronous ? 'async ' : ''}function(${parameters.join(', ')}) { ${body}})`
+}
+
+/** The folder's own files that the cell imports, and those that they import. */
+function helpersOf({ program, cell }: Checked): TypeScript.SourceFile[] {
+  const found = new Set<TypeScript.SourceFile>([cell])
+  for (const file of found) {
+    const { resolvedModules } = file as unknown as {
+      resolvedModules?: {
+        forEach(visit: (found: { resolvedModule?: TypeScript.ResolvedModuleFull }) => void): void
+      }
+    }
+    resolvedModules?.forEach(({ resolvedModule }) => {
+      const helper = resolvedModule && program.getSourceFile(resolvedModule.resolvedFileName)
+      if (!helper || helper.isDeclarationFile || ts.isJsonSourceFile(helper)) return
+      if (!program.isSourceFileFromExternalLibrary(helper)) found.add(helper)
+    })
+  }
+  found.delete(cell)
+  return [...found]
+}
+
+function packagesIn(code: string): string[] {
+  const names = [...code.matchAll(/\brequire\("([^"]+)"\)/g)].map((match) => match[1]!)
+  return [
+    ...new Set(names.filter((name) => !/^\.{0,2}\//.test(name) && name !== 'tslab' && !isBuiltin(name))),
+  ]
+}

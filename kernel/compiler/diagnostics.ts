@@ -1,0 +1,42 @@
+import type * as TypeScript from 'typescript'
+import type { Compiled } from './messages'
+import { ts } from './typescript'
+
+/** The cell's errors as the kernel tells them: place, message, and the line with what is wrong underlined. */
+export function refused(
+  diagnostics: readonly TypeScript.Diagnostic[],
+  cell: string,
+  folder: string,
+): Compiled {
+  const [first] = diagnostics
+  const message = ts.flattenDiagnosticMessageText(first!.messageText, '\n').split('\n')[0]!
+  return {
+    ok: false,
+    message,
+    diagnostics: [...new Set(diagnostics.map((found) => describe(found, cell, folder)))],
+  }
+}
+
+function describe(
+  { file, start = 0, length = 0, messageText }: TypeScript.Diagnostic,
+  cell: string,
+  folder: string,
+): string {
+  const message = ts.flattenDiagnosticMessageText(messageText, '\n')
+  if (!file) return message
+  const isCell = /\/__cell__\d*\.ts$/.test(file.fileName)
+  // What was put behind the cell is not the cell's.
+  const end = isCell ? cell.length : file.text.length
+  const from = file.getLineAndCharacterOfPosition(Math.min(start, end))
+  const to = file.getLineAndCharacterOfPosition(Math.min(start + length, end))
+  const place = `${from.line + 1}:${from.character + 1} - ${message}`
+  if (!isCell) return `${relative(folder, file.fileName)}:${place}`
+  const width = to.line === from.line ? to.character - from.character : 1
+  const underline = ' '.repeat(from.character) + '~'.repeat(Math.max(1, width))
+  return `${place}\n    ${cell.split('\n')[from.line]}\n    ${underline}`
+}
+
+function relative(folder: string, name: string): string {
+  const at = folder.replaceAll('\\', '/').replace(/\/$/, '') + '/'
+  return name.startsWith(at) ? name.slice(at.length) : name
+}

@@ -1,0 +1,63 @@
+import type * as TypeScript from 'typescript'
+import { ts } from './typescript'
+import type { Checked } from './workspace'
+
+type Resolve = (name: string) => TypeScript.ResolvedModuleWithFailedLookupLocations
+
+interface Links {
+  path: string
+  resolvedPath: string
+  originalFileName: string
+  imports: unknown[]
+  moduleAugmentations: unknown[]
+  ambientModuleNames: string[]
+  resolvedModules: Map<string, unknown>
+  parent: TypeScript.Node
+}
+
+/** A cell that may bring new files or change what is global needs a program of its own. */
+const needsProgram = /\b(?:import|require|from|declare|namespace|module|global)\b|\/\/\/|@jsx/
+
+/**
+ * Checks a cell with the checker of an earlier cell's program, which has bound and merged all of Node's declarations: that
+ * is nearly all of the work of a small cell. Undefined where the cell needs a program of its own; its errors are to be
+ * looked at again in one.
+ */
+export function extend(
+  program: TypeScript.Program,
+  cell: TypeScript.SourceFile,
+  earlier: TypeScript.SourceFile,
+  resolve: Resolve,
+): Checked | undefined {
+  if (needsProgram.test(cell.text)) return undefined
+  const options = program.getCompilerOptions()
+  for (const file of [cell, earlier]) {
+    if (program.getSourceFile(file.fileName) === file) continue
+    const resolved = ts.createModeAwareCache()
+    for (const name of modulesOf(file)) {
+      const found = resolve(name)
+      const target = found.resolvedModule?.resolvedFileName
+      if (target !== undefined && !program.getSourceFile(target)) return undefined
+      resolved.set(name, undefined, found)
+    }
+    const links: Partial<Links> = {
+      path: file.fileName,
+      resolvedPath: file.fileName,
+      originalFileName: file.fileName,
+      imports: [],
+      moduleAugmentations: [],
+      ambientModuleNames: [],
+      resolvedModules: resolved as never,
+    }
+    Object.assign(file, links)
+    ts.bindSourceFile(file, options)
+  }
+  Object.assign(cell, { parent: earlier })
+  return { program, checker: program.getTypeChecker(), cell, earlier }
+}
+
+function modulesOf(file: TypeScript.SourceFile): string[] {
+  if (!/\bimport\b/.test(file.text)) return []
+  const { importedFiles } = ts.preProcessFile(file.text, true, false)
+  return importedFiles.map(({ fileName }) => fileName)
+}

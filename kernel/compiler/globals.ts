@@ -1,0 +1,23 @@
+/** What every cell finds declared; the runner puts the values there. */
+export const globals = `declare function prompt(message?: string, fallback?: string): string | null;
+/** Installs packages for this notebook; what npm prints is shown. */
+declare const npm: { install(...names: string[]): Promise<void> };
+declare interface KernelCommMessage { content: { comm_id: string; data: any; target_name?: string }; metadata: any; buffers: Uint8Array[] }
+declare interface KernelComm {
+  readonly comm_id: string;
+  readonly target_name: string;
+  send(data?: object, extras?: { metadata?: object; buffers?: Uint8Array[] }): void;
+  close(data?: object, extras?: { metadata?: object; buffers?: Uint8Array[] }): void;
+  on_msg(handler: (message: KernelCommMessage) => unknown): void;
+  on_close(handler: (message: KernelCommMessage) => unknown): void;
+}
+declare const kernel: {
+  comms: {
+    register_target(name: string, handler: (comm: KernelComm, message: KernelCommMessage) => unknown): void;
+    unregister_target(name: string): void;
+    get(comm_id: string): KernelComm | undefined;
+  };
+  watch(read: () => unknown, options?: { every?: number }): { stop(): void };
+  Comm: new (target_name: string, data?: object, options?: { comm_id?: string; target_module?: string; metadata?: object; buffers?: Uint8Array[] }) => KernelComm;
+};
+`

@@ -1,0 +1,59 @@
+import type * as TypeScript from 'typescript'
+import { attachDocs } from './docs'
+import type { Completion, Inspection } from './messages'
+import { nodeModules } from './node-types'
+import { neverCancelled, ts } from './typescript'
+import type { Checked } from './workspace'
+
+/** What may stand at a place of the cell; names that begin with what is typed, or where there are none, contain it. */
+export function complete({ program, cell }: Checked, position: number): Completion {
+  const info = ts.Completions.getCompletionsAtPositionForTslab(
+    {},
+    program,
+    () => {},
+    cell,
+    position,
+    {},
+    undefined,
+    ts.CompletionTriggerKind.Invoked,
+    neverCancelled,
+  )
+  const before = /[\p{ID_Continue}$]*$/u.exec(cell.text.slice(0, position))![0]
+  const after = /^[\p{ID_Continue}$]*/u.exec(cell.text.slice(position))![0]
+  const typed = before.toLowerCase()
+  const rank = (name: string): number => {
+    if (name.startsWith(before)) return 0
+    const lower = name.toLowerCase()
+    return lower.startsWith(typed) ? 1 : lower.includes(typed) ? 2 : 3
+  }
+  const entries = new Map((info?.entries ?? []).map((entry) => [entry.name, entry.sortText]))
+  // The checker knows those of Node's modules that are loaded.
+  if (isPackageName.test(cell.text.slice(0, position)))
+    for (const name of nodeModules) entries.set(name, name)
+  const ranked = [...entries]
+    .map(([name, sort]) => ({ name, rank: rank(name), sort }))
+    .filter((entry) => entry.rank < 3)
+    .sort((a, b) => a.rank - b.rank || compare(a.sort, b.sort) || compare(a.name, b.name))
+  const starting = ranked.filter((entry) => entry.rank < 2)
+  return {
+    start: position - before.length,
+    end: position + after.length,
+    candidates: (starting.length > 0 ? starting : ranked).map(({ name }) => name),
+  }
+}
+
+const isPackageName = /\b(?:from|import|require)\s*\(?\s*["'](?:node:)?\w*$/
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+/** Type and documentation of what stands at a place of the cell. */
+export function inspect({ checker, cell }: Checked, position: number): Inspection {
+  attachDocs(checker, cell, position)
+  const info = ts.getQuickInfoAtPosition(cell, checker, neverCancelled, position)
+  if (!info) return { found: false, text: '' }
+  const text = (parts: TypeScript.SymbolDisplayPart[] | undefined): string =>
+    (parts ?? []).map((part) => part.text).join('')
+  const tags = (info.tags ?? []).map((tag) => `@${tag.name} ${text(tag.text)}`.trimEnd())
+  const about = [text(info.documentation), ...tags].filter((line) => line !== '').join('\n')
+  return { found: true, text: [text(info.displayParts), about].filter((part) => part !== '').join('\n\n') }
+}

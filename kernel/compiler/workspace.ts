@@ -1,0 +1,221 @@
+import { dirname, join } from 'node:path'
+import type * as TypeScript from 'typescript'
+import { Documents } from './documents'
+import { extend } from './extension'
+import { globals } from './globals'
+import { NodeTypes } from './node-types'
+import { ts, tslabFolder, typesFolder } from './typescript'
+
+/** A program with one cell in it. */
+export interface Checked {
+  program: TypeScript.Program
+  checker: TypeScript.TypeChecker
+  cell: TypeScript.SourceFile
+  /** What the cells before have declared. */
+  earlier: TypeScript.SourceFile
+}
+
+type Resolution = TypeScript.ResolvedModuleWithFailedLookupLocations
+
+/**
+ * The notebook's folder as TypeScript sees it: a new program for each cell, which takes over all files of the one before.
+ * The cell is a module whose parent is the file of earlier declarations, so that names are looked up there next; a cell
+ * may thus declare any name again.
+ */
+export class Workspace {
+  private readonly cellName: string
+  /** Cells that share the newest program's checker. */
+  private extensions = 0
+  private readonly earlierName: string
+  private readonly globals: TypeScript.SourceFile
+  private readonly options: TypeScript.CompilerOptions
+  private readonly host: TypeScript.CompilerHost
+  private readonly documents = new Documents()
+  private readonly node: NodeTypes
+  private resolutions: TypeScript.ModuleResolutionCache
+  private resolveAnew = false
+  private cell: TypeScript.SourceFile
+  private earlier: TypeScript.SourceFile
+  private earlierText = ''
+  private program: TypeScript.Program | undefined
+
+  constructor(folder: string) {
+    const at = slashes(folder)
+    this.cellName = `${at}/__cell__.ts`
+    this.earlierName = `${at}/__earlier__.d.ts`
+    this.globals = ts.createSourceFile(`${at}/__globals__.d.ts`, globals, ts.ScriptTarget.ES2022)
+    this.options = compilerOptions(folder)
+    this.node = new NodeTypes(this.nodeIndex())
+    this.options.lib = [...new Set([...(this.options.lib ?? []), ...this.node.libs])]
+    this.host = this.createHost(at)
+    this.resolutions = this.createResolutions()
+    this.cell = this.parse('')
+    this.earlier = this.parseEarlier('', this.earlierName)
+  }
+
+  /** A cell alone; its names are bound, nothing is checked. */
+  parse(text: string): TypeScript.SourceFile {
+    const file = ts.createSourceFile(this.cellName, text, asModule)
+    ts.bindSourceFile(file, this.options)
+    return file
+  }
+
+  check(cell: string, earlier: string, mayExtend = false): Checked {
+    const changed = this.documents.refresh('helpers')
+    const extended = mayExtend && !changed ? this.extend(cell, earlier) : undefined
+    if (extended) return extended
+    // Never the same object twice: a checked file remembers its program's answers.
+    this.cell = ts.createSourceFile(this.cellName, cell, asModule)
+    this.setEarlier(earlier, this.earlierName)
+    let program = this.createProgram()
+    while (this.node.addImportsOf(program)) program = this.createProgram()
+    this.resolveAnew = false
+    this.extensions = 0
+    const checker = program.getTypeChecker()
+    const bound = this.cell as { parent: TypeScript.Node }
+    bound.parent = this.earlier
+    return { program, checker, cell: this.cell, earlier: this.earlier }
+  }
+
+  private extend(cell: string, earlier: string): Checked | undefined {
+    if (!this.program || this.resolveAnew || this.extensions >= maxExtensions) return undefined
+    this.extensions++
+    // A checker keeps what it has found by a file's name.
+    const name = this.cellName.replace(/\.ts$/, `${this.extensions}.ts`)
+    this.setEarlier(earlier, this.earlierName.replace(/\.d\.ts$/, `${this.extensions}.d.ts`))
+    const file = ts.createSourceFile(name, cell, asModule)
+    return extend(this.program, file, this.earlier, (module) =>
+      ts.resolveModuleName(module, name, this.options, this.host, this.resolutions),
+    )
+  }
+
+  private setEarlier(text: string, name: string): void {
+    if (this.earlierText === text && (this.earlier.fileName === name || name !== this.earlierName)) return
+    this.earlierText = text
+    this.earlier = this.parseEarlier(text, name)
+  }
+
+  /** The next program looks at the disk again: packages may have come. */
+  refresh(): void {
+    this.documents.refresh('all')
+    this.resolutions = this.createResolutions()
+    this.resolveAnew = true
+  }
+
+  private own(name: string): TypeScript.SourceFile | undefined {
+    return [this.cell, this.earlier, this.globals].find(({ fileName }) => fileName === name)
+  }
+
+  private createProgram(): TypeScript.Program {
+    this.program = ts.createProgram({
+      rootNames: [...this.node.names, this.globals.fileName, this.earlierName, this.cellName],
+      options: this.options,
+      host: this.host,
+      ...(this.program && { oldProgram: this.program }),
+    })
+    return this.program
+  }
+
+  private nodeIndex(): string | undefined {
+    const from = `${dirname(this.cellName)}/__types__.ts`
+    const found = ts.resolveTypeReferenceDirective('node', from, this.options, ts.sys)
+    return found.resolvedTypeReferenceDirective?.resolvedFileName
+  }
+
+  private parseEarlier(text: string, name: string): TypeScript.SourceFile {
+    // Without an export, a declaration file exports all it declares.
+    return ts.createSourceFile(name, `export {};\n${text}`, asModule)
+  }
+
+  private createHost(folder: string): TypeScript.CompilerHost {
+    const base = ts.createCompilerHost(this.options)
+    const own = (name: string): boolean => this.own(name) !== undefined
+    return Object.assign(base, {
+      getSourceFile: (name: string, options: TypeScript.CreateSourceFileOptions) => {
+        return this.own(name) ?? this.documents.get(name, options)
+      },
+      fileExists: (name: string) => own(name) || ts.sys.fileExists(name),
+      getCurrentDirectory: () => folder,
+      resolveModuleNameLiterals: (
+        literals: readonly TypeScript.StringLiteralLike[],
+        from: string,
+        redirected: TypeScript.ResolvedProjectReference | undefined,
+        options: TypeScript.CompilerOptions,
+      ): Resolution[] =>
+        literals.map(({ text }) =>
+          ts.resolveModuleName(text, from, options, base, this.resolutions, redirected),
+        ),
+      resolveTypeReferenceDirectiveReferences: (
+        references: readonly (TypeScript.FileReference | string)[],
+        from: string,
+        redirected: TypeScript.ResolvedProjectReference | undefined,
+        options: TypeScript.CompilerOptions,
+      ): TypeScript.ResolvedTypeReferenceDirectiveWithFailedLookupLocations[] =>
+        references.map((reference) => {
+          const name = typeof reference === 'string' ? reference : reference.fileName
+          const [node] = this.node.names
+          if (name !== 'node' || node === undefined) {
+            return ts.resolveTypeReferenceDirective(name, from, options, base, redirected)
+          }
+          // All of it is what `NodeTypes` is there to avoid.
+          return {
+            resolvedTypeReferenceDirective: { primary: true, resolvedFileName: node },
+            failedLookupLocations: [],
+          } as never
+        }),
+      hasInvalidatedResolutions: () => this.resolveAnew,
+    })
+  }
+
+  private createResolutions(): TypeScript.ModuleResolutionCache {
+    return ts.createModuleResolutionCache(dirname(this.cellName), (name) => name, this.options)
+  }
+}
+
+/** A checker grows with each cell it sees. */
+const maxExtensions = 50
+
+/** A module even without imports and exports: top-level `await` parses. */
+const asModule: TypeScript.CreateSourceFileOptions = {
+  languageVersion: ts.ScriptTarget.ES2022,
+  setExternalModuleIndicator: (file) => {
+    const module = file as unknown as { externalModuleIndicator: unknown }
+    module.externalModuleIndicator = true
+  },
+}
+
+const slashes = (path: string): string => path.replaceAll('\\', '/').replace(/\/$/, '')
+
+function compilerOptions(folder: string): TypeScript.CompilerOptions {
+  const roots = ts.getDefaultTypeRoots(folder, ts.sys) ?? []
+  return {
+    // Not `ESNext`: what is checked is also what runs, in one pass.
+    module: ts.ModuleKind.CommonJS,
+    // `exports` of packages are seen, and `./helper` needs no suffix.
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    customConditions: ['node', 'require'],
+    allowImportingTsExtensions: true,
+    esModuleInterop: true,
+    resolveJsonModule: true,
+    target: ts.ScriptTarget.ES2022,
+    lib: ['lib.es2022.d.ts'],
+    // Node's come one by one (`node-types.ts`), other packages' globals with their imports.
+    types: [],
+    typeRoots: [...new Set([...roots, typesFolder()])],
+    // tslab's own declarations, also where the notebook's folder has no packages.
+    paths: { tslab: [slashes(join(tslabFolder, 'dist/public.d.ts'))] },
+    // A JavaScript helper gives its types; what runs under Node does not stop a cell.
+    allowJs: true,
+    checkJs: false,
+    declaration: true,
+    sourceMap: true,
+    newLine: ts.NewLineKind.LineFeed,
+    noImplicitUseStrict: true,
+    experimentalDecorators: true,
+    jsx: ts.JsxEmit.React,
+    skipLibCheck: true,
+    // Nothing is written: names of outputs only must not be those of inputs.
+    rootDir: slashes(folder).replace(/\/.*$/, '/'),
+    outDir: slashes(join(folder, '__out__')),
+  }
+}

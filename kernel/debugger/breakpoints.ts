@@ -1,0 +1,91 @@
+import { pathToFileURL } from 'node:url'
+import type { Inspector } from '../runner/inspector'
+import { breakable, type CellScript, type Sources } from './sources'
+
+export interface Breakpoint {
+  line: number
+  verified: boolean
+  message?: string
+}
+
+/** Breakpoints as the frontend wants them, by path, and as V8 has them, by script. */
+export class Breakpoints {
+  private readonly wanted = new Map<string, Breakpoint[]>()
+  /** V8's ids, by script URL. */
+  private readonly placed = new Map<string, string[]>()
+
+  constructor(
+    private readonly inspector: Inspector,
+    private readonly sources: Sources,
+  ) {}
+
+  all(): { source: string; breakpoints: Breakpoint[] }[] {
+    return [...this.wanted].map(([source, breakpoints]) => ({ source, breakpoints }))
+  }
+
+  clear(): void {
+    this.wanted.clear()
+    this.placed.clear()
+  }
+
+  /** Replaces those of a path; a line without code gives way to the next one that has some. */
+  async set(path: string, lines: number[], isAttached: boolean): Promise<Breakpoint[]> {
+    const cells = this.sources.cellsOf(path)
+    const newest = cells.at(-1)
+    const set: Breakpoint[] = lines.map((line) => {
+      // Before the cell has run nothing is known of its lines.
+      if (!newest) return { line, verified: true }
+      const place = breakable(newest, line)
+      if (place) return { line: place.line, verified: true }
+      return { line, verified: false, message: `no code at line ${line} or after it` }
+    })
+    this.wanted.set(path, set)
+    if (!isAttached) return set
+    for (const cell of cells) await this.place(cell)
+    if (!path.startsWith(this.sources.prefix)) await this.placeInFile(path, set)
+    return set
+  }
+
+  /** Tells V8 of everything that is wanted. */
+  async placeAll(): Promise<void> {
+    for (const path of this.wanted.keys()) {
+      for (const cell of this.sources.cellsOf(path)) await this.place(cell)
+    }
+  }
+
+  /** Instead of those that the script's URL had. */
+  async place(cell: CellScript): Promise<void> {
+    await this.unplace(cell.url)
+    const wanted = this.wanted.get(this.sources.path(cell.code)) ?? []
+    const lines = new Set(wanted.map(({ line }) => breakable(cell, line)?.script))
+    for (const lineNumber of lines) {
+      if (lineNumber !== undefined) await this.placeAt(cell.url, lineNumber)
+    }
+  }
+
+  /** A file of JavaScript that a cell has loaded: its lines are what runs. */
+  private async placeInFile(path: string, set: Breakpoint[]): Promise<void> {
+    const url = pathToFileURL(path).href
+    await this.unplace(url)
+    for (const breakpoint of set) {
+      breakpoint.verified = await this.placeAt(url, breakpoint.line - 1)
+      if (!breakpoint.verified) breakpoint.message = `${path}: not loaded, or no code there`
+    }
+  }
+
+  /** True if the script is there and has code there. */
+  private async placeAt(url: string, lineNumber: number): Promise<boolean> {
+    const { breakpointId, locations } = await this.inspector.post<{
+      breakpointId: string
+      locations: unknown[]
+    }>('Debugger.setBreakpointByUrl', { url, lineNumber })
+    this.placed.set(url, [...(this.placed.get(url) ?? []), breakpointId])
+    return locations.length > 0
+  }
+
+  private async unplace(url: string): Promise<void> {
+    const ids = this.placed.get(url) ?? []
+    this.placed.delete(url)
+    for (const breakpointId of ids) await this.inspector.post('Debugger.removeBreakpoint', { breakpointId })
+  }
+}

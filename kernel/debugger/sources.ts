@@ -1,0 +1,120 @@
+import { tmpdir } from 'node:os'
+import { join, sep } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+/** A cell as it ran: `lines` gives for each line of its JavaScript the cell's line, both from 1. */
+export interface CellScript {
+  code: string
+  url: string
+  lines: readonly number[]
+}
+
+const kernelFolder = pathToFileURL(join(__dirname, '..')).href + '/'
+
+/** Scripts that steps pass through and that no stack shows: Node's and the kernel's own. */
+export const internalPatterns: readonly string[] = [
+  '^node:',
+  `^${kernelFolder.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`,
+]
+
+export const isInternal = (url: string): boolean => url.startsWith('node:') || url.startsWith(kernelFolder)
+
+export const hashSeed = 0xc70f6907
+
+/** MurmurHash2, 32 bits, of the UTF-8 bytes: frontends find a cell by the hash of its text. */
+export function murmur2(text: string, seed: number): number {
+  const bytes = Buffer.from(text)
+  const m = 0x5bd1e995
+  let hash = seed ^ bytes.length
+  let at = 0
+  for (; at + 4 <= bytes.length; at += 4) {
+    let word = Math.imul(bytes.readInt32LE(at), m)
+    word ^= word >>> 24
+    hash = Math.imul(hash, m) ^ Math.imul(word, m)
+  }
+  const rest = bytes.subarray(at)
+  if (rest.length > 0) {
+    rest.forEach((byte, i) => (hash ^= byte << (8 * i)))
+    hash = Math.imul(hash, m)
+  }
+  hash = Math.imul(hash ^ (hash >>> 13), m)
+  return (hash ^ (hash >>> 15)) >>> 0
+}
+
+/** Which cell a script is, and back. A cell's path is a name only: frontends compute it from the cell's text. */
+export class Sources {
+  readonly prefix: string = join(tmpdir(), `qlora_kernel_${process.pid}`) + sep
+  readonly suffix: string = '.ts'
+  private readonly texts = new Map<string, string>()
+  private readonly cells = new Map<string, CellScript>()
+  private readonly urls = new Map<string, string>()
+
+  path(code: string): string {
+    return `${this.prefix}${murmur2(code, hashSeed)}${this.suffix}`
+  }
+
+  /** Makes a text known; returns its path. */
+  dump(code: string): string {
+    const path = this.path(code)
+    this.texts.set(path, code)
+    return path
+  }
+
+  /** A cell is about to run; what ran under the same URL before is forgotten. */
+  executed(script: CellScript): void {
+    this.cells.set(script.url, script)
+  }
+
+  parsed(scriptId: string, url: string): void {
+    this.urls.set(scriptId, url)
+  }
+
+  url(scriptId: string): string {
+    return this.urls.get(scriptId) ?? ''
+  }
+
+  /** The script of a URL that is no cell's. */
+  scriptId(url: string): string | undefined {
+    return [...this.urls].find(([, known]) => known === url)?.[0]
+  }
+
+  cell(url: string): CellScript | undefined {
+    return this.cells.get(url)
+  }
+
+  cellsOf(path: string): CellScript[] {
+    return [...this.cells.values()].filter(({ code }) => this.path(code) === path)
+  }
+
+  text(path: string): string | undefined {
+    return this.texts.get(path) ?? this.cellsOf(path)[0]?.code
+  }
+
+  /** The files of the user's and the packages' modules. */
+  files(): string[] {
+    const found = [...this.urls.values()].filter((url) => url.startsWith('file:') && !isInternal(url))
+    return [...new Set(found)].map((url) => fileURLToPath(url))
+  }
+}
+
+const lineCount = (code: string): number => code.split('\n').length
+
+/**
+ * Where to stop for a line of the cell: the first JavaScript line, from 0, of that line or of the next one that has code.
+ * What the converter added has no line, or one behind the cell's last.
+ */
+export function breakable(cell: CellScript, line: number): { script: number; line: number } | undefined {
+  const last = lineCount(cell.code)
+  let found: { script: number; line: number } | undefined
+  cell.lines.forEach((mapped, script) => {
+    if (mapped >= line && mapped <= last && mapped < (found?.line ?? Infinity))
+      found = { script, line: mapped }
+  })
+  return found
+}
+
+/** The cell's line of a JavaScript line, from 0; nothing for what the converter added. */
+export function cellLine(cell: CellScript, script: number): number | undefined {
+  const line = cell.lines[script]
+  return line !== undefined && line > 0 && line <= lineCount(cell.code) ? line : undefined
+}

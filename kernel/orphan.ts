@@ -1,0 +1,27 @@
+/** Milliseconds. */
+const interval = 1000
+
+/**
+ * Calls `end` when the process that started the kernel is gone: nobody could ever stop it. Jupyter names that process in
+ * JPY_PARENT_PID; without it (a kernel started by hand) the kernel stays.
+ */
+export function watchParent(end: () => void): void {
+  if (!process.env.JPY_PARENT_PID) return
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent && exists(parent)) return
+    clearInterval(timer)
+    end()
+  }, interval)
+  timer.unref()
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // It is there, of another user.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

@@ -1,0 +1,19 @@
+import type { Content } from '../protocol/message'
+
+/** Which comms are open, from what goes by in either direction. */
+export class OpenComms {
+  private readonly targets = new Map<string, string>()
+
+  note(type: string, { comm_id, target_name }: Content): void {
+    if (type === 'comm_open') this.targets.set(String(comm_id), String(target_name))
+    if (type === 'comm_close') this.targets.delete(String(comm_id))
+  }
+
+  /** The `comms` of a comm_info_reply. */
+  answer(target: unknown): Record<string, { target_name: string }> {
+    const wanted = [...this.targets].filter(
+      ([, name]) => typeof target !== 'string' || target === '' || name === target,
+    )
+    return Object.fromEntries(wanted.map(([id, target_name]) => [id, { target_name }]))
+  }
+}

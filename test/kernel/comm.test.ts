@@ -1,0 +1,3 @@
+import { describeChecks } from './checks'
+
+describeChecks('comms, over a real kernel', 'comm.py')

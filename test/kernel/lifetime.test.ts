@@ -1,0 +1,3 @@
+import { describeChecks } from './checks'
+
+describeChecks('the life of a real kernel', 'lifetime.py')

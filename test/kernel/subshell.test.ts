@@ -1,0 +1,3 @@
+import { describeChecks } from './checks'
+
+describeChecks('kernel subshells, over a real kernel', 'subshell.py')

@@ -1,0 +1,3 @@
+import { describeChecks } from './checks'
+
+describeChecks('training, in a real kernel', 'training.py')
