@@ -8,6 +8,9 @@ const nodeGlobals = [
   'Buffer',
   'setTimeout',
   'clearTimeout',
+  'setInterval',
+  'clearInterval',
+  'AbortController',
   'performance',
   'fetch',
 ]

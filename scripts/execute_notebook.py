@@ -63,13 +63,15 @@ def main():
     parser.add_argument("notebook", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--cwd", type=Path, help="where the kernel starts; default: the notebook's folder")
+    parser.add_argument("--kernel", help="default: the one the notebook names, else qlora")
     parser.add_argument("--seconds", type=float, help="for the whole notebook; default: no limit")
     arguments = parser.parse_args()
 
     notebook = nbformat.read(arguments.notebook, as_version=4)
     cells = [i for i, c in enumerate(notebook.cells) if c.cell_type == "code" and c.source.strip()]
     cwd = arguments.cwd or arguments.notebook.parent
-    execute = Execute(cells, arguments.seconds, kernel_name="tslab", startup_timeout=120)
+    kernel = arguments.kernel or notebook.metadata.get("kernelspec", {}).get("name", "qlora")
+    execute = Execute(cells, arguments.seconds, kernel_name=kernel, startup_timeout=120)
     failed = failure = None
 
     def interrupt(*_):

@@ -12,7 +12,7 @@ await main(async () => {
     'jupyterlab',
     `--ServerApp.root_dir=${join(root, 'notebooks')}`,
     '--LabApp.default_url=/lab/tree/01-llama3-chatqa-qlora.ipynb',
-    '--MultiKernelManager.default_kernel_name=tslab',
+    '--MultiKernelManager.default_kernel_name=qlora',
     '--ContentsManager.hide_globs=node_modules',
     ...process.argv.slice(2),
   ]

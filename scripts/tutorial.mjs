@@ -1,5 +1,5 @@
 // Executes the tutorial notebook from top to bottom and tells what it trained.
-//   npm run tutorial -- [--save] [--minutes N] [--notebook FILE]
+//   npm run tutorial -- [--save] [--minutes N] [--notebook FILE] [--kernel NAME]
 import { spawn } from 'node:child_process'
 import { copyFileSync } from 'node:fs'
 import { basename, join, relative, resolve } from 'node:path'
@@ -13,6 +13,7 @@ const { values } = parseArgs({
   options: {
     save: { type: 'boolean', default: false }, // keep the outputs in the notebook itself
     minutes: { type: 'string' }, // for the whole notebook; no limit without it
+    kernel: { type: 'string' }, // `tslab`, say, in place of the one that the notebook names
     notebook: { type: 'string', default: join(root, 'notebooks/01-llama3-chatqa-qlora.ipynb') },
   },
 })
@@ -24,6 +25,7 @@ const folder = join(root, 'notebooks')
 function execute() {
   const args = [join(root, 'scripts/execute_notebook.py'), notebook, executed, '--cwd', folder]
   if (values.minutes !== undefined) args.push('--seconds', String(Number(values.minutes) * 60))
+  if (values.kernel !== undefined) args.push('--kernel', values.kernel)
   const ignore = () => {}
   process.on('SIGINT', ignore)
   return new Promise((done, fail) => {

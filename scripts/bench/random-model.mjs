@@ -36,12 +36,14 @@ export class RandomSource {
 
 /** `batch` sequences of `seq` random tokens below `vocab`, every token a target. */
 export function randomBatch(batch, seq, vocab) {
-  const tokens = batch * seq
-  const input_ids = Int32Array.from({ length: tokens }, () => Math.floor(Math.random() * vocab))
-  return {
-    input_ids,
-    labels: input_ids,
-    position_ids: Int32Array.from({ length: tokens }, (_, t) => t % seq),
-    cu_seqlens: Int32Array.from({ length: batch + 1 }, (_, b) => b * seq),
-  }
+  return randomRows(Array(batch).fill(seq), vocab)
+}
+
+/** Sequences of these lengths. */
+export function randomRows(lengths, vocab) {
+  const cu_seqlens = Int32Array.from([0, ...lengths])
+  for (let i = 1; i < cu_seqlens.length; i++) cu_seqlens[i] += cu_seqlens[i - 1]
+  const input_ids = Int32Array.from({ length: cu_seqlens.at(-1) }, () => Math.floor(Math.random() * vocab))
+  const position_ids = Int32Array.from(lengths.flatMap((length) => [...Array(length).keys()]))
+  return { input_ids, labels: input_ids, position_ids, cu_seqlens }
 }

@@ -1,10 +1,14 @@
 // QLoRA steps of a random-weight Llama on any device; one line of JSON. The defaults are Llama-3-8B's shapes.
 // usage: node qlora-step.mjs [--device cuda:0] [--layers 32] [--seq 2048] [--batch 2] [--rank 32] [--targets all-linear]
 //        [--checkpointing] [--steps 6] [--dist ../../dist]
+//        [--workload tutorial|all-linear|ctx:S]   in place of seq, batch, rank and targets: one that peer.py has, too
+//        [--memory fast|balanced|lean|<bytes>|6.3GiB] [--optim paged_adamw_8bit]
+//        [--profile]   where the last step's time went, by operation (a step is slower then)
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { randomBatch, RandomSource } from '../bench/random-model.mjs'
+import { randomRows, RandomSource } from '../bench/random-model.mjs'
+import { uniformWorkload, workloadOf } from './workloads.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -17,19 +21,31 @@ const { values } = parseArgs({
     targets: { type: 'string', default: 'all-linear' },
     checkpointing: { type: 'boolean', default: false },
     steps: { type: 'string', default: '6' },
+    workload: { type: 'string' },
+    memory: { type: 'string' },
+    optim: { type: 'string', default: 'adamw_torch' },
+    profile: { type: 'boolean', default: false },
   },
 })
+if (values.profile) process.env.QLORA_PROFILE = '1'
 const require = createRequire(import.meta.url)
 const from = (name) => require(resolve(values.dist, `${name}.js`))
-const { LlamaConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, AdamW, Device } = from('index')
+const { LlamaConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, Device, TrainingArguments } =
+  from('index')
 const { LlamaForCausalLM } = from('models/causal-lm')
 const { buildModel } = from('models/build')
+const { countTargets } = from('models/batch')
 const { runPass } = from('models/pass')
-const { clipGradNorm } = from('optim/clip')
+const { gradNorm } = from('optim/clip')
+const { createOptimizer } = from('optim/create')
+const { planMemory } = from('trainer/plan-memory')
 const { Generator } = from('tensor/random')
 const [layers, seq, batch, rank, steps] = ['layers', 'seq', 'batch', 'rank', 'steps'].map((key) =>
   Number(values[key]),
 )
+const workload = values.workload
+  ? workloadOf(values.workload)
+  : uniformWorkload({ seq, batch, rank, targets: values.targets })
 const dtype = 'bfloat16'
 const device = Device.get(values.device)
 
@@ -60,45 +76,93 @@ await device.synchronize()
 const load_s = (performance.now() - loading) / 1000
 const base = new LlamaForCausalLM(config, parts, device, dtype, 'random', quantization)
 if (values.checkpointing) base.gradient_checkpointing_enable()
-const targets = values.targets === 'all-linear' ? 'all-linear' : values.targets.split(',')
-const model = get_peft_model(base, new LoraConfig({ r: rank, lora_alpha: rank, target_modules: targets }))
-const optimizer = new AdamW(model.parameters())
-const tokens = batch * seq
+const model = get_peft_model(base, new LoraConfig(workload.lora))
+const sum = (list) => list.reduce((a, b) => a + b, 0)
+const windows = Array.from({ length: steps }, (_, step) => workload.window(step))
+const largest = windows.flat().reduce((a, b) => (sum(b) > sum(a) ? b : a))
+const memoryWish = values.memory && (Number(values.memory) || values.memory)
+const args = new TrainingArguments({
+  bf16: true,
+  optim: values.optim,
+  gradient_checkpointing: values.checkpointing,
+  gradient_accumulation_steps: windows[0].length,
+  memory: memoryWish ?? null,
+})
+const planned = planMemory(model, args, {
+  tokens: sum(largest),
+  sequences: largest.length,
+  longest: Math.max(...largest),
+})
+const optimizer = createOptimizer(model.parameters(), args)
+await device.synchronize()
 const resident = device.memoryStats().allocated
 device.resetPeakMemory()
 const times = []
+const enqueued = []
 const losses = []
+let microstep = 0
 for (let step = 0; step < steps; step++) {
-  const packed = randomBatch(batch, seq, 128000)
+  if (step === steps - 1) device.info // what has been profiled so far is not asked for
+  const batches = windows[step].map((lengths) => randomRows(lengths, 128000))
+  const numItems = sum(batches.map(countTargets))
   const start = performance.now()
-  const stats = await runPass(base, packed, { autocast: dtype })
-  await clipGradNorm(model.parameters(), 0.3)
-  optimizer.step(2e-4)
+  let enqueuing = 0
+  let loss = 0
+  for (const packed of batches) {
+    const began = performance.now()
+    const dropout = { seed: 0, microstep: microstep++ }
+    const running = runPass(base, packed, { autocast: dtype, numItems, dropout })
+    enqueuing += performance.now() - began
+    loss += (await running).lossSum / numItems
+  }
+  enqueued.push(Math.round(enqueuing))
+  const norm = gradNorm(model.parameters())
+  optimizer.step(2e-4, { norm, max_norm: 0.3 })
+  norm.dispose()
   optimizer.zeroGrad()
   await device.synchronize()
   times.push((performance.now() - start) / 1000)
-  losses.push(stats.lossSum / stats.numTargets)
+  losses.push(loss)
 }
-const median = times.slice(1).sort((a, b) => a - b)[Math.floor((steps - 1) / 2)]
+// As the peers are timed: the tokens of the steps after the first quarter over their time.
+const warm = Math.min(steps - 1, Math.max(2, Math.floor(steps / 4)))
+const tokens = sum(windows.slice(warm).flat(2))
+const seconds = sum(times.slice(warm))
 const gib = (bytes) => Number((bytes / 2 ** 30).toFixed(2))
 const memory = device.memoryStats()
+const info = device.info
 console.log(
   JSON.stringify({
-    gpu: device.info.name ?? device.name,
+    gpu: info.name ?? device.name,
     layers,
-    seq,
-    batch,
-    rank,
-    targets,
+    workload: values.workload ?? `${values.targets} r=${rank} ${batch}x${seq}`,
     checkpointing: values.checkpointing,
-    tok_s: Number((tokens / median).toFixed(0)),
-    step_ms: Number((median * 1000).toFixed(1)),
+    memory: args.memory,
+    optim: args.optim,
+    tok_s: Number((tokens / seconds).toFixed(0)),
+    step_ms: Number(((seconds / (steps - warm)) * 1000).toFixed(1)),
+    mean_tokens: Math.round(tokens / (steps - warm)),
     times_ms: times.map((t) => Math.round(t * 1000)),
+    enqueued_ms: enqueued,
+    predicted_step_ms: planned && Number((planned.seconds * 1000).toFixed(1)),
+    predicted_peak_gib: planned && gib(planned.peaks.device),
     peak_tensors_gib: gib(memory.peak),
+    predicted_error_percent: planned && Number((100 * (planned.peaks.device / memory.peak - 1)).toFixed(2)),
+    predicted_host_gib: planned && gib(planned.peaks.host),
+    pinned_gib: gib(memory.pinned),
+    gpu_in_use_gib: device.info.total_memory && gib(device.info.total_memory - device.info.free_memory),
     reserved_gib: gib(memory.reserved),
     resident_gib: gib(resident),
     load_s: Number(load_s.toFixed(1)),
     losses: losses.map((x) => Number(x.toFixed(4))),
   }),
 )
+if (values.profile) {
+  const rows = Object.entries(info).filter(([key]) => key.startsWith('profile:'))
+  const table = rows.map(([key, value]) => [key.slice(8), ...value.split(' ').map(Number)])
+  for (const [name, micros, calls, host] of table.sort((a, b) => b[1] - a[1]))
+    console.log(
+      `${(micros / 1000).toFixed(2).padStart(9)} ms  ${String(calls).padStart(5)} x  host ${(host / 1000).toFixed(2).padStart(7)} ms  ${name}`,
+    )
+}
 process.exit(0)

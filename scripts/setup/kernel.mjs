@@ -8,6 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { root, run } from './step.mjs'
 
@@ -61,14 +62,15 @@ export const notebookKernel = {
   make: register,
 }
 
-const ownKernelFile = join(root, '.venv/share/jupyter/kernels/qlora/kernel.json')
+const spec = join(root, 'dist-kernel/install/spec.js')
 
-/** Our own kernel, beside tslab: its installer writes the specification. */
+/** Our own kernel, which the notebooks name: its installer writes the specification, and says whether it is in order. */
 export const registerOwnKernel = {
   title: 'TypeScript kernel (qlora)',
   isCurrent: () => {
-    const spec = existsSync(ownKernelFile) ? readFileSync(ownKernelFile, 'utf8') : ''
-    return [process.execPath, join(root, 'dist-kernel/main.js')].every((path) => spec.includes(path))
+    if (!existsSync(spec)) return false
+    const { faults, prefixPlace } = createRequire(import.meta.url)(spec)
+    return faults(prefixPlace(join(root, '.venv'))).length === 0
   },
   make: () =>
     run('kernel', process.execPath, ['dist-kernel/install/cli.js', 'kernel', 'install', '--prefix', '.venv']),

@@ -15,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 interface Notebook {
   cells: {
     execution_count: number | null
-    outputs: { output_type: string; name?: string; text?: string[] }[]
+    outputs: { output_type: string; text?: string[]; data?: Record<string, string[]> }[]
   }[]
 }
 
@@ -46,42 +46,69 @@ function notebookOf(...sources: string[]): string {
   return file
 }
 
-const printed = (kept: Notebook, cell: number): string =>
-  kept.cells[cell]!.outputs.flatMap(({ text }) => text ?? []).join('')
+/** What a cell printed and the text of its result: stock tslab prints results as well, with an end of line. */
+const shown = (kept: Notebook, cell: number): string =>
+  kept.cells[cell]!.outputs.flatMap(({ text, data }) => text ?? data?.['text/plain'] ?? [])
+    .join('')
+    .trimEnd()
 
-describe.skipIf(!ready)(titled('the notebook runner', ready, missing), () => {
+const title = (kernel: string): string => titled(`the notebook runner on ${kernel}`, ready, missing)
+
+describe.skipIf(!ready).each([
+  { kernel: 'qlora', name: title('our kernel'), first: `'first'`, death: 'ended with 3' },
+  { kernel: 'tslab', name: title('stock tslab'), first: 'first', death: 'the kernel died' },
+])('$name', ({ kernel, first, death }) => {
+  const run = (notebook: string, ...options: string[]): ReturnType<typeof execute> =>
+    execute(notebook, '--kernel', kernel, ...options)
+
   it('finds the types of Node and of qlora, and keeps what a cell printed, without colours or warnings', () => {
-    const { status, kept } = execute(join(root, 'test/scripts/fixtures/one-plus-one.ipynb'))
+    const { status, kept } = run(join(root, 'test/scripts/fixtures/one-plus-one.ipynb'))
     expect(status).toBe(0)
-    expect(printed(kept, 0)).toBe('function true\n2\n')
+    expect(shown(kept, 0)).toBe('function true\n2')
     expect(kept.cells[0]!.execution_count).toBe(1)
   })
 
   it('fails at a cell that throws, names it, and keeps the outputs up to there', () => {
-    const { status, said, kept } = execute(notebookOf(`'first'`, `throw new Error('boom')`, `'never'`))
+    const { status, said, kept } = run(notebookOf(`'first'`, `throw new Error('boom')`, `'never'`))
     expect(status).toBe(1)
     expect(said).toContain(`Cell 2 of 3 failed:\n\nthrow new Error('boom')`)
     expect(said).toContain('Error: boom')
     expect(said).not.toContain('tslab')
-    expect(printed(kept, 0)).toBe('first\n')
+    expect(shown(kept, 0)).toBe(first)
     expect(kept.cells[2]!.outputs).toEqual([])
   })
 
   it('fails at a type error', () => {
-    const { status, said } = execute(notebookOf(`const text: string = 1`))
+    const { status, said } = run(notebookOf(`const text: string = 1`))
     expect(status).toBe(1)
     expect(said).toContain(`1:7 - Type 'number' is not assignable to type 'string'.`)
   })
 
   it('fails when the kernel dies', () => {
-    const { status, said } = execute(notebookOf(`process.exit(3)`))
+    const { status, said } = run(notebookOf(`process.exit(3)`))
     expect(status).toBe(1)
-    expect(said).toContain('the kernel died')
+    expect(said).toContain(death)
   })
 
   it('interrupts a cell when the time for the notebook is over', () => {
-    const { status, said } = execute(notebookOf(`while (true) {}`), '--seconds', '2')
+    const { status, said } = run(notebookOf(`while (true) {}`), '--seconds', '2')
     expect(status).toBe(1)
     expect(said).toContain('the notebook took longer than 2 s')
+  })
+})
+
+describe.skipIf(!ready)(titled('the kernel of a notebook', ready, missing), () => {
+  it('is the one that it names', () => {
+    const { status, kept } = execute(join(root, 'test/scripts/fixtures/one-plus-one.ipynb'))
+    expect(status).toBe(0)
+    expect(kept.cells[0]!.outputs.map(({ output_type }) => output_type)).not.toContain('execute_result')
+  })
+
+  it('is ours where it names none, and in the tutorial', () => {
+    const { status, kept } = execute(notebookOf(`1 + 1`))
+    expect(status).toBe(0)
+    expect(kept.cells[0]!.outputs.map(({ output_type }) => output_type)).toEqual(['execute_result'])
+    const tutorial = readFileSync(join(root, 'notebooks/01-llama3-chatqa-qlora.ipynb'), 'utf8')
+    expect(JSON.parse(tutorial)).toMatchObject({ metadata: { kernelspec: { name: 'qlora' } } })
   })
 })

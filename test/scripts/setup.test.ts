@@ -82,6 +82,43 @@ describe('a stamp', () => {
   })
 })
 
+describe('the CUDA library', () => {
+  const nvcc = { file: '/cuda/bin/nvcc', searched: 'PATH' }
+  const plan = (env: object, capabilities: number[], found: object = nvcc): unknown => {
+    checkout = new Checkout()
+    return checkout.evaluate(
+      'setup/cuda.mjs',
+      `m.cudaPlan(${[env, capabilities, found].map((value) => JSON.stringify(value)).join()})`,
+    )
+  }
+
+  it('is built for the GPUs of the machine', () => {
+    const built = { build: true, architectures: '86;90', nvcc: '/cuda/bin/nvcc' }
+    expect(plan({}, [8.6, 9])).toEqual({
+      ...built,
+      note: 'with the CUDA library for compute capability 8.6, 9.0',
+    })
+  })
+
+  it('is built for every generation where there is no GPU, or for what CUDAARCHS says', () => {
+    const every = '80-real;86-real;89-real;90-real;100-real;120'
+    expect(plan({}, [])).toMatchObject({
+      ...{ build: true, architectures: every },
+      note: 'with the CUDA library for all GPUs from 8.0',
+    })
+    checkout.remove()
+    expect(plan({ CUDAARCHS: '89' }, [9])).toMatchObject({ build: true, architectures: '89' })
+  })
+
+  it.each([
+    [{}, [7.5], nvcc, 'no CUDA library: the GPU is of compute capability 7.5, 8.0 is the least'],
+    [{}, [9], { searched: 'PATH' }, 'no CUDA library: no nvcc on this machine'],
+    [{ QLORA_CUDA: '0' }, [9], nvcc, 'no CUDA library: QLORA_CUDA=0'],
+  ])('is left out with a reason: %j %j', (env, capabilities, found, note) => {
+    expect(plan(env, capabilities, found)).toEqual({ build: false, note })
+  })
+})
+
 describe('a command of the set-up', () => {
   it('that fails shows the end of its output, its status and the log file', () => {
     checkout = new Checkout({ 'fail.cjs': `console.log('cannot find thing.h'); process.exit(7)` })
