@@ -13,8 +13,8 @@ namespace qlora::cuda {
 namespace {
 
 constexpr size_t kWorkspace = size_t{32} << 20;  // NVIDIA's advice for Hopper
-constexpr int kProposals = 24, kFinalists = 4;
-constexpr float kFinalMicros = 8000;  // short loops flatter: some winners of 3 calls lose over milliseconds
+constexpr int kProposals = 12, kFinalists = 3;
+constexpr float kFinalMicros = 4000;  // short loops flatter: some winners of 3 calls lose over milliseconds
 constexpr int64_t kWorthTuning = int64_t{1} << 24;
 
 cudaDataType_t type_of(DType dtype) {
@@ -30,10 +30,10 @@ cudaDataType_t type_of(DType dtype) {
   }
 }
 
-/** Sizes that share an algorithm: three leading bits, rounded up. Token counts differ from batch to batch. */
+/** Sizes that share an algorithm: two leading bits, rounded up. Token counts differ from batch to batch. */
 int64_t bucket(int64_t size) {
   int64_t step = 1;
-  while (size > 8 * step) step *= 2;
+  while (size > 4 * step) step *= 2;
   return (size + step - 1) / step * step;
 }
 

@@ -18,7 +18,7 @@ size_t rounded(size_t bytes) {
 }  // namespace
 
 void* PinnedAllocator::allocate(size_t bytes) {
-  const size_t size = rounded(bytes);
+  size_t size = rounded(bytes);
   std::lock_guard lock(mutex_);
   void* data = take_kept(size);
   if (!data) {
@@ -35,14 +35,17 @@ void* PinnedAllocator::allocate(size_t bytes) {
     }
     check(status, "[cuda] pinned host memory");
   }
+  used_[data] = size;
   allocated_ += size;
   peak_ = std::max(peak_, allocated_);
   return data;
 }
 
-void PinnedAllocator::release(void* data, size_t bytes) {
-  const size_t size = rounded(bytes);
+void PinnedAllocator::release(void* data, size_t) {
   std::lock_guard lock(mutex_);
+  const auto found = used_.find(data);
+  const size_t size = found->second;
+  used_.erase(found);
   allocated_ -= size;
   kept_.emplace(size, data);
   kept_bytes_ += size;
@@ -63,10 +66,13 @@ void PinnedAllocator::empty_cache() {
   free_kept();
 }
 
-void* PinnedAllocator::take_kept(size_t size) {
-  auto found = kept_.find(size);
-  if (found == kept_.end()) return nullptr;
+/** A kept block of `size` or more, which becomes its size. */
+void* PinnedAllocator::take_kept(size_t& size) {
+  // Locking pages takes milliseconds: a block up to four times too large serves batches of changing length.
+  auto found = kept_.lower_bound(size);
+  if (found == kept_.end() || found->first > 4 * size) return nullptr;
   void* data = found->second;
+  size = found->first;
   kept_.erase(found);
   kept_bytes_ -= size;
   return data;

@@ -23,11 +23,12 @@ class PinnedAllocator final : public Allocator {
   void empty_cache() override;
 
  private:
-  void* take_kept(size_t size);
+  void* take_kept(size_t& size);
   void free_kept();
 
   const cudaStream_t stream_;
   mutable std::mutex mutex_;
+  std::map<void*, size_t> used_;
   std::multimap<size_t, void*> kept_;  // by size
   size_t allocated_ = 0, peak_ = 0, kept_bytes_ = 0;
 };

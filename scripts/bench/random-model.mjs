@@ -1,5 +1,27 @@
 // What the step benches share: random weights of a Llama's shapes and random batches. The speed does not depend on values.
 
+/** Llama-3-8B's configuration, with fewer layers if asked. */
+export const llama8b = (layers = 32) => ({
+  model_type: 'llama',
+  vocab_size: 128256,
+  hidden_size: 4096,
+  intermediate_size: 14336,
+  num_hidden_layers: layers,
+  num_attention_heads: 32,
+  num_key_value_heads: 8,
+  rms_norm_eps: 1e-5,
+  rope_theta: 500000,
+  tie_word_embeddings: false,
+})
+
+/** NF4 with double quantization. */
+export const nf4 = {
+  load_in_4bit: true,
+  bnb_4bit_quant_type: 'nf4',
+  bnb_4bit_compute_dtype: 'bfloat16',
+  bnb_4bit_use_double_quant: true,
+}
+
 /** A weight source for `buildModel`: tensors of any name, normal with deviation 0.02, norms around 1. */
 export class RandomSource {
   constructor(config, random) {

@@ -8,7 +8,7 @@
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { RandomSource } from '../bench/random-model.mjs'
+import { llama8b, nf4, RandomSource } from '../bench/random-model.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -35,24 +35,8 @@ const [layers, fresh, batch, rank] = ['layers', 'new', 'batch', 'rank'].map((key
 const dtype = 'bfloat16'
 const device = Device.get(values.device)
 
-const config = new LlamaConfig({
-  model_type: 'llama',
-  vocab_size: 128256,
-  hidden_size: 4096,
-  intermediate_size: 14336,
-  num_hidden_layers: layers,
-  num_attention_heads: 32,
-  num_key_value_heads: 8,
-  rms_norm_eps: 1e-5,
-  rope_theta: 500000,
-  tie_word_embeddings: false,
-})
-const quantization = new BitsAndBytesConfig({
-  load_in_4bit: true,
-  bnb_4bit_quant_type: 'nf4',
-  bnb_4bit_compute_dtype: dtype,
-  bnb_4bit_use_double_quant: true,
-})
+const config = new LlamaConfig(llama8b(layers))
+const quantization = new BitsAndBytesConfig(nf4)
 const source = new RandomSource(config, new Generator(0))
 const parts = await buildModel(config, source, device, { dtype, quantization })
 const model = new LlamaForCausalLM(config, parts, device, dtype, 'random', quantization)

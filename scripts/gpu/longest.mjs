@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { llama8b, nf4 } from '../bench/random-model.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -67,25 +68,9 @@ function longest(gib) {
 
 function shape(tokens) {
   return {
-    config: new LlamaConfig({
-      model_type: 'llama',
-      vocab_size: 128256,
-      hidden_size: 4096,
-      intermediate_size: 14336,
-      num_hidden_layers: Number(values.layers),
-      num_attention_heads: 32,
-      num_key_value_heads: 8,
-      rms_norm_eps: 1e-5,
-      rope_theta: 500000,
-      tie_word_embeddings: false,
-    }),
+    config: new LlamaConfig(llama8b(Number(values.layers))),
     dtype: 'bfloat16',
-    quantization: new BitsAndBytesConfig({
-      load_in_4bit: true,
-      bnb_4bit_quant_type: 'nf4',
-      bnb_4bit_compute_dtype: 'bfloat16',
-      bnb_4bit_use_double_quant: true,
-    }),
+    quantization: new BitsAndBytesConfig(nf4),
     lora: new LoraConfig({ r: 32, lora_alpha: 32, target_modules: 'all-linear' }),
     adapterDtype: 'float32',
     autocast: 'bfloat16',

@@ -2,6 +2,7 @@ import type { TensorHandle } from '../native/contract'
 import type { Parameter } from '../nn/parameter'
 import { dynamicMap } from '../quantization/codes'
 import { Tensor } from '../tensor/tensor'
+import { updatePaged, type Stateful } from './paging'
 import { newState, type ParameterState, type StateOptions } from './state'
 
 /** Clipping as part of an update: gradients count times min(1, max_norm / (norm + 1e-6)), and are not written. */
@@ -54,7 +55,15 @@ export abstract class Optimizer {
     // A max_norm of 0 is transformers' "off".
     const active = clip && clip.max_norm > 0 ? clip : undefined
     const step = { lr, norm: active?.norm.handle, max_norm: active?.max_norm ?? 0, step: this.steps }
-    for (const group of this.groups()) this.update(group, step)
+    const stateful = this.parameters.filter((p) => p.grad).map((p) => ({ p, state: this.stateOf(p) }))
+    const apply = (part: readonly Stateful[]): void => {
+      for (const group of this.groups(part)) this.update(group, step)
+    }
+    apply(stateful.filter(({ state }) => !state.isPaged))
+    updatePaged(
+      stateful.filter(({ state }) => state.isPaged),
+      apply,
+    )
   }
 
   zeroGrad(): void {
@@ -99,11 +108,10 @@ export abstract class Optimizer {
     return this.codeMaps
   }
 
-  private groups(): UpdateGroup[] {
+  private groups(part: readonly Stateful[]): UpdateGroup[] {
     const groups = new Map<string, UpdateGroup>()
-    for (const p of this.parameters) {
-      if (!p.grad) continue
-      const { isCoded, tensors } = this.stateOf(p)
+    for (const { p, state } of part) {
+      const { isCoded, tensors } = state
       const weightDecay = decays(p.name) ? this.weightDecay : 0
       const key = `${isCoded} ${weightDecay}`
       let group = groups.get(key)
@@ -112,7 +120,7 @@ export abstract class Optimizer {
         groups.set(key, group)
       }
       group.params.push(p.data.handle)
-      group.grads.push(p.grad.handle)
+      group.grads.push(p.grad!.handle)
       tensors.forEach((t, i) => group.state[i]!.push(t.handle))
     }
     return [...groups.values()]

@@ -7,8 +7,8 @@ export interface StateOptions {
   /** 8: block-wise codes, one maximum for 256 values; tensors below 4096 elements keep float32 all the same. Default 32. */
   optim_bits?: 8 | 32
   /**
-   * Keep the state of tensors with 100,000 elements or more in page-locked host memory, where the GPU's update reads and writes
-   * it in place. On the CPU, where all memory is the host's, it changes nothing. Default false.
+   * Keep the state of tensors with 100,000 elements or more in page-locked host memory; updates take it to the device part by
+   * part. On the CPU, where all memory is the host's, it only adds the copies. Default false.
    */
   is_paged?: boolean
 }
@@ -20,6 +20,7 @@ const blockSize = 256
 /** A parameter's moments: one float32 tensor each, or two when coded: uint8 codes, then the maxima of their blocks. */
 export interface ParameterState {
   readonly isCoded: boolean
+  readonly isPaged: boolean
   readonly tensors: readonly Tensor[]
 }
 
@@ -37,5 +38,5 @@ export function newState(p: Parameter, moments: number, options: StateOptions): 
     isCoded
       ? [zeros(shape, 'uint8'), zeros([Math.ceil(p.numel / blockSize)], 'float32')]
       : [zeros(shape, 'float32')]
-  return { isCoded, tensors: Array.from({ length: moments }, moment).flat() }
+  return { isCoded, isPaged, tensors: Array.from({ length: moments }, moment).flat() }
 }
