@@ -1,5 +1,5 @@
 // `npm run test:gpu`: every check of test/gpu, each in a process of its own; exit code 1 when one fails.
-// usage: node scripts/gpu/test.mjs [--device cuda:0] [NAME]...     NAME: golden-step, conformance, ... (all without one)
+// usage: node scripts/gpu/test.mjs [--device cuda:0] [NAME]...     NAME: golden-step, elementwise, ... (all without one)
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -16,10 +16,9 @@ if (!existsSync(addon)) {
   console.error(`there is no ${addon}; build it with: npm run build`)
   process.exit(1)
 }
-// A check is told where things are by its environment; the first two take them as arguments.
+// A check is told where things are by its environment; one takes them as arguments.
 const env = { ...process.env, QLORA_ADDON: addon, QLORA_TEST_DEVICE: values.device }
 const argumentsOf = {
-  conformance: [addon, values.device],
   'golden-step': [join(root, 'dist'), join(root, 'test/parity/golden'), values.device],
 }
 const known = readdirSync(folder)

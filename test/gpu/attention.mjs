@@ -53,10 +53,7 @@ const cases = [
   ['float32', 4, 2, 64, [65, 0, 1, 130], 0],
 ]
 
-const { addon, devices, runOn, match, expectError, fail, finish } = openDevices(
-  process.env['QLORA_ADDON'],
-  process.env['QLORA_TEST_DEVICE'] ?? 'cuda:0',
-)
+const { addon, devices, runOn, match, expectError, fail, finish } = openDevices()
 const [cpu, gpu] = devices
 let stream = 0
 async function normal(shape, dtype) {

@@ -1,5 +1,7 @@
 // What the conformance checks share: numbers of every dtype, and one call on the CPU and on a GPU compared.
 import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
+import process from 'node:process'
 
 let state = 1
 export const uniform = () => {
@@ -89,8 +91,14 @@ function distance(a, b, floor) {
   return Math.sqrt(difference / norm)
 }
 
-/** The addon with its CPU and a GPU, and the comparisons on them. */
-export function openDevices(addonPath, gpuName) {
+export const floats = ['float32', 'bfloat16', 'float16']
+/** What rounding once to the dtype may cost. */
+export const smooth = { float32: 2e-6, bfloat16: 2.5e-3, float16: 4e-4 }
+
+/** The addon of QLORA_ADDON with its CPU and the GPU of QLORA_TEST_DEVICE, and the comparisons on them. */
+export function openDevices() {
+  const addonPath = process.env['QLORA_ADDON'] ?? resolve('build/Release/qlora.node')
+  const gpuName = process.env['QLORA_TEST_DEVICE'] ?? 'cuda:0'
   const addon = createRequire(import.meta.url)(addonPath)
   const devices = [addon.open_device('cpu'), addon.open_device(gpuName)]
   console.log(addon.device_info(devices[1]))

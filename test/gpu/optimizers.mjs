@@ -1,15 +1,10 @@
-// Norm, clipping and every optimizer's update on 'cpu' and on a GPU, as conformance.mjs does: many tensors in one call, odd sizes,
+// Norm, clipping and every optimizer's update on 'cpu' and on a GPU, as the other checks here: many tensors in one call, odd sizes,
 // unaligned views, state in pinned memory, gradients that are not finite. Exit code 1 when one is out of tolerance.
-// usage: node optimizer-conformance.mjs [path/to/qlora.node] [device]     default: $QLORA_ADDON, $QLORA_TEST_DEVICE or cuda:0
-import process from 'node:process'
-import { openDevices, output, random, tensor, uniform } from './support.mjs'
+// usage: node optimizers.mjs     QLORA_ADDON: the addon, QLORA_TEST_DEVICE: default cuda:0
+import { floats, openDevices, output, random, smooth, tensor, uniform } from './support.mjs'
 
-const [addonPath = process.env.QLORA_ADDON, gpuName = process.env.QLORA_TEST_DEVICE ?? 'cuda:0'] =
-  process.argv.slice(2)
-const { compare, finish } = openDevices(addonPath, gpuName)
+const { compare, finish } = openDevices()
 
-const floats = ['float32', 'bfloat16', 'float16']
-const smooth = { float32: 2e-6, bfloat16: 2.5e-3, float16: 4e-4 }
 /** A code that is one off in a few thousand. */
 const fewCodes = 5e-4
 const oddSizes = [1, 63, 65, 255, 257, 4097, 100003]
