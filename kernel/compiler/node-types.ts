@@ -48,7 +48,8 @@ export class NodeTypes {
   private read(name: string, read: Set<string>): void {
     if (read.has(name)) return
     read.add(name)
-    const text = ts.sys.readFile(name) ?? ''
+    // Examples in comments import what the declarations do not.
+    const text = (ts.sys.readFile(name) ?? '').replace(/\/\*[^]*?\*\//g, '')
     const references = [...text.matchAll(/^\/\/\/ *<reference path=["'](.+?)["']/gm)].map(
       (match) => match[1]!,
     )

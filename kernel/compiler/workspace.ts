@@ -1,3 +1,4 @@
+import { isBuiltin } from 'node:module'
 import { dirname, join } from 'node:path'
 import type * as TypeScript from 'typescript'
 import { Documents } from './documents'
@@ -143,7 +144,10 @@ export class Workspace {
         options: TypeScript.CompilerOptions,
       ): Resolution[] =>
         literals.map(({ text }) =>
-          ts.resolveModuleName(text, from, options, base, this.resolutions, redirected),
+          // Declared, never a file, and what Node requires by that name.
+          isBuiltin(text)
+            ? { resolvedModule: undefined }
+            : ts.resolveModuleName(text, from, options, base, this.resolutions, redirected),
         ),
       resolveTypeReferenceDirectiveReferences: (
         references: readonly (TypeScript.FileReference | string)[],

@@ -1,28 +1,89 @@
 import { createHook } from 'node:async_hooks'
+import { Session } from 'node:inspector'
 
+/** Node's own `internalBinding('async_wrap')`, as far as it is used here. */
 interface AsyncWrap {
   async_hook_fields: Uint32Array
-  constants: { kCheck: number }
+  constants: { kCheck: number; kTotals: number }
 }
 
 /**
  * An interrupt may end a cell in the middle of a callback, and Node's stack of async ids is then not what Node expects:
- * it aborts the process. `--no-force-async-hooks-checks` turns that check off, but each hook that is enabled (on Node 20
- * an AsyncLocalStorage is one) turns it on again, so it is turned off after that too. What stays on Node 20: with a hook
- * enabled, ending synchronous code that does not cooperate, in an async function after its first await, aborts.
+ * it aborts the process. `--no-force-async-hooks-checks` turns that check off, but each hook that is enabled (before
+ * Node 24 an AsyncLocalStorage is one) turns it on again, and after an await the mere count of the hooks does. Both are
+ * zeroed behind Node's back; it calls the hooks all the same.
  */
 export function withoutAsyncChecks(): void {
-  const { binding } = process as unknown as { binding(name: 'async_wrap'): AsyncWrap }
-  // From Node 24 on an AsyncLocalStorage needs no hook.
-  if (Number(process.versions.node.split('.')[0]) >= 24) return
-  const { async_hook_fields: fields, constants } = binding('async_wrap')
   const hooks = Object.getPrototypeOf(createHook({})) as Record<'enable' | 'disable', () => unknown>
+  let wrap: AsyncWrap | undefined
+  let total = 0
+  const found = (): AsyncWrap | undefined => {
+    try {
+      return (wrap ??= asyncWrap())
+    } catch {
+      // A Node to come may name it otherwise: its hooks shall work all the same.
+      return undefined
+    }
+  }
   for (const name of ['enable', 'disable'] as const) {
     const original = hooks[name]
     hooks[name] = function (this: unknown): unknown {
+      const counts = found()
+      if (!counts) return original.call(this)
+      const { async_hook_fields: fields, constants } = counts
+      // The first hook and the last are special: by the count Node knows them.
+      fields[constants.kTotals] = total
       const result = original.call(this)
-      fields[constants.kCheck] = 0
+      total = fields[constants.kTotals]!
+      fields[constants.kTotals] = fields[constants.kCheck] = 0
       return result
     }
   }
+}
+
+interface Property {
+  name: string
+  value: { objectId?: string }
+}
+
+/** Found as the debugger finds it, in the scope of Node's functions: newer Nodes have no other way to it. */
+function asyncWrap(): AsyncWrap {
+  const session = new Session()
+  session.connect()
+  // In its own thread the inspector answers at once.
+  const ask = <T>(method: string, params: object): T => {
+    let answer: T | undefined
+    session.post(method, params, (error, result) => {
+      if (error) throw error
+      answer = result as T
+    })
+    return answer!
+  }
+  const properties = (objectId: string): Property[] => {
+    const { result, internalProperties = [] } = ask<Record<'result' | 'internalProperties', Property[]>>(
+      'Runtime.getProperties',
+      { objectId, ownProperties: true },
+    )
+    return [...result, ...internalProperties]
+  }
+  const named = (all: Property[], name: string): string => {
+    const found = all.find((property) => property.name === name)?.value.objectId
+    if (found === undefined) throw new Error(`async hooks: no ${name} in Node ${process.version}`)
+    return found
+  }
+  const scope = (objectId: string): Property[] =>
+    properties(named(properties(objectId), '[[Scopes]]')).flatMap(({ name, value }) =>
+      name === '0' ? properties(value.objectId!) : [],
+    )
+  try {
+    const expression = "process.getBuiltinModule('node:async_hooks').createHook"
+    const { result } = ask<{ result: { objectId: string } }>('Runtime.evaluate', { expression })
+    const objectId = named(scope(named(scope(result.objectId), 'getHookArrays')), 'async_wrap')
+    const functionDeclaration = 'function () { globalThis.__tslab__.asyncWrap = this }'
+    ask('Runtime.callFunctionOn', { objectId, functionDeclaration })
+  } finally {
+    session.disconnect()
+  }
+  const { __tslab__: place } = globalThis as unknown as { __tslab__: { asyncWrap: AsyncWrap } }
+  return place.asyncWrap
 }

@@ -197,6 +197,21 @@ def interrupt_ends_a_callback_beside_an_async_local_storage(k):
 
 
 @check
+def interrupt_ends_what_an_await_is_followed_by_beside_async_hooks(k):
+    spin = 'eval("while (true) {}")'
+    k.run("const beside = new AsyncLocalStorage<number>()")
+    k.interrupted(f"await beside.run(1, async () => {{ await null; {spin} }})")
+    k.run(
+        "import { createHook } from 'node:async_hooks'\nlet made = 0\nconst hook = createHook({ init: () => { made++ } })"
+    )
+    for code in ["hook.enable()", "hook.disable()", "hook.enable()"]:
+        k.run(code)
+        k.interrupted(f"await 1; {spin}")
+    assert k.run("const before = made\nawait null\nmade > before").result == "true"
+    assert k.run("beside.run(2, () => beside.getStore())").result == "2"
+
+
+@check
 def late_output_of_awaits_goes_to_its_own_cell(k):
     first = k.client.execute(
         """import { setTimeout as pause } from 'node:timers/promises'

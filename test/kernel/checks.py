@@ -27,7 +27,7 @@ def run_checks(cwd=CWD):
                 outcome = {"passed": False, "seen": traceback.format_exc()}
                 # The others shall not fail with it.
                 kernel.manager.shutdown_kernel(now=True)
-                kernel = Kernel(MAIN, CWD)
+                kernel = Kernel(MAIN, cwd)
             print(json.dumps({"name": function.__name__, **outcome}), flush=True)
     finally:
         kernel.manager.shutdown_kernel(now=True)

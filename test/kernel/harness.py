@@ -31,16 +31,16 @@ class Cell:
 class Kernel:
     """Its history lies in `data`, by default the cell's own folder: never the user's."""
 
-    def __init__(self, main, cwd, data=None):
+    def __init__(self, main, cwd, data=None, **options):
         self.manager = KernelManager()
         self.manager._kernel_spec = KernelSpec(
-            argv=["node", "--no-force-async-hooks-checks", main, "{connection_file}"],
+            argv=["node", "--no-force-async-hooks-checks", str(main), "{connection_file}"],
             display_name="TypeScript",
             language="typescript",
             interrupt_mode="message",
         )
         env = {**os.environ, "JUPYTER_DATA_DIR": str(data or cwd)}
-        self.manager.start_kernel(cwd=str(cwd), env=env)
+        self.manager.start_kernel(cwd=str(cwd), env=env, **options)
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)

@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { faults, install, prefixPlace, uninstall } from '../../kernel/install/spec'
 
@@ -28,3 +29,25 @@ describe('the kernelspec', () => {
     expect(uninstall(place)).toBe(true)
   })
 })
+
+const program = resolve(__dirname, '../../dist/cli/main.js')
+const missing = [program, resolve(__dirname, '../../dist-kernel/install/cli.js')].find(
+  (file) => !existsSync(file),
+)
+it.skipIf(missing)(
+  `qlora kernel install, doctor, uninstall${missing ? ` [skipped: ${missing} not found]` : ''}`,
+  () => {
+    const run = (command: string) => {
+      const args = [program, 'kernel', command, '--prefix', prefix]
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+      return [status, stdout + stderr] as const
+    }
+    const file = join(prefix, 'share/jupyter/kernels/qlora/kernel.json')
+    expect(run('install')).toEqual([0, `installed: ${file}\n`])
+    expect(run('doctor')).toEqual([0, expect.stringContaining('in order')])
+    expect(run('uninstall')).toEqual([0, expect.stringContaining('removed')])
+    expect(existsSync(file)).toBe(false)
+    expect(run('doctor')).toEqual([1, expect.stringContaining('not there')])
+    expect(run('nothing')).toEqual([2, expect.stringContaining('usage: qlora kernel')])
+  },
+)

@@ -63,6 +63,13 @@ function setUp() {
 
 const boom = { ename: 'Error', evalue: 'boom', traceback: ['Error: boom'] }
 
+it("says that it starts, as nobody's answer", () => {
+  const { kernel, sent } = setUp()
+  kernel.starting()
+  expect(sent.map(({ channel }) => channel)).toEqual(['iopub'])
+  expect(sent[0]!.message).toMatchObject({ content: { execution_state: 'starting' }, parent_header: {} })
+})
+
 describe('execute_request', () => {
   it('goes busy, execute_input, outputs, reply, idle', async () => {
     const { request, runs, log, reply, event } = setUp()

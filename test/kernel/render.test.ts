@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { Failures } from '../../kernel/runner/failure'
 import { render, renderFully } from '../../kernel/runner/render'
@@ -13,7 +14,7 @@ describe('render', () => {
 
   it('survives a value whose inspection throws', () => {
     const value = {
-      get [Symbol.toStringTag]() {
+      [inspect.custom]() {
         throw new Error('no')
       },
     }
