@@ -219,9 +219,11 @@ int Blas::launch(const Gemm& g, const Plan& plan, const lt::Algo& algo, void* ou
 
 void Blas::run(const Gemm& g) {
   if (!handle_) open();
-  profiler_.detail(std::string(g.transpose_a ? "T" : "N") + (g.transpose_b ? "T " : "N ") +
-                   std::to_string(g.m) + "x" + std::to_string(g.n) + "x" + std::to_string(g.k) +
-                   (g.beta != 0.0f ? " add" : ""));
+  if (profiler_.on()) {
+    profiler_.detail(std::string(g.transpose_a ? "T" : "N") + (g.transpose_b ? "T " : "N ") +
+                     std::to_string(g.m) + "x" + std::to_string(g.n) + "x" + std::to_string(g.k) +
+                     (g.beta != 0.0f ? " add" : ""));
+  }
   const uint32_t alignment[3] = {alignment_of(g.a), alignment_of(g.b), alignment_of(g.out)};
   const Key key{g.m,
                 g.n,

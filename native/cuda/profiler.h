@@ -16,6 +16,7 @@ namespace qlora::cuda {
 class Profiler {
  public:
   explicit Profiler(cudaStream_t stream);
+  bool on() const { return on_; }
   void begin(const std::string& op);
   /** Tells the operation under way apart from others of its name. */
   void detail(const std::string& text);

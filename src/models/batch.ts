@@ -54,7 +54,13 @@ export function alignBatch(batch: PackedBatch, multiple: number): PackedBatch {
   const tokens = batch.input_ids.length
   const missing = (multiple - (tokens % multiple)) % multiple
   if (missing === 0) return batch
-  const extend = (values: Int32Array, more: number[]): Int32Array => Int32Array.of(...values, ...more)
+  // No spreading: a long batch has more tokens than a call may have arguments.
+  const extend = (values: Int32Array, more: number[]): Int32Array => {
+    const extended = new Int32Array(values.length + more.length)
+    extended.set(values)
+    extended.set(more, values.length)
+    return extended
+  }
   const fresh = Array.from({ length: missing }, (_, i) => i)
   return {
     input_ids: extend(batch.input_ids, Array<number>(missing).fill(0)),

@@ -102,7 +102,7 @@ export class DecoderLayer {
     backwardMlp(this.mlpHalf, dy, middle, saved.tiles, saved.scope, c)
     for (const owner of [scope, saved.scope]) owner.free(middle)
     const norm1 = this.input_layernorm.forward(x, c)
-    qkv ??= this.project(norm1.y, c)
+    qkv ??= this.self_attn.project(norm1.y, c)
     const dnorm1 = this.self_attn.backward(dy, norm1.y, { ...qkv, ...heads }, c, skipInput)
     if (dnorm1) this.input_layernorm.backward(dnorm1, x, norm1.rstd, dy, dy)
     saved.scope.dispose()
@@ -114,13 +114,9 @@ export class DecoderLayer {
 
   private projections(x: Tensor, c: Context): Projections {
     const norm1 = this.input_layernorm.forward(x, c).y
-    const projections = this.project(norm1, c)
+    const projections = this.self_attn.project(norm1, c)
     c.scope.free(norm1)
     return projections
-  }
-
-  private project(norm1: Tensor, c: Context): Projections {
-    return this.self_attn.project(norm1, c)
   }
 
   private heads({ q, k, v }: Projections, c: Context): Heads {

@@ -39,8 +39,7 @@ export function planMemory(
   const { base_model } = model
   const { device, config } = base_model
   base_model.memory_plan = undefined
-  const isCpu = device.name === 'cpu'
-  if (isCpu && args.memory === null) return undefined
+  if (device.isCpu && args.memory === null) return undefined
   const multiple = device.rowMultiple
   const step = {
     config,
@@ -71,7 +70,7 @@ export function planMemory(
 export function machineOf(device: Device): Machine {
   const { reserved } = device.memoryStats()
   const available = process.availableMemory()
-  if (device.name === 'cpu') return cpuMachine(available + reserved)
+  if (device.isCpu) return cpuMachine(available + reserved)
   const { free_memory, multiprocessors, capability } = device.info
   // The rates are an H100's with its 132 multiprocessors; those before Hopper do about two fifths of its work each.
   const speed = (Number(multiprocessors) / 132) * (Number(capability) >= 9 ? 1 : 0.4)
