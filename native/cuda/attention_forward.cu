@@ -1,4 +1,5 @@
 #include "cuda/attention_mma.cuh"
+#include "cuda/attention_one_query.h"
 #include "cuda/attention_scalar.cuh"
 
 namespace qlora::cuda {
@@ -162,6 +163,10 @@ void CudaOps::attention_forward(const Tensor& q, const Tensor& k, const Tensor& 
   const AttentionCall call{q,       k,       v,     cu_q,     out,   lse,    nullptr,    nullptr,
                            nullptr, nullptr, heads, kv_heads, scale, window, max_length, false};
   if (same && context_.cudnn.run(context_, call)) return;
+  if (tokens == 1 && sequences == 1) {
+    attention_one_query(context_, q, k, v, cu_q, cu_k, out, lse, heads, kv_heads, scale, window, max_length);
+    return;
+  }
   check_cu(context_, cu_q, tokens, max_length);
   if (!same) check_cu(context_, cu_k, k.rows(), 0);
   if (tokens == 0) return;

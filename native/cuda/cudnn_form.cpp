@@ -26,9 +26,10 @@ int64_t doubled(int64_t start, int64_t n) {
  * Empty sequences cost next to nothing, and neither does a length that none has. */
 int64_t sequence_bucket(int64_t n) { return doubled(3, n); }
 int64_t length_bucket(int64_t n) { return doubled(512, n); }
-/** Of quarters of a power of two: the workspace grows with it. */
+/** A power of two while the workspace, which grows with it, is small; then quarters of one. */
 int64_t token_bucket(int64_t n) {
-  const int64_t step = std::max<int64_t>(doubled(1, n + 1) / 8, 512);
+  if (n <= 4096) return doubled(512, n);
+  const int64_t step = doubled(1, n + 1) / 8;
   return (n + step - 1) / step * step;
 }
 

@@ -1,16 +1,20 @@
 #include "cuda/four_bit.cuh"
 #include "cuda/gemm.h"
+#include "cuda/matmul_few_rows.h"
 
 namespace qlora::cuda {
 
-/** The whole weight is dequantized in one pass: near copy speed, a small part of a training product's time.
- */
+/** But for a few rows of x, the whole weight is dequantized in one pass: near copy speed, a small part of a
+ * training product's time. */
 void CudaOps::matmul_4bit(const Tensor& x, const Tensor& codes, const Tensor& absmax, const Tensor& out,
                           int64_t out_features, int64_t in_features, const std::string& quant_type,
                           int64_t blocksize, bool transpose, double alpha, double beta,
                           const std::string& weight_dtype, const std::string& operand_dtype) {
   if (out.numel() == 0) return;
   const DType rounding = dtype_from_name(weight_dtype), operands = dtype_from_name(operand_dtype);
+  if (transpose && few_rows(context_, {x, codes, absmax, out, out_features, in_features, quant_type,
+                                       blocksize, alpha, beta, rounding, operands}))
+    return;
   const DType stored = operands == DType::f32 ? rounding : operands;
   const int64_t n = out_features * in_features;
   const Scratch weight(context_, static_cast<size_t>(n) * size_of(stored));

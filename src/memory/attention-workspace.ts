@@ -18,8 +18,9 @@ export function attentionWorkspace(
   const sequences = cu!.shape[0]! - 1
   const longest = Math.min((maxLength as number) || tokens, tokens)
   const isRagged = longest * sequences !== tokens || (longest % 128 !== 0 && longest < 16384)
-  const step = Math.max(doubled(1, tokens + 1) / 8, 512)
-  const rows = isRagged ? Math.ceil(tokens / step) * step : tokens
+  const step = doubled(1, tokens + 1) / 8
+  const bucket = tokens <= 4096 ? doubled(512, tokens) : Math.ceil(tokens / step) * step
+  const rows = isRagged ? bucket : tokens
   const batch = isRagged ? doubled(3, sequences) : sequences
   const length = isRagged ? doubled(512, longest) : longest
   const isGrouped = cols !== k!.shape[1]

@@ -1,0 +1,150 @@
+import { keepInput, type LayerPlan, type MemoryPlan } from '../models/memory-plan'
+import { kinds, passSeconds, type Kept } from './costs'
+import type { Planner, PlannedStep } from './planner'
+
+/** Fewer tokens than these in a tile of an MLP: its products get slow. */
+const LEAST_ROWS = 2048
+/** A plan has to be faster by this share than a simpler one found before. */
+const WORTH = 0.001
+
+/** Kinds that go to the host, tiles, prefetch; and how many (kind, layer) are kept beyond that. */
+interface Candidate {
+  at(kept: number): MemoryPlan
+  /** The fewest kept that the host has room for, and the most that the device may have: estimates. */
+  least: number
+  most: number
+  /** Seconds with the most kept. */
+  bound: number
+}
+
+/**
+ * The plan of fewest estimated seconds that fits `limit` bytes of the device and the machine's host memory: every set of offloaded
+ * kinds, whole and tiled MLPs, copies ahead of time or waited for; each with as many further tensors kept as there is room for.
+ */
+export function fastestPlan(
+  planner: Planner,
+  limit: number,
+  embedding: 'host' | 'device',
+): PlannedStep | undefined {
+  const { costs, machine } = planner
+  const candidates = candidatesOf(planner, limit, embedding).sort((a, b) => a.bound - b.bound)
+  let best: PlannedStep | undefined
+  for (const { at, least, most, bound } of candidates) {
+    const needed: number = best ? best.seconds * (1 - WORTH) : Infinity
+    if (bound >= needed) break
+    const from = first(least, most, (n) => passSeconds(costs, at(n), machine) < needed)
+    const found = lastFitting(from, most, (n) => {
+      const planned = planner.planned(at(n))
+      return planner.fits(planned, limit) ? planned : undefined
+    })
+    best = found ?? best
+  }
+  return best
+}
+
+function candidatesOf(planner: Planner, limit: number, embedding: 'host' | 'device'): Candidate[] {
+  const { costs, machine } = planner
+  const resident = residentBytes(planner, embedding)
+  const layers = planner.step.config.num_hidden_layers
+  const found: Candidate[] = []
+  for (const base of bases(machine.sharesHost)) {
+    const offloads = kinds.some((kind) => base[kind] === 'offload')
+    for (const rows of tileRows(costs.tokens)) {
+      for (const prefetch of offloads ? [true, false] : [undefined]) {
+        const options = { embedding, ...(rows && { mlpRows: rows }), ...(prefetch === false && { prefetch }) }
+        const uniform: MemoryPlan = { layers: lastKept(base, layers), ...options }
+        const actions = actionsOf(planner, base, uniform)
+        const at = (kept: number): MemoryPlan => {
+          const plan = uniform.layers.map((layer) => ({ ...layer }))
+          for (const { kind, layer } of actions.slice(0, kept)) Object.assign(plan[layer]!, { [kind]: 'keep' })
+          return { ...uniform, layers: plan }
+        }
+        const bytes = (kept: number, fate: 'keep' | 'offload'): number =>
+          at(kept).layers.reduce(
+            (n, layer) =>
+              n + kinds.reduce((m, k) => m + (layer[k] === fate ? costs.layer[k].bytes : 0), 0),
+            0,
+          )
+        const most = first(0, actions.length + 1, (n) => resident.device + bytes(n, 'keep') > limit) - 1
+        const least = first(0, most + 1, (n) => resident.host + bytes(n, 'offload') <= machine.host)
+        if (most < 0 || (!machine.sharesHost && least > most)) continue
+        found.push({ at, least: machine.sharesHost ? 0 : least, most, bound: passSeconds(costs, at(most), machine) })
+      }
+    }
+  }
+  return found
+}
+
+/** What of a layer goes to the host: every set of kinds; the rest but x is made again. */
+function bases(sharesHost: boolean): LayerPlan[] {
+  if (sharesHost) return [keepInput]
+  return Array.from({ length: 2 ** kinds.length }, (_, set) => {
+    const offloaded = kinds.filter((_kind, bit) => (set >> bit) & 1)
+    return { ...keepInput, ...Object.fromEntries(offloaded.map((kind) => [kind, 'offload'])) }
+  })
+}
+
+/** undefined: the MLP whole; then by equal tiles, ever more of them. */
+function tileRows(tokens: number): (number | undefined)[] {
+  const found: (number | undefined)[] = [undefined]
+  for (let tiles = 2; tiles * LEAST_ROWS <= tokens; tiles += tiles < 4 ? 1 : 2 ** Math.floor(Math.log2(tiles / 2))) {
+    found.push(Math.ceil(tokens / tiles / 256) * 256)
+  }
+  return found
+}
+
+/** What can be kept besides, by seconds saved for a byte; the last layers first: their tensors live shortest. */
+function actionsOf({ costs, machine }: Planner, base: LayerPlan, plan: MemoryPlan): { kind: Kept; layer: number }[] {
+  const before = passSeconds(costs, plan, machine)
+  const n = plan.layers.length
+  const value = (kind: Kept): number => {
+    const layers = plan.layers.map((layer, i) => (i === n - 2 ? { ...layer, [kind]: 'keep' } : layer))
+    return (before - passSeconds(costs, { ...plan, layers }, machine)) / costs.layer[kind].bytes
+  }
+  return kinds
+    .filter((kind) => base[kind] !== 'keep')
+    .map((kind) => ({ kind, value: value(kind) }))
+    .sort((a, b) => b.value - a.value)
+    .flatMap(({ kind }) => Array.from({ length: n }, (_, i) => ({ kind, layer: n - 1 - i })))
+}
+
+/** The last layer's tensors are wanted at once: what the others offload it keeps. */
+export function lastKept(layer: LayerPlan, layers: number): LayerPlan[] {
+  const last = Object.fromEntries(
+    kinds.map((kind) => [kind, layer[kind] === 'offload' ? 'keep' : layer[kind]]),
+  ) as unknown as LayerPlan
+  return Array.from({ length: layers }, (_, i) => (i === layers - 1 ? last : layer))
+}
+
+/** What is there throughout; of an update's only micro batch gradients come as activations go. */
+function residentBytes({ resident, step }: Planner, embedding: 'host' | 'device'): { device: number; host: number } {
+  const sum = { device: 0, host: 0 }
+  for (const { name, bytes, place } of resident) {
+    if (name === 'gradients' && step.gradientAccumulation === 1) continue
+    sum[name === 'embedding' ? embedding : place] += bytes
+  }
+  return sum
+}
+
+/** The first of [low, high) that is so, else high; what is so stays so. */
+function first(low: number, high: number, isSo: (n: number) => boolean): number {
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (isSo(middle)) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+/** The result of the last of [low, high] that gives one: those before it do, too. */
+function lastFitting<T>(low: number, high: number, attempt: (n: number) => T | undefined): T | undefined {
+  let found = low <= high ? attempt(low) : undefined
+  if (found === undefined) return undefined
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    const better = attempt(middle)
+    if (better === undefined) high = middle - 1
+    else [low, found] = [middle, better]
+  }
+  return found
+}
