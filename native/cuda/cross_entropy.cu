@@ -7,37 +7,78 @@ namespace {
 constexpr int32_t kIgnored = -100;
 constexpr int kRowThreads = 512;
 
-/** One block a row: largest, then sums, then the gradient; the later passes find the row in the L2 cache. */
+/** exp of the difference of two maxima; 0 before anything has been seen. */
+__device__ double shrinkage(float before, float after) {
+  return before == -INFINITY ? 0.0 : exp(static_cast<double>(before) - after);
+}
+
+/** Over the logits that have been seen, with e = exp(x - most): sums of e and of e * (x - most). */
+struct Running {
+  float most = -INFINITY;
+  int64_t first = INT64_MAX;  // where `most` was seen first
+  double sum = 0, weighted = 0;
+
+  __device__ void raise_to(float largest) {
+    const double scale = shrinkage(most, largest);
+    if (scale > 0) weighted = (weighted + sum * (static_cast<double>(most) - largest)) * scale;
+    sum *= scale;
+    if (scale == 0) weighted = 0;
+    most = largest;
+  }
+
+  __device__ void take(const float* x, int64_t begin, int count) {
+    float largest = most;
+    int at = -1;
+#pragma unroll
+    for (int e = 0; e < 8; e++)
+      if (e < count && x[e] > largest) largest = x[e], at = e;
+    if (at >= 0) {
+      raise_to(largest);
+      first = begin + at;
+    }
+    const float base = most == -INFINITY ? 0.0f : most;
+    float some = 0, some_weighted = 0;
+#pragma unroll
+    for (int e = 0; e < 8; e++) {
+      const float shifted = x[e] - base, y = e < count ? expf(shifted) : 0.0f;
+      some += y;
+      // -infinity is a masked logit: its probability is 0
+      some_weighted += e >= count || shifted < -104.0f ? 0.0f : y * shifted;
+    }
+    sum += some;
+    weighted += some_weighted;
+  }
+};
+
+/** One block a row: a pass that sums, then one that writes the gradient. Rows whose length is no multiple of
+ * 8 are not `aligned`. */
 __global__ void row_kernel(View logits, const int32_t* labels, double* row_stats, bool has_gradient,
                            View dlogits, int64_t vocab, double grad_scale, Fault* fault) {
-  const int64_t row = blockIdx.x, first = row * vocab;
+  const int64_t row = blockIdx.x, first = row * vocab, end = first + vocab;
   const int32_t label = labels[row];
   double* stats = row_stats + 4 * row;
-  const bool known = label >= 0 && label < vocab;
-  if (!known) {
+  const auto for_vectors = [&](auto body) {
+    for (int64_t j = threadIdx.x * 8; j < vocab; j += kRowThreads * 8) body(j);
+  };
+  if (label < 0 || label >= vocab) {
     if (threadIdx.x == 0) {
       if (label != kIgnored) raise(fault, FaultKind::label, row, label, vocab);
       for (int j = 0; j < 4; j++) stats[j] = 0;
     }
-    if (has_gradient)
-      for (int64_t j = threadIdx.x; j < vocab; j += kRowThreads) dlogits.store(first + j, 0.0f);
+    const float zeros[8] = {};
+    if (has_gradient) for_vectors([&](int64_t j) { dlogits.store8(first + j, end, zeros); });
     return;
   }
-  float most = -INFINITY;
-  for (int64_t j = threadIdx.x; j < vocab; j += kRowThreads) most = fmaxf(most, logits.load(first + j));
-  most = block_max(most);
-  const float at_label = logits.load(first + label);
-  double sum = 0, weighted = 0;
-  int earlier = 0;
-  for (int64_t j = threadIdx.x; j < vocab; j += kRowThreads) {
-    const float x = logits.load(first + j), shifted = x - most, e = expf(shifted);
-    sum += e;
-    weighted += shifted < -104.0f ? 0.0f : e * shifted;  // -infinity is a masked logit: its probability is 0
-    earlier += x == most && j < label;
-  }
-  sum = block_sum(sum);
-  weighted = block_sum(weighted);
-  earlier = block_sum(earlier);
+  Running own;
+  for_vectors([&](int64_t j) {
+    float x[8];
+    logits.load8(first + j, end, x);
+    own.take(x, j, static_cast<int>(min(vocab - j, int64_t{8})));
+  });
+  const float most = block_max(own.most), at_label = logits.load(first + label);
+  const int earlier = block_sum(static_cast<int>(own.most == most && own.first < label));
+  own.raise_to(most);
+  const double sum = block_sum(own.sum), weighted = block_sum(own.weighted);
   if (threadIdx.x == 0) {
     stats[0] = log(sum) - (static_cast<double>(at_label) - most);
     stats[1] = 1;
@@ -47,8 +88,13 @@ __global__ void row_kernel(View logits, const int32_t* labels, double* row_stats
   if (!has_gradient) return;
   __syncthreads();  // at_label has been read by all: dlogits may be logits
   const float factor = static_cast<float>(grad_scale / sum), one = static_cast<float>(grad_scale);
-  for (int64_t j = threadIdx.x; j < vocab; j += kRowThreads)
-    dlogits.store(first + j, expf(logits.load(first + j) - most) * factor - (j == label ? one : 0.0f));
+  for_vectors([&](int64_t j) {
+    float x[8];
+    logits.load8(first + j, end, x);
+#pragma unroll
+    for (int e = 0; e < 8; e++) x[e] = expf(x[e] - most) * factor - (j + e == label ? one : 0.0f);
+    dlogits.store8(first + j, end, x);
+  });
 }
 
 __global__ void total_kernel(const double* row_stats, int64_t rows, float* stats) {
@@ -67,11 +113,11 @@ void CudaOps::cross_entropy(const Tensor& logits, const Tensor& labels, const Te
                             const OptionalTensor& dlogits, double grad_scale) {
   const int64_t rows = logits.rows();
   if (rows == 0) return;
-  const View from(logits);
+  const View from = by_row(logits);
   const Scratch scratch(context_, static_cast<size_t>(rows) * 4 * sizeof(double));
   row_kernel<<<static_cast<unsigned>(rows), kRowThreads, 0, context_.stream>>>(
       from, labels.data<int32_t>(), scratch.as<double>(), dlogits.has_value(),
-      dlogits ? View(*dlogits) : from, logits.cols(), grad_scale, context_.fault);
+      dlogits ? by_row(*dlogits) : from, logits.cols(), grad_scale, context_.fault);
   check_launch();
   total_kernel<<<1, kThreads, 0, context_.stream>>>(scratch.as<double>(), rows, stats.data<float>());
   check_launch();

@@ -17,12 +17,32 @@ __global__ void rope_kernel(View x, const int32_t* positions, const float* inv_f
     angles[half + j] = rounded(x.dtype, sine * sin_scale);
   }
   __syncthreads();
-  for (int64_t pair = threadIdx.x; pair < cols / 2; pair += blockDim.x) {
+  const auto turn = [&](float& first, float& second, int j) {
+    const float a = first, b = second, cosine = angles[j], sine = angles[half + j];
+    first = rounded(x.dtype, a * cosine) + rounded(x.dtype, -b * sine);
+    second = rounded(x.dtype, b * cosine) + rounded(x.dtype, a * sine);
+  };
+  if (half % 8 != 0) {
+    for (int64_t pair = threadIdx.x; pair < cols / 2; pair += blockDim.x) {
+      const int j = static_cast<int>(pair % half);
+      const int64_t i = token * cols + pair / half * (2 * half) + j;
+      float first = x.load(i), second = x.load(i + half);
+      turn(first, second, j);
+      out.store(i, first);
+      out.store(i + half, second);
+    }
+    return;
+  }
+  for (int64_t pair = threadIdx.x * 8; pair < cols / 2; pair += blockDim.x * 8) {
     const int j = static_cast<int>(pair % half);
-    const int64_t i = token * cols + pair / half * (2 * half) + j;
-    const float first = x.load(i), second = x.load(i + half), cosine = angles[j], sine = angles[half + j];
-    out.store(i, rounded(x.dtype, first * cosine) + rounded(x.dtype, -second * sine));
-    out.store(i + half, rounded(x.dtype, second * cosine) + rounded(x.dtype, first * sine));
+    const int64_t i = token * cols + pair / half * (2 * half) + j, end = (token + 1) * cols;
+    float first[8], second[8];
+    x.load8(i, end, first);
+    x.load8(i + half, end, second);
+#pragma unroll
+    for (int e = 0; e < 8; e++) turn(first[e], second[e], j + e);
+    out.store8(i, end, first);
+    out.store8(i + half, end, second);
   }
 }
 
@@ -33,7 +53,9 @@ void CudaOps::rope(const Tensor& x, const Tensor& positions, const Tensor& inv_f
   if (x.numel() == 0) return;
   const float scale = static_cast<float>(scaling);
   const int half = static_cast<int>(head_dim / 2);
-  rope_kernel<<<static_cast<unsigned>(x.rows()), kThreads, static_cast<size_t>(head_dim) * sizeof(float),
+  const auto threads =
+      static_cast<unsigned>(std::clamp<int64_t>((x.cols() / 16 + 31) / 32 * 32, 32, kThreads));
+  rope_kernel<<<static_cast<unsigned>(x.rows()), threads, static_cast<size_t>(head_dim) * sizeof(float),
                 context_.stream>>>(View(x), positions.data<int32_t>(), inv_freq.data<float>(), View(out),
                                    x.cols(), half, scale, inverse ? -scale : scale);
   check_launch();

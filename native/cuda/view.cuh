@@ -81,6 +81,13 @@ struct View {
   }
 };
 
+/** For reading row by row: rows whose length is no multiple of 8 start unaligned. */
+inline View by_row(const Tensor& t) {
+  View view(t);
+  view.aligned = view.aligned && t.cols() % 8 == 0;
+  return view;
+}
+
 /** x as it would be read back after a store to dtype. */
 __device__ inline float rounded(DType dtype, float x) {
   if (dtype == DType::bf16) return __bfloat162float(__float2bfloat16_rn(x));

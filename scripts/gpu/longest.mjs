@@ -1,6 +1,6 @@
 // One training step of the 8B on one sequence of a given length within a budget of GPU memory, for the table of longest sequences:
 // runs qlora-step.mjs in its leanest plan, each length in a process of its own; then the lengths that the planner says would fit.
-// usage: node longest.mjs [--device cuda:0] [--runs 30720:8,153600:24] [--plan 8,12,16,24,40,48,80] [--reserve 0.75]
+// usage: node longest.mjs [--device cuda:0] [--runs 30720:8,153600:24] [--plan 8,12,16,24,40,48,80] [--reserve 0.75] [--steps 1]
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     plan: { type: 'string', default: '8,12,16,24,40,48,80' },
     // GiB that the driver and the libraries take beside the tensors.
     reserve: { type: 'string', default: '0.75' },
+    steps: { type: 'string', default: '1' },
     layers: { type: 'string', default: '32' },
   },
 })
@@ -34,7 +35,7 @@ for (const run of values.runs.split(',').filter(Boolean)) {
     '--batch',
     1,
   ]
-  const plan = ['--memory', `${gib - reserve}GiB`, '--optim', 'paged_adamw_8bit', '--steps', 2]
+  const plan = ['--memory', `${gib - reserve}GiB`, '--optim', 'paged_adamw_8bit', '--steps', values.steps]
   console.log(`# ${length} tokens in ${gib} GiB`)
   spawnSync(
     process.execPath,
