@@ -22,15 +22,24 @@ async function dense(what, dtype, [m, n, k], layout, { beta = 0, out = dtype } =
   )
 }
 
-async function fourBit(what, dtype, m, [rows, cols], transpose, beta = 0) {
+/** `nested`: with double-quantized maxima. */
+async function fourBit(what, dtype, m, [rows, cols], transpose, { beta = 0, nested = false } = {}) {
   const codes = addon.tensor_empty(device, 'uint8', [(rows * cols) / 2])
   const absmax = addon.tensor_empty(device, 'float32', [(rows * cols) / 64])
   addon.quantize_4bit(random([rows, cols], 'float32'), codes, absmax, 'nf4', 64)
+  let maxima = [absmax, undefined, undefined, undefined, 0]
+  if (nested) {
+    const blocks = (rows * cols) / 64
+    const [q, map] = [addon.tensor_empty(device, 'uint8', [blocks]), random([256], 'float32')]
+    const [most, offset] = [[Math.ceil(blocks / 256)], [1]].map((n) => addon.tensor_empty(device, 'float32', n))
+    addon.quantize_absmax(absmax, map, q, most, offset, 256)
+    maxima = [q, map, most, offset, 256]
+  }
   const x = random([m, transpose ? cols : rows], dtype)
   const out = random([m, transpose ? rows : cols], dtype)
-  const name = `${what} ${dtype} nf4 ${m} x ${transpose ? 'W^T' : 'W'} [${rows}, ${cols}]`
+  const name = `${what} ${dtype} nf4${nested ? ' nested' : ''} ${m} x ${transpose ? 'W^T' : 'W'} [${rows}, ${cols}]`
   const args = [rows, cols, 'nf4', 64, transpose, 1, beta, dtype, dtype]
-  await report(name, m * rows * cols, () => addon.matmul_4bit(x, codes, absmax, out, ...args))
+  await report(name, m * rows * cols, () => addon.matmul_4bit(x, codes, ...maxima, out, ...args))
 }
 
 console.log(addon.device_info(device).replaceAll('\n', ', '))
@@ -42,7 +51,8 @@ for (const dtype of ['float32', 'bfloat16']) {
     [576, 1536],
   ]) {
     await fourBit('forward', dtype, 1024, w, true)
-    await fourBit('backward', dtype, 1024, w, false, 1)
+    await fourBit('forward', dtype, 1024, w, true, { nested: true })
+    await fourBit('backward', dtype, 1024, w, false, { beta: 1 })
   }
   await dense('dense', dtype, [1024, 576, 576], 'NT')
   await dense('dense', dtype, [1024, 1536, 576], 'NT')
@@ -54,6 +64,7 @@ for (const dtype of ['float32', 'bfloat16']) {
   await dense('lora dA', dtype, [16, 576, 1024], 'TN', { beta: 1, out: 'float32' })
   await dense('lora dB', dtype, [576, 16, 1024], 'TN', { beta: 1, out: 'float32' })
   for (const m of [1, 4, 8, 16]) await fourBit('decode', dtype, m, [1536, 576], true)
+  await fourBit('decode', dtype, 1, [1536, 576], true, { nested: true })
   await dense('decode head', dtype, [1, 49152, 576], 'NT')
   await dense('tiny', dtype, [60, 64, 64], 'NT')
 }

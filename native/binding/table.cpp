@@ -22,9 +22,8 @@ void export_operations(Napi::Object exports) {
   EXPORT(random_normal);
   EXPORT(dropout);
   EXPORT(quantize_4bit);
-  EXPORT(dequantize_4bit);
   EXPORT(quantize_absmax);
-  EXPORT(dequantize_absmax);
+  EXPORT(dequantize_4bit);
   EXPORT(matmul);
   EXPORT(matmul_4bit);
   EXPORT(rms_norm_forward);

@@ -33,15 +33,4 @@ void CpuOps::quantize_absmax(const Tensor& absmax, const Tensor& code_map, const
   });
 }
 
-void CpuOps::dequantize_absmax(const Tensor& q, const Tensor& code_map, const Tensor& nested_absmax,
-                               const Tensor& offset, const Tensor& absmax, int64_t blocksize) {
-  const uint8_t* codes = q.data<uint8_t>();
-  const float *map = code_map.data<float>(), *maxima = nested_absmax.data<float>();
-  const float mean = *offset.data<float>();
-  float* out = absmax.data<float>();
-  for_tiles(q.numel(), [&](int64_t begin, int64_t count) {
-    for (int64_t i = begin; i < begin + count; i++) out[i] = map[codes[i]] * maxima[i / blocksize] + mean;
-  });
-}
-
 }  // namespace qlora::QLORA_ISA

@@ -2,10 +2,12 @@
 
 namespace qlora::QLORA_ISA {
 
-void CpuOps::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const Tensor& out,
-                             const std::string& quant_type, int64_t blocksize) {
+void CpuOps::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const OptionalTensor& code_map,
+                             const OptionalTensor& nested_absmax, const OptionalTensor& offset,
+                             int64_t nested_blocksize, const Tensor& out, const std::string& quant_type,
+                             int64_t blocksize) {
   const FourBit matrix{codes.data<uint8_t>(),
-                       absmax.data<float>(),
+                       Maxima(absmax, code_map, nested_absmax, offset, nested_blocksize),
                        code_values(quant_type),
                        blocksize,
                        DType::f32,

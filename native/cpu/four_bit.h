@@ -144,10 +144,41 @@ struct CodeTable {
 
 #endif
 
+/** Block maxima: float32, or codes of double-quantized ones (with a map). */
+class Maxima {
+ public:
+  Maxima(const Tensor& absmax, const OptionalTensor& code_map, const OptionalTensor& nested_absmax,
+         const OptionalTensor& offset, int64_t nested_blocksize) {
+    if (!code_map) {
+      plain_ = absmax.data<float>();
+      return;
+    }
+    codes_ = absmax.data<uint8_t>();
+    map_ = code_map->data<float>();
+    nested_ = nested_absmax->data<float>();
+    offset_ = *offset->data<float>();
+    while ((int64_t{1} << shift_) < nested_blocksize) shift_++;
+  }
+
+  /** Those of blocks [block, block + n): where they lie, else restored into buffer. */
+  const float* read(int64_t block, int64_t n, float* buffer) const {
+    if (!map_) return plain_ + block;
+    for (int64_t i = 0; i < n; i++)
+      buffer[i] = map_[codes_[block + i]] * nested_[(block + i) >> shift_] + offset_;
+    return buffer;
+  }
+
+ private:
+  const float *plain_ = nullptr, *map_ = nullptr, *nested_ = nullptr;
+  const uint8_t* codes_ = nullptr;
+  float offset_ = 0;
+  int shift_ = 0;
+};
+
 /** A 4-bit matrix, and how its values are rounded: to weight_dtype, then to operand_dtype. */
 struct FourBit {
   const uint8_t* codes;
-  const float* absmax;
+  Maxima maxima;
   const float* values;
   int64_t blocksize;
   DType weight_dtype, operand_dtype;
@@ -155,14 +186,20 @@ struct FourBit {
   /** Elements [first, first + n) of the flattened matrix. */
   template <typename T>
   void read(int64_t first, int64_t n, T* dst) const {
-    for (const int64_t end = first + n; first < end;) {
-      const int64_t block = first / blocksize, run = std::min(end, (block + 1) * blocksize) - first;
-      const CodeTable table(values, absmax[block], weight_dtype, operand_dtype);
-      const int64_t odd = first % 2;
-      if (odd) dst[0] = from_float<T>(table.value(codes[first / 2] & 15));
-      table.look_up(codes + (first + odd) / 2, run - odd, dst + odd);
-      first += run;
-      dst += run;
+    constexpr int64_t kAtOnce = 16;  // maxima: restored one by one, each would be waited for
+    float buffer[kAtOnce];
+    const int64_t end = first + n, blocks = (end + blocksize - 1) / blocksize;
+    for (int64_t block = first / blocksize; block < blocks;) {
+      const int64_t count = std::min(kAtOnce, blocks - block);
+      const float* maximum = maxima.read(block, count, buffer);
+      for (int64_t i = 0; i < count; i++) {
+        const int64_t run = std::min(end, ++block * blocksize) - first, odd = first % 2;
+        const CodeTable table(values, maximum[i], weight_dtype, operand_dtype);
+        if (odd) dst[0] = from_float<T>(table.value(codes[first / 2] & 15));
+        table.look_up(codes + (first + odd) / 2, run - odd, dst + odd);
+        first += run;
+        dst += run;
+      }
     }
   }
 };

@@ -40,17 +40,4 @@ void CudaOps::quantize_absmax(const Tensor& absmax, const Tensor& code_map, cons
   check_launch();
 }
 
-/** Rounded after the product and after the sum, as bitsandbytes does: no fused multiply-add. */
-void CudaOps::dequantize_absmax(const Tensor& q, const Tensor& code_map, const Tensor& nested_absmax,
-                                const Tensor& offset, const Tensor& absmax, int64_t blocksize) {
-  if (q.numel() == 0) return;
-  const uint8_t* codes = q.data<uint8_t>();
-  const float *map = code_map.data<float>(), *maxima = nested_absmax.data<float>(),
-              *mean = offset.data<float>();
-  float* out = absmax.data<float>();
-  launch_each(context_, q.numel(), [=] __device__(int64_t i) {
-    out[i] = __fadd_rn(__fmul_rn(map[codes[i]], maxima[i / blocksize]), *mean);
-  });
-}
-
 }  // namespace qlora::cuda

@@ -30,17 +30,19 @@ cudaDataType_t type_of(DType dtype) {
   }
 }
 
-/** Sizes that share an algorithm: two leading bits, rounded up. Token counts differ from batch to batch. */
-int64_t bucket(int64_t size) {
+/** Sizes that share an algorithm. Token counts that differ from batch to batch: two leading bits, rounded up.
+ * Round ones come again and again and have their own: a neighbour's choice can be a tenth slower. */
+std::string size_class(int64_t size) {
+  if (size % 256 == 0) return std::to_string(size);
   int64_t step = 1;
   while (size > 4 * step) step *= 2;
-  return (size + step - 1) / step * step;
+  return "~" + std::to_string((size + step - 1) / step * step);
 }
 
 std::string kind_of(const Gemm& g, const uint32_t alignment[3]) {
   std::string kind = g.transpose_a ? "T" : "N";
   kind += g.transpose_b ? "T" : "N";
-  for (const int64_t size : {g.m, g.n, g.k}) kind += "," + std::to_string(bucket(size));
+  for (const int64_t size : {g.m, g.n, g.k}) kind += "," + size_class(size);
   kind +=
       std::string(",") + name_of(g.operands) + "," + name_of(g.result) + (g.beta != 0.0f ? ",add" : ",set");
   for (int i = 0; i < 3; i++) kind += "," + std::to_string(std::min<uint32_t>(alignment[i], 16));

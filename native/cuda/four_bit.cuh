@@ -23,8 +23,55 @@ inline CodeValues code_values(const std::string& quant_type) {
            -8.0f / 12, -1.0f, -4.0f / 12, -0.5f, -2.0f / 12, -0.25f}};
 }
 
-/** out = code * absmax, rounded to weight_dtype and then to out's dtype. */
-void dequantize(const Context& context, const uint8_t* codes, const float* absmax, View out, int64_t n,
-                const std::string& quant_type, int64_t blocksize, DType weight_dtype);
+/** Block maxima: float32, or codes of double-quantized ones (with a map). */
+struct Maxima {
+  const void* stored;
+  const float *map = nullptr, *nested = nullptr, *offset = nullptr;
+  int shift = 0, nested_shift = 0;  // block sizes are powers of two
+
+  Maxima(const Tensor& absmax, const OptionalTensor& code_map, const OptionalTensor& nested_absmax,
+         const OptionalTensor& nested_offset, int64_t nested_blocksize, int64_t blocksize)
+      : stored(absmax.data<void>()) {
+    while ((int64_t{1} << shift) < blocksize) shift++;
+    if (!code_map) return;
+    map = code_map->data<float>();
+    nested = nested_absmax->data<float>();
+    offset = nested_offset->data<float>();
+    while ((int64_t{1} << nested_shift) < nested_blocksize) nested_shift++;
+  }
+};
+
+static_assert(kThreads == 256, "a thread for each value of a code map");
+
+/** One block's maximum on its way from memory: fetched early, its value taken when it is needed. */
+template <bool kNested>
+struct Maximum {
+  float of_block, of_maxima;
+  uint32_t code;
+
+  /** Of the block that has element i. */
+  template <typename Index>
+  static __device__ Maximum fetch(const Maxima& maxima, Index i) {
+    const Index block = i >> maxima.shift;
+    if constexpr (kNested)
+      return {0, maxima.nested[block >> maxima.nested_shift],
+              static_cast<const uint8_t*>(maxima.stored)[block]};
+    else
+      return {static_cast<const float*>(maxima.stored)[block], 0, 0};
+  }
+
+  /** `map` in shared memory, an element from each thread. Rounded after the product and after the sum, as
+   * bitsandbytes does. */
+  __device__ float value(const float* map, float offset) const {
+    if constexpr (kNested)
+      return __fadd_rn(__fmul_rn(map[code], of_maxima), offset);
+    else
+      return of_block;
+  }
+};
+
+/** out = code * maximum, rounded to weight_dtype and then to out's dtype. */
+void dequantize(const Context& context, const uint8_t* codes, const Maxima& maxima, View out, int64_t n,
+                const std::string& quant_type, DType weight_dtype);
 
 }  // namespace qlora::cuda

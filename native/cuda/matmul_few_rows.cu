@@ -1,6 +1,5 @@
 #include <optional>
 
-#include "cuda/four_bit.cuh"
 #include "cuda/matmul_few_rows.h"
 #include "cuda/mma.cuh"
 
@@ -23,11 +22,10 @@ constexpr int kAhead = 2;  // chunks that a warp loads before it multiplies the 
 
 struct FewRows {
   const uint8_t* codes;
-  const float* absmax;
+  Maxima maxima;
   const void* x;  // operands
   View out;
   uint32_t rows, out_features, in_features;  // out_features * in_features fits, too
-  int shift;
   DType weight_dtype;
   float alpha, beta;
   CodeValues code;
@@ -46,10 +44,16 @@ __device__ inline float code_value(const Table& table, uint32_t word, int bit, u
 
 /** A block has 16 rows of W, its warps share their columns; a warp's sums are those of an m16n8k16 with W on
  * the left. The order of the columns inside a product is free: a lane takes 32 that follow each other. */
-template <typename T, bool kTwice>
+template <typename T, bool kTwice, bool kNested>
 __global__ void __launch_bounds__(kThreads, 3) few_rows_kernel(const FewRows p) {
   __shared__ Table table;
   __shared__ float sums[kWarps][kColumns][kTile];
+  __shared__ float map[kNested ? kThreads : 1];
+  float offset = 0;
+  if constexpr (kNested) {
+    map[threadIdx.x] = p.maxima.map[threadIdx.x];
+    offset = *p.maxima.offset;
+  }
   for (int i = threadIdx.x; i < 16 * 32; i += kThreads) table[i / 32][i % 32] = p.code.value[i / 32];
   __syncthreads();
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
@@ -63,7 +67,7 @@ __global__ void __launch_bounds__(kThreads, 3) few_rows_kernel(const FewRows p) 
   float sum[4] = {};
   for (uint32_t first = warp * kChunk; first < p.in_features; first += kWarps * kAhead * kChunk) {
     uint4 codes[kAhead][2], x[kAhead][4];
-    float scale[kAhead][2];
+    Maximum<kNested> maximum[kAhead][2] = {};
 #pragma unroll
     for (int u = 0; u < kAhead; u++) {
       const uint32_t k = first + u * kWarps * kChunk + t * kSlice;
@@ -73,7 +77,7 @@ __global__ void __launch_bounds__(kThreads, 3) few_rows_kernel(const FewRows p) 
         const uint32_t i = begin[half] + k;
         codes[u][half] =
             exists ? __ldcs(reinterpret_cast<const uint4*>(p.codes + i / 2)) : make_uint4(0, 0, 0, 0);
-        scale[u][half] = exists ? p.absmax[i >> p.shift] : 0.0f;
+        if (exists) maximum[u][half] = Maximum<kNested>::fetch(p.maxima, i);
       }
 #pragma unroll
       for (int j = 0; j < 4; j++) x[u][j] = exists && has_x ? own_x[(k + 8 * j) / 8] : make_uint4(0, 0, 0, 0);
@@ -82,6 +86,7 @@ __global__ void __launch_bounds__(kThreads, 3) few_rows_kernel(const FewRows p) 
     for (int u = 0; u < kAhead; u++) {
       const uint32_t words[2][4] = {{codes[u][0].x, codes[u][0].y, codes[u][0].z, codes[u][0].w},
                                     {codes[u][1].x, codes[u][1].y, codes[u][1].z, codes[u][1].w}};
+      const float scale[2] = {maximum[u][0].value(map, offset), maximum[u][1].value(map, offset)};
 #pragma unroll
       for (int j = 0; j < 4; j++) {
         uint32_t weights[4][2];  // [byte][half]
@@ -89,8 +94,8 @@ __global__ void __launch_bounds__(kThreads, 3) few_rows_kernel(const FewRows p) 
         for (int byte = 0; byte < 4; byte++)
 #pragma unroll
           for (int half = 0; half < 2; half++) {
-            float a = code_value(table, words[half][j], 8 * byte + 4, lane_offset) * scale[u][half];
-            float b = code_value(table, words[half][j], 8 * byte, lane_offset) * scale[u][half];
+            float a = code_value(table, words[half][j], 8 * byte + 4, lane_offset) * scale[half];
+            float b = code_value(table, words[half][j], 8 * byte, lane_offset) * scale[half];
             if (kTwice) a = rounded(p.weight_dtype, a), b = rounded(p.weight_dtype, b);
             weights[byte][half] = Pair<T>::pack(a, b);
           }
@@ -117,13 +122,11 @@ __global__ void __launch_bounds__(kThreads, 3) few_rows_kernel(const FewRows p) 
   p.out.store(i, total);
 }
 
-template <typename T>
-void launch(const Context& context, const FewRows& p, bool twice) {
+template <typename T, bool kTwice>
+void launch(const Context& context, const FewRows& p) {
   const dim3 grid(blocks_for(p.out_features, kTile), blocks_for(p.rows, kColumns));
-  if (twice)
-    few_rows_kernel<T, true><<<grid, kThreads, 0, context.stream>>>(p);
-  else
-    few_rows_kernel<T, false><<<grid, kThreads, 0, context.stream>>>(p);
+  const auto kernel = p.maxima.map ? few_rows_kernel<T, kTwice, true> : few_rows_kernel<T, kTwice, false>;
+  kernel<<<grid, kThreads, 0, context.stream>>>(p);
   check_launch();
 }
 
@@ -145,24 +148,22 @@ bool few_rows(const Context& context, const FewRowsCall& call) {
     launch_each(context, n, [=] __device__(int64_t i) { to.store(i, from.load(i)); });
     x = to;
   }
-  FewRows p{codes,
-            call.absmax.data<float>(),
-            x.data,
-            View(call.out),
-            static_cast<uint32_t>(rows),
-            static_cast<uint32_t>(call.out_features),
-            static_cast<uint32_t>(call.in_features),
-            0,
-            call.weight_dtype,
-            static_cast<float>(call.alpha),
-            static_cast<float>(call.beta),
-            code_values(call.quant_type)};
-  while ((int64_t{1} << p.shift) < call.blocksize) p.shift++;
+  const FewRows p{codes,
+                  call.maxima,
+                  x.data,
+                  View(call.out),
+                  static_cast<uint32_t>(rows),
+                  static_cast<uint32_t>(call.out_features),
+                  static_cast<uint32_t>(call.in_features),
+                  call.weight_dtype,
+                  static_cast<float>(call.alpha),
+                  static_cast<float>(call.beta),
+                  code_values(call.quant_type)};
   const bool twice = call.weight_dtype != DType::f32 && call.weight_dtype != call.operands;
   if (call.operands == DType::bf16)
-    launch<__nv_bfloat16>(context, p, twice);
+    (twice ? launch<__nv_bfloat16, true> : launch<__nv_bfloat16, false>)(context, p);
   else
-    launch<__half>(context, p, twice);
+    (twice ? launch<__half, true> : launch<__half, false>)(context, p);
   return true;
 }
 

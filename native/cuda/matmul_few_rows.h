@@ -1,14 +1,14 @@
 #pragma once
-#include "cuda/context.h"
+#include "cuda/four_bit.cuh"
 
 namespace qlora::cuda {
 
 /** The fused product of `few_rows`. Weights are rounded to weight_dtype, then weights and x to operands. */
 struct FewRowsCall {
-  const Tensor &x, &codes, &absmax, &out;
+  const Tensor &x, &codes, &out;
+  const Maxima& maxima;
   int64_t out_features, in_features;
   const std::string& quant_type;
-  int64_t blocksize;
   double alpha, beta;
   DType weight_dtype, operands;
 };

@@ -63,7 +63,11 @@ if (values.checkpointing) base.gradient_checkpointing_enable()
 const model = get_peft_model(base, new LoraConfig(workload.lora))
 const sum = (list) => list.reduce((a, b) => a + b, 0)
 const windows = Array.from({ length: steps }, (_, step) => workload.window(step))
-const largest = windows.flat().reduce((a, b) => (sum(b) > sum(a) ? b : a))
+const sizes = windows.flat().map((lengths) => ({
+  tokens: sum(lengths),
+  sequences: lengths.length,
+  longest: Math.max(...lengths),
+}))
 const memoryWish = values.memory && (Number(values.memory) || values.memory)
 const args = new TrainingArguments({
   bf16: true,
@@ -72,11 +76,7 @@ const args = new TrainingArguments({
   gradient_accumulation_steps: windows[0].length,
   memory: memoryWish ?? null,
 })
-const planned = planMemory(model, args, {
-  tokens: sum(largest),
-  sequences: largest.length,
-  longest: Math.max(...largest),
-})
+const planned = planMemory(model, args, sizes)
 const optimizer = createOptimizer(model.parameters(), args)
 await device.synchronize()
 const resident = device.memoryStats().allocated
@@ -128,7 +128,12 @@ console.log(
     mean_tokens: Math.round(tokens / (steps - warm)),
     times_ms: times.map((t) => Math.round(t * 1000)),
     enqueued_ms: enqueued,
-    predicted_step_ms: planned && Number((planned.seconds * 1000).toFixed(1)),
+    predicted_step_ms: planned && Number((planned.largest.seconds * 1000).toFixed(1)),
+    plans: planned?.classes.map(({ size, planned: { peaks, seconds } }) => ({
+      up_to_tokens: size.tokens,
+      peak_gib: gib(peaks.device),
+      ms: Number((seconds * 1000).toFixed(1)),
+    })),
     predicted_peak_gib: planned && gib(planned.peaks.device),
     peak_tensors_gib: gib(memory.peak),
     predicted_error_percent: planned && Number((100 * (planned.peaks.device / memory.peak - 1)).toFixed(2)),

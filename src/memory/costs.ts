@@ -1,5 +1,5 @@
 import { itemsize, type FloatDType } from '../tensor/dtype'
-import type { Fate, LayerPlan, MemoryPlan } from '../models/memory-plan'
+import type { LayerPlan, MemoryPlan } from '../models/memory-plan'
 import type { StepShape } from './dry-run'
 import type { Machine } from './machine'
 
@@ -21,10 +21,13 @@ export interface StepCosts {
   backward: number
   /** Of the head and the loss, both ways. */
   head: number
-  /** Of one more tile of an MLP, both ways. */
-  tile: number
+  /** Of dequantizing one of an MLP's three matrices, which each tile does anew. */
+  matrix: number
   tokens: number
 }
+
+/** Seconds that attention takes at least on a GPU. */
+const LAUNCHES = 25e-6
 
 /** Bytes and times of one micro batch, from the sizes of the products. Times are estimates from the machine's rates. */
 export function stepCosts(step: StepShape, machine: Machine): StepCosts {
@@ -43,7 +46,13 @@ export function stepCosts(step: StepShape, machine: Machine): StepCosts {
     return (2 * tokens * cols * rows) / products + weight / copies
   }
   const pass = (bytesPerToken: number): number => (tokens * bytesPerToken) / copies
-  const scores = (2 * tokens * (tokens / sequences) * heads) / attention
+  const mean = tokens / sequences
+  // Of unequal lengths the long ones weigh more.
+  const length = (mean + (step.longest ?? mean)) / 2
+  const scores = Math.max(
+    (2 * tokens * length * heads) / attention(length),
+    machine.sharesHost ? 0 : LAUNCHES,
+  )
   const qkv = product(hidden, heads + 2 * kv) + pass(4 * width * (hidden + heads + kv))
   const out = product(heads, hidden) + pass(3 * width * hidden)
   const mlp = product(hidden, 2 * inner) + pass(3 * width * hidden)
@@ -61,24 +70,45 @@ export function stepCosts(step: StepShape, machine: Machine): StepCosts {
     },
     forward: forward * 1.05,
     backward: backward * 1.05,
-    // Dequantized anew: three matrices forward, gate and up made again, three backward.
-    tile: step.quantization?.load_in_4bit ? (8 * hidden * inner * (0.56 + compute)) / copies : 0,
+    matrix: step.quantization?.load_in_4bit ? (hidden * inner * (0.56 + compute)) / copies : 0,
     tokens,
     head: (4 * tokens * hidden * vocab) / products + pass(3 * width * vocab),
   }
 }
 
-/** Seconds of a micro batch, forward and backward, with this plan. */
-export function passSeconds(costs: StepCosts, plan: MemoryPlan, machine: Machine): number {
-  const sum = (layer: LayerPlan, fate: Fate, of: 'seconds' | 'bytes'): number =>
-    kinds.reduce((n, kind) => n + (layer[kind] === fate ? costs.layer[kind][of] : 0), 0)
-  const tiles = plan.mlpRows === undefined ? 1 : Math.ceil(costs.tokens / plan.mlpRows)
-  const each = plan.layers.map((layer) => {
-    const moved = sum(layer, 'offload', 'bytes')
-    const link = moved > 0 ? moved / machine.rates.link : 0
-    const backward = costs.backward + sum(layer, 'recompute', 'seconds') + (tiles - 1) * costs.tile
-    const beside = plan.prefetch ?? true
-    return Math.max(costs.forward, link) + (beside ? Math.max(backward, link) : backward + link)
+/** Work beside a copy takes longer by this share of the copy's time (2 x 2048 on an H100: 275 and, with 176 ms of copies, 287 ms). */
+const SLOWED = 0.07
+
+/**
+ * Seconds of a micro batch, forward and backward, with this plan. Copies run beside the work, as `forwardLayers` and `backwardLayers`
+ * start and await them: a layer's input leaves while it runs, its other tensors while the next does; all come back while the next
+ * runs backward, or without prefetch before their layer does.
+ */
+export function passSeconds(costs: StepCosts, plan: MemoryPlan, { rates }: Machine): number {
+  const { layer: kind, matrix } = costs
+  const moreTiles = plan.mlpRows === undefined ? 0 : Math.ceil(costs.tokens / plan.mlpRows) - 1
+  const copy = (layer: LayerPlan, of: readonly Kept[]): number =>
+    of.reduce((n, k) => (layer[k] === 'offload' ? n + kind[k].bytes / rates.link : n), 0)
+  const beside = (work: number, copying: number): number => Math.max(work + SLOWED * copying, copying)
+  const forward = costs.forward + 3 * moreTiles * matrix
+  let seconds = costs.head
+  let copying = 0
+  for (const layer of plan.layers) {
+    seconds += beside(forward, copying + copy(layer, ['x']))
+    copying = copy(layer, produced)
+  }
+  seconds += copying
+  const { prefetch = true } = plan
+  if (prefetch) seconds += copy(plan.layers.at(-1)!, kinds)
+  plan.layers.forEach((layer, i) => {
+    const again = kinds.reduce((n, k) => (layer[k] === 'recompute' ? n + kind[k].seconds : n), 0)
+    const tiles = moreTiles * (layer.mlp === 'recompute' ? 5 : 3) * matrix
+    const work = costs.backward + again + tiles
+    const below = plan.layers[i - 1]
+    seconds += prefetch ? beside(work, below ? copy(below, kinds) : 0) : work + copy(layer, kinds)
   })
-  return each.reduce((a, b) => a + b, costs.head)
+  return seconds
 }
+
+/** What a layer makes itself. */
+const produced = kinds.filter((kind) => kind !== 'x')

@@ -1,6 +1,6 @@
 import { withAddon } from '../native/addon'
 import type { LlamaForCausalLM } from '../models/causal-lm'
-import type { DeviceBatch } from '../models/batch'
+import type { BatchSize, DeviceBatch } from '../models/batch'
 import type { MemoryPlan } from '../models/memory-plan'
 import { contextOf, forwardAndBack } from '../models/pass'
 import { gradNorm } from '../optim/clip'
@@ -27,6 +27,8 @@ export interface StepShape extends ModelShape {
   sequences: number
   /** Tokens of the longest of them. Default: all have the same. */
   longest?: number | undefined
+  /** Further sizes of micro batches that the peaks are to hold for. */
+  others?: readonly BatchSize[] | undefined
   /** As TrainingArguments' full_determinism. */
   deterministic?: boolean | undefined
   gradientAccumulation: number
@@ -79,13 +81,13 @@ export class DryRun {
     this.resident = counts.items
   }
 
-  /** The peaks of a step with this plan. */
-  peaks(plan: MemoryPlan): Peaks {
+  /** The peaks of a step with this plan and a micro batch of this size. */
+  peaks(plan: MemoryPlan, size: Pick<StepShape, 'tokens' | 'sequences' | 'longest'> = this.step): Peaks {
     return withAddon(this.addon.functions, () => {
       this.model.parts.embed_tokens.place(plan.embedding ?? 'device')
       if (this.step.gradientAccumulation > 1) for (const p of this.peft.parameters()) fill(p.gradient(), 0)
       this.addon.restart()
-      this.pass(plan)
+      this.pass(plan, size)
       this.update(this.optimizer, this.peft)
       this.optimizer.zeroGrad()
       const { device, host } = this.addon
@@ -93,8 +95,9 @@ export class DryRun {
     })
   }
 
-  private pass(plan: MemoryPlan): void {
-    const { tokens, sequences, autocast, deterministic } = this.step
+  private pass(plan: MemoryPlan, size: Pick<StepShape, 'tokens' | 'sequences' | 'longest'>): void {
+    const { autocast, deterministic } = this.step
+    const { tokens, sequences, longest = Math.ceil(tokens / sequences) } = size
     using scope = this.model.device.scope()
     const indices = (n: number): DeviceBatch['ids'] => {
       const t = scope.empty([n], 'int32')
@@ -106,7 +109,7 @@ export class DryRun {
       ids: indices(tokens),
       positions: indices(tokens),
       cuSeqlens: indices(sequences + 1),
-      maxLength: this.step.longest ?? Math.ceil(tokens / sequences),
+      maxLength: longest,
       targets: { rows: indices(targets), labels: indices(targets) },
       numTargets: targets,
     }

@@ -1,6 +1,8 @@
-import type { Fate } from '../models/memory-plan'
+import { isDeepStrictEqual } from 'node:util'
+import type { Fate, MemoryPlan } from '../models/memory-plan'
 import { kinds, type Kept } from './costs'
 import type { Item } from './dry-run'
+import type { PlannedRun } from './plan-run'
 import type { Planner, PlannedStep } from './planner'
 
 const names: Readonly<Record<Kept, string>> = {
@@ -59,6 +61,21 @@ export function fatesOf({ plan }: PlannedStep): string[] {
     })
     return `${names[kind]}: ${parts.join(', ')}`
   })
+}
+
+/** What is made again in smaller batches, where their plans differ, in one line: "up to 2048 tokens gate and up (20 layers)" */
+export function smallerBatches({ classes, largest }: PlannedRun): string[] {
+  const again = ({ layers }: MemoryPlan): string => {
+    const parts = kinds.flatMap((kind) => {
+      const n = layers.filter((layer) => layer[kind] === 'recompute').length
+      return n === 0 ? [] : [names[kind] + (n === layers.length ? '' : ` (${n} layers)`)]
+    })
+    return parts.join(', ') || 'nothing'
+  }
+  const differing = classes.filter(({ planned }) => !isDeepStrictEqual(planned.plan, largest.plan))
+  if (differing.length === 0) return []
+  const parts = differing.map(({ size, planned }) => `up to ${size.tokens} tokens ${again(planned.plan)}`)
+  return [`made again in smaller batches: ${parts.join('; ')}`]
 }
 
 function ranges(numbers: readonly number[]): string {

@@ -14,8 +14,8 @@ export interface Machine {
   releasesEarly: boolean
   /** What the libraries take outside of tensors: context, kernels, workspaces. */
   fixed: number
-  /** Products; attention forward; copies in device memory; host link, each way. */
-  rates: { products: number; attention: number; copies: number; link: number }
+  /** Products; attention forward, by a sequence's tokens; copies in device memory; host link, each way. */
+  rates: { products: number; attention: (length: number) => number; copies: number; link: number }
   /** What the allocator of the place takes for so many bytes. */
   rounded(bytes: number, place: 'device' | 'host'): number
   /** Memory that an operation takes while it runs. `args` as called, `tensors` those of them that are tensors. */
@@ -34,7 +34,12 @@ export function cudaMachine(free: number, host: number, speed = 1): Machine {
     sharesHost: false,
     releasesEarly: false,
     fixed: (500 + 32) * 2 ** 20,
-    rates: { products: 680e12 * speed, attention: 480e12 * speed, copies: 2.9e12 * speed, link: 54e9 },
+    rates: {
+      products: 680e12 * speed,
+      attention: (length) => (600e12 * speed * length) / (length + 850),
+      copies: 2.9e12 * speed,
+      link: 54e9,
+    },
     rounded: (bytes, place) => (place === 'host' ? pinnedRounded(bytes) : bytes),
     scratch: cudaScratch,
   }
@@ -49,7 +54,7 @@ export function cpuMachine(free: number, gflops = 100): Machine {
     sharesHost: true,
     releasesEarly: true,
     fixed: 0,
-    rates: { products: rate, attention: rate / 2, copies: 10e9, link: 0 },
+    rates: { products: rate, attention: () => rate / 2, copies: 10e9, link: 0 },
     rounded: cpuRounded,
     scratch: cpuScratch,
   }
@@ -101,8 +106,8 @@ function cudaScratch(
     return converted(a!, dtype) + converted(b!, dtype) + result(out!, dtype)
   }
   if (operation === 'matmul_4bit') {
-    const [x, , , out] = tensors as CountedTensor[]
-    const [rows, cols, rounding, operand] = [args[4], args[5], args[11], args[12]] as [
+    const [x, out] = [tensors[0], tensors[7]]
+    const [rows, cols, rounding, operand] = [args[8], args[9], args[15], args[16]] as [
       number,
       number,
       DType,

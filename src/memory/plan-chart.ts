@@ -2,22 +2,31 @@ import { escapeHtml, formatBytes } from '../display/format'
 import type { MimeBundle } from '../display/output'
 import { tableBundle } from '../display/table'
 import type { Item } from './dry-run'
-import { fatesOf, itemsOf } from './items'
+import { fatesOf, itemsOf, smallerBatches } from './items'
+import type { PlannedRun } from './plan-run'
 import type { Planner, PlannedStep } from './planner'
 
 const WIDTH = 420
 const ROW = 22
 const LABEL = 250
 
-/** The plan as a table, and for a notebook as bars: what takes the device's and the host's memory, and what is made again. */
-export function planBundle(planner: Planner, planned: PlannedStep, limit: number): MimeBundle {
+/**
+ * The plan as a table, and for a notebook as bars: what takes the device's and the host's memory, and what is made again; of `run` a
+ * line about its smaller batches.
+ */
+export function planBundle(
+  planner: Planner,
+  planned: PlannedStep,
+  limit: number,
+  run?: PlannedRun,
+): MimeBundle {
   const items = itemsOf(planner, planned).sort((a, b) => b.bytes - a.bytes)
   const { device, host } = planned.peaks
   const title =
     `Memory plan: ${formatBytes(device)} of ${formatBytes(limit)} at the peak` +
     (host > 0 ? `, ${formatBytes(host)} of host memory` : '') +
     `, for ${planned.step.tokens} tokens at a time`
-  const notes = [...fatesOf(planned), ...timeNote(planner, planned)]
+  const notes = [...fatesOf(planned), ...timeNote(planner, planned), ...(run ? smallerBatches(run) : [])]
   const rows = items.map(({ name, bytes, place }) => ({ item: name, place, size: formatBytes(bytes) }))
   const table = tableBundle(rows, { title })['text/plain']
   return {

@@ -2,6 +2,7 @@ import { keepInput, keepProducts, uniformPlan, type LayerPlan, type MemoryPlan }
 import { kinds, passSeconds, stepCosts, type Kept, type StepCosts } from './costs'
 import { DryRun, type Peaks, type StepShape } from './dry-run'
 import type { Machine } from './machine'
+import { fastestPlan, lastKept, WORTH } from './search'
 
 /** 'fast' makes nothing again; 'balanced' sends to the host what the link carries beside the work; 'lean' holds the least. */
 export type MemoryMode = 'fast' | 'balanced' | 'lean'
@@ -27,15 +28,15 @@ const keepAll: LayerPlan = { x: 'keep', qkv: 'keep', attention: 'keep', middle: 
 
 /** The plans of one step, and which of them fit. */
 export class Planner {
-  private readonly run: DryRun
   readonly costs: StepCosts
   private readonly layers: number
 
   constructor(
     readonly step: StepShape,
     readonly machine: Machine,
+    /** Of a step that differs in the batches' sizes only. */
+    private readonly run: DryRun = new DryRun(step, machine),
   ) {
-    this.run = new DryRun(step, machine)
     this.costs = stepCosts(step, machine)
     this.layers = step.config.num_hidden_layers
   }
@@ -49,15 +50,24 @@ export class Planner {
     if (wish === null) return this.planned(this.uniform(checkpointing ? keepInput : keepProducts))
     const limit = typeof wish === 'number' ? wish : this.machine.free
     if (wish === 'lean') return this.lean(limit)
-    // On the CPU the middle's product is made again: it is the cheapest for what it frees.
-    const fast = this.planned(this.uniform(this.machine.sharesHost ? keepProducts : keepAll))
+    const fast = this.fast()
     if (wish === 'fast') {
       return this.fits(fast, limit) ? fast : this.planned(this.uniform(keepProducts))
     }
     if (typeof wish === 'number' && this.fits(fast, limit)) return fast
-    const balanced = this.balanced(limit)
-    if (wish === 'balanced' || this.fits(balanced, limit)) return balanced
-    return this.lean(limit)
+    if (wish === 'balanced') {
+      const balanced = this.balanced(limit)
+      if (this.fits(balanced, limit)) return balanced
+    }
+    return fastestPlan(this, limit, this.embedding) ?? this.lean(limit)
+  }
+
+  /** For smaller batches than those that `plan` is for: the fewest seconds within `limit`. The embedding is where it is. */
+  chooseWithin(limit: number, wish: MemoryWish, plan: MemoryPlan): PlannedStep {
+    const given = this.planned(plan)
+    const found = wish === 'fast' ? this.fast() : fastestPlan(this, limit, plan.embedding ?? 'device')
+    if (!found || !this.fits(found, limit)) return given
+    return this.fits(given, limit) && given.seconds * (1 - WORTH) <= found.seconds ? given : found
   }
 
   fits({ peaks }: PlannedStep, limit: number): boolean {
@@ -69,10 +79,25 @@ export class Planner {
     return {
       step,
       plan,
-      peaks: this.run.peaks(plan),
+      peaks: this.peaks(plan),
       costs,
       seconds: passSeconds(costs, plan, machine),
     }
+  }
+
+  /** Of the step's batch and the others. */
+  private peaks(plan: MemoryPlan): Peaks {
+    const { step, run } = this
+    const peaks = [step, ...(step.others ?? [])].map((size) => run.peaks(plan, size))
+    return {
+      device: Math.max(...peaks.map((p) => p.device)),
+      host: Math.max(...peaks.map((p) => p.host)),
+    }
+  }
+
+  private fast(): PlannedStep {
+    // On the CPU the middle's product is made again: it is the cheapest for what it frees.
+    return this.planned(this.uniform(this.machine.sharesHost ? keepProducts : keepAll))
   }
 
   private uniform(layer: LayerPlan): MemoryPlan {
@@ -86,7 +111,7 @@ export class Planner {
   private lean(limit: number): PlannedStep {
     const layer: LayerPlan = { ...keepInput }
     for (const kind of this.carried(['x', 'attention'])) Object.assign(layer, { [kind]: 'offload' })
-    const base = { layers: this.lastKept(layer), embedding: this.embedding }
+    const base = { layers: lastKept(layer, this.layers), embedding: this.embedding }
     const variants = [
       { mlpRows: LEAN_ROWS, prefetch: true },
       { mlpRows: LEAST_ROWS, prefetch: true },
@@ -111,7 +136,7 @@ export class Planner {
       Array.from({ length: this.layers }, (_, i) => ({ kind, layer: this.layers - 1 - i })),
     )
     const at = (n: number): PlannedStep => {
-      const layers = this.lastKept(base).map((plan) => ({ ...plan }))
+      const layers = lastKept(base, this.layers).map((plan) => ({ ...plan }))
       for (const { kind, layer } of actions.slice(0, n)) Object.assign(layers[layer]!, { [kind]: 'keep' })
       return this.planned({ layers, embedding: this.embedding })
     }
@@ -145,14 +170,6 @@ export class Planner {
       room -= bytes
       return true
     })
-  }
-
-  /** The last layer's tensors are wanted at once: what the others offload it keeps. */
-  private lastKept(layer: LayerPlan): LayerPlan[] {
-    const last = Object.fromEntries(
-      kinds.map((kind) => [kind, layer[kind] === 'offload' ? 'keep' : layer[kind]]),
-    ) as unknown as LayerPlan
-    return Array.from({ length: this.layers }, (_, i) => (i === this.layers - 1 ? last : layer))
   }
 
   private get embedding(): 'host' | 'device' {

@@ -12,7 +12,8 @@ export class MemoryError extends Error {
 /** @throws MemoryError when the plan takes more than `limit` bytes of the device or more host memory than the machine gives. */
 export function requireFit(planner: Planner, planned: PlannedStep, limit: number): void {
   if (planner.fits(planned, limit)) return
-  const { machine, step } = planner
+  const { machine } = planner
+  const { step } = planned
   const { device, host } = planned.peaks
   const needs =
     device > limit
@@ -47,7 +48,7 @@ function changes(step: StepShape, machine: Machine, limit: number): string[] {
   ) {
     const tokens = Math.ceil((step.tokens / step.sequences) * sequences)
     const text = `memory: 'lean'${small ? `, optim: '${small}'` : ''} and per_device_train_batch_size ${sequences}`
-    if (attempt(text, { ...smallStep, tokens, sequences })) return found
+    if (attempt(text, { ...smallStep, tokens, sequences, others: undefined })) return found
   }
   for (
     let length = Math.floor(step.tokens / step.sequences / 2);
@@ -55,7 +56,8 @@ function changes(step: StepShape, machine: Machine, limit: number): string[] {
     length = Math.floor(length / 2)
   ) {
     const text = `memory: 'lean'${small ? `, optim: '${small}'` : ''}, one row a batch and max_length ${length}`
-    if (attempt(text, { ...smallStep, tokens: length, sequences: 1 })) return found
+    if (attempt(text, { ...smallStep, tokens: length, sequences: 1, longest: length, others: undefined }))
+      return found
   }
   return found
 }

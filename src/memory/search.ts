@@ -1,19 +1,18 @@
 import { keepInput, type LayerPlan, type MemoryPlan } from '../models/memory-plan'
-import { kinds, passSeconds, type Kept } from './costs'
+import { kinds, passSeconds, type Kept, type StepCosts } from './costs'
 import type { Planner, PlannedStep } from './planner'
 
 /** Fewer tokens than these in a tile of an MLP: its products get slow. */
 const LEAST_ROWS = 2048
 /** A plan has to be faster by this share than a simpler one found before. */
-const WORTH = 0.001
+export const WORTH = 0.001
 
 /** Kinds that go to the host, tiles, prefetch; and how many (kind, layer) are kept beyond that. */
 interface Candidate {
   at(kept: number): MemoryPlan
-  /** The fewest kept that the host has room for, and the most that the device may have: estimates. */
-  least: number
+  /** The most kept that the device may have: an estimate. */
   most: number
-  /** Seconds with the most kept. */
+  /** Seconds with those. */
   bound: number
 }
 
@@ -29,10 +28,10 @@ export function fastestPlan(
   const { costs, machine } = planner
   const candidates = candidatesOf(planner, limit, embedding).sort((a, b) => a.bound - b.bound)
   let best: PlannedStep | undefined
-  for (const { at, least, most, bound } of candidates) {
+  for (const { at, most, bound } of candidates) {
     const needed: number = best ? best.seconds * (1 - WORTH) : Infinity
     if (bound >= needed) break
-    const from = first(least, most, (n) => passSeconds(costs, at(n), machine) < needed)
+    const from = first(0, most, (n) => passSeconds(costs, at(n), machine) < needed)
     const found = lastFitting(from, most, (n) => {
       const planned = planner.planned(at(n))
       return planner.fits(planned, limit) ? planned : undefined
@@ -45,34 +44,49 @@ export function fastestPlan(
 function candidatesOf(planner: Planner, limit: number, embedding: 'host' | 'device'): Candidate[] {
   const { costs, machine } = planner
   const resident = residentBytes(planner, embedding)
-  const layers = planner.step.config.num_hidden_layers
   const found: Candidate[] = []
   for (const base of bases(machine.sharesHost)) {
-    const offloads = kinds.some((kind) => base[kind] === 'offload')
+    const offloaded = kinds.filter((kind) => base[kind] === 'offload')
+    const layers = layersOf(planner, base, machine.host - resident.host)
+    if (offloaded.length > 0 && layers[0] !== base) continue
     for (const rows of tileRows(costs.tokens)) {
-      for (const prefetch of offloads ? [true, false] : [undefined]) {
-        const options = { embedding, ...(rows && { mlpRows: rows }), ...(prefetch === false && { prefetch }) }
-        const uniform: MemoryPlan = { layers: lastKept(base, layers), ...options }
-        const actions = actionsOf(planner, base, uniform)
+      for (const prefetch of offloaded.length > 0 ? [true, false] : [true]) {
+        const plan: MemoryPlan = { layers, embedding, ...(rows && { mlpRows: rows }), prefetch }
+        const actions = actionsOf(planner, plan)
         const at = (kept: number): MemoryPlan => {
-          const plan = uniform.layers.map((layer) => ({ ...layer }))
-          for (const { kind, layer } of actions.slice(0, kept)) Object.assign(plan[layer]!, { [kind]: 'keep' })
-          return { ...uniform, layers: plan }
+          const copies = layers.map((layer) => ({ ...layer }))
+          for (const { kind, layer } of actions.slice(0, kept))
+            Object.assign(copies[layer]!, { [kind]: 'keep' })
+          return { ...plan, layers: copies }
         }
-        const bytes = (kept: number, fate: 'keep' | 'offload'): number =>
-          at(kept).layers.reduce(
-            (n, layer) =>
-              n + kinds.reduce((m, k) => m + (layer[k] === fate ? costs.layer[k].bytes : 0), 0),
-            0,
-          )
-        const most = first(0, actions.length + 1, (n) => resident.device + bytes(n, 'keep') > limit) - 1
-        const least = first(0, most + 1, (n) => resident.host + bytes(n, 'offload') <= machine.host)
-        if (most < 0 || (!machine.sharesHost && least > most)) continue
-        found.push({ at, least: machine.sharesHost ? 0 : least, most, bound: passSeconds(costs, at(most), machine) })
+        const most =
+          first(0, actions.length + 1, (n) => resident.device + keptBytes(costs, at(n)) > limit) - 1
+        if (most >= 0) found.push({ at, most, bound: passSeconds(costs, at(most), machine) })
       }
     }
   }
   return found
+}
+
+function keptBytes({ layer: costs }: StepCosts, { layers }: MemoryPlan): number {
+  const kept = (layer: LayerPlan): number =>
+    kinds.reduce((n, kind) => (layer[kind] === 'keep' ? n + costs[kind].bytes : n), 0)
+  return layers.reduce((n, layer) => n + kept(layer), 0)
+}
+
+/** `base` in as many of the first layers as the host has room for, the others without offloading; the last is as `lastKept` says. */
+function layersOf({ costs, machine, step }: Planner, base: LayerPlan, room: number): LayerPlan[] {
+  const layers = lastKept(base, step.config.num_hidden_layers)
+  const bytes = kinds.reduce(
+    (n, kind) => (base[kind] === 'offload' ? n + machine.rounded(costs.layer[kind].bytes, 'host') : n),
+    0,
+  )
+  const offloading = bytes > 0 ? Math.floor(room / bytes) : Infinity
+  const rest = { ...base }
+  for (const kind of kinds) {
+    if (base[kind] === 'offload') Object.assign(rest, { [kind]: kind === 'x' ? 'keep' : 'recompute' })
+  }
+  return layers.map((layer, i) => (i >= offloading && i < layers.length - 1 ? rest : layer))
 }
 
 /** What of a layer goes to the host: every set of kinds; the rest but x is made again. */
@@ -87,14 +101,18 @@ function bases(sharesHost: boolean): LayerPlan[] {
 /** undefined: the MLP whole; then by equal tiles, ever more of them. */
 function tileRows(tokens: number): (number | undefined)[] {
   const found: (number | undefined)[] = [undefined]
-  for (let tiles = 2; tiles * LEAST_ROWS <= tokens; tiles += tiles < 4 ? 1 : 2 ** Math.floor(Math.log2(tiles / 2))) {
+  for (
+    let tiles = 2;
+    tiles * LEAST_ROWS <= tokens;
+    tiles += tiles < 4 ? 1 : 2 ** Math.floor(Math.log2(tiles / 2))
+  ) {
     found.push(Math.ceil(tokens / tiles / 256) * 256)
   }
   return found
 }
 
 /** What can be kept besides, by seconds saved for a byte; the last layers first: their tensors live shortest. */
-function actionsOf({ costs, machine }: Planner, base: LayerPlan, plan: MemoryPlan): { kind: Kept; layer: number }[] {
+function actionsOf({ costs, machine }: Planner, plan: MemoryPlan): { kind: Kept; layer: number }[] {
   const before = passSeconds(costs, plan, machine)
   const n = plan.layers.length
   const value = (kind: Kept): number => {
@@ -102,10 +120,10 @@ function actionsOf({ costs, machine }: Planner, base: LayerPlan, plan: MemoryPla
     return (before - passSeconds(costs, { ...plan, layers }, machine)) / costs.layer[kind].bytes
   }
   return kinds
-    .filter((kind) => base[kind] !== 'keep')
     .map((kind) => ({ kind, value: value(kind) }))
     .sort((a, b) => b.value - a.value)
     .flatMap(({ kind }) => Array.from({ length: n }, (_, i) => ({ kind, layer: n - 1 - i })))
+    .filter(({ kind, layer }) => plan.layers[layer]![kind] !== 'keep')
 }
 
 /** The last layer's tensors are wanted at once: what the others offload it keeps. */
@@ -117,7 +135,10 @@ export function lastKept(layer: LayerPlan, layers: number): LayerPlan[] {
 }
 
 /** What is there throughout; of an update's only micro batch gradients come as activations go. */
-function residentBytes({ resident, step }: Planner, embedding: 'host' | 'device'): { device: number; host: number } {
+function residentBytes(
+  { resident, step }: Planner,
+  embedding: 'host' | 'device',
+): { device: number; host: number } {
   const sum = { device: 0, host: 0 }
   for (const { name, bytes, place } of resident) {
     if (name === 'gradients' && step.gradientAccumulation === 1) continue

@@ -15,6 +15,13 @@ export interface PackedBatch {
   cu_seqlens: Int32Array
 }
 
+/** What a batch's memory depends on: its tokens, how many sequences they are, and the tokens of the longest. */
+export interface BatchSize {
+  tokens: number
+  sequences: number
+  longest: number
+}
+
 export interface DeviceBatch {
   ids: Tensor
   positions: Tensor
@@ -44,6 +51,14 @@ function longestSequence({ cu_seqlens }: PackedBatch): number {
   return cu_seqlens.reduce((most, end, i) => (i === 0 ? 0 : Math.max(most, end - cu_seqlens[i - 1]!)), 0)
 }
 
+export function sizeOf(batch: PackedBatch): BatchSize {
+  return {
+    tokens: batch.input_ids.length,
+    sequences: batch.cu_seqlens.length - 1,
+    longest: longestSequence(batch),
+  }
+}
+
 /** Number of tokens a batch predicts: what the loss of a step is divided by. */
 export function countTargets(batch: PackedBatch): number {
   return shiftedTargets(batch).rows.length
@@ -67,6 +82,17 @@ export function alignBatch(batch: PackedBatch, multiple: number): PackedBatch {
     labels: extend(batch.labels, Array<number>(missing).fill(-100)),
     position_ids: extend(batch.position_ids, fresh),
     cu_seqlens: extend(batch.cu_seqlens, [tokens + missing]),
+  }
+}
+
+/** The size of such a batch. */
+export function alignedSize(size: BatchSize, multiple: number): BatchSize {
+  const tokens = Math.ceil(size.tokens / multiple) * multiple
+  const missing = tokens - size.tokens
+  return {
+    tokens,
+    sequences: size.sequences + (missing > 0 ? 1 : 0),
+    longest: Math.max(size.longest, missing),
   }
 }
 

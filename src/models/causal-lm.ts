@@ -12,7 +12,7 @@ import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import type { LlamaConfig } from './config'
 import type { DecoderLayer } from './decoder-layer'
-import type { MemoryPlan } from './memory-plan'
+import type { MemoryPlans } from './memory-plan'
 import { type ModelInputs } from './padding'
 import { forwardPadded, type ModelOutput } from './forward'
 import { forwardBackward, type StepResult } from './pass'
@@ -50,8 +50,8 @@ const mlpLinears = { gate_proj: 'x', up_proj: 'x', down_proj: 'h' } as const
 export class LlamaForCausalLM {
   /** Of each layer only the input is kept for backward, the rest is made again: less memory, more time. */
   private checkpointing = false
-  /** What training passes keep, offload and make again; set by a trainer. Default: as gradient checkpointing says. */
-  memory_plan: MemoryPlan | undefined
+  /** What training passes keep, offload and make again, by the batch's size; set by a trainer. Default: as gradient checkpointing says. */
+  memory_plans: MemoryPlans | undefined
 
   constructor(
     readonly config: LlamaConfig,

@@ -1,19 +1,14 @@
 import type { CachePosition, LayerCache } from '../nn/attention'
-import type { RestoredMaxima } from '../quantization/weight-4bit'
 import { Tensor } from '../tensor/tensor'
 import { contextOf } from './pass'
 import { toDevice } from './batch'
 import type { LlamaForCausalLM } from './causal-lm'
 
-/**
- * What the next token of one sequence needs of the ones before: keys and values, room for `capacity` tokens, taken at
- * once. And what it would do again for each: double-quantized maxima are restored once (4 bytes a block of weights).
- */
+/** What the next token of one sequence needs of the ones before: keys and values, room for `capacity` tokens, taken at once. */
 export class KVCache {
   /** Tokens seen so far. */
   length = 0
   readonly layers: LayerCache[]
-  readonly maxima: RestoredMaxima = new Map()
 
   constructor(
     model: LlamaForCausalLM,
@@ -29,8 +24,6 @@ export class KVCache {
       k.dispose()
       v.dispose()
     }
-    for (const restored of this.maxima.values()) restored.dispose()
-    this.maxima.clear()
   }
 }
 
@@ -55,7 +48,7 @@ export async function decodeStep(
     cu_seqlens: Int32Array.of(0, ids.length),
   }
   const batch = toDevice(packed, model.config.vocab_size, model.device, scope)
-  const ctx = { ...contextOf(batch, scope, {}), maxima: cache.maxima }
+  const ctx = contextOf(batch, scope, {})
   const cuKeys = scope.add(Tensor.from(Int32Array.of(0, end), { device: model.device }))
   const at: CachePosition = { past, cuKeys }
   let x = model.parts.embed_tokens.forward(batch.ids, ctx)

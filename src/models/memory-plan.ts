@@ -1,3 +1,5 @@
+import type { BatchSize } from './batch'
+
 /** What becomes of a tensor between forward and backward. 'offload': it waits in page-locked host memory. */
 export type Fate = 'keep' | 'offload' | 'recompute'
 
@@ -28,6 +30,19 @@ export interface MemoryPlan {
   prefetch?: boolean
   /** Where the embedding's table is; a training run moves it there. Default: the device. */
   embedding?: 'host' | 'device'
+}
+
+/** The plans of a run whose batches differ in size. */
+export class MemoryPlans {
+  /** Ascending by size. */
+  constructor(private readonly classes: readonly { size: BatchSize; plan: MemoryPlan }[]) {}
+
+  /** The plan of the smallest size that holds the batch, else the largest's. */
+  planFor({ tokens, sequences, longest }: BatchSize): MemoryPlan {
+    const holds = ({ size }: { size: BatchSize }): boolean =>
+      size.tokens >= tokens && size.sequences >= sequences && size.longest >= longest
+    return (this.classes.find(holds) ?? this.classes.at(-1)!).plan
+  }
 }
 
 /** Keeps what costs a product of the layer's larger matrices; the middle costs the smallest for what it frees. */

@@ -4,7 +4,7 @@ import { languageModelLoss } from '../nn/loss'
 import type { FloatDType } from '../tensor/dtype'
 import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
-import { alignBatch, toDevice, type DeviceBatch, type PackedBatch } from './batch'
+import { alignBatch, sizeOf, toDevice, type DeviceBatch, type PackedBatch } from './batch'
 import type { LlamaForCausalLM } from './causal-lm'
 import { backwardLayers, forwardLayers } from './layers-pass'
 import { isPacked, packInputs, type ModelInputs } from './padding'
@@ -50,7 +50,7 @@ export async function runPass(
   const onDevice = toDevice(aligned, model.config.vocab_size, model.device, scope)
   if (onDevice.numTargets === 0) return { lossSum: 0, numTargets: 0, entropySum: 0, correct: 0 }
   const ctx = contextOf(onDevice, scope, options)
-  const plan = options.plan ?? model.memory_plan ?? defaultPlan(model)
+  const plan = options.plan ?? model.memory_plans?.planFor(sizeOf(aligned)) ?? defaultPlan(model)
   const stats = backward
     ? forwardAndBack(model, onDevice, ctx, plan, 1 / (options.numItems ?? onDevice.numTargets))
     : forwardOnly(model, onDevice, ctx, plan)

@@ -69,13 +69,6 @@ export interface Operations {
     quant_type: string,
     blocksize: number,
   ): void
-  dequantize_4bit(
-    codes: TensorHandle,
-    absmax: TensorHandle,
-    out: TensorHandle,
-    quant_type: string,
-    blocksize: number,
-  ): void
   quantize_absmax(
     absmax: TensorHandle,
     code_map: TensorHandle,
@@ -84,12 +77,15 @@ export interface Operations {
     offset: TensorHandle,
     blocksize: number,
   ): void
-  dequantize_absmax(
-    q: TensorHandle,
-    code_map: TensorHandle,
-    nested_absmax: TensorHandle,
-    offset: TensorHandle,
+  dequantize_4bit(
+    codes: TensorHandle,
     absmax: TensorHandle,
+    code_map: TensorHandle | undefined,
+    nested_absmax: TensorHandle | undefined,
+    offset: TensorHandle | undefined,
+    nested_blocksize: number,
+    out: TensorHandle,
+    quant_type: string,
     blocksize: number,
   ): void
   matmul(
@@ -106,6 +102,10 @@ export interface Operations {
     x: TensorHandle,
     codes: TensorHandle,
     absmax: TensorHandle,
+    code_map: TensorHandle | undefined,
+    nested_absmax: TensorHandle | undefined,
+    offset: TensorHandle | undefined,
+    nested_blocksize: number,
     out: TensorHandle,
     out_features: number,
     in_features: number,

@@ -1,4 +1,3 @@
-import type { RestoredMaxima } from '../quantization/weight-4bit'
 import type { FloatDType } from '../tensor/dtype'
 import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
@@ -26,8 +25,6 @@ export interface Context {
   dropout?: DropoutState | undefined
   /** The backward pass has the same bits each time. */
   deterministic?: boolean | undefined
-  /** Where restored maxima of 4-bit weights are kept between passes; absent: each product restores its own. */
-  maxima?: RestoredMaxima | undefined
 }
 
 /** The same pass with another owner of the temporaries. */

@@ -1,5 +1,10 @@
 import { addon } from '../native/addon'
-import { dequantizeWeight, disposeWeight, plainAbsmax, type Weight4bit } from '../quantization/weight-4bit'
+import {
+  dequantizeWeight,
+  disposeWeight,
+  maximaArguments,
+  type Weight4bit,
+} from '../quantization/weight-4bit'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import { add, copy } from '../tensor/ops'
@@ -78,7 +83,7 @@ export class Linear4bit implements BaseLayer {
     addon().matmul_4bit(
       x.handle,
       this.weight.codes.handle,
-      plainAbsmax(this.weight.absmax, ctx.scope, ctx.maxima).handle,
+      ...maximaArguments(this.weight.absmax),
       out.handle,
       rows,
       cols,

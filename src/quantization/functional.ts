@@ -6,7 +6,7 @@ import { flag, oneOf } from '../options/schemas'
 import { isFloat, parseFloatDType, type FloatDType } from '../tensor/dtype'
 import type { Tensor } from '../tensor/tensor'
 import { quantizeWeight, type QuantizeOptions } from './quantize'
-import { plainAbsmax, type NestedAbsmax } from './weight-4bit'
+import { maximaArguments, type NestedAbsmax } from './weight-4bit'
 
 /** bitsandbytes' QuantState: everything but the codes. */
 export interface QuantState {
@@ -60,10 +60,8 @@ function dequantize_4bit(codes: Tensor, quant_state: QuantState, options: { dtyp
   const wanted = parseOptions(dequantizeOptionSet, options).dtype ?? quant_state.dtype
   const dtype = parseFloatDType(wanted, '[dequantize_4bit] dtype')
   const out = codes.device.empty(quant_state.shape, dtype)
-  using scope = codes.device.scope()
-  const { quant_type, blocksize } = quant_state
-  const absmax = plainAbsmax(quant_state.absmax, scope)
-  addon().dequantize_4bit(codes.handle, absmax.handle, out.handle, quant_type, blocksize)
+  const { absmax, quant_type, blocksize } = quant_state
+  addon().dequantize_4bit(codes.handle, ...maximaArguments(absmax), out.handle, quant_type, blocksize)
   return out
 }
 

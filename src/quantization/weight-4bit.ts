@@ -1,6 +1,6 @@
 import { addon } from '../native/addon'
+import type { TensorHandle } from '../native/contract'
 import type { FloatDType } from '../tensor/dtype'
-import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
 
 /** The second quantization, of the block maxima (`bnb_4bit_use_double_quant`). */
@@ -36,35 +36,26 @@ export function isNested(absmax: Tensor | NestedAbsmax): absmax is NestedAbsmax 
   return 'codeMap' in absmax
 }
 
-/** Nested maxima that were restored once for many products, each under what it was restored from. */
-export type RestoredMaxima = Map<NestedAbsmax, Tensor>
+/** How the operations take block maxima: absmax, code_map, nested_absmax, offset, nested_blocksize. */
+export type MaximaArguments = [
+  TensorHandle,
+  TensorHandle | undefined,
+  TensorHandle | undefined,
+  TensorHandle | undefined,
+  number,
+]
 
-/** The block maxima as float32; nested ones are taken from `kept` or restored into it, without it into `scope`. */
-export function plainAbsmax(stored: Tensor | NestedAbsmax, scope: Scope, kept?: RestoredMaxima): Tensor {
-  if (!isNested(stored)) return stored
-  const known = kept?.get(stored)
-  if (known) return known
-  const { q, codeMap, absmax, offset, blocksize } = stored
-  const restored = scope.empty([q.numel], 'float32')
-  if (kept) kept.set(stored, scope.keep(restored))
-  addon().dequantize_absmax(
-    q.handle,
-    codeMap.handle,
-    absmax.handle,
-    offset.handle,
-    restored.handle,
-    blocksize,
-  )
-  return restored
+export function maximaArguments(absmax: Tensor | NestedAbsmax): MaximaArguments {
+  if (!isNested(absmax)) return [absmax.handle, undefined, undefined, undefined, 0]
+  const { q, codeMap, absmax: nested, offset, blocksize } = absmax
+  return [q.handle, codeMap.handle, nested.handle, offset.handle, blocksize]
 }
 
 /** The whole matrix [out, in], rounded to `dtype` (default: its own). The caller owns it. */
 export function dequantizeWeight(weight: Weight4bit, dtype: FloatDType = weight.dtype): Tensor {
-  const device = weight.codes.device
-  using scope = device.scope()
-  const out = device.empty(weight.shape, dtype)
-  const absmax = plainAbsmax(weight.absmax, scope)
-  addon().dequantize_4bit(weight.codes.handle, absmax.handle, out.handle, weight.quantType, weight.blocksize)
+  const { codes, absmax, quantType, blocksize } = weight
+  const out = codes.device.empty(weight.shape, dtype)
+  addon().dequantize_4bit(codes.handle, ...maximaArguments(absmax), out.handle, quantType, blocksize)
   return out
 }
 

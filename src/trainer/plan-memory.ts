@@ -1,46 +1,39 @@
 import { detectOutput, type Output } from '../display/output'
 import { cpuMachine, cudaMachine, type Machine } from '../memory/machine'
 import { planBundle } from '../memory/plan-chart'
-import { Planner, type PlannedStep } from '../memory/planner'
+import { RunPlanner, type PlannedRun } from '../memory/plan-run'
 import { requireFit } from '../memory/remedies'
+import { alignedSize, type BatchSize } from '../models/batch'
 import type { PeftModel } from '../peft/model'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import type { TrainingArguments } from './arguments'
 
-/** Tokens and sequences of a micro batch, and the tokens of its longest. */
-export interface BatchSize {
-  tokens: number
-  sequences: number
-  longest?: number
-}
-
-/** The batch (indices of rows) with the most tokens. */
-export function largestBatch(batches: readonly number[][], lengths: readonly number[]): BatchSize {
-  const sizes = batches.map((rows) => ({
+/** The sizes of batches (indices of rows). */
+export function batchSizes(batches: readonly number[][], lengths: readonly number[]): BatchSize[] {
+  return batches.map((rows) => ({
     tokens: rows.reduce((n, row) => n + lengths[row]!, 0),
     sequences: rows.length,
     longest: rows.reduce((n, row) => Math.max(n, lengths[row]!), 0),
   }))
-  return sizes.reduce((a, b) => (b.tokens > a.tokens ? b : a))
 }
 
 /**
- * Plans the memory of a run by its largest micro batch, before anything of the run is allocated: sets the model's plan, moves the
- * embedding where it says, and shows the plan. On the CPU only when `args.memory` asks for it: there memory is the system's to give.
+ * Plans the memory of a run by the sizes of its micro batches, before anything of the run is allocated: sets the model's plans, moves
+ * the embedding where they say, and shows the plan of the largest. On the CPU only when `args.memory` asks for it: there memory is the
+ * system's to give.
  * @throws MemoryError when the run does not fit.
  */
 export function planMemory(
   model: PeftModel,
   args: TrainingArguments,
-  largest: BatchSize,
+  sizes: readonly BatchSize[],
   output: Output = detectOutput(),
-): PlannedStep | undefined {
+): PlannedRun | undefined {
   const { base_model } = model
   const { device, config } = base_model
-  base_model.memory_plan = undefined
+  base_model.memory_plans = undefined
   if (device.isCpu && args.memory === null) return undefined
-  const multiple = device.rowMultiple
   const step = {
     config,
     dtype: base_model.dtype,
@@ -49,21 +42,22 @@ export function planMemory(
     adapterDtype: model.parameters()[0]!.data.dtype as FloatDType,
     optimizer: args,
     autocast: args.bf16 ? ('bfloat16' as const) : undefined,
-    tokens: Math.ceil(largest.tokens / multiple) * multiple,
-    // What fills the batch up to a multiple is a sequence of its own (models/batch.ts).
-    sequences: largest.sequences + (largest.tokens % multiple === 0 ? 0 : 1),
-    longest: largest.longest,
     deterministic: args.full_determinism,
     gradientAccumulation: args.gradient_accumulation_steps,
   }
-  const planner = new Planner(step, machineOf(device))
-  const planned = planner.choose(args.memory, args.gradient_checkpointing)
-  const limit = typeof args.memory === 'number' ? args.memory : planner.machine.free
-  if (args.disable_tqdm !== true) output.show(planBundle(planner, planned, limit))
-  requireFit(planner, planned, limit)
-  base_model.memory_plan = planned.plan
-  if (!config.tie_word_embeddings) base_model.parts.embed_tokens.place(planned.plan.embedding ?? 'device')
-  return planned
+  const machine = machineOf(device)
+  const aligned = sizes.map((size) => alignedSize(size, device.rowMultiple))
+  const runPlanner = new RunPlanner(step, aligned, machine, args.memory)
+  const { planner } = runPlanner
+  const largest = planner.choose(args.memory, args.gradient_checkpointing)
+  const limit = typeof args.memory === 'number' ? args.memory : machine.free
+  const run = planner.fits(largest, limit) ? runPlanner.withSmaller(largest) : undefined
+  if (args.disable_tqdm !== true) output.show(planBundle(planner, largest, limit, run))
+  requireFit(planner, largest, limit)
+  for (const { planned } of run!.classes) requireFit(planner, planned, limit)
+  base_model.memory_plans = run!.plans
+  if (!config.tie_word_embeddings) base_model.parts.embed_tokens.place(largest.plan.embedding ?? 'device')
+  return run
 }
 
 /** What this process's tensors may take: what is free, and what they and their cache have already. */

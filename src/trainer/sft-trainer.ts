@@ -24,7 +24,7 @@ import { newProgress, restoredProgress } from './progress'
 import { lastCheckpoint, openCheckpoint, type Checkpoint } from './resume'
 import { newState, type LogRow, type TrainerState, type TrainOutput } from './state'
 import { checkTrainOptions, type TrainOptions } from './train-options'
-import { largestBatch, planMemory } from './plan-memory'
+import { batchSizes, planMemory } from './plan-memory'
 import { trainerStatus, type TrainerStatus } from './status'
 
 export type { SFTTrainerOptions } from './sft-trainer-options'
@@ -180,7 +180,7 @@ export class SFTTrainer {
     if (checkpoint) checkFixed(checkpoint.run, args, batchesPerEpoch)
     this.beginState(batchesPerEpoch)
     const epochs = Array.from({ length: this.state.num_train_epochs }, (_, epoch) => epoch)
-    planMemory(this.model, args, largestBatch(epochs.flatMap(batchesOf), lengths))
+    planMemory(this.model, args, batchSizes(epochs.flatMap(batchesOf), lengths))
     this.optimizer?.dispose()
     this.optimizer = createOptimizer(this.model.parameters(), args)
     const run: TrainRun = {

@@ -1,7 +1,7 @@
 // 4-bit quantization on 'cpu' and on a GPU with the same inputs, at odd sizes, into poisoned outputs, compared by the Frobenius
 // ratio. Exit code 1 when one is out of tolerance.
 // usage: node FILE     QLORA_ADDON: the addon, QLORA_TEST_DEVICE: default cuda:0
-import { floats, openDevices, output, random, tensor, uniform } from './support.mjs'
+import { blockMaxima, floats, openDevices, output, packedCodes, random, tensor, uniform } from './support.mjs'
 
 const { compare, finish } = openDevices()
 
@@ -28,17 +28,11 @@ for (const quant_type of ['nf4', 'fp4']) {
         [x, codes, absmax, quant_type, blocksize],
         [[codes, exact ? 0 : quant_type === 'nf4' ? 2e-3 : 0.3]],
       )
-      const packed = tensor(
-        Array.from({ length: Math.ceil(n / 2) }, () => Math.floor(uniform() * 256)),
-        [Math.ceil(n / 2)],
-        'uint8',
-      )
-      const maxima = tensor(
-        Array.from({ length: Math.ceil(n / blocksize) }, () => uniform() * 3),
-        [Math.ceil(n / blocksize)],
-        'float32',
-      )
-      await compare('dequantize_4bit', label, [packed, maxima, output([n], dtype), quant_type, blocksize], 0)
+      for (const nested of [0, 256, 32]) {
+        const maxima = blockMaxima(Math.ceil(n / blocksize), nested)
+        const args = [packedCodes(n), ...maxima, output([n], dtype), quant_type, blocksize]
+        await compare('dequantize_4bit', `${label} ${nested}`, args, 0)
+      }
     }
   }
 }
@@ -59,17 +53,6 @@ for (const n of [1, 255, 257, 4097]) {
     `${n}`,
     [absmax, map, output([n], 'uint8'), output([nested], 'float32'), output([1], 'float32'), 256],
     1e-6,
-  )
-  const q = tensor(
-    Array.from({ length: n }, () => Math.floor(uniform() * 256)),
-    [n],
-    'uint8',
-  )
-  await compare(
-    'dequantize_absmax',
-    `${n}`,
-    [q, map, random([nested], 'float32'), random([1], 'float32'), output([n], 'float32'), 256],
-    0,
   )
 }
 

@@ -73,6 +73,25 @@ export const output = (shape, dtype) => ({
   out: true,
   bytes: new Uint8Array(count(shape) * sizes[dtype]).fill(255),
 })
+const bytes = (n) =>
+  tensor(
+    Array.from({ length: n }, () => Math.floor(uniform() * 256)),
+    [n],
+    'uint8',
+  )
+/** Any codes for n 4-bit values. */
+export const packedCodes = (n) => bytes(Math.ceil(n / 2))
+/** Block maxima as the 4-bit operations take them: float32, or with a block size of their own double-quantized. */
+export function blockMaxima(blocks, nested = 0) {
+  const floats = (n, low = 0) =>
+    tensor(
+      Array.from({ length: n }, () => low + uniform()),
+      [n],
+      'float32',
+    )
+  if (!nested) return [floats(blocks), undefined, undefined, undefined, 0]
+  return [bytes(blocks), floats(256, -0.5), floats(Math.ceil(blocks / nested)), floats(1), nested]
+}
 export const int32 = (values) => tensor(values, [values.length], 'int32')
 
 /** ||a - b|| / ||b||, where NaN and infinity must be in the same places. `floor`: for results that are 0 but for rounding. */

@@ -5,54 +5,9 @@ import { cpuMachine, cudaMachine, type Machine } from '../../src/memory/machine'
 import { planBundle } from '../../src/memory/plan-chart'
 import { Planner, type MemoryWish, type PlannedStep } from '../../src/memory/planner'
 import { MemoryError, requireFit } from '../../src/memory/remedies'
-import { LlamaConfig } from '../../src/models/config'
-import { LoraConfig } from '../../src/peft/config'
-import { BitsAndBytesConfig } from '../../src/quantization/config'
+import { step8B } from './step-8b'
 
 const GiB = 2 ** 30
-
-/** Llama-3-8B in NF4 with double quantization, r 32 on all linear layers. */
-function step8B(
-  tokens: number,
-  sequences: number,
-  optim: StepShape['optimizer']['optim'] = 'adamw_torch',
-): StepShape {
-  return {
-    config: new LlamaConfig({
-      model_type: 'llama',
-      vocab_size: 128256,
-      hidden_size: 4096,
-      intermediate_size: 14336,
-      num_hidden_layers: 32,
-      num_attention_heads: 32,
-      num_key_value_heads: 8,
-      rms_norm_eps: 1e-5,
-      rope_theta: 500000,
-      tie_word_embeddings: false,
-    }),
-    dtype: 'bfloat16',
-    quantization: new BitsAndBytesConfig({
-      load_in_4bit: true,
-      bnb_4bit_quant_type: 'nf4',
-      bnb_4bit_compute_dtype: 'bfloat16',
-      bnb_4bit_use_double_quant: true,
-    }),
-    lora: new LoraConfig({ r: 32, target_modules: 'all-linear' }),
-    adapterDtype: 'float32',
-    optimizer: {
-      optim,
-      optim_args: null,
-      adam_beta1: 0.9,
-      adam_beta2: 0.999,
-      adam_epsilon: 1e-8,
-      weight_decay: 0,
-    },
-    autocast: 'bfloat16',
-    tokens,
-    sequences,
-    gradientAccumulation: 1,
-  }
-}
 
 const gpu = cudaMachine(78 * GiB, 100 * GiB)
 
@@ -74,7 +29,8 @@ describe('modes, for an 8B model on a GPU', () => {
   it('balanced makes nothing again where the GPU has room, and leaves to the link what it carries', () => {
     expect(balanced.plan.layers.every((layer) => !Object.values(layer).includes('recompute'))).toBe(true)
     expect(balanced.peaks.device).toBeLessThan(0.75 * fast.peaks.device)
-    expect(balanced.seconds).toBeLessThanOrEqual(fast.seconds * 1.001)
+    // Copies slow the work beside them a little.
+    expect(balanced.seconds).toBeLessThanOrEqual(fast.seconds * 1.06)
     // 54 GB/s for the time of a layer's forward.
     const moved = balanced.peaks.host - 128256 * 4096 * 2
     expect(moved / 31).toBeLessThanOrEqual(54e9 * balanced.costs.forward)
@@ -89,7 +45,7 @@ describe('modes, for an 8B model on a GPU', () => {
     expect(lean.seconds).toBeGreaterThan(balanced.seconds)
   })
 
-  it('a number of bytes gets the plan that makes the least again', () => {
+  it('a number of bytes gets the plan of fewest seconds', () => {
     const budget = 8 * GiB
     const planned = planner.choose(budget, false)
     expect(planned.peaks.device).toBeLessThanOrEqual(budget)
@@ -97,12 +53,17 @@ describe('modes, for an 8B model on a GPU', () => {
     expect(planned.seconds).toBeGreaterThan(balanced.seconds)
     expect(planned.seconds).toBeLessThan(lean.seconds)
     expect(planner.choose(70 * GiB, false).plan).toEqual(fast.plan)
-    expect(planner.choose(6.3 * GiB, false).plan).toEqual(lean.plan)
+    const least = planner.choose(lean.peaks.device, false)
+    expect(least.peaks.device).toBeLessThanOrEqual(lean.peaks.device)
+    expect(least.seconds).toBeLessThan(lean.seconds)
   })
 
   it('lean, where it must, takes smaller tiles, then waits for copies', () => {
     const plans = [lean]
-    for (let i = 0; i < 2; i++) plans.push(planner.choose(plans.at(-1)!.peaks.device - 1, false))
+    for (let i = 0; i < 2; i++) {
+      const machine = cudaMachine(plans.at(-1)!.peaks.device - 1, 100 * GiB)
+      plans.push(plan(step8B(4096, 2), 'lean', machine))
+    }
     const [, smaller, waiting] = plans as [PlannedStep, PlannedStep, PlannedStep]
     expect(smaller.plan).toEqual({ ...lean.plan, mlpRows: 2048 })
     expect(waiting.plan).toEqual({ ...smaller.plan, prefetch: false })
@@ -140,6 +101,24 @@ describe('long sequences in lean', () => {
     expect(planned.plan.layers[0]!.x).toBe('keep')
     expect(planned.peaks.host / GiB).toBeLessThan(1.2)
   })
+})
+
+it('a smaller batch follows the given plan where nothing faster fits', () => {
+  const planner = new Planner(step8B(2048, 1), gpu)
+  const given = planner.choose(null, false)
+  for (const wish of ['fast', 'lean'] as const) {
+    expect(planner.chooseWithin(4 * GiB, wish, given.plan).plan).toBe(given.plan)
+    expect(planner.chooseWithin(given.peaks.device, 'fast', given.plan).plan).toBe(given.plan)
+    expect(planner.chooseWithin(70 * GiB, wish, given.plan).seconds).toBeLessThan(given.seconds)
+  }
+})
+
+it('a smaller batch follows another plan where the given one does not fit, if it is slower, too', () => {
+  const planner = new Planner(step8B(2048, 1), gpu)
+  const given = planner.choose('fast', false)
+  const other = planner.chooseWithin(given.peaks.device - 1, 'lean', given.plan)
+  expect(other.peaks.device).toBeLessThan(given.peaks.device)
+  expect(other.seconds).toBeGreaterThan(given.seconds)
 })
 
 it('on the CPU nothing is offloaded', () => {
@@ -187,6 +166,10 @@ describe('what does not fit', () => {
       /with memory: 'lean' and per_device_train_batch_size \d/,
     )
     expect(refuse(step8B(65536, 1, 'paged_adamw_8bit'), 'lean', 8 * GiB)).toMatch(
+      /max_length 16384|max_length 32768/,
+    )
+    const others = [{ tokens: 65528, sequences: 1, longest: 65528 }]
+    expect(refuse({ ...step8B(65536, 1, 'paged_adamw_8bit'), others }, 'lean', 8 * GiB)).toMatch(
       /max_length 16384|max_length 32768/,
     )
     expect(refuse(step8B(4096, 1), 'lean', 2 * GiB)).toContain('the model itself is too large')

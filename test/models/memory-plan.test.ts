@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { alignBatch, alignedSize, sizeOf } from '../../src/models/batch'
 import {
   keepInput,
   keepProducts,
+  MemoryPlans,
   uniformPlan,
   type Fate,
   type LayerPlan,
@@ -88,5 +90,46 @@ describe('memory plans', () => {
         expect(worst / scale, name).toBeLessThanOrEqual(1e-5)
       }
     }
+  })
+})
+
+describe('plans by size', () => {
+  const plans = [1, 2, 3].map((n) => uniformPlan(keepInput, n))
+  const sizes = [
+    { tokens: 100, sequences: 4, longest: 30 },
+    { tokens: 200, sequences: 3, longest: 120 },
+    { tokens: 400, sequences: 4, longest: 150 },
+  ]
+  const some = new MemoryPlans(plans.map((plan, i) => ({ plan, size: sizes[i]! })))
+
+  it.each([
+    ['as large as the smallest', 100, 4, 30, 0],
+    ['with one token more', 101, 3, 30, 1],
+    ['with a longer sequence', 90, 2, 31, 1],
+    ['with more sequences', 150, 4, 60, 2],
+    ['larger than all', 500, 9, 500, 2],
+  ])('a batch %s', (_, tokens, sequences, longest, expected) => {
+    expect(some.planFor({ tokens, sequences, longest })).toBe(plans[expected])
+  })
+
+  it('the size of a filled-up batch is known before', () => {
+    for (const multiple of [1, 8, 64])
+      for (const lengths of [[11, 24, 7, 16], [64], [3, 4], [1, 2, 9, 12]]) {
+        const packed = randomBatch(lengths)
+        expect(alignedSize(sizeOf(packed), multiple)).toEqual(sizeOf(alignBatch(packed, multiple)))
+      }
+  })
+
+  it('a pass follows the plan for its batch', async () => {
+    const model = await tinyPeft({}, 'tiny-llama-nf4')
+    const asked: unknown[] = []
+    const n = model.base_model.parts.layers.length
+    model.base_model.memory_plans = {
+      planFor: (size: unknown) => (asked.push(size), uniformPlan(keepInput, n)),
+    } as never
+    const before = await step(model, { plan: uniformPlan(keepProducts, n) })
+    expect(asked).toEqual([])
+    expect(await step(model, {})).toEqual(before)
+    expect(asked).toEqual([{ tokens: 58, sequences: 4, longest: 24 }])
   })
 })

@@ -37,6 +37,8 @@ async function keepFloats(name, t, shape) {
   await keep(name, wide)
 }
 
+const map = floats(Array.from({ length: 256 }, (_, i) => ((i - 127) / 128) ** 3))
+
 async function layers(dtype) {
   const [rows, cols] = [13, 133]
   const shape = [rows, cols]
@@ -84,7 +86,6 @@ async function layers(dtype) {
   const blocks = Math.ceil((rows * cols) / 256)
   const coded = [empty(shape, 'uint8'), empty([blocks]), empty(shape, 'uint8'), empty([blocks])]
   for (const t of coded) native.fill(t, 0)
-  const map = floats(Array.from({ length: 256 }, (_, i) => ((i - 127) / 128) ** 3))
   const state = coded.map((t) => [t])
   native.adamw_8bit([x], [y], ...state, map, map, norm, 1, 1e-2, 0.9, 0.999, 1e-8, 0.1, 1)
   await keepFloats(`adamw_8bit ${dtype}`, x, shape)
@@ -103,16 +104,21 @@ async function products(dtype) {
     const [codes, absmax] = [empty([Math.ceil((n * k) / 2)], 'uint8'), empty([Math.ceil((n * k) / 64)])]
     native.quantize_4bit(weight, codes, absmax, type, 64)
     await keep(`codes ${type}`, codes)
+    const plain = [absmax, undefined, undefined, undefined, 0]
+    const [q, most, offset] = [empty([Math.ceil((n * k) / 64)], 'uint8'), empty([Math.ceil((n * k) / 4096)]), empty([1])]
+    native.quantize_absmax(absmax, map, q, most, offset, 64)
     const dequantized = empty([n, k], dtype)
-    native.dequantize_4bit(codes, absmax, dequantized, type, 64)
+    native.dequantize_4bit(codes, ...plain, dequantized, type, 64)
     await keepFloats(`dequantize_4bit ${type} ${dtype}`, dequantized, [n, k])
+    native.dequantize_4bit(codes, q, map, most, offset, 64, dequantized, type, 64)
+    await keepFloats(`dequantize_4bit nested ${type} ${dtype}`, dequantized, [n, k])
     for (const rows of [1, m]) {
       const x = normal([rows, k], dtype)
       const y = empty([rows, n], dtype)
-      native.matmul_4bit(x, codes, absmax, y, n, k, type, 64, true, 1, 0, dtype, dtype)
+      native.matmul_4bit(x, codes, ...plain, y, n, k, type, 64, true, 1, 0, dtype, dtype)
       await keepFloats(`matmul_4bit ${type} ${dtype} ${rows}`, y, [rows, n])
       const dx = empty([rows, k], dtype)
-      native.matmul_4bit(y, codes, absmax, dx, n, k, type, 64, false, 1, 0, dtype, dtype)
+      native.matmul_4bit(y, codes, ...plain, dx, n, k, type, 64, false, 1, 0, dtype, dtype)
       await keepFloats(`matmul_4bit transposed ${type} ${dtype} ${rows}`, dx, [rows, k])
     }
   }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import type { TensorHandle } from '../../src/native/contract'
 import { code4bit } from '../../src/quantization/codes'
 import type { FloatDType } from '../../src/tensor/dtype'
-import { cpu, expectRelative, floatDTypes, native, normals, Output, rounded, tensor } from './harness'
+import { cpu, expectRelative, floatDTypes, native, normals, Output, plain, rounded, tensor } from './harness'
+import { nestedMaxima } from './nested-maxima'
 
 interface Case {
   m: number
@@ -52,6 +54,7 @@ async function check(given: Case): Promise<void> {
     tensor(x, [c.m, k], c.x),
     tensor(codes, [codes.length], 'uint8'),
     tensor(absmax, [absmax.length]),
+    ...plain,
     out.handle,
     ...c.w,
     c.type,
@@ -108,6 +111,25 @@ describe.each([true, false])('matmul_4bit, transpose %s', (transpose) => {
   })
 })
 
+describe.each([true, false])('matmul_4bit with double-quantized maxima, transpose %s', (transpose) => {
+  it.each(floatDTypes)('%s: the bits of the product with the maxima restored', async (x) => {
+    for (const m of [1, 3, 17, 65])
+      for (const w of [[1, 1], [3, 33], [65, 63], [50, 96], [130, 520]] as [number, number][])
+        for (const [blocksize, nestedBlocksize] of [[64, 256], [32, 32], [128, 4096]] as const) {
+          const c = complete({ m, w, transpose, blocksize, x, beta: m % 2, operands: x })
+          const [k, n] = transpose ? [w[1], w[0]] : w
+          const codes = tensor(fourBit(c).codes, [Math.ceil((k * n) / 2)], 'uint8')
+          const { nested, restored } = nestedMaxima(Math.ceil((k * n) / blocksize), nestedBlocksize)
+          const operand = tensor(rounded(normals(m * k, 7), x), [m, k], x)
+          const [got, want] = [0, 1].map(() => new Output([m, n], x, normals(m * n, 8))) as [Output, Output]
+          const rest = [...w, c.type, blocksize, transpose, 0.75, c.beta, c.weight, c.operands] as const
+          native.matmul_4bit(operand, codes, ...nested, got.handle, ...rest)
+          native.matmul_4bit(operand, codes, tensor(restored, [restored.length]), ...plain, want.handle, ...rest)
+          expect(await got.read()).toEqual(await want.read())
+        }
+  })
+})
+
 describe('matmul_4bit, refused arguments', () => {
   const call = (x: number[], codes: number, absmax: number, out: number[], ...rest: [string?, number?]) => (): void => {
     const [type = 'nf4', blocksize = 64] = rest
@@ -115,6 +137,7 @@ describe('matmul_4bit, refused arguments', () => {
       native.tensor_empty(cpu, 'float32', x),
       native.tensor_empty(cpu, 'uint8', [codes]),
       native.tensor_empty(cpu, 'float32', [absmax]),
+      ...plain,
       native.tensor_empty(cpu, 'float32', out),
       4,
       64,
@@ -139,6 +162,38 @@ describe('matmul_4bit, refused arguments', () => {
     )
     expect(call([3, 64], 128, 4, [3, 4], 'nf4', 48)).toThrow(
       '[matmul_4bit] blocksize: expected a power of two from 32 to 4096, got 48',
+    )
+  })
+
+  it('names the part of double-quantized maxima that is missing or does not fit', () => {
+    const u8 = (n: number): TensorHandle => native.tensor_empty(cpu, 'uint8', [n])
+    const f32 = (...shape: number[]): TensorHandle => native.tensor_empty(cpu, 'float32', shape)
+    const good = { absmax: u8(33), map: f32(256), nested: f32(2), offset: f32(1), size: 32 }
+    type Parts = { [P in keyof typeof good]?: (typeof good)[P] | undefined }
+    const nested = (parts: Parts) => (): void => {
+      const { absmax, map, nested: most, offset, size } = { ...good, ...parts } as typeof good
+      const out = f32(3, 33)
+      native.matmul_4bit(f32(3, 64), u8(33 * 32), absmax, map, most, offset, size, out, 33, 64, 'nf4', 64, true, 1, 0, 'float32', 'float32')
+    }
+    expect(nested({})).not.toThrow()
+    expect(nested({ absmax: f32(33) })).toThrow('[matmul_4bit] absmax: expected uint8, got float32')
+    expect(nested({ absmax: u8(32) })).toThrow('[matmul_4bit] absmax: expected 33 elements, got shape (32)')
+    expect(nested({ map: f32(16) })).toThrow('[matmul_4bit] code_map: expected 256 elements, got shape (16)')
+    expect(nested({ map: u8(256) })).toThrow('[matmul_4bit] code_map: expected float32, got uint8')
+    expect(nested({ nested: f32(1) })).toThrow('[matmul_4bit] nested_absmax: expected 2 elements, got shape (1)')
+    expect(nested({ nested: u8(2) })).toThrow('[matmul_4bit] nested_absmax: expected float32, got uint8')
+    expect(nested({ offset: f32(2) })).toThrow('[matmul_4bit] offset: expected 1 elements, got shape (2)')
+    expect(nested({ offset: u8(1) })).toThrow('[matmul_4bit] offset: expected float32, got uint8')
+    for (const size of [0, 48, 8192])
+      expect(nested({ size })).toThrow(
+        `[matmul_4bit] nested_blocksize: expected a power of two from 32 to 4096, got ${size}`,
+      )
+    for (const [part, name] of [['map', 'code_map'], ['nested', 'nested_absmax'], ['offset', 'offset']] as const)
+      expect(nested({ [part]: undefined })).toThrow(
+        `[matmul_4bit] code_map, nested_absmax and offset: expected all three or none, got no ${name}`,
+      )
+    expect(nested({ map: undefined, nested: undefined, offset: undefined })).toThrow(
+      '[matmul_4bit] absmax: expected float32, got uint8',
     )
   })
 })

@@ -5,7 +5,8 @@ import { code4bit, dynamicMap } from '../../src/quantization/codes'
 import { decode } from '../../src/tensor/convert'
 import type { FloatDType } from '../../src/tensor/dtype'
 import { golden } from '../support/shared'
-import { cpu, expectRelative, floatDTypes, native, normals, Output, rounded, tensor } from './harness'
+import { cpu, expectRelative, floatDTypes, native, normals, Output, plain, rounded, tensor } from './harness'
+import { nestedMaxima } from './nested-maxima'
 
 type QuantType = 'nf4' | 'fp4'
 const short: Record<string, FloatDType> = { f32: 'float32', bf16: 'bfloat16', f16: 'float16' }
@@ -82,7 +83,7 @@ describe.each(all)('$key as bitsandbytes has it', ({ name, src, type, blocksize,
     const [codes, absmax] = [load(`${key}.codes`), load(`${key}.absmax`)]
     const { shape } = load(`${name}.${src}.source`)
     const out = new Output(shape, short[dst]!)
-    native.dequantize_4bit(codes.handle, absmax.handle, out.handle, type, blocksize)
+    native.dequantize_4bit(codes.handle, absmax.handle, ...plain, out.handle, type, blocksize)
     const [got, want] = [await out.read(), floats(`${key}.dequant.${dst}`)]
     expect(got.map((v) => v + 0)).toEqual(want.map((v) => v + 0)) // -0 is 0
   })
@@ -92,6 +93,14 @@ const nested = () => [...stored.keys()].filter((k) => k.endsWith('.dq.absmax_q')
 
 describe('double quantization as bitsandbytes has it', () => {
   const map = (): TensorHandle => tensor(dynamicMap(true), [256])
+
+  /** The maxima themselves: the weights whose codes are all 1.0. */
+  async function restored(blocks: number, nested: readonly [TensorHandle, TensorHandle, TensorHandle, TensorHandle, number]): Promise<Float64Array> {
+    const ones = tensor(new Float64Array(blocks * 16).fill(0xff), [blocks * 16], 'uint8')
+    const out = new Output([blocks, 32])
+    native.dequantize_4bit(ones, ...nested, out.handle, 'nf4', 32)
+    return (await out.read()).filter((_, i) => i % 32 === 31)
+  }
 
   it('codes, maxima and mean of the block maxima', async () => {
     expect(nested().length).toBeGreaterThan(10)
@@ -112,22 +121,21 @@ describe('double quantization as bitsandbytes has it', () => {
     for (const key of nested()) {
       const [, type, blocksize] = /(nf4|fp4)\.bs(\d+)\.dq$/.exec(key)!
       const [q, maxima, offset] = ['absmax_q', 'nested_absmax', 'offset'].map((f) => load(`${key}.${f}`))
-      const absmax = new Output([q!.n])
-      native.dequantize_absmax(q!.handle, map(), maxima!.handle, offset!.handle, absmax.handle, 256)
-      expect(await absmax.read(), key).toEqual(floats(`${key}.absmax_restored`))
+      const nested = [q!.handle, map(), maxima!.handle, offset!.handle, 256] as const
+      expect(await restored(q!.n, nested), key).toEqual(floats(`${key}.absmax_restored`))
       const want = floats(`${key}.dequant.f32`)
       const out = new Output([want.length])
-      native.dequantize_4bit(load(`${key}.codes`).handle, absmax.handle, out.handle, type!, Number(blocksize))
+      native.dequantize_4bit(load(`${key}.codes`).handle, ...nested, out.handle, type!, Number(blocksize))
       expect((await out.read()).map((v) => v + 0), key).toEqual(want.map((v) => v + 0))
     }
   })
 
   it('equal maxima leave a zero block: the code of 0', async () => {
-    const [q, maxima, offset, absmax] = [new Output([300], 'uint8'), new Output([2]), new Output([1]), new Output([300])]
+    const [q, maxima, offset] = [new Output([300], 'uint8'), new Output([2]), new Output([1])]
     native.quantize_absmax(tensor(new Float64Array(300).fill(0.25), [300]), map(), q.handle, maxima.handle, offset.handle, 256)
     expect(new Set(await q.read())).toEqual(new Set([127]))
-    native.dequantize_absmax(q.handle, map(), maxima.handle, offset.handle, absmax.handle, 256)
-    expect(new Set(await absmax.read())).toEqual(new Set([0.25]))
+    const values = await restored(300, [q.handle, map(), maxima.handle, offset.handle, 256])
+    expect(new Set(values)).toEqual(new Set([0.25]))
   })
 })
 
@@ -161,11 +169,25 @@ describe('4-bit blocks of other sizes', () => {
         expect(type === 'fp4' ? oneZero(got) : Array.from(got)).toEqual(bytes)
         const maxima = await absmax.read()
         const out = new Output([n], dtype)
-        native.dequantize_4bit(codes.handle, absmax.handle, out.handle, type, blocksize)
+        native.dequantize_4bit(codes.handle, absmax.handle, ...plain, out.handle, type, blocksize)
         const values = want.map((c, i) => Math.fround(code4bit[type][c]! * maxima[Math.floor(i / blocksize)]!))
         expect((await out.read()).map((v) => v + 0)).toEqual(rounded(values, dtype).map((v) => v + 0))
       }
     }
+  })
+
+  it('double-quantized maxima: the bits of the restored ones', async () => {
+    for (const n of [1, 63, 4097, 70001])
+      for (const [blocksize, nestedBlocksize] of [[64, 256], [32, 32], [4096, 64]] as const) {
+        const codes = tensor(normals(Math.ceil(n / 2), n).map((x) => Math.floor(Math.abs(x) * 1000) & 255), [Math.ceil(n / 2)], 'uint8')
+        const { nested, restored } = nestedMaxima(Math.ceil(n / blocksize), nestedBlocksize)
+        for (const dtype of floatDTypes) {
+          const [got, want] = [new Output([n], dtype), new Output([n], dtype)]
+          native.dequantize_4bit(codes, ...nested, got.handle, 'nf4', blocksize)
+          native.dequantize_4bit(codes, tensor(restored, [restored.length]), ...plain, want.handle, 'nf4', blocksize)
+          expect(await got.read()).toEqual(await want.read())
+        }
+      }
   })
 
   it('an infinite element: its neighbours become code 7 and read back as NaN; NaN does not count for the maximum', async () => {
@@ -202,8 +224,8 @@ describe('refused arguments', () => {
     expect(() => native.quantize_4bit(u8(130), u8(65), f32(3), 'nf4', 64)).toThrow(
       '[quantize_4bit] x: expected a float dtype, got uint8',
     )
-    expect(() => native.dequantize_4bit(u8(65), f32(3), f32(131), 'nf4', 64)).toThrow('[dequantize_4bit] codes')
-    expect(() => native.dequantize_4bit(u8(65), f32(3), f32(130), 'NF4', 64)).toThrow(
+    expect(() => native.dequantize_4bit(u8(65), f32(3), ...plain, f32(131), 'nf4', 64)).toThrow('[dequantize_4bit] codes')
+    expect(() => native.dequantize_4bit(u8(65), f32(3), ...plain, f32(130), 'NF4', 64)).toThrow(
       "[dequantize_4bit] quant_type: expected one of 'nf4', 'fp4', got 'NF4'",
     )
     for (const blocksize of [0, 48, 16, 8192])
@@ -213,11 +235,13 @@ describe('refused arguments', () => {
     expect(() => native.quantize_absmax(f32(300), f32(256), u8(300), f32(1), f32(1), 256)).toThrow(
       '[quantize_absmax] nested_absmax: expected 2 elements, got shape (1)',
     )
-    expect(() => native.dequantize_absmax(u8(299), f32(256), f32(2), f32(1), f32(300), 256)).toThrow(
-      '[dequantize_absmax] q: expected 300 elements, got shape (299)',
+    expect(() => native.quantize_absmax(f32(300), f32(256), u8(300), f32(4), f32(1), 100)).toThrow(
+      '[quantize_absmax] blocksize: expected a power of two from 32 to 4096, got 100',
     )
-    expect(() => native.dequantize_absmax(u8(300), f32(16), f32(2), f32(1), f32(300), 256)).toThrow(
-      '[dequantize_absmax] code_map: expected 256 elements, got shape (16)',
-    )
+    const nested = (q: TensorHandle, map: TensorHandle) => (): void =>
+      native.dequantize_4bit(u8(65), q, map, f32(1), f32(1), 256, f32(130), 'nf4', 64)
+    expect(nested(u8(3), f32(256))).not.toThrow()
+    expect(nested(u8(4), f32(256))).toThrow('[dequantize_4bit] absmax: expected 3 elements, got shape (4)')
+    expect(nested(u8(3), f32(16))).toThrow('[dequantize_4bit] code_map: expected 256 elements, got shape (16)')
   })
 })

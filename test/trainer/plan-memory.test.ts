@@ -3,7 +3,7 @@ import type { MimeBundle, Output } from '../../src/display/output'
 import { MemoryError } from '../../src/memory/remedies'
 import { HfArgumentParser } from '../../src/options/argument-parser'
 import { TrainingArguments } from '../../src/trainer/arguments'
-import { largestBatch, planMemory } from '../../src/trainer/plan-memory'
+import { batchSizes, planMemory } from '../../src/trainer/plan-memory'
 import type { SFTTrainer } from '../../src/trainer/sft-trainer'
 import { liveBytes } from '../models/tiny'
 import { tinyTrainer } from './tiny'
@@ -47,15 +47,30 @@ describe('a run', () => {
     const plain = await trained(await tinyTrainer())
     const trainer = await tinyTrainer({ ...quiet, memory: memory as never })
     expect(await trained(trainer)).toEqual(plain)
-    const { memory_plan } = trainer.model.base_model
-    expect(memory_plan!.mlpRows).toBe(memory === 'lean' ? 4096 : undefined)
-    expect(memory_plan!.layers[0]!.mlp).toBe(memory === 'lean' ? 'recompute' : 'keep')
+    const plan = trainer.model.base_model.memory_plans!.planFor({ tokens: 1e6, sequences: 2, longest: 1e6 })
+    expect(plan.mlpRows).toBe(memory === 'lean' ? 4096 : undefined)
+    expect(plan.layers[0]!.mlp).toBe(memory === 'lean' ? 'recompute' : 'keep')
+  })
+
+  it('lets smaller batches keep more', async () => {
+    const trainer = await tinyTrainer({
+      ...quiet,
+      memory: 'lean',
+      train_sampling_strategy: 'group_by_length',
+    })
+    await trainer.train()
+    const plans = trainer.model.base_model.memory_plans!
+    const [small, large] = [28, 96].map((tokens) =>
+      plans.planFor({ tokens, sequences: 2, longest: tokens / 2 }),
+    )
+    expect(large!.layers.map((layer) => layer.mlp)).toEqual(['recompute', 'recompute', 'recompute'])
+    expect(small!.layers.map((layer) => layer.mlp)).toContain('keep')
   })
 
   it('on the CPU without the option has no plan of its own', async () => {
     const trainer = await tinyTrainer()
     await trainer.train()
-    expect(trainer.model.base_model.memory_plan).toBe(undefined)
+    expect(trainer.model.base_model.memory_plans).toBe(undefined)
   })
 
   it('that does not fit ends before anything is allocated', async () => {
@@ -76,7 +91,8 @@ describe('a run', () => {
       bundles: true,
       show: (bundle) => (shown.push(bundle), { update: () => {} }),
     }
-    const planned = planMemory(trainer.model, trainer.args, { tokens: 96, sequences: 2 }, output)!
+    const sizes = [{ tokens: 96, sequences: 2, longest: 48 }]
+    const planned = planMemory(trainer.model, trainer.args, sizes, output)!
     expect(shown).toHaveLength(1)
     expect(shown[0]!['text/plain']).toContain('for 96 tokens at a time')
     expect(shown[0]!['text/plain']).toContain('gate and up: made again')
@@ -84,7 +100,9 @@ describe('a run', () => {
   })
 })
 
-it('the largest batch has the most tokens', () => {
-  const lengths = [5, 9, 2, 30]
-  expect(largestBatch([[0, 1, 2], [3]], lengths)).toEqual({ tokens: 30, sequences: 1, longest: 30 })
+it('sizes of batches', () => {
+  expect(batchSizes([[0, 1, 2], [3]], [5, 9, 2, 30])).toEqual([
+    { tokens: 16, sequences: 3, longest: 9 },
+    { tokens: 30, sequences: 1, longest: 30 },
+  ])
 })

@@ -1,0 +1,96 @@
+import type { BatchSize } from '../models/batch'
+import { itemsize } from '../tensor/dtype'
+import type { CountedTensor } from './counting-addon'
+import type { StepShape } from './dry-run'
+import type { Machine } from './machine'
+
+/** Batches of similar size, which follow one plan. */
+export interface SizeClass {
+  /** What holds each of them. */
+  size: BatchSize
+  /** Those of them that may have the highest peak: no other has more of all that a peak depends on. The largest first. */
+  highest: readonly BatchSize[]
+}
+
+/** The classes that occur, ascending; one goes up to each of `shares` of the largest batch's tokens. */
+export function sizeClasses(
+  sizes: readonly BatchSize[],
+  shares: readonly number[],
+  step: StepShape,
+  machine: Machine,
+): SizeClass[] {
+  const largest = most(sizes, 'tokens')
+  const limits = shares.map((share) => share * largest)
+  const members = limits.map((limit, i) =>
+    sizes.filter(({ tokens }) => tokens <= limit && tokens > (limits[i - 1] ?? -1)),
+  )
+  return members
+    .filter((some) => some.length > 0)
+    .map((some) => ({ size: holding(some), highest: highest(some, step, machine) }))
+}
+
+/** The smallest that holds each of them. */
+export function holding(sizes: readonly BatchSize[]): BatchSize {
+  const [tokens, sequences, longest] = (['tokens', 'sequences', 'longest'] as const).map((key) =>
+    most(sizes, key),
+  ) as [number, number, number]
+  return { tokens, sequences, longest }
+}
+
+function most(sizes: readonly BatchSize[], key: keyof BatchSize): number {
+  return sizes.reduce((n, size) => Math.max(n, size[key]), 0)
+}
+
+/**
+ * The peak of a batch grows with its tokens, with how many of them are predicted, and with what attention takes for itself; the
+ * latter depends on how its sequences are cut, and may be less for more tokens.
+ */
+function highest(sizes: readonly BatchSize[], step: StepShape, machine: Machine): BatchSize[] {
+  const demands = sizes.map((size) => ({
+    size,
+    targets: size.tokens - size.sequences,
+    scratch: attentionScratch(size, step, machine),
+  }))
+  demands.sort((a, b) => b.size.tokens - a.size.tokens || b.targets - a.targets || b.scratch - a.scratch)
+  const found: typeof demands = []
+  for (const demand of demands) {
+    if (!found.some((f) => f.targets >= demand.targets && f.scratch >= demand.scratch)) found.push(demand)
+  }
+  return found.map(({ size }) => size)
+}
+
+/** What attention_backward takes for itself: asked of the machine as a dry run of the batch would. */
+export function attentionScratch(
+  { tokens, sequences, longest }: BatchSize,
+  { config, dtype, quantization, autocast, deterministic }: StepShape,
+  machine: Machine,
+): number {
+  const { num_attention_heads: heads, num_key_value_heads: kvHeads, head_dim } = config
+  const linear = quantization?.load_in_4bit ? dtype : (autocast ?? dtype)
+  const tensor = (shape: number[], of: CountedTensor['dtype'] = linear): CountedTensor => ({
+    shape,
+    dtype: of,
+    storage: {
+      bytes: shape.reduce((n, d) => n * d, itemsize[of]),
+      users: 1,
+      taken: true,
+      lastUse: 0,
+    } as never,
+  })
+  const q = tensor([tokens, heads * head_dim])
+  const k = tensor([tokens, kvHeads * head_dim])
+  const tensors = [
+    q,
+    q,
+    k,
+    k,
+    q,
+    tensor([heads, tokens], 'float32'),
+    tensor([sequences + 1], 'int32'),
+    q,
+    k,
+    k,
+  ]
+  const numbers = [heads, kvHeads, 1, 0, longest, deterministic ?? false]
+  return machine.scratch('attention_backward', tensors, [...tensors, ...numbers])
+}
