@@ -82,44 +82,19 @@ Arena::~Arena() {
 
 void* Arena::allocate(size_t bytes) {
   bytes = rounded(bytes, kAlignment);
-  auto best = by_size_.lower_bound({bytes, 0});
-  if (best == by_size_.end()) {
+  std::optional<size_t> begin = blocks_.take(bytes);
+  if (!begin) {
     if (!grow(bytes)) return nullptr;
-    best = by_size_.lower_bound({bytes, 0});
+    begin = blocks_.take(bytes);
   }
-  const auto [available, begin] = *best;
-  remove_free(begin);
-  if (available > bytes) add_free(begin + bytes, available - bytes);
-  used_[begin] = bytes;
-  return base_ + begin;
+  return base_ + *begin;
 }
 
-void Arena::release(void* data) {
-  const auto found = used_.find(static_cast<char*>(data) - base_);
-  size_t begin = found->first, bytes = found->second;
-  used_.erase(found);
-  if (const auto next = free_.find(begin + bytes); next != free_.end()) {
-    bytes += next->second;
-    remove_free(next->first);
-  }
-  if (auto before = free_.lower_bound(begin); before != free_.begin()) {
-    --before;
-    if (before->first + before->second == begin) {
-      begin = before->first;
-      bytes += before->second;
-      remove_free(begin);
-    }
-  }
-  add_free(begin, bytes);
-}
+void Arena::release(void* data) { blocks_.give_back(static_cast<char*>(data) - base_); }
 
 /** Puts memory behind the end, so that a block of `bytes` is free there. */
 bool Arena::grow(size_t bytes) {
-  size_t tail = 0;
-  if (!free_.empty()) {
-    const auto& [begin, size] = *free_.rbegin();
-    if (begin + size == end_) tail = size;
-  }
+  const size_t tail = blocks_.free_before(end_);
   const size_t missing = rounded(bytes - tail, granularity_);
   if (end_ + missing > limit_) return false;
   Piece piece{end_, missing, 0};
@@ -140,36 +115,20 @@ bool Arena::grow(size_t bytes) {
     pieces_.pop_back();
     return false;
   }
-  const size_t begin = end_ - tail;
-  if (tail > 0) remove_free(begin);
+  blocks_.add(end_, missing);
   end_ += missing;
-  add_free(begin, tail + missing);
   return true;
 }
 
 void Arena::trim() {
-  while (!pieces_.empty() && !free_.empty()) {
+  while (!pieces_.empty()) {
     const Piece piece = pieces_.back();
-    const auto [begin, bytes] = *free_.rbegin();
-    if (begin + bytes != end_ || begin > piece.begin) return;
-    remove_free(begin);
+    if (!blocks_.remove(piece.begin, piece.bytes)) return;
     driver().unmap(reinterpret_cast<CUdeviceptr>(base_) + piece.begin, piece.bytes);
     driver().destroy(piece.handle);
     pieces_.pop_back();
     end_ = piece.begin;
-    if (end_ > begin) add_free(begin, end_ - begin);
   }
-}
-
-void Arena::add_free(size_t begin, size_t bytes) {
-  free_[begin] = bytes;
-  by_size_.insert({bytes, begin});
-}
-
-void Arena::remove_free(size_t begin) {
-  const auto found = free_.find(begin);
-  by_size_.erase({found->second, begin});
-  free_.erase(found);
 }
 
 }  // namespace qlora::cuda

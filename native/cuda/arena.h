@@ -1,9 +1,8 @@
 #pragma once
 #include <cstddef>
-#include <map>
-#include <set>
-#include <utility>
 #include <vector>
+
+#include "cuda/blocks.h"
 
 namespace qlora::cuda {
 
@@ -35,15 +34,12 @@ class Arena {
     unsigned long long handle;
   };
   bool grow(size_t bytes);
-  void add_free(size_t begin, size_t bytes);
-  void remove_free(size_t begin);
 
   const int device_;
   size_t granularity_ = 0, limit_ = 0, end_ = 0;
   char* base_ = nullptr;
   std::vector<Piece> pieces_;
-  std::map<size_t, size_t> used_, free_;         // begin -> bytes
-  std::set<std::pair<size_t, size_t>> by_size_;  // (bytes, begin) of free_
+  Blocks blocks_;  // offsets from base_
 };
 
 }  // namespace qlora::cuda

@@ -8,52 +8,40 @@ namespace qlora::cuda {
 
 namespace {
 
-/** To 4 KiB, above 64 KiB to 1/16 of their power of two: few sizes, so that blocks are used again. */
+constexpr size_t kAlignment = 512;
+/** At the beginning of a slab, never handed out: blocks of neighbouring slabs do not become one. */
+constexpr size_t kGap = 512;
+constexpr size_t kLeastSlab = size_t{1} << 20, kLargestStep = size_t{64} << 20;
+
 size_t rounded(size_t bytes) {
-  size_t step = 4096;
-  while (step * 32 < bytes) step *= 2;
-  return (bytes + step - 1) / step * step;
+  return std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
 }
+
+size_t address(void* data) { return reinterpret_cast<size_t>(data); }
 
 }  // namespace
 
 void* PinnedAllocator::allocate(size_t bytes) {
-  size_t size = rounded(bytes);
+  const size_t size = rounded(bytes);
   std::lock_guard lock(mutex_);
-  void* data = take_kept(size);
-  if (!data) {
-    cudaError_t status = cudaHostAlloc(&data, size, cudaHostAllocPortable | cudaHostAllocMapped);
-    if (status == cudaErrorMemoryAllocation) {
-      cudaGetLastError();
-      free_kept();
-      status = cudaHostAlloc(&data, size, cudaHostAllocPortable | cudaHostAllocMapped);
-    }
-    if (status == cudaErrorMemoryAllocation) {
-      cudaGetLastError();
-      fail("out of pinned host memory: wanted ", size, " bytes with ", allocated_,
-           " in use; the machine's free memory or its limit on locked pages (ulimit -l) is too small");
-    }
-    check(status, "[cuda] pinned host memory");
+  std::optional<size_t> begin = blocks_.take(size);
+  if (!begin) {
+    grow(size);
+    begin = blocks_.take(size);
   }
-  used_[data] = size;
   allocated_ += size;
   peak_ = std::max(peak_, allocated_);
-  return data;
+  return reinterpret_cast<void*>(*begin);
 }
 
 void PinnedAllocator::release(void* data, size_t) {
   std::lock_guard lock(mutex_);
-  const auto found = used_.find(data);
-  const size_t size = found->second;
-  used_.erase(found);
-  allocated_ -= size;
-  kept_.emplace(size, data);
-  kept_bytes_ += size;
+  allocated_ -= blocks_.give_back(address(data));
 }
 
 MemoryStats PinnedAllocator::stats() const {
   std::lock_guard lock(mutex_);
-  return {allocated_, peak_, allocated_ + kept_bytes_};
+  return {allocated_, peak_, reserved_};
 }
 
 void PinnedAllocator::reset_peak() {
@@ -63,27 +51,44 @@ void PinnedAllocator::reset_peak() {
 
 void PinnedAllocator::empty_cache() {
   std::lock_guard lock(mutex_);
-  free_kept();
+  free_slabs();
 }
 
-/** A kept block of `size` or more, which becomes its size. */
-void* PinnedAllocator::take_kept(size_t& size) {
-  // Locking pages takes milliseconds: a block up to four times too large serves batches of changing length.
-  auto found = kept_.lower_bound(size);
-  if (found == kept_.end() || found->first > 4 * size) return nullptr;
-  void* data = found->second;
-  size = found->first;
-  kept_.erase(found);
-  kept_bytes_ -= size;
-  return data;
+/** A slab with room for `bytes`: as large as what there is already, within limits, or else just large enough.
+ */
+void PinnedAllocator::grow(size_t bytes) {
+  if (add_slab(std::max(bytes + kGap, std::clamp(reserved_, kLeastSlab, kLargestStep)))) return;
+  free_slabs();
+  if (add_slab(bytes + kGap)) return;
+  fail("out of pinned host memory: wanted ", bytes, " bytes with ", allocated_,
+       " in use; the machine's free memory or its limit on locked pages (ulimit -l) is too small");
 }
 
-/** Kernels that were enqueued before the release may still use it. */
-void PinnedAllocator::free_kept() {
+/** False when the system has no such memory. */
+bool PinnedAllocator::add_slab(size_t bytes) {
+  void* data = nullptr;
+  const cudaError_t status = cudaHostAlloc(&data, bytes, cudaHostAllocPortable | cudaHostAllocMapped);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return false;
+  }
+  check(status, "[cuda] pinned host memory");
+  slabs_.push_back({static_cast<char*>(data), bytes});
+  blocks_.add(address(data) + kGap, bytes - kGap);
+  reserved_ += bytes;
+  return true;
+}
+
+/** Those of which nothing is in use. Kernels that were enqueued before a release may still use them. */
+void PinnedAllocator::free_slabs() {
   check(cudaStreamSynchronize(stream_), "[cuda] pinned host memory");
-  for (auto& [size, data] : kept_) cudaFreeHost(data);
-  kept_.clear();
-  kept_bytes_ = 0;
+  const auto is_free = [&](const Slab& slab) {
+    if (!blocks_.remove(address(slab.data) + kGap, slab.bytes - kGap)) return false;
+    cudaFreeHost(slab.data);
+    reserved_ -= slab.bytes;
+    return true;
+  };
+  slabs_.erase(std::remove_if(slabs_.begin(), slabs_.end(), is_free), slabs_.end());
 }
 
 }  // namespace qlora::cuda

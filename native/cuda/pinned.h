@@ -1,17 +1,19 @@
 #pragma once
 #include <cuda_runtime.h>
 
-#include <map>
 #include <mutex>
+#include <vector>
 
 #include "core/tensor.h"
+#include "cuda/blocks.h"
 
 namespace qlora::cuda {
 
 /**
  * Page-locked host memory at the same address for the host and the GPU: copies from it are asynchronous, and
- * kernels may read and write it in place over the bus. What is released is kept for reuse, for locking pages
- * takes milliseconds; the next owner's work comes later in the same stream, so nothing waits.
+ * kernels may read and write it in place over the bus. It comes in slabs that are handed out in parts and
+ * kept, for locking pages takes a second for 4 GB; the next owner's work comes later in the same stream, so
+ * nothing waits.
  */
 class PinnedAllocator final : public Allocator {
  public:
@@ -23,14 +25,19 @@ class PinnedAllocator final : public Allocator {
   void empty_cache() override;
 
  private:
-  void* take_kept(size_t& size);
-  void free_kept();
+  struct Slab {
+    char* data;
+    size_t bytes;
+  };
+  void grow(size_t bytes);
+  bool add_slab(size_t bytes);
+  void free_slabs();
 
   const cudaStream_t stream_;
   mutable std::mutex mutex_;
-  std::map<void*, size_t> used_;
-  std::multimap<size_t, void*> kept_;  // by size
-  size_t allocated_ = 0, peak_ = 0, kept_bytes_ = 0;
+  std::vector<Slab> slabs_;
+  Blocks blocks_;  // by address
+  size_t allocated_ = 0, peak_ = 0, reserved_ = 0;
 };
 
 }  // namespace qlora::cuda

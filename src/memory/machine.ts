@@ -62,9 +62,7 @@ export function cpuMachine(free: number, gflops = 100): Machine {
 
 /** As native/cuda/pinned.cpp. */
 function pinnedRounded(bytes: number): number {
-  let step = 4096
-  while (step * 32 < bytes) step *= 2
-  return Math.ceil(bytes / step) * step
+  return Math.ceil(bytes / 512) * 512
 }
 
 /** As native/cpu/allocator.cpp. */
