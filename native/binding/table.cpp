@@ -8,6 +8,7 @@ void export_operations(Napi::Object exports) {
 #define EXPORT(name) export_operation(exports, #name, &Ops::name)
   EXPORT(fill);
   EXPORT(copy);
+  EXPORT(copy_columns);
   EXPORT(start_copy);
   EXPORT(finish_copy);
   EXPORT(add);

@@ -7,9 +7,10 @@ namespace {
 constexpr int kSteps = 4;  // loads in flight a thread
 constexpr int64_t kPerBlock = int64_t{kThreads} * kSteps * 8;
 
-template <bool kNested>
+/** kWide: rows of `in` elements go to rows of `stride`, the rest of which becomes 0; both multiples of 8. */
+template <bool kNested, bool kWide>
 __global__ void dequantize_kernel(const uint8_t* codes, const Maxima maxima, View out, int64_t n,
-                                  CodeValues code, DType weight_dtype) {
+                                  CodeValues code, DType weight_dtype, uint32_t in, uint32_t stride) {
   const bool whole_words = reinterpret_cast<uintptr_t>(codes) % 4 == 0;
   const int64_t begin = blockIdx.x * kPerBlock + threadIdx.x * 8;
   uint32_t packed[kSteps];
@@ -50,7 +51,15 @@ __global__ void dequantize_kernel(const uint8_t* codes, const Maxima maxima, Vie
       x[2 * j] = rounded(weight_dtype, table[(byte >> 4) & 15][lane] * scale);
       x[2 * j + 1] = rounded(weight_dtype, table[byte & 15][lane] * scale);
     }
-    out.store8(i, n, x);
+    if constexpr (kWide) {
+      const int64_t row = static_cast<uint32_t>(i) / in, end = (row + 1) * stride;
+      out.store8(i + row * (stride - in), end, x);
+      if ((i + 8) % in != 0) continue;
+      const float zeros[8] = {};
+      for (int64_t j = end - (stride - in); j < end; j += 8) out.store8(j, end, zeros);
+    } else {
+      out.store8(i, n, x);
+    }
   }
 }
 
@@ -61,17 +70,29 @@ void dequantize(const Context& context, const uint8_t* codes, const Maxima& maxi
   if (n == 0) return;
   // The store rounds to out's dtype anyway: where that is weight_dtype, once is enough.
   const DType first = weight_dtype == out.dtype ? DType::f32 : weight_dtype;
-  const auto kernel = maxima.map ? dequantize_kernel<true> : dequantize_kernel<false>;
+  const auto kernel = maxima.map ? dequantize_kernel<true, false> : dequantize_kernel<false, false>;
   kernel<<<blocks_for(n, kPerBlock), kThreads, 0, context.stream>>>(codes, maxima, out, n,
-                                                                    code_values(quant_type), first);
+                                                                    code_values(quant_type), first, 0, 0);
   check_launch();
 }
 
 void CudaOps::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const OptionalTensor& code_map,
                               const OptionalTensor& nested_absmax, const OptionalTensor& offset,
                               int64_t nested_blocksize, const Tensor& out, const std::string& quant_type,
-                              int64_t blocksize) {
+                              int64_t blocksize, int64_t in_features) {
   const Maxima maxima(absmax, code_map, nested_absmax, offset, nested_blocksize, blocksize);
+  const int64_t stride = out.cols(), n = out.rows() * in_features;
+  if (in_features != 0 && in_features < stride) {
+    if (n == 0) return;
+    if (n > UINT32_MAX || stride % 8 != 0)
+      fail("[dequantize_4bit] out: expected columns in a multiple of 8 and fewer than 2^32 elements");
+    const auto kernel = maxima.map ? dequantize_kernel<true, true> : dequantize_kernel<false, true>;
+    kernel<<<blocks_for(n, kPerBlock), kThreads, 0, context_.stream>>>(
+        codes.data<uint8_t>(), maxima, View(out), n, code_values(quant_type), DType::f32,
+        static_cast<uint32_t>(in_features), static_cast<uint32_t>(stride));
+    check_launch();
+    return;
+  }
   dequantize(context_, codes.data<uint8_t>(), maxima, View(out), out.numel(), quant_type, out.dtype);
 }
 

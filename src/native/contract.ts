@@ -42,6 +42,7 @@ export interface TensorFunctions {
 export interface Operations {
   fill(out: TensorHandle, value: number): void
   copy(x: TensorHandle, out: TensorHandle): void
+  copy_columns(x: TensorHandle, out: TensorHandle, column: number, transpose: boolean, scale: number): void
   start_copy(x: TensorHandle, out: TensorHandle): void
   finish_copy(out: TensorHandle): void
   add(a: TensorHandle, b: TensorHandle, out: TensorHandle, alpha: number): void
@@ -87,6 +88,7 @@ export interface Operations {
     out: TensorHandle,
     quant_type: string,
     blocksize: number,
+    in_features: number,
   ): void
   matmul(
     a: TensorHandle,

@@ -2,6 +2,7 @@ import { matmul } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import { DoraLinear } from './dora'
+import { inputGradientJoined, joinsDown, joinsUp, projectJoined } from './joined'
 import type { InputGradient, LinearLayer } from './linear'
 import { Linear4bit } from './linear4bit'
 import { LoraLinear } from './lora'
@@ -24,6 +25,9 @@ export function project(
   ctx: Context,
 ): { ys: Tensor[]; downs: Downs } {
   const downs = projectDown(layers, x, ctx)
+  const joined = joinedDowns(downs)
+  if (joined && layers.every(runsInParts) && joinsUp(layers, x, ctx))
+    return { ys: projectJoined(layers, x, joined, ctx), downs }
   const ys = layers.map((layer, i) => {
     const down = downs.each[i]
     return down ? (layer as LoraLinear).up(down, x, ctx) : layer.forward(x, ctx)
@@ -71,6 +75,8 @@ export function inputGradient(
     const [dy, ddown] = [dys[i]!, ddowns.each[i]]
     if (!ddown) dx = layer.backward(dy, x, ctx, to)
     else if (stacked) dx = (layer as LoraLinear).base.backward(dy, x, ctx, to)
+    else if (!skip && !dx && joinsDown(layer as LoraLinear, dy, ctx))
+      dx = inputGradientJoined(layer as LoraLinear, dy, ddown, ctx)
     else dx = (layer as LoraLinear).backwardInput(dy, ddown, x, ctx, to)
   })
   return { dx, ddowns }
@@ -119,6 +125,11 @@ function upGradient(
     return down && (layer as LoraLinear).backwardUp(dys[i]!, down, ctx, into[i])
   })
   return { each, ...(stacked && { stacked }) }
+}
+
+/** All by-products as one tensor, where they are one. */
+function joinedDowns({ stacked, each }: Downs): Tensor | undefined {
+  return stacked ? stacked.all : each.length === 1 ? each[0] : undefined
 }
 
 function rowsOf(all: Tensor, layers: readonly LinearLayer[], ctx: Context): (Tensor | undefined)[] {

@@ -61,7 +61,7 @@ function dequantize_4bit(codes: Tensor, quant_state: QuantState, options: { dtyp
   const dtype = parseFloatDType(wanted, '[dequantize_4bit] dtype')
   const out = codes.device.empty(quant_state.shape, dtype)
   const { absmax, quant_type, blocksize } = quant_state
-  addon().dequantize_4bit(codes.handle, ...maximaArguments(absmax), out.handle, quant_type, blocksize)
+  addon().dequantize_4bit(codes.handle, ...maximaArguments(absmax), out.handle, quant_type, blocksize, 0)
   return out
 }
 

@@ -53,10 +53,16 @@ export function maximaArguments(absmax: Tensor | NestedAbsmax): MaximaArguments 
 
 /** The whole matrix [out, in], rounded to `dtype` (default: its own). The caller owns it. */
 export function dequantizeWeight(weight: Weight4bit, dtype: FloatDType = weight.dtype): Tensor {
-  const { codes, absmax, quantType, blocksize } = weight
-  const out = codes.device.empty(weight.shape, dtype)
-  addon().dequantize_4bit(codes.handle, ...maximaArguments(absmax), out.handle, quantType, blocksize)
+  const out = weight.codes.device.empty(weight.shape, dtype)
+  dequantizeInto(weight, out)
   return out
+}
+
+/** The same into `out` [out, in or wider]; columns beyond become 0. */
+export function dequantizeInto(weight: Weight4bit, out: Tensor): void {
+  const { codes, absmax, quantType, blocksize, shape } = weight
+  const columns = out.cols === shape[1] ? 0 : shape[1]
+  addon().dequantize_4bit(codes.handle, ...maximaArguments(absmax), out.handle, quantType, blocksize, columns)
 }
 
 /** Bytes of codes and maxima. */

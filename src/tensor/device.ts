@@ -45,6 +45,11 @@ export class Device {
     return this.isCpu ? 1 : 8
   }
 
+  /** Whether a product with a 4-bit weight makes the whole matrix first: a GPU's libraries want it so. */
+  get dequantizesWhole(): boolean {
+    return !this.isCpu
+  }
+
   /** The CPU, or the planner's stand-in for it. */
   get isCpu(): boolean {
     return this.name.endsWith('cpu')

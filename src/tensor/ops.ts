@@ -31,6 +31,16 @@ export function copy(x: Tensor, out: Tensor): void {
   addon().copy(x.handle, out.handle)
 }
 
+/** out[:, column + j] = scale * x[:, j], or * x[j, :] when `transpose`. */
+export function copyColumns(
+  x: Tensor,
+  out: Tensor,
+  column: number,
+  { transpose = false, scale = 1 }: { transpose?: boolean; scale?: number } = {},
+): void {
+  addon().copy_columns(x.handle, out.handle, column, transpose, scale)
+}
+
 export function fill(out: Tensor, value: number): void {
   addon().fill(out.handle, value)
 }

@@ -17,6 +17,17 @@ for (const dtype of floats) {
     await compare('fill', label, [output(shape, dtype), 1.375], 0)
     await compare('fill', label, [output(shape, 'int32'), -7], 0)
     for (const to of floats) await compare('copy', label, [x, output(shape, to)], 0)
+    for (const to of floats)
+      for (const [column, cols, transpose] of [
+        [0, shape[1] + 8, false],
+        [8, shape[1] + 16, false],
+        [3, shape[1] + 5, false],
+        [0, shape[0], true],
+        [8, shape[0] + 8, true],
+      ]) {
+        const out = random([shape[transpose ? 1 : 0], cols], to)
+        await compare('copy_columns', `${label} ${column} ${transpose}`, [x, out, column, transpose, 0.25], 0)
+      }
     await compare('add', label, [x, y, output(shape, dtype), -0.3], tolerance)
     await compare('add', `${label} in place`, [x, y, x, 0.7], tolerance)
     await compare('add_bias', label, [x, column, output(shape, dtype)], tolerance)

@@ -78,6 +78,29 @@ describe.each(floatDTypes)('%s', (dtype) => {
     }
   })
 
+  it('copies into columns of a wider matrix, turned and scaled', async () => {
+    for (const [rows, cols] of [[5, 3], [65, 1040]] as const) {
+      const a = one(rows * cols, 1)
+      for (const to of floatDTypes)
+        for (const transpose of [false, true]) {
+          const [height, width] = transpose ? [cols, rows] : [rows, cols]
+          const before = rounded(normals(height * (width + 4), 2), to)
+          const out = tensor(before, [height, width + 4], to)
+          native.copy_columns(tensor(a, [rows, cols], dtype), out, 3, transpose, 0.5)
+          const want = before.slice()
+          for (let i = 0; i < height; i++)
+            for (let j = 0; j < width; j++)
+              want[i * (width + 4) + 3 + j] = rounded([0.5 * a[transpose ? j * cols + i : i * cols + j]!], to)[0]!
+          expect(await read(out, to)).toEqual(want)
+        }
+    }
+    const [x, out] = [tensor(one(6, 1), [2, 3], dtype), new Output([2, 4], dtype).handle]
+    expect(() => native.copy_columns(x, out, 2, false, 1)).toThrow(
+      '[copy_columns] column: 3 columns from 2 on do not fit into 4',
+    )
+    expect(() => native.copy_columns(x, out, 0, true, 1)).toThrow('[copy_columns] out: expected 3 rows, got shape (2, 4)')
+  })
+
   it('works in place', async () => {
     const a = one(5 * 1031, 9)
     const bias = one(1031, 10)

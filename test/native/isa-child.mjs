@@ -108,9 +108,9 @@ async function products(dtype) {
     const [q, most, offset] = [empty([Math.ceil((n * k) / 64)], 'uint8'), empty([Math.ceil((n * k) / 4096)]), empty([1])]
     native.quantize_absmax(absmax, map, q, most, offset, 64)
     const dequantized = empty([n, k], dtype)
-    native.dequantize_4bit(codes, ...plain, dequantized, type, 64)
+    native.dequantize_4bit(codes, ...plain, dequantized, type, 64, 0)
     await keepFloats(`dequantize_4bit ${type} ${dtype}`, dequantized, [n, k])
-    native.dequantize_4bit(codes, q, map, most, offset, 64, dequantized, type, 64)
+    native.dequantize_4bit(codes, q, map, most, offset, 64, dequantized, type, 64, 0)
     await keepFloats(`dequantize_4bit nested ${type} ${dtype}`, dequantized, [n, k])
     for (const rows of [1, m]) {
       const x = normal([rows, k], dtype)

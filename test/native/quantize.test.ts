@@ -83,7 +83,7 @@ describe.each(all)('$key as bitsandbytes has it', ({ name, src, type, blocksize,
     const [codes, absmax] = [load(`${key}.codes`), load(`${key}.absmax`)]
     const { shape } = load(`${name}.${src}.source`)
     const out = new Output(shape, short[dst]!)
-    native.dequantize_4bit(codes.handle, absmax.handle, ...plain, out.handle, type, blocksize)
+    native.dequantize_4bit(codes.handle, absmax.handle, ...plain, out.handle, type, blocksize, 0)
     const [got, want] = [await out.read(), floats(`${key}.dequant.${dst}`)]
     expect(got.map((v) => v + 0)).toEqual(want.map((v) => v + 0)) // -0 is 0
   })
@@ -98,7 +98,7 @@ describe('double quantization as bitsandbytes has it', () => {
   async function restored(blocks: number, nested: readonly [TensorHandle, TensorHandle, TensorHandle, TensorHandle, number]): Promise<Float64Array> {
     const ones = tensor(new Float64Array(blocks * 16).fill(0xff), [blocks * 16], 'uint8')
     const out = new Output([blocks, 32])
-    native.dequantize_4bit(ones, ...nested, out.handle, 'nf4', 32)
+    native.dequantize_4bit(ones, ...nested, out.handle, 'nf4', 32, 0)
     return (await out.read()).filter((_, i) => i % 32 === 31)
   }
 
@@ -125,7 +125,7 @@ describe('double quantization as bitsandbytes has it', () => {
       expect(await restored(q!.n, nested), key).toEqual(floats(`${key}.absmax_restored`))
       const want = floats(`${key}.dequant.f32`)
       const out = new Output([want.length])
-      native.dequantize_4bit(load(`${key}.codes`).handle, ...nested, out.handle, type!, Number(blocksize))
+      native.dequantize_4bit(load(`${key}.codes`).handle, ...nested, out.handle, type!, Number(blocksize), 0)
       expect((await out.read()).map((v) => v + 0), key).toEqual(want.map((v) => v + 0))
     }
   })
@@ -169,7 +169,7 @@ describe('4-bit blocks of other sizes', () => {
         expect(type === 'fp4' ? oneZero(got) : Array.from(got)).toEqual(bytes)
         const maxima = await absmax.read()
         const out = new Output([n], dtype)
-        native.dequantize_4bit(codes.handle, absmax.handle, ...plain, out.handle, type, blocksize)
+        native.dequantize_4bit(codes.handle, absmax.handle, ...plain, out.handle, type, blocksize, 0)
         const values = want.map((c, i) => Math.fround(code4bit[type][c]! * maxima[Math.floor(i / blocksize)]!))
         expect((await out.read()).map((v) => v + 0)).toEqual(rounded(values, dtype).map((v) => v + 0))
       }
@@ -183,11 +183,32 @@ describe('4-bit blocks of other sizes', () => {
         const { nested, restored } = nestedMaxima(Math.ceil(n / blocksize), nestedBlocksize)
         for (const dtype of floatDTypes) {
           const [got, want] = [new Output([n], dtype), new Output([n], dtype)]
-          native.dequantize_4bit(codes, ...nested, got.handle, 'nf4', blocksize)
-          native.dequantize_4bit(codes, tensor(restored, [restored.length]), ...plain, want.handle, 'nf4', blocksize)
+          native.dequantize_4bit(codes, ...nested, got.handle, 'nf4', blocksize, 0)
+          native.dequantize_4bit(codes, tensor(restored, [restored.length]), ...plain, want.handle, 'nf4', blocksize, 0)
           expect(await got.read()).toEqual(await want.read())
         }
       }
+  })
+
+  it('rows of a wider matrix: the same values, and zeros behind them', async () => {
+    const [rows, cols] = [37, 40]
+    const codes = tensor(normals((rows * cols) / 2, 5).map((x) => Math.floor(Math.abs(x) * 1000) & 255), [(rows * cols) / 2], 'uint8')
+    const { nested } = nestedMaxima(Math.ceil((rows * cols) / 64), 256)
+    for (const dtype of floatDTypes) {
+      const [wide, whole] = [new Output([rows, cols + 11], dtype), new Output([rows, cols], dtype)]
+      native.dequantize_4bit(codes, ...nested, wide.handle, 'nf4', 64, cols)
+      native.dequantize_4bit(codes, ...nested, whole.handle, 'nf4', 64, 0)
+      const want = await whole.read()
+      const got = await wide.read()
+      for (let i = 0; i < rows; i++) {
+        const row = got.slice(i * (cols + 11), (i + 1) * (cols + 11))
+        expect(row.slice(0, cols)).toEqual(want.slice(i * cols, (i + 1) * cols))
+        expect(row.slice(cols)).toEqual(new Float64Array(11))
+      }
+    }
+    expect(() => native.dequantize_4bit(codes, ...nested, new Output([rows, cols], 'float32').handle, 'nf4', 64, 41)).toThrow(
+      "[dequantize_4bit] in_features: expected a multiple of 8 up to out's 40 columns, got 41",
+    )
   })
 
   it('an infinite element: its neighbours become code 7 and read back as NaN; NaN does not count for the maximum', async () => {
@@ -224,8 +245,8 @@ describe('refused arguments', () => {
     expect(() => native.quantize_4bit(u8(130), u8(65), f32(3), 'nf4', 64)).toThrow(
       '[quantize_4bit] x: expected a float dtype, got uint8',
     )
-    expect(() => native.dequantize_4bit(u8(65), f32(3), ...plain, f32(131), 'nf4', 64)).toThrow('[dequantize_4bit] codes')
-    expect(() => native.dequantize_4bit(u8(65), f32(3), ...plain, f32(130), 'NF4', 64)).toThrow(
+    expect(() => native.dequantize_4bit(u8(65), f32(3), ...plain, f32(131), 'nf4', 64, 0)).toThrow('[dequantize_4bit] codes')
+    expect(() => native.dequantize_4bit(u8(65), f32(3), ...plain, f32(130), 'NF4', 64, 0)).toThrow(
       "[dequantize_4bit] quant_type: expected one of 'nf4', 'fp4', got 'NF4'",
     )
     for (const blocksize of [0, 48, 16, 8192])
@@ -239,7 +260,7 @@ describe('refused arguments', () => {
       '[quantize_absmax] blocksize: expected a power of two from 32 to 4096, got 100',
     )
     const nested = (q: TensorHandle, map: TensorHandle) => (): void =>
-      native.dequantize_4bit(u8(65), q, map, f32(1), f32(1), 256, f32(130), 'nf4', 64)
+      native.dequantize_4bit(u8(65), q, map, f32(1), f32(1), 256, f32(130), 'nf4', 64, 0)
     expect(nested(u8(3), f32(256))).not.toThrow()
     expect(nested(u8(4), f32(256))).toThrow('[dequantize_4bit] absmax: expected 3 elements, got shape (4)')
     expect(nested(u8(3), f32(16))).toThrow('[dequantize_4bit] code_map: expected 256 elements, got shape (16)')

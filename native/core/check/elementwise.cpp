@@ -33,6 +33,17 @@ void Checks::copy(const Tensor& x, const Tensor& out) {
   }
 }
 
+void Checks::copy_columns(const Tensor& x, const Tensor& out, int64_t column, bool transpose, double) {
+  require_matrix("copy_columns", "x", x);
+  require_matrix("copy_columns", "out", out);
+  const int64_t rows = x.shape[transpose ? 1 : 0], cols = x.shape[transpose ? 0 : 1];
+  if (rows != out.shape[0])
+    fail("[copy_columns] out: expected ", rows, " rows, got shape (", out.shape[0], ", ", out.shape[1], ")");
+  if (column < 0 || column + cols > out.shape[1])
+    fail("[copy_columns] column: ", cols, " columns from ", column, " on do not fit into ", out.shape[1]);
+  require_apart("copy_columns", "x", x, out);
+}
+
 void Checks::start_copy(const Tensor& x, const Tensor& out) {
   require_shape("start_copy", "out", out, x.shape);
   require_dtype("start_copy", "out", out, x.dtype);

@@ -9,18 +9,6 @@ void require_dtype_name(const char* op, const char* what, const std::string& nam
   require_one_of(op, what, name, {"float32", "bfloat16", "float16"});
 }
 
-void require_matrix(const char* op, const char* what, const Tensor& t) {
-  require_float(op, what, t);
-  require_rank(op, what, t, 2);
-}
-
-/** out is written while the operands are read. */
-void require_apart(const char* op, const char* what, const Tensor& t, const Tensor& out) {
-  if (t.storage == out.storage && t.byte_offset < out.byte_offset + out.bytes() &&
-      out.byte_offset < t.byte_offset + t.bytes())
-    fail("[", op, "] out: expected memory apart from ", what);
-}
-
 }  // namespace
 
 void Checks::matmul(const Tensor& a, const Tensor& b, const Tensor& out, bool transpose_a, bool transpose_b,

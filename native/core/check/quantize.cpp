@@ -21,11 +21,18 @@ void Checks::quantize_absmax(const Tensor& absmax, const Tensor& code_map, const
 void Checks::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const OptionalTensor& code_map,
                              const OptionalTensor& nested_absmax, const OptionalTensor& offset,
                              int64_t nested_blocksize, const Tensor& out, const std::string& quant_type,
-                             int64_t blocksize) {
+                             int64_t blocksize, int64_t in_features) {
   require_float("dequantize_4bit", "out", out);
-  require_four_bit("dequantize_4bit", codes, out.numel(), quant_type, blocksize);
-  require_any_maxima("dequantize_4bit", absmax, code_map, nested_absmax, offset, nested_blocksize,
-                     out.numel(), blocksize);
+  int64_t n = out.numel();
+  if (in_features != 0) {
+    if (in_features < 0 || in_features > out.cols() || in_features % 8 != 0)
+      fail("[dequantize_4bit] in_features: expected a multiple of 8 up to out's ", out.cols(),
+           " columns, got ", in_features);
+    n = out.rows() * in_features;
+  }
+  require_four_bit("dequantize_4bit", codes, n, quant_type, blocksize);
+  require_any_maxima("dequantize_4bit", absmax, code_map, nested_absmax, offset, nested_blocksize, n,
+                     blocksize);
 }
 
 }  // namespace qlora

@@ -42,4 +42,16 @@ inline void require(const char* op, bool condition, const std::string& message) 
   if (!condition) fail("[", op, "] ", message);
 }
 
+inline void require_matrix(const char* op, const char* what, const Tensor& t) {
+  require_float(op, what, t);
+  require_rank(op, what, t, 2);
+}
+
+/** out is written while the operands are read. */
+inline void require_apart(const char* op, const char* what, const Tensor& t, const Tensor& out) {
+  if (t.storage == out.storage && t.byte_offset < out.byte_offset + out.bytes() &&
+      out.byte_offset < t.byte_offset + t.bytes())
+    fail("[", op, "] out: expected memory apart from ", what);
+}
+
 }  // namespace qlora

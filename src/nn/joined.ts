@@ -1,0 +1,89 @@
+import { dequantizeInto } from '../quantization/weight-4bit'
+import { copy, copyColumns, matmul } from '../tensor/ops'
+import type { FloatDType } from '../tensor/dtype'
+import type { Tensor } from '../tensor/tensor'
+import type { Context } from './context'
+import { Linear4bit } from './linear4bit'
+import type { LoraLinear } from './lora'
+
+// An adapter's columns inside its base's product: y = [x | down^T] @ [W | s B]^T and dx = [dy | ddown^T] @ [W ; A]. Beside a product
+// of its own, which the base's is added to, this writes y once and reads it not at all; the price is a copy of x or dy. It rounds once.
+
+/** The copy pays where the result is at least so many times as wide. */
+const WIDER = 2
+/** With fewer tokens the weights are what a product reads; and a few have a product that does not dequantize. */
+const LEAST_ROWS = 256
+
+type Joinable = LoraLinear & { base: Linear4bit }
+
+/** Whether `projectJoined` is for these layers of one input. */
+export function joinsUp(layers: readonly LoraLinear[], x: Tensor, ctx: Context): boolean {
+  const rank = layers.reduce((n, layer) => n + layer.lora_A.data.rows, 0)
+  return rank % 8 === 0 && layers.every((layer) => joins(layer, x, layer.inFeatures, layer.outFeatures, ctx))
+}
+
+/** Whether `inputGradientJoined` is for this layer. */
+export function joinsDown(layer: LoraLinear, dy: Tensor, ctx: Context): boolean {
+  const { outFeatures, inFeatures } = layer
+  return (
+    layer.lora_A.data.rows % 8 === 0 && !layer.drops(ctx) && joins(layer, dy, outFeatures, inFeatures, ctx)
+  )
+}
+
+/** Narrow to wide, all of one dtype, nothing added but the adapter. */
+function joins(layer: LoraLinear, operand: Tensor, narrow: number, wide: number, ctx: Context): boolean {
+  const { base } = layer
+  if (!layer.device.dequantizesWhole || !(base instanceof Linear4bit) || base.bias) return false
+  if (operand.rows < LEAST_ROWS || narrow % 8 !== 0 || wide < WIDER * narrow) return false
+  const dtypes = [ctx.autocast ?? base.computeDtype, base.weight.dtype, layer.operand(ctx)]
+  return dtypes.every((dtype) => dtype === operand.dtype)
+}
+
+/** Outputs [T, out] of layers that read x [T, in], from `downs` [sum of r, T], one layer's rows after the other's. */
+export function projectJoined(
+  layers: readonly LoraLinear[],
+  x: Tensor,
+  downs: Tensor,
+  ctx: Context,
+): Tensor[] {
+  const dtype = x.dtype as FloatDType
+  const width = x.cols + downs.rows
+  const left = joinedOperand(x, downs, ctx)
+  let column = x.cols
+  const ys = (layers as Joinable[]).map(({ base, lora_A, lora_B, settings, outFeatures }) => {
+    const weight = ctx.scope.empty([outFeatures, width], dtype)
+    dequantizeInto(base.weight, weight)
+    copyColumns(lora_B.data, weight, column, { scale: settings.scaling })
+    column += lora_A.data.rows
+    const y = ctx.scope.empty([x.rows, outFeatures], dtype)
+    matmul(left, weight, y, { transposeB: true, operand: dtype })
+    ctx.scope.free(weight)
+    return y
+  })
+  ctx.scope.free(left)
+  return ys
+}
+
+/** dx [T, in] from dy [T, out] and `ddown` [r, T], which has the scaling in it. */
+export function inputGradientJoined(layer: LoraLinear, dy: Tensor, ddown: Tensor, ctx: Context): Tensor {
+  const { base, lora_A, inFeatures, outFeatures } = layer as Joinable
+  const dtype = dy.dtype as FloatDType
+  const left = joinedOperand(dy, ddown, ctx)
+  const weight = ctx.scope.empty([left.cols, inFeatures], dtype)
+  const [above, below] = [weight.slice(0, outFeatures), weight.slice(outFeatures, left.cols)]
+  dequantizeInto(base.weight, above)
+  copy(lora_A.data, below)
+  for (const part of [above, below]) part.dispose()
+  const dx = ctx.scope.empty([dy.rows, inFeatures], dtype)
+  matmul(left, weight, dx, { operand: dtype })
+  for (const t of [left, weight]) ctx.scope.free(t)
+  return dx
+}
+
+/** [x | downs^T] */
+function joinedOperand(x: Tensor, downs: Tensor, ctx: Context): Tensor {
+  const left = ctx.scope.empty([x.rows, x.cols + downs.rows], x.dtype)
+  copyColumns(x, left, 0)
+  copyColumns(downs, left, x.cols, { transpose: true })
+  return left
+}
