@@ -51,7 +51,8 @@ void CudaOps::attention_backward(const Tensor& dout, const Tensor& q, const Tens
                    static_cast<int>(std::min<int64_t>(window, INT32_MAX)),
                    static_cast<float>(scale),
                    context_.fault};
-  if (fits_mma({&q, &k, &v, &dout}, head_dim)) return launch_backward_mma(context_, p, q.dtype);
+  if (fits_mma(context_.gpu, {&q, &k, &v, &dout}, head_dim, 4))
+    return launch_backward_mma(context_, p, q.dtype);
   launch_backward_scalar(context_, p);
 }
 

@@ -185,7 +185,7 @@ void CudaOps::attention_forward(const Tensor& q, const Tensor& k, const Tensor& 
                   static_cast<int>(std::min<int64_t>(window, INT32_MAX)),
                   static_cast<float>(scale),
                   context_.fault};
-  if (fits_mma({&q, &k, &v}, head_dim)) {
+  if (fits_mma(context_.gpu, {&q, &k, &v}, head_dim, 3)) {
     return with_instance(q.dtype, head_dim, [&](auto tag, auto size) {
       using T = typename decltype(tag)::type;
       constexpr int D = decltype(size)::value;

@@ -24,6 +24,29 @@ __device__ inline void ldmatrix_transposed(uint32_t* r, const void* p) {
                : "r"(shared_address(p)));
 }
 
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+// Without asynchronous copies: done at once.
+__device__ inline void copy_16(void* to, const void* from, bool exists) {
+  *static_cast<uint4*>(to) = exists ? *static_cast<const uint4*>(from) : make_uint4(0, 0, 0, 0);
+}
+__device__ inline void copy_word(float* to, const float* from, bool exists) { *to = exists ? *from : 0.0f; }
+__device__ inline void copies_commit() {}
+__device__ inline void copies_wait() {}
+#else
+/** Starts copying 16 bytes, or zeros. */
+__device__ inline void copy_16(void* to, const void* from, bool exists) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from),
+               "r"(exists ? 16 : 0));
+}
+/** Starts copying one 4-byte word, or a zero. */
+__device__ inline void copy_word(float* to, const float* from, bool exists) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(to)), "l"(from),
+               "r"(exists ? 4 : 0));
+}
+__device__ inline void copies_commit() { asm volatile("cp.async.commit_group;"); }
+__device__ inline void copies_wait() { asm volatile("cp.async.wait_group 0;" ::: "memory"); }
+#endif
+
 /** A tile of kRows rows of up to D columns in shared memory; 16 bytes of padding keep ldmatrix free of bank
  * conflicts. */
 template <typename T, int D>
@@ -39,9 +62,7 @@ struct Tile {
       const int row = i / kChunks, column = i % kChunks * 8;
       const bool exists = row < valid && column < columns;
       const T* source = exists ? from + row * stride + column : from;
-      asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
-                       shared_address(data + row * kStride + column)),
-                   "l"(source), "r"(exists ? 16 : 0));
+      copy_16(data + row * kStride + column, source, exists);
     }
   }
   /** Rows [row, row + 16), columns [column, column + 16) as the left factor. */
@@ -60,14 +81,6 @@ struct Tile {
     ldmatrix_transposed(b, data + (row + lane % 8 + lane / 8 % 2 * 8) * kStride + column + lane / 16 * 8);
   }
 };
-
-/** Starts copying one 4-byte word, or a zero. */
-__device__ inline void copy_word(float* to, const float* from, bool exists) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(to)), "l"(from),
-               "r"(exists ? 4 : 0));
-}
-__device__ inline void copies_commit() { asm volatile("cp.async.commit_group;"); }
-__device__ inline void copies_wait() { asm volatile("cp.async.wait_group 0;" ::: "memory"); }
 
 /** 16 rows of a tile as left factors, kept in registers over a loop. */
 template <typename T, int D>
@@ -114,10 +127,15 @@ __device__ inline void accumulate(float (*sum)[4], const uint32_t* a, const Tile
   }
 }
 
-/** Whether the tensor-core kernels take these: 16-bit of one dtype, 16-byte aligned, heads of up to 128. */
-inline bool fits_mma(std::initializer_list<const Tensor*> tensors, int64_t head_dim) {
+/** Whether the tensor-core kernels take these: 16-bit of one dtype, 16-byte aligned, heads of up to 128; and
+ * the GPU them, with `tiles` and a few numbers a row in a block's memory. */
+inline bool fits_mma(const Gpu& gpu, std::initializer_list<const Tensor*> tensors, int64_t head_dim,
+                     int tiles) {
   const DType dtype = (*tensors.begin())->dtype;
-  bool fits = head_dim <= 128 && dtype != DType::f32;
+  const size_t row =
+      (head_dim <= 64 ? Tile<__half, 64>::kStride : Tile<__half, 128>::kStride) * sizeof(__half);
+  bool fits = head_dim <= 128 && has_mma(gpu.capability, dtype) &&
+              kRows * (tiles * row + 4 * sizeof(float)) <= gpu.shared_bytes;
   for (const Tensor* t : tensors) fits = fits && t->dtype == dtype && View(*t).aligned;
   return fits;
 }

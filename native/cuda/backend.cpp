@@ -32,10 +32,11 @@ class CudaBackend final : public Backend {
     check(cudaMemsetAsync(fault_, 0, sizeof(Fault), stream_), "[device] memory");
     profiler_ = std::make_unique<Profiler>(stream_);
     blas_ = std::make_unique<Blas>(stream_, *profiler_);
-    cudnn_ = std::make_unique<CudnnAttention>(stream_, properties_.major * 10 + properties_.minor);
+    const Gpu gpu{properties_.major * 10 + properties_.minor, properties_.sharedMemPerBlockOptin};
+    cudnn_ = std::make_unique<CudnnAttention>(stream_, gpu.capability);
     copies_ = std::make_unique<CopyQueue>(stream_);
     files_ = std::make_unique<FileStream>(index, [this](auto... copy) { copy_piece(copy...); });
-    ops_ = std::make_unique<CudaOps>(Context{stream_, *allocator_, *blas_, *cudnn_, *copies_, fault_});
+    ops_ = std::make_unique<CudaOps>(Context{gpu, stream_, *allocator_, *blas_, *cudnn_, *copies_, fault_});
     std::thread([this] { wait_for_events(); }).detach();  // the backend lives as long as the process
   }
 

@@ -10,8 +10,15 @@
 
 namespace qlora::cuda {
 
+/** What the choice of a kernel depends on. */
+struct Gpu {
+  int capability;       // 90 = 9.0
+  size_t shared_bytes;  // of a block, at most
+};
+
 /** What an operation needs of its device. */
 struct Context {
+  Gpu gpu;
   cudaStream_t stream;
   CudaAllocator& allocator;
   Blas& blas;

@@ -57,6 +57,10 @@ void product(const Context& context, Operand a, Operand b, const Tensor& out, in
   if (m == 0 || n == 0) return;
   if (k == 0) return scale(context, out, static_cast<float>(beta));
   const DType dtype = common_dtype(a.dtype, b.dtype, operand_dtype);
+  if (dtype == DType::bf16 && context.gpu.capability < 80)
+    fail(
+        "[matmul] this GPU has no bfloat16 products (compute capability 8.0 and later have): use float16 or "
+        "float32");
   std::optional<Scratch> a_scratch, b_scratch, sum;
   Gemm gemm{};
   gemm.a = converted(context, a, m * k, dtype, a_scratch);

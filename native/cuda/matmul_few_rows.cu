@@ -135,7 +135,7 @@ void launch(const Context& context, const FewRows& p) {
 bool few_rows(const Context& context, const FewRowsCall& call) {
   const int64_t rows = call.x.rows();
   const auto* codes = call.codes.data<uint8_t>();
-  if (rows > kMostRows || call.operands == DType::f32) return false;
+  if (rows > kMostRows || !has_mma(context.gpu.capability, call.operands)) return false;
   if (call.in_features == 0 || call.in_features % kSlice != 0 || reinterpret_cast<uintptr_t>(codes) % 16 != 0)
     return false;
   if (call.out_features * call.in_features > UINT32_MAX) return false;

@@ -1,9 +1,11 @@
 #pragma once
+#include <type_traits>
+
 #include "cuda/view.cuh"
 
-// Tensor cores' m16n8k16 (sm_80 and later) with fp32 sums. Lane = 4 * g + t holds of the 16 x 8 sums rows g
-// and g + 8, columns 2t and 2t + 1; of the left operand a[0], a[2] row g and a[1], a[3] row g + 8; of the
-// right one column g.
+// Tensor cores' m16n8k16 with fp32 sums; before sm_80 two m16n8k8, and no bfloat16 (`has_mma`). Lane = 4 * g
+// + t holds of the 16 x 8 sums rows g and g + 8, columns 2t and 2t + 1; of the left operand a[0], a[2] row g
+// and a[1], a[3] row g + 8; of the right one column g.
 namespace qlora::cuda {
 
 template <typename T>
@@ -23,6 +25,23 @@ struct Pair<__half> {
   }
 };
 
+/** Whether a GPU's tensor cores take the dtype. */
+inline bool has_mma(int capability, DType dtype) {
+  return dtype == DType::f16 || (dtype == DType::bf16 && capability >= 80);
+}
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+template <typename T>
+__device__ inline void mma(float* c, const uint32_t* a, const uint32_t* b) {
+  if constexpr (!std::is_same_v<T, __half>) return;  // not launched
+#pragma unroll
+  for (int half = 0; half < 2; half++)
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[2 * half]), "r"(a[2 * half + 1]), "r"(b[half]));
+}
+#else
 template <typename T>
 __device__ inline void mma(float* c, const uint32_t* a, const uint32_t* b);
 template <>
@@ -41,5 +60,6 @@ __device__ inline void mma<__half>(float* c, const uint32_t* a, const uint32_t* 
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+#endif
 
 }  // namespace qlora::cuda

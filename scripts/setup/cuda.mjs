@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { SetupError } from './step.mjs'
 
-const oldest = 8.0
+const oldest = 7.5
 /** Code for each generation, and PTX of the newest for those to come. */
-const everyGeneration = ['80-real', '86-real', '89-real', '90-real', '100-real', '120']
+const everyGeneration = ['75-real', '80-real', '86-real', '89-real', '90-real', '100-real', '120']
 
 /** nvcc and the places looked at. */
 export function findNvcc(env = process.env) {
@@ -52,6 +52,6 @@ export function cudaPlan(env = process.env, capabilities = gpuCapabilities(), nv
     build: true,
     architectures,
     nvcc: nvcc.file,
-    note: `with the CUDA library for ${env.CUDAARCHS ?? (names ? `compute capability ${names}` : 'all GPUs from 8.0')}`,
+    note: `with the CUDA library for ${env.CUDAARCHS ?? (names ? `compute capability ${names}` : 'all GPUs from 7.5')}`,
   }
 }

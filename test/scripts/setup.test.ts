@@ -101,17 +101,17 @@ describe('the CUDA library', () => {
   })
 
   it('is built for every generation where there is no GPU, or for what CUDAARCHS says', () => {
-    const every = '80-real;86-real;89-real;90-real;100-real;120'
+    const every = '75-real;80-real;86-real;89-real;90-real;100-real;120'
     expect(plan({}, [])).toMatchObject({
       ...{ build: true, architectures: every },
-      note: 'with the CUDA library for all GPUs from 8.0',
+      note: 'with the CUDA library for all GPUs from 7.5',
     })
     checkout.remove()
     expect(plan({ CUDAARCHS: '89' }, [9])).toMatchObject({ build: true, architectures: '89' })
   })
 
   it.each([
-    [{}, [7.5], nvcc, 'no CUDA library: the GPU is of compute capability 7.5, 8.0 is the least'],
+    [{}, [7], nvcc, 'no CUDA library: the GPU is of compute capability 7.0, 7.5 is the least'],
     [{}, [9], { searched: 'PATH' }, 'no CUDA library: no nvcc on this machine'],
     [{ QLORA_CUDA: '0' }, [9], nvcc, 'no CUDA library: QLORA_CUDA=0'],
   ])('is left out with a reason: %j %j', (env, capabilities, found, note) => {
