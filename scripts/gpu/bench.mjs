@@ -64,24 +64,27 @@ if (peers.includes('unsloth') && !existsSync(join(values.model, 'config.json')))
   spawnSync(process.execPath, [script, values.model, '--layers', values.layers], { stdio: 'inherit' })
 }
 
+const raw = resolve(values.out, 'results.json')
 const results = []
+/** Written at once: a run that is cut off leaves what it has. */
+function add(result) {
+  results.push(result)
+  writeFileSync(raw, results.map((each) => JSON.stringify(each)).join('\n') + '\n')
+}
 for (const workload of list(values.workloads)) {
   for (const memory of list(values.memory)) {
     const step = [join(here, 'qlora-step.mjs'), '--workload', workload, '--memory', memory]
     const args = [...step, '--optim', 'paged_adamw_32bit', ...sizes]
     const result = measure(`qlora ${workload} ${memory}`, process.execPath, args)
-    if (result)
-      results.push({ engine: `qlora, ${memory}`, workload, ...result, peak: result.peak_tensors_gib })
+    if (result) add({ engine: `qlora, ${memory}`, workload, ...result, peak: result.peak_tensors_gib })
   }
   for (const peer of peers) {
     const model = peer === 'unsloth' ? ['--model', values.model] : []
     const args = [join(here, 'peer.py'), peer, workload, ...sizes, ...model]
     const result = measure(`${peer} ${workload}`, values.python, args)
-    if (result) results.push({ ...result, peak: result.peak_gib })
+    if (result) add({ ...result, peak: result.peak_gib })
   }
 }
-const raw = resolve(values.out, 'results.json')
-writeFileSync(raw, results.map((result) => JSON.stringify(result)).join('\n') + '\n')
 
 const versions = results.find(({ torch }) => torch !== undefined)
 console.log(

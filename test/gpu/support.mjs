@@ -50,9 +50,12 @@ function encode(values, dtype) {
   return arrays[dtype].from(values)
 }
 export function decode(buffer, dtype) {
-  if (dtype === 'bfloat16') return Float64Array.from(new Uint16Array(buffer), fromBf16)
-  if (dtype === 'float16') return Float64Array.from(new Uint16Array(buffer), fromF16)
-  return Float64Array.from(new arrays[dtype](buffer))
+  const half = dtype === 'bfloat16' ? fromBf16 : dtype === 'float16' ? fromF16 : undefined
+  if (!half) return Float64Array.from(new arrays[dtype](buffer))
+  const from = new Uint16Array(buffer)
+  const to = new Float64Array(from.length)
+  for (let i = 0; i < from.length; i++) to[i] = half(from[i]) // Float64Array.from(.., f) takes thirty times as long
+  return to
 }
 
 // -- arguments: a tensor is { shape, dtype, bytes }, an output has every byte 0xff -------------------
