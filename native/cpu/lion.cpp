@@ -5,22 +5,7 @@ namespace qlora::QLORA_ISA {
 void CpuOps::lion(const TensorList& params, const TensorList& grads, const TensorList& exp_avgs,
                   const OptionalTensor& norm, double max_norm, double lr, double beta1, double beta2,
                   double weight_decay) {
-  const LionRule rule(lr, beta1, beta2, weight_decay);
-  const float factor = clip_factor_of(norm, max_norm);
-  for (size_t t = 0; t < params.size(); t++) {
-    const FloatView p_view(params[t]), g_view(grads[t]), m_view(exp_avgs[t]);
-    for_tiles(params[t].numel(), [&](int64_t i, int64_t n) {
-      float g[kTile];
-      UpdateTile<> p, m;
-      p.load(p_view, i, n);
-      load_gradient(g_view, factor, i, n, g);
-      m.load(m_view, i, n);
-      QLORA_INDEPENDENT
-      for (int64_t j = 0; j < n; j++) rule.update(p.values[j], g[j], m.values[j]);
-      p.store(p_view, i, n);
-      m.store(m_view, i, n);
-    });
-  }
+  update_with_moment(params, grads, exp_avgs, norm, max_norm, LionRule(lr, beta1, beta2, weight_decay));
 }
 
 void CpuOps::lion_8bit(const TensorList& params, const TensorList& grads, const TensorList& codes,

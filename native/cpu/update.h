@@ -25,6 +25,29 @@ inline float clip_factor_of(const OptionalTensor& norm, double max_norm) {
   return norm ? clip_factor(*norm->data<float>(), static_cast<float>(max_norm)) : 1.0f;
 }
 
+/** rule.update(p, g, m) for every element, m the one moment kept in float; without `moments` what becomes of
+ * m is dropped. */
+template <typename Rule>
+void update_with_moment(const TensorList& params, const TensorList& grads, const TensorList& moments,
+                        const OptionalTensor& norm, double max_norm, const Rule& rule) {
+  const bool has_moments = !moments.empty();
+  const float factor = clip_factor_of(norm, max_norm);
+  for (size_t t = 0; t < params.size(); t++) {
+    const FloatView p_view(params[t]), g_view(grads[t]), m_view(has_moments ? moments[t] : params[t]);
+    for_tiles(params[t].numel(), [&](int64_t i, int64_t n) {
+      float g[kTile];
+      UpdateTile<> p, m;
+      p.load(p_view, i, n);
+      load_gradient(g_view, factor, i, n, g);
+      m.load(m_view, i, n);
+      QLORA_INDEPENDENT
+      for (int64_t j = 0; j < n; j++) rule.update(p.values[j], g[j], m.values[j]);
+      p.store(p_view, i, n);
+      if (has_moments) m.store(m_view, i, n);
+    });
+  }
+}
+
 /** Elements [first, first + n) of a block of 8-bit state. */
 struct StateBlock {
   int64_t index, first, n;

@@ -66,14 +66,19 @@ __global__ void dequantize_kernel(const uint8_t* codes, const Maxima maxima, Vie
 }  // namespace
 
 void dequantize(const Context& context, const uint8_t* codes, const Maxima& maxima, View out, int64_t n,
-                const std::string& quant_type, DType weight_dtype) {
+                const std::string& quant_type, DType weight_dtype, WiderRows wider) {
   if (n == 0) return;
   // The store rounds to out's dtype anyway: where that is weight_dtype, once is enough.
   const DType first = weight_dtype == out.dtype ? DType::f32 : weight_dtype;
-  const auto kernel = maxima.map ? dequantize_kernel<true, false> : dequantize_kernel<false, false>;
-  kernel<<<blocks_for(n, kPerBlock), kThreads, 0, context.stream>>>(codes, maxima, out, n,
-                                                                    code_values(quant_type), first, 0, 0);
-  check_launch();
+  const auto launch = [&](auto kernel) {
+    kernel<<<blocks_for(n, kPerBlock), kThreads, 0, context.stream>>>(
+        codes, maxima, out, n, code_values(quant_type), first, wider.in, wider.stride);
+    check_launch();
+  };
+  if (wider.stride > wider.in)
+    launch(maxima.map ? dequantize_kernel<true, true> : dequantize_kernel<false, true>);
+  else
+    launch(maxima.map ? dequantize_kernel<true, false> : dequantize_kernel<false, false>);
 }
 
 void CudaOps::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const OptionalTensor& code_map,
@@ -81,19 +86,14 @@ void CudaOps::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const O
                               int64_t nested_blocksize, const Tensor& out, const std::string& quant_type,
                               int64_t blocksize, int64_t in_features) {
   const Maxima maxima(absmax, code_map, nested_absmax, offset, nested_blocksize, blocksize);
-  const int64_t stride = out.cols(), n = out.rows() * in_features;
-  if (in_features != 0 && in_features < stride) {
-    if (n == 0) return;
-    if (n > UINT32_MAX || stride % 8 != 0)
-      fail("[dequantize_4bit] out: expected columns in a multiple of 8 and fewer than 2^32 elements");
-    const auto kernel = maxima.map ? dequantize_kernel<true, true> : dequantize_kernel<false, true>;
-    kernel<<<blocks_for(n, kPerBlock), kThreads, 0, context_.stream>>>(
-        codes.data<uint8_t>(), maxima, View(out), n, code_values(quant_type), DType::f32,
-        static_cast<uint32_t>(in_features), static_cast<uint32_t>(stride));
-    check_launch();
-    return;
-  }
-  dequantize(context_, codes.data<uint8_t>(), maxima, View(out), out.numel(), quant_type, out.dtype);
+  const int64_t stride = out.cols();
+  const bool is_wider = in_features != 0 && in_features < stride;
+  const int64_t n = is_wider ? out.rows() * in_features : out.numel();
+  if (is_wider && (n > UINT32_MAX || stride % 8 != 0))
+    fail("[dequantize_4bit] out: expected columns in a multiple of 8 and fewer than 2^32 elements");
+  WiderRows wider;
+  if (is_wider) wider = {static_cast<uint32_t>(in_features), static_cast<uint32_t>(stride)};
+  dequantize(context_, codes.data<uint8_t>(), maxima, View(out), n, quant_type, out.dtype, wider);
 }
 
 }  // namespace qlora::cuda

@@ -70,8 +70,13 @@ struct Maximum {
   }
 };
 
+/** Rows of `in` elements go to rows of `stride`, the rest of which becomes 0: both multiples of 8. */
+struct WiderRows {
+  uint32_t in = 0, stride = 0;
+};
+
 /** out = code * maximum, rounded to weight_dtype and then to out's dtype. */
 void dequantize(const Context& context, const uint8_t* codes, const Maxima& maxima, View out, int64_t n,
-                const std::string& quant_type, DType weight_dtype);
+                const std::string& quant_type, DType weight_dtype, WiderRows wider = {});
 
 }  // namespace qlora::cuda

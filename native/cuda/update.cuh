@@ -15,6 +15,26 @@ struct Clip {
   __device__ float factor() const { return norm ? clip_factor(*norm, max_norm) : 1.0f; }
 };
 
+/** rule.update(p, g, m) for every element, m the one moment kept in float; without `moments` what becomes of
+ * m is dropped. */
+template <typename Rule>
+void update_with_moment(const Context& context, const TensorList& params, const TensorList& grads,
+                        const TensorList& moments, const Clip& clip, const Rule& rule) {
+  const bool has_moments = !moments.empty();
+  launch_each_entry<3>(context, {&params, &grads, has_moments ? &moments : &params},
+                       [=] __device__(const TensorTable<3>& table, int t, int64_t i, int64_t n) {
+                         const View &p_view = table.views[0][t], &m_view = table.views[2][t];
+                         const float factor = clip.factor();
+                         float p[8], g[8], m[8];
+                         p_view.load8(i, n, p);
+                         table.views[1][t].load8(i, n, g);
+                         m_view.load8(i, n, m);
+                         for (int j = 0; j < 8; j++) rule.update(p[j], g[j] * factor, m[j]);
+                         p_view.store8(i, n, p);
+                         if (has_moments) m_view.store8(i, n, m);
+                       });
+}
+
 // -- 8-bit state: one warp a block of 256, eight elements a lane ------------------------------------
 
 static_assert(kStateBlock == 32 * 8);

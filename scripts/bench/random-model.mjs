@@ -15,12 +15,12 @@ export const llama8b = (layers = 32) => ({
 })
 
 /** NF4 with double quantization. */
-export const nf4 = {
+export const nf4 = /** @type {const} */ ({
   load_in_4bit: true,
   bnb_4bit_quant_type: 'nf4',
   bnb_4bit_compute_dtype: 'bfloat16',
   bnb_4bit_use_double_quant: true,
-}
+})
 
 /** A weight source for `buildModel`: tensors of any name, normal with deviation 0.02, norms around 1. */
 export class RandomSource {

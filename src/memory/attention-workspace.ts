@@ -1,5 +1,5 @@
 import { itemsize } from '../tensor/dtype'
-import type { CountedTensor } from './counting-addon'
+import type { TensorShape } from './counting-addon'
 
 const moderate = 2 ** 28
 const most = 2 ** 30
@@ -7,7 +7,7 @@ const doubled = (start: number, n: number): number => (start < n ? doubled(start
 
 /** What attention_backward takes on a GPU: as native/cuda/cudnn_form.cpp chooses, else the own kernels' one number a head and token. */
 export function attentionWorkspace(
-  [, q, k, , , , cu]: readonly CountedTensor[],
+  [, q, k, , , , cu]: readonly TensorShape[],
   [heads, kvHeads, , , maxLength, deterministic]: readonly unknown[],
 ): number {
   const [tokens, cols] = q!.shape as [number, number]

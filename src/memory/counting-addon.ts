@@ -12,11 +12,15 @@ interface Storage {
   lastUse: number
 }
 
-/** What stands for a tensor: its shape and whose bytes it uses. */
-export interface CountedTensor {
-  storage: Storage
+/** What an operation's own memory depends on. */
+export interface TensorShape {
   shape: readonly number[]
   dtype: DType
+}
+
+/** What stands for a tensor: its shape and whose bytes it uses. */
+interface CountedTensor extends TensorShape {
+  storage: Storage
 }
 
 /**

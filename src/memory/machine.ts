@@ -1,6 +1,6 @@
 import { itemsize, type DType } from '../tensor/dtype'
 import { attentionWorkspace } from './attention-workspace'
-import type { CountedTensor } from './counting-addon'
+import type { TensorShape } from './counting-addon'
 
 /** What a plan depends on of the machine it is for. Bytes, bytes a second, operations a second. */
 export interface Machine {
@@ -19,11 +19,7 @@ export interface Machine {
   /** What the allocator of the place takes for so many bytes. */
   rounded(bytes: number, place: 'device' | 'host'): number
   /** Memory that an operation takes while it runs. `args` as called, `tensors` those of them that are tensors. */
-  scratch(
-    operation: string,
-    tensors: readonly (CountedTensor | undefined)[],
-    args: readonly unknown[],
-  ): number
+  scratch(operation: string, tensors: readonly (TensorShape | undefined)[], args: readonly unknown[]): number
 }
 
 /** One H100, the rates as measured (docs/benchmarks); others differ by their share of its products a second. */
@@ -75,7 +71,7 @@ function cpuRounded(bytes: number): number {
 /** As native/cpu/attention_backward.cpp: dk and dv of every query head in float32, rows padded to whole vectors. */
 function cpuScratch(
   operation: string,
-  tensors: readonly (CountedTensor | undefined)[],
+  tensors: readonly (TensorShape | undefined)[],
   args: readonly unknown[],
 ): number {
   if (operation !== 'attention_backward') return 0
@@ -90,15 +86,15 @@ const numel = (shape: readonly number[]): number => shape.reduce((n, d) => n * d
 /** As native/cuda: a 4-bit weight is dequantized whole; operands of another dtype than the product's are converted. */
 function cudaScratch(
   operation: string,
-  tensors: readonly (CountedTensor | undefined)[],
+  tensors: readonly (TensorShape | undefined)[],
   args: readonly unknown[],
 ): number {
-  const converted = (t: CountedTensor, dtype: DType): number =>
+  const converted = (t: TensorShape, dtype: DType): number =>
     t.dtype === dtype ? 0 : numel(t.shape) * itemsize[dtype]
-  const result = (out: CountedTensor, dtype: DType): number =>
+  const result = (out: TensorShape, dtype: DType): number =>
     out.dtype === 'float32' || out.dtype === dtype ? 0 : numel(out.shape) * 4
   if (operation === 'matmul') {
-    const [a, b, out] = tensors as CountedTensor[]
+    const [a, b, out] = tensors as TensorShape[]
     const operand = args[7] as DType
     const dtype = operand !== 'float32' ? operand : a!.dtype === b!.dtype ? a!.dtype : 'float32'
     return converted(a!, dtype) + converted(b!, dtype) + result(out!, dtype)
@@ -117,8 +113,7 @@ function cudaScratch(
     const again = stored === dtype ? 0 : rows * cols * itemsize[dtype]
     return weight + again + converted(x!, dtype) + result(out!, dtype)
   }
-  if (operation === 'attention_backward')
-    return attentionWorkspace(tensors as CountedTensor[], args.slice(10))
+  if (operation === 'attention_backward') return attentionWorkspace(tensors as TensorShape[], args.slice(10))
   if (operation === 'cross_entropy') return tensors[0]!.shape[0]! * 32
   return 0
 }

@@ -2,7 +2,7 @@ import { keepInput, keepProducts, uniformPlan, type LayerPlan, type MemoryPlan }
 import { kinds, passSeconds, stepCosts, type Kept, type StepCosts } from './costs'
 import { DryRun, type Peaks, type StepShape } from './dry-run'
 import type { Machine } from './machine'
-import { fastestPlan, lastKept, WORTH } from './search'
+import { fastestPlan, lastFitting, lastKept, LEAST_ROWS, WORTH } from './search'
 
 /** 'fast' makes nothing again; 'balanced' sends to the host what the link carries beside the work; 'lean' holds the least. */
 export type MemoryMode = 'fast' | 'balanced' | 'lean'
@@ -20,9 +20,8 @@ export interface PlannedStep {
   seconds: number
 }
 
-/** Tokens that 'lean' puts through an MLP at a time, and where that does not fit: each tile dequantizes the weights anew. */
+/** Tokens that 'lean' puts through an MLP at a time, where that fits: each tile dequantizes the weights anew. */
 const LEAN_ROWS = 4096
-const LEAST_ROWS = 2048
 
 const keepAll: LayerPlan = { x: 'keep', qkv: 'keep', attention: 'keep', middle: 'keep', mlp: 'keep' }
 
@@ -57,7 +56,7 @@ export class Planner {
     if (typeof wish === 'number' && this.fits(fast, limit)) return fast
     if (wish === 'balanced') {
       const balanced = this.balanced(limit)
-      if (this.fits(balanced, limit)) return balanced
+      if (balanced) return balanced
     }
     return fastestPlan(this, limit, this.embedding) ?? this.lean(limit)
   }
@@ -126,7 +125,7 @@ export class Planner {
   }
 
   /** Offloads within the link's and the host's budget, then keeps as much as fits, dearest to make again first. */
-  private balanced(limit: number): PlannedStep {
+  private balanced(limit: number): PlannedStep | undefined {
     const offloaded = this.carried(['x', ...this.byValue()])
     const base: LayerPlan = { ...keepInput }
     for (const kind of offloaded) Object.assign(base, { [kind]: 'offload' })
@@ -135,18 +134,12 @@ export class Planner {
     const actions = kept.flatMap((kind) =>
       Array.from({ length: this.layers }, (_, i) => ({ kind, layer: this.layers - 1 - i })),
     )
-    const at = (n: number): PlannedStep => {
+    return lastFitting(0, actions.length, (n) => {
       const layers = lastKept(base, this.layers).map((plan) => ({ ...plan }))
       for (const { kind, layer } of actions.slice(0, n)) Object.assign(layers[layer]!, { [kind]: 'keep' })
-      return this.planned({ layers, embedding: this.embedding })
-    }
-    let [low, high] = [0, actions.length]
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2)
-      if (this.fits(at(middle), limit)) low = middle
-      else high = middle - 1
-    }
-    return at(low)
+      const planned = this.planned({ layers, embedding: this.embedding })
+      return this.fits(planned, limit) ? planned : undefined
+    })
   }
 
   /** Kinds but x, by seconds saved for a byte. */

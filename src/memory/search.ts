@@ -3,7 +3,7 @@ import { kinds, passSeconds, type Kept, type StepCosts } from './costs'
 import type { Planner, PlannedStep } from './planner'
 
 /** Fewer tokens than these in a tile of an MLP: its products get slow. */
-const LEAST_ROWS = 2048
+export const LEAST_ROWS = 2048
 /** A plan has to be faster by this share than a simpler one found before. */
 export const WORTH = 0.001
 
@@ -158,7 +158,11 @@ function first(low: number, high: number, isSo: (n: number) => boolean): number 
 }
 
 /** The result of the last of [low, high] that gives one: those before it do, too. */
-function lastFitting<T>(low: number, high: number, attempt: (n: number) => T | undefined): T | undefined {
+export function lastFitting<T>(
+  low: number,
+  high: number,
+  attempt: (n: number) => T | undefined,
+): T | undefined {
   let found = low <= high ? attempt(low) : undefined
   if (found === undefined) return undefined
   while (low < high) {

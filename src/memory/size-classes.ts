@@ -1,6 +1,5 @@
 import type { BatchSize } from '../models/batch'
-import { itemsize } from '../tensor/dtype'
-import type { CountedTensor } from './counting-addon'
+import type { TensorShape } from './counting-addon'
 import type { StepShape } from './dry-run'
 import type { Machine } from './machine'
 
@@ -67,16 +66,7 @@ export function attentionScratch(
 ): number {
   const { num_attention_heads: heads, num_key_value_heads: kvHeads, head_dim } = config
   const linear = quantization?.load_in_4bit ? dtype : (autocast ?? dtype)
-  const tensor = (shape: number[], of: CountedTensor['dtype'] = linear): CountedTensor => ({
-    shape,
-    dtype: of,
-    storage: {
-      bytes: shape.reduce((n, d) => n * d, itemsize[of]),
-      users: 1,
-      taken: true,
-      lastUse: 0,
-    } as never,
-  })
+  const tensor = (shape: number[], of: TensorShape['dtype'] = linear): TensorShape => ({ shape, dtype: of })
   const q = tensor([tokens, heads * head_dim])
   const k = tensor([tokens, kvHeads * head_dim])
   const tensors = [

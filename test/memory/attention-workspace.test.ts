@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { attentionWorkspace } from '../../src/memory/attention-workspace'
-import type { CountedTensor } from '../../src/memory/counting-addon'
+import type { TensorShape } from '../../src/memory/counting-addon'
 import type { DType } from '../../src/tensor/dtype'
 
 const MiB = 2 ** 20
@@ -10,7 +10,7 @@ function workspace(
   [tokens, sequences, longest]: [number, number, number],
   { deterministic = false, dtype = 'bfloat16' as DType } = {},
 ): number {
-  const tensor = (...shape: number[]): CountedTensor => ({ shape, dtype }) as unknown as CountedTensor
+  const tensor = (...shape: number[]): TensorShape => ({ shape, dtype })
   const [q, k, cu] = [tensor(tokens, 4096), tensor(tokens, 1024), tensor(sequences + 1)]
   return attentionWorkspace([q, q, k, k, q, q, cu], [32, 8, 0.1, 0, longest, deterministic])
 }

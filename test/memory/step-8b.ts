@@ -1,3 +1,4 @@
+import { llama8b, nf4 } from '../../scripts/bench/random-model.mjs'
 import type { StepShape } from '../../src/memory/dry-run'
 import { LlamaConfig } from '../../src/models/config'
 import { LoraConfig } from '../../src/peft/config'
@@ -11,25 +12,9 @@ export function step8B(
   layers: number = 32,
 ): StepShape {
   return {
-    config: new LlamaConfig({
-      model_type: 'llama',
-      vocab_size: 128256,
-      hidden_size: 4096,
-      intermediate_size: 14336,
-      num_hidden_layers: layers,
-      num_attention_heads: 32,
-      num_key_value_heads: 8,
-      rms_norm_eps: 1e-5,
-      rope_theta: 500000,
-      tie_word_embeddings: false,
-    }),
+    config: new LlamaConfig(llama8b(layers)),
     dtype: 'bfloat16',
-    quantization: new BitsAndBytesConfig({
-      load_in_4bit: true,
-      bnb_4bit_quant_type: 'nf4',
-      bnb_4bit_compute_dtype: 'bfloat16',
-      bnb_4bit_use_double_quant: true,
-    }),
+    quantization: new BitsAndBytesConfig(nf4),
     lora: new LoraConfig({ r: 32, target_modules: 'all-linear' }),
     adapterDtype: 'float32',
     optimizer: {
