@@ -3,6 +3,7 @@ import type { Context } from '../nn/context'
 import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
 import type { DecoderLayer, LayerSaved } from './decoder-layer'
+import { TILE_TENSORS } from './mlp-tiles'
 import { Parking } from './parking'
 
 /** What the layers' forward leaves for their backward; disposing of it frees what backward has not. */
@@ -22,7 +23,7 @@ export function forwardLayers(
   layers: readonly DecoderLayer[],
   x: Tensor,
   ctx: Context,
-  { layers: plans, mlpRows, prefetch = true }: MemoryPlan,
+  { layers: plans, mlpRows, offloadedTiles, prefetch = true }: MemoryPlan,
 ): LayersForward {
   const parking = new Parking(x.device)
   const scopes: Scope[] = []
@@ -45,10 +46,11 @@ export function forwardLayers(
       if (plan.x === 'offload') parking.park(index, pass.x, ctx.scope, (t) => (pass.inputs[index] = t))
       const scope = x.device.scope()
       scopes.push(scope)
-      const { y, saved } = layer.forward(pass.x, ctx, scope, { plan, mlpRows })
+      const { y, saved } = layer.forward(pass.x, ctx, scope, { plan, mlpRows, offloadedTiles, parking })
       pass.x = ctx.scope.add(saved.scope.keep(y))
       pass.saved.push(saved)
-      parking.settle()
+      // The newest: a tile of gate and up that is still on its way.
+      parking.settle(plan.mlp === 'offload' ? TILE_TENSORS : 0)
       for (const [tensor, put] of offloaded(saved, plan)) parking.park(index, tensor, saved.scope, put)
     }
     parking.settle()
@@ -72,20 +74,18 @@ export function backwardLayers(
     parking.fetch(index - ahead)
     parking.arrive(index)
     const input = inputs[index]!
-    layer.backward(dx, input, saved[index]!, ctx, index === 0)
+    layer.backward(dx, input, saved[index]!, ctx, index === 0, parking)
     ctx.scope.free(input)
   }
 }
 
-/** The tensors that leave for host memory, each with its place. By-products of adapters are small and stay. */
+/** The tensors that leave for host memory after their layer, each with its place. By-products of adapters are small and stay. */
 function offloaded(saved: LayerSaved, plan: LayerPlan): Place[] {
-  const { qkv, heads, middle, tiles } = saved
+  const { qkv, heads, middle } = saved
   const places: Place[] = []
   if (plan.qkv === 'offload') places.push(...placesIn(qkv!, ['q', 'k', 'v']))
   if (plan.attention === 'offload') places.push(...placesIn(heads!, ['out', 'lse']))
   if (plan.middle === 'offload') places.push([middle!, (t) => (saved.middle = t)])
-  if (plan.mlp === 'offload')
-    for (const { inputs } of tiles) places.push(...placesIn(inputs!, ['gate', 'up']))
   return places
 }
 
