@@ -7,10 +7,15 @@ namespace {
 constexpr int kSteps = 4;  // loads in flight a thread
 constexpr int64_t kPerBlock = int64_t{kThreads} * kSteps * 8;
 
-/** kWide: rows of `in` elements go to rows of `stride`, the rest of which becomes 0; both multiples of 8. */
-template <bool kNested, bool kWide>
+/**
+ * kOut: out's dtype, known beforehand so that nothing is decided for each element; kRounds: to weight_dtype
+ * first. kWide: rows of `in` elements go to rows of `stride`, the rest of which becomes 0; both multiples
+ * of 8.
+ */
+template <bool kNested, bool kWide, bool kRounds, DType kOut>
 __global__ void dequantize_kernel(const uint8_t* codes, const Maxima maxima, View out, int64_t n,
                                   CodeValues code, DType weight_dtype, uint32_t in, uint32_t stride) {
+  out.dtype = kOut;
   const bool whole_words = reinterpret_cast<uintptr_t>(codes) % 4 == 0;
   const int64_t begin = blockIdx.x * kPerBlock + threadIdx.x * 8;
   uint32_t packed[kSteps];
@@ -48,8 +53,11 @@ __global__ void dequantize_kernel(const uint8_t* codes, const Maxima maxima, Vie
 #pragma unroll
     for (int j = 0; j < 4; j++) {
       const uint32_t byte = packed[step] >> (8 * j);
-      x[2 * j] = rounded(weight_dtype, table[(byte >> 4) & 15][lane] * scale);
-      x[2 * j + 1] = rounded(weight_dtype, table[byte & 15][lane] * scale);
+      x[2 * j] = table[(byte >> 4) & 15][lane] * scale;
+      x[2 * j + 1] = table[byte & 15][lane] * scale;
+      if constexpr (kRounds) {
+        for (int k = 2 * j; k < 2 * j + 2; k++) x[k] = rounded(weight_dtype, x[k]);
+      }
     }
     if constexpr (kWide) {
       const int64_t row = static_cast<uint32_t>(i) / in, end = (row + 1) * stride;
@@ -63,22 +71,34 @@ __global__ void dequantize_kernel(const uint8_t* codes, const Maxima maxima, Vie
   }
 }
 
+template <bool kNested, bool kWide, bool kRounds>
+auto dequantize_kernel_for(DType out) {
+  if (out == DType::f32) return dequantize_kernel<kNested, kWide, kRounds, DType::f32>;
+  if (out == DType::f16) return dequantize_kernel<kNested, kWide, kRounds, DType::f16>;
+  return dequantize_kernel<kNested, kWide, kRounds, DType::bf16>;
+}
+
+template <bool kNested, bool kWide>
+auto dequantize_kernel_for(DType out, bool rounds) {
+  return rounds ? dequantize_kernel_for<kNested, kWide, true>(out)
+                : dequantize_kernel_for<kNested, kWide, false>(out);
+}
+
 }  // namespace
 
 void dequantize(const Context& context, const uint8_t* codes, const Maxima& maxima, View out, int64_t n,
                 const std::string& quant_type, DType weight_dtype, WiderRows wider) {
   if (n == 0) return;
   // The store rounds to out's dtype anyway: where that is weight_dtype, once is enough.
-  const DType first = weight_dtype == out.dtype ? DType::f32 : weight_dtype;
-  const auto launch = [&](auto kernel) {
-    kernel<<<blocks_for(n, kPerBlock), kThreads, 0, context.stream>>>(
-        codes, maxima, out, n, code_values(quant_type), first, wider.in, wider.stride);
-    check_launch();
-  };
-  if (wider.stride > wider.in)
-    launch(maxima.map ? dequantize_kernel<true, true> : dequantize_kernel<false, true>);
-  else
-    launch(maxima.map ? dequantize_kernel<true, false> : dequantize_kernel<false, false>);
+  const bool rounds = weight_dtype != out.dtype && weight_dtype != DType::f32;
+  const bool is_wide = wider.stride > wider.in;
+  const auto kernel = is_wide ? (maxima.map ? dequantize_kernel_for<true, true>(out.dtype, rounds)
+                                            : dequantize_kernel_for<false, true>(out.dtype, rounds))
+                              : (maxima.map ? dequantize_kernel_for<true, false>(out.dtype, rounds)
+                                            : dequantize_kernel_for<false, false>(out.dtype, rounds));
+  kernel<<<blocks_for(n, kPerBlock), kThreads, 0, context.stream>>>(
+      codes, maxima, out, n, code_values(quant_type), weight_dtype, wider.in, wider.stride);
+  check_launch();
 }
 
 void CudaOps::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const OptionalTensor& code_map,
