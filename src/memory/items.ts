@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Fate, MemoryPlan } from '../models/memory-plan'
 import { kinds, type Kept } from './costs'
 import type { Item } from './dry-run'
-import { offloadedShare, tilesOf } from './pass-seconds'
 import type { PlannedRun } from './plan-run'
 import type { Planner, PlannedStep } from './planner'
 
@@ -19,14 +18,13 @@ export function itemsOf(planner: Planner, { plan, peaks, costs, step }: PlannedS
   const resident = planner.resident.map((item) =>
     item.name === 'embedding' ? { ...item, place: plan.embedding ?? item.place } : item,
   )
-  const share = offloadedShare(plan, step.tokens)
   const kept = kinds.flatMap((kind) =>
     (['keep', 'offload'] as const).map((fate): Item => {
       const layers = plan.layers.filter((layer) => layer[kind] === fate).length
       const place = fate === 'offload' ? 'host' : 'device'
       return {
         name: `${names[kind]}, ${layers} ${layers === 1 ? 'layer' : 'layers'}`,
-        bytes: layers * costs.layer[kind].bytes * (kind === 'mlp' && fate === 'offload' ? share : 1),
+        bytes: layers * costs.layer[kind].bytes,
         place,
       }
     }),
@@ -49,11 +47,13 @@ export function itemsOf(planner: Planner, { plan, peaks, costs, step }: PlannedS
 }
 
 /** "q, k, v: kept in layers 12-31, made again in 0-11": what becomes of each kind, where. */
-export function fatesOf({ plan, step }: PlannedStep): string[] {
-  const words: Record<Fate, string> = { keep: 'kept', offload: 'on the host', recompute: 'made again' }
-  const [tiles, share] = [tilesOf(plan, step.tokens), offloadedShare(plan, step.tokens)]
+export function fatesOf({ plan }: PlannedStep): string[] {
+  const words: Readonly<Record<Fate, string>> = {
+    keep: 'kept',
+    offload: 'on the host',
+    recompute: 'made again',
+  }
   return kinds.map((kind) => {
-    if (kind === 'mlp' && share < 1) words.offload = `${share * tiles} of ${tiles} tiles on the host`
     const parts = (['keep', 'offload', 'recompute'] as const).flatMap((fate) => {
       const at = plan.layers.flatMap((layer, i) => (layer[kind] === fate ? [i] : []))
       if (at.length === 0) return []

@@ -1,8 +1,7 @@
 import { keepInput, keepProducts, uniformPlan, type LayerPlan, type MemoryPlan } from '../models/memory-plan'
-import { kinds, stepCosts, type Kept, type StepCosts } from './costs'
+import { kinds, passSeconds, stepCosts, type Kept, type StepCosts } from './costs'
 import { DryRun, type Peaks, type StepShape } from './dry-run'
 import type { Machine } from './machine'
-import { passSeconds } from './pass-seconds'
 import { fastestPlan, lastFitting, lastKept, LEAST_ROWS, WORTH } from './search'
 
 /** 'fast' makes nothing again; 'balanced' sends to the host what the link carries beside the work; 'lean' holds the least. */
@@ -111,7 +110,7 @@ export class Planner {
   private lean(limit: number): PlannedStep {
     const layer: LayerPlan = { ...keepInput }
     for (const kind of this.carried(['x', 'attention'])) Object.assign(layer, { [kind]: 'offload' })
-    const base = { layers: lastKept(layer, this.layers, true), embedding: this.embedding }
+    const base = { layers: lastKept(layer, this.layers), embedding: this.embedding }
     const variants = [
       { mlpRows: LEAN_ROWS, prefetch: true },
       { mlpRows: LEAST_ROWS, prefetch: true },
@@ -136,7 +135,7 @@ export class Planner {
       Array.from({ length: this.layers }, (_, i) => ({ kind, layer: this.layers - 1 - i })),
     )
     return lastFitting(0, actions.length, (n) => {
-      const layers = lastKept(base, this.layers, false).map((plan) => ({ ...plan }))
+      const layers = lastKept(base, this.layers).map((plan) => ({ ...plan }))
       for (const { kind, layer } of actions.slice(0, n)) Object.assign(layers[layer]!, { [kind]: 'keep' })
       const planned = this.planned({ layers, embedding: this.embedding })
       return this.fits(planned, limit) ? planned : undefined

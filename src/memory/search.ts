@@ -1,6 +1,5 @@
 import { keepInput, type LayerPlan, type MemoryPlan } from '../models/memory-plan'
-import { kinds, type Kept, type StepCosts } from './costs'
-import { lockingSeconds, offloadedShare, passSeconds, tilesOf } from './pass-seconds'
+import { kinds, passSeconds, type Kept, type StepCosts } from './costs'
 import type { Planner, PlannedStep } from './planner'
 
 /** Fewer tokens than these in a tile of an MLP: its products get slow. */
@@ -8,7 +7,7 @@ export const LEAST_ROWS = 2048
 /** A plan has to be faster by this share than a simpler one found before. */
 export const WORTH = 0.001
 
-/** Kinds that go to the host, tiles and how many of those, prefetch; and how many (kind, layer) are kept beyond that. */
+/** Kinds that go to the host, tiles, prefetch; and how many (kind, layer) are kept beyond that. */
 interface Candidate {
   at(kept: number): MemoryPlan
   /** The most kept that the device may have: an estimate. */
@@ -18,21 +17,21 @@ interface Candidate {
 }
 
 /**
- * The plan of fewest estimated seconds, page-locking counted, that fits `limit` bytes of the device and the machine's host memory: every set of offloaded
- * kinds, MLPs whole or in tiles of which any number goes, copies ahead of time or waited for; each with as many further tensors kept as
- * there is room for.
+ * The plan of fewest estimated seconds that fits `limit` bytes of the device and the machine's host memory: every set of offloaded
+ * kinds, whole and tiled MLPs, copies ahead of time or waited for; each with as many further tensors kept as there is room for.
  */
 export function fastestPlan(
   planner: Planner,
   limit: number,
   embedding: 'host' | 'device',
 ): PlannedStep | undefined {
+  const { costs, machine } = planner
   const candidates = candidatesOf(planner, limit, embedding).sort((a, b) => a.bound - b.bound)
   let best: PlannedStep | undefined
   for (const { at, most, bound } of candidates) {
-    const needed: number = best ? secondsOf(planner, best.plan) * (1 - WORTH) : Infinity
+    const needed: number = best ? best.seconds * (1 - WORTH) : Infinity
     if (bound >= needed) break
-    const from = first(0, most, (n) => secondsOf(planner, at(n)) < needed)
+    const from = first(0, most, (n) => passSeconds(costs, at(n), machine) < needed)
     const found = lastFitting(from, most, (n) => {
       const planned = planner.planned(at(n))
       return planner.fits(planned, limit) ? planned : undefined
@@ -42,22 +41,17 @@ export function fastestPlan(
   return best
 }
 
-/** What the search makes small. */
-function secondsOf({ costs, machine }: Planner, plan: MemoryPlan): number {
-  return passSeconds(costs, plan, machine) + lockingSeconds(costs, plan)
-}
-
 function candidatesOf(planner: Planner, limit: number, embedding: 'host' | 'device'): Candidate[] {
   const { costs, machine } = planner
   const resident = residentBytes(planner, embedding)
   const found: Candidate[] = []
   for (const base of bases(machine.sharesHost)) {
-    const offloads = kinds.some((kind) => base[kind] === 'offload')
-    for (const tiling of tilings(costs.tokens, base.mlp === 'offload')) {
-      const layers = layersOf(planner, base, tiling, machine.host - resident.host)
-      if (offloads && layers[0] !== base) continue
-      for (const prefetch of offloads ? [true, false] : [true]) {
-        const plan: MemoryPlan = { layers, embedding, ...tiling, prefetch }
+    const offloaded = kinds.filter((kind) => base[kind] === 'offload')
+    const layers = layersOf(planner, base, machine.host - resident.host)
+    if (offloaded.length > 0 && layers[0] !== base) continue
+    for (const rows of tileRows(costs.tokens)) {
+      for (const prefetch of offloaded.length > 0 ? [true, false] : [true]) {
+        const plan: MemoryPlan = { layers, embedding, ...(rows && { mlpRows: rows }), prefetch }
         const actions = actionsOf(planner, plan)
         const at = (kept: number): MemoryPlan => {
           const copies = layers.map((layer) => ({ ...layer }))
@@ -67,7 +61,7 @@ function candidatesOf(planner: Planner, limit: number, embedding: 'host' | 'devi
         }
         const most =
           first(0, actions.length + 1, (n) => resident.device + keptBytes(costs, at(n)) > limit) - 1
-        if (most >= 0) found.push({ at, most, bound: secondsOf(planner, at(most)) })
+        if (most >= 0) found.push({ at, most, bound: passSeconds(costs, at(most), machine) })
       }
     }
   }
@@ -81,17 +75,12 @@ function keptBytes({ layer: costs }: StepCosts, { layers }: MemoryPlan): number 
 }
 
 /** `base` in as many of the first layers as the host has room for, the others without offloading; the last is as `lastKept` says. */
-function layersOf(
-  { costs, machine, step }: Planner,
-  base: LayerPlan,
-  tiling: Tiling,
-  room: number,
-): LayerPlan[] {
-  const layers = lastKept(base, step.config.num_hidden_layers, tiling.mlpRows !== undefined)
-  const share = offloadedShare(tiling, costs.tokens)
-  const offloadedBytes = (kind: Kept): number =>
-    machine.rounded(costs.layer[kind].bytes * (kind === 'mlp' ? share : 1), 'host')
-  const bytes = kinds.reduce((n, kind) => (base[kind] === 'offload' ? n + offloadedBytes(kind) : n), 0)
+function layersOf({ costs, machine, step }: Planner, base: LayerPlan, room: number): LayerPlan[] {
+  const layers = lastKept(base, step.config.num_hidden_layers)
+  const bytes = kinds.reduce(
+    (n, kind) => (base[kind] === 'offload' ? n + machine.rounded(costs.layer[kind].bytes, 'host') : n),
+    0,
+  )
   const offloading = bytes > 0 ? Math.floor(room / bytes) : Infinity
   const rest = { ...base }
   for (const kind of kinds) {
@@ -109,20 +98,7 @@ function bases(sharesHost: boolean): LayerPlan[] {
   })
 }
 
-type Tiling = Pick<MemoryPlan, 'mlpRows' | 'offloadedTiles'>
-
-/** The MLP whole; then by equal tiles, ever more of them; when gate and up go to the host, with every number of tiles that do. */
-function tilings(tokens: number, offloads: boolean): Tiling[] {
-  return tileRows(tokens).flatMap((mlpRows): Tiling[] => {
-    if (!offloads || mlpRows === undefined) return [mlpRows === undefined ? {} : { mlpRows }]
-    return Array.from({ length: tilesOf({ mlpRows }, tokens) }, (_, i) => ({
-      mlpRows,
-      offloadedTiles: i + 1,
-    }))
-  })
-}
-
-/** undefined: whole. */
+/** undefined: the MLP whole; then by equal tiles, ever more of them. */
 function tileRows(tokens: number): (number | undefined)[] {
   const found: (number | undefined)[] = [undefined]
   for (
@@ -136,12 +112,12 @@ function tileRows(tokens: number): (number | undefined)[] {
 }
 
 /** What can be kept besides, by seconds saved for a byte; the last layers first: their tensors live shortest. */
-function actionsOf(planner: Planner, plan: MemoryPlan): { kind: Kept; layer: number }[] {
-  const before = secondsOf(planner, plan)
+function actionsOf({ costs, machine }: Planner, plan: MemoryPlan): { kind: Kept; layer: number }[] {
+  const before = passSeconds(costs, plan, machine)
   const n = plan.layers.length
   const value = (kind: Kept): number => {
     const layers = plan.layers.map((layer, i) => (i === n - 2 ? { ...layer, [kind]: 'keep' } : layer))
-    return (before - secondsOf(planner, { ...plan, layers })) / planner.costs.layer[kind].bytes
+    return (before - passSeconds(costs, { ...plan, layers }, machine)) / costs.layer[kind].bytes
   }
   return kinds
     .map((kind) => ({ kind, value: value(kind) }))
@@ -150,11 +126,10 @@ function actionsOf(planner: Planner, plan: MemoryPlan): { kind: Kept; layer: num
     .filter(({ kind, layer }) => plan.layers[layer]![kind] !== 'keep')
 }
 
-/** The last layer's tensors are wanted at once: what the others offload it keeps, but for tiles of the MLP. */
-export function lastKept(layer: LayerPlan, layers: number, tiled: boolean): LayerPlan[] {
-  const isKept = (kind: Kept): boolean => layer[kind] === 'offload' && !(tiled && kind === 'mlp')
+/** The last layer's tensors are wanted at once: what the others offload it keeps. */
+export function lastKept(layer: LayerPlan, layers: number): LayerPlan[] {
   const last = Object.fromEntries(
-    kinds.map((kind) => [kind, isKept(kind) ? 'keep' : layer[kind]]),
+    kinds.map((kind) => [kind, layer[kind] === 'offload' ? 'keep' : layer[kind]]),
   ) as unknown as LayerPlan
   return Array.from({ length: layers }, (_, i) => (i === layers - 1 ? last : layer))
 }

@@ -7,7 +7,6 @@ import type { Scope } from '../tensor/scope'
 import { add } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import { backwardMlp, forwardMlp, tensorsOf, type MlpTile } from './mlp-tiles'
-import type { Parking } from './parking'
 
 type Projections = Pick<AttentionSaved, 'q' | 'k' | 'v' | 'downs'>
 type Heads = Pick<AttentionSaved, 'out' | 'lse'>
@@ -30,10 +29,6 @@ export interface LayerOptions {
   plan?: LayerPlan
   /** Tokens that go through the MLP at a time. Default: all. */
   mlpRows?: number | undefined
-  /** Of an 'offload' MLP, the tiles that leave. Default: all. */
-  offloadedTiles?: number | undefined
-  /** Where gate and up go when they leave. Without it they are kept. */
-  parking?: Parking
 }
 
 /**
@@ -54,7 +49,7 @@ export class DecoderLayer {
     x: Tensor,
     ctx: Context,
     scope: Scope,
-    { plan = keepProducts, mlpRows = x.rows, offloadedTiles = Infinity, parking }: LayerOptions = {},
+    { plan = keepProducts, mlpRows = x.rows }: LayerOptions = {},
   ): { y: Tensor; saved: LayerSaved } {
     using temporaries = x.device.scope()
     const c = withScope(ctx, temporaries)
@@ -76,13 +71,7 @@ export class DecoderLayer {
       tiles: [],
     }
     const y = saved.middle ? scope.empty(middle.shape, middle.dtype) : middle
-    saved.tiles = forwardMlp(this.mlpHalf, middle, y, withScope(ctx, scope), {
-      fate: plan.mlp,
-      rows: mlpRows,
-      offloaded: offloadedTiles,
-      parking,
-      layer: this.index,
-    })
+    saved.tiles = forwardMlp(this.mlpHalf, middle, y, withScope(ctx, scope), plan.mlp, mlpRows)
     return { y, saved }
   }
 
@@ -99,16 +88,9 @@ export class DecoderLayer {
 
   /**
    * dy [T, hidden] becomes the gradient of x in place (when `skipInput`, it is left undefined). Frees saved.scope's
-   * tensors as it goes; x and dy belong to the caller. `parking` has the tiles of gate and up that left.
+   * tensors as it goes; x and dy belong to the caller.
    */
-  backward(
-    dy: Tensor,
-    x: Tensor,
-    saved: LayerSaved,
-    ctx: Context,
-    skipInput: boolean,
-    parking?: Parking,
-  ): void {
+  backward(dy: Tensor, x: Tensor, saved: LayerSaved, ctx: Context, skipInput: boolean): void {
     using scope = dy.device.scope()
     const c = withScope(ctx, scope)
     let { qkv, heads } = saved
@@ -117,7 +99,7 @@ export class DecoderLayer {
       heads = this.heads(qkv, c)
     }
     const middle = saved.middle ?? this.middle(x, heads, c)
-    backwardMlp(this.mlpHalf, dy, middle, saved.tiles, saved.scope, c, parking)
+    backwardMlp(this.mlpHalf, dy, middle, saved.tiles, saved.scope, c)
     for (const owner of [scope, saved.scope]) owner.free(middle)
     const norm1 = this.input_layernorm.forward(x, c)
     qkv ??= this.self_attn.project(norm1.y, c)

@@ -3,7 +3,6 @@ import type { Context } from '../nn/context'
 import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
 import type { DecoderLayer, LayerSaved } from './decoder-layer'
-import { TILE_TENSORS } from './mlp-tiles'
 import { Parking } from './parking'
 
 /** What the layers' forward leaves for their backward; disposing of it frees what backward has not. */
@@ -23,7 +22,7 @@ export function forwardLayers(
   layers: readonly DecoderLayer[],
   x: Tensor,
   ctx: Context,
-  { layers: plans, mlpRows, offloadedTiles, prefetch = true }: MemoryPlan,
+  { layers: plans, mlpRows, prefetch = true }: MemoryPlan,
 ): LayersForward {
   const parking = new Parking(x.device)
   const scopes: Scope[] = []
@@ -46,11 +45,10 @@ export function forwardLayers(
       if (plan.x === 'offload') parking.park(index, pass.x, ctx.scope, (t) => (pass.inputs[index] = t))
       const scope = x.device.scope()
       scopes.push(scope)
-      const { y, saved } = layer.forward(pass.x, ctx, scope, { plan, mlpRows, offloadedTiles, parking })
+      const { y, saved } = layer.forward(pass.x, ctx, scope, { plan, mlpRows })
       pass.x = ctx.scope.add(saved.scope.keep(y))
       pass.saved.push(saved)
-      // The newest: a tile of gate and up that is still on its way.
-      parking.settle(plan.mlp === 'offload' ? TILE_TENSORS : 0)
+      parking.settle()
       for (const [tensor, put] of offloaded(saved, plan)) parking.park(index, tensor, saved.scope, put)
     }
     parking.settle()
@@ -74,18 +72,20 @@ export function backwardLayers(
     parking.fetch(index - ahead)
     parking.arrive(index)
     const input = inputs[index]!
-    layer.backward(dx, input, saved[index]!, ctx, index === 0, parking)
+    layer.backward(dx, input, saved[index]!, ctx, index === 0)
     ctx.scope.free(input)
   }
 }
 
-/** The tensors that leave for host memory after their layer, each with its place. By-products of adapters are small and stay. */
+/** The tensors that leave for host memory, each with its place. By-products of adapters are small and stay. */
 function offloaded(saved: LayerSaved, plan: LayerPlan): Place[] {
-  const { qkv, heads, middle } = saved
+  const { qkv, heads, middle, tiles } = saved
   const places: Place[] = []
   if (plan.qkv === 'offload') places.push(...placesIn(qkv!, ['q', 'k', 'v']))
   if (plan.attention === 'offload') places.push(...placesIn(heads!, ['out', 'lse']))
   if (plan.middle === 'offload') places.push([middle!, (t) => (saved.middle = t)])
+  if (plan.mlp === 'offload')
+    for (const { inputs } of tiles) places.push(...placesIn(inputs!, ['gate', 'up']))
   return places
 }
 

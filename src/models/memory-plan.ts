@@ -24,11 +24,6 @@ export interface MemoryPlan {
   /** Tokens that go through an MLP at a time; undefined: all. */
   mlpRows?: number
   /**
-   * How many of an 'offload' MLP's tiles, the first ones, go to the host, each as soon as it is done; the others are made again.
-   * Default: all.
-   */
-  offloadedTiles?: number
-  /**
    * false: offloaded tensors come back when their layer's backward begins, not while the layer above runs: less memory, and
    * the copies are waited for. Default: true.
    */

@@ -6,29 +6,15 @@ import type { RMSNorm } from '../nn/rms-norm'
 import type { Scope } from '../tensor/scope'
 import { add } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
-import type { Parking } from './parking'
 
 // The second half of a layer, y = middle + mlp(norm(middle)), a tile of tokens at a time: gate and up exist for one tile.
 
-/** What backward has of the tokens [begin, end), or once it is fetched; `inputs` undefined = to be made again. */
+/** What backward has of the tokens [begin, end); `inputs` undefined = to be made again. */
 export interface MlpTile {
   begin: number
   end: number
   inputs: Pick<MlpSaved, 'gate' | 'up' | 'downs'> | undefined
   outDowns: Downs
-}
-
-/** What becomes of an MLP's gate and up. */
-export interface MlpTiling {
-  fate: Fate
-  /** Tokens in a tile. */
-  rows: number
-  /** With 'offload': how many tiles, the first ones, go to the host; the others are made again. */
-  offloaded: number
-  /** Where they go. Without it they are kept. */
-  parking: Parking | undefined
-  /** The layer's index. */
-  layer: number
 }
 
 interface MlpHalf {
@@ -42,37 +28,23 @@ export function forwardMlp(
   middle: Tensor,
   y: Tensor,
   ctx: Context,
-  { fate, rows: tileRows, offloaded, parking, layer }: MlpTiling,
+  fate: Fate,
+  tileRows: number,
 ): MlpTile[] {
-  const spans = tilesOf(middle.rows, tileRows)
-  return spans.map(([begin, end], i) => {
+  return tilesOf(middle.rows, tileRows).map(([begin, end]) => {
     using scope = middle.device.scope()
     const c = tileContext(ctx, scope, begin)
-    const leaves = fate === 'offload' && i < offloaded
-    // Two at a time on the device: one on its way, one at work.
-    if (leaves && i > 0) parking?.settle(TILE_TENSORS)
     const rows = scope.add(middle.slice(begin, end))
     const norm2 = norm.forward(rows, c).y
     const product = mlp.forward(norm2, c)
     scope.free(norm2)
     const { gate, up, downs, outDowns } = product.saved
-    const inputs = fate === 'keep' || leaves ? { gate, up, downs } : undefined
-    for (const t of [...(inputs ? [gate, up, ...tensorsOf(downs)] : []), ...tensorsOf(outDowns)])
-      ctx.scope.add(scope.keep(t))
+    const kept = fate === 'recompute' ? [] : [gate, up, ...tensorsOf(downs)]
+    for (const t of [...kept, ...tensorsOf(outDowns)]) ctx.scope.add(scope.keep(t))
     add(rows, product.y, scope.add(y.slice(begin, end)))
-    const tile: MlpTile = { begin, end, inputs, outDowns }
-    if (leaves && parking) {
-      // Backward begins with the last tile: it comes back with the layer.
-      const lot = i === spans.length - 1 ? layer : tile
-      parking.park(lot, gate, ctx.scope, (t) => (inputs!.gate = t))
-      parking.park(lot, up, ctx.scope, (t) => (inputs!.up = t))
-    }
-    return tile
+    return { begin, end, inputs: fate === 'recompute' ? undefined : { gate, up, downs }, outDowns }
   })
 }
-
-/** Of a tile, those that go to the host: gate and up. */
-export const TILE_TENSORS = 2
 
 /** dy becomes the gradient of middle, in place. Kept tensors are freed from `owner` as they are used up. */
 export function backwardMlp(
@@ -82,13 +54,8 @@ export function backwardMlp(
   tiles: readonly MlpTile[],
   owner: Scope,
   ctx: Context,
-  parking?: Parking,
 ): void {
-  tiles.forEach((_, i) => {
-    const [tile, next] = [tiles.at(-1 - i)!, tiles.at(-2 - i)]
-    if (i < tiles.length - 1) parking?.fetch(next!)
-    parking?.arrive(tile)
-    const { begin, end, inputs, outDowns } = tile
+  for (const { begin, end, inputs, outDowns } of tiles) {
     using scope = dy.device.scope()
     const c = tileContext(ctx, scope, begin)
     const [rows, drows] = [middle, dy].map((t) => scope.add(t.slice(begin, end))) as [Tensor, Tensor]
@@ -97,7 +64,7 @@ export function backwardMlp(
     const dnorm2 = mlp.backward(drows, norm2.y, { gate, up, downs, outDowns }, c)
     norm.backward(dnorm2, rows, norm2.rstd, drows, drows)
     if (inputs) for (const t of [gate, up, ...tensorsOf(downs)]) owner.free(t)
-  })
+  }
 }
 
 function mlpInputs(mlp: MLP, x: Tensor, ctx: Context): Pick<MlpSaved, 'gate' | 'up' | 'downs'> {

@@ -3,9 +3,6 @@ import type { Device } from '../tensor/device'
 import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
 
-/** What comes back together: a layer's tensors by the layer's index, or those of an object. */
-type Lot = number | object
-
 interface Parked {
   /** Puts the tensor that came back where the one that left was. */
   put: (tensor: Tensor) => void
@@ -16,51 +13,52 @@ interface Parked {
 }
 
 /**
- * Tensors that spend the time between forward and backward in page-locked host memory. Copies run beside the operations, one after
- * another each way.
+ * Tensors that spend the time between forward and backward in page-locked host memory. Copies run beside the operations:
+ * out while the next layer runs forward, back while the layer after it runs backward.
  */
 export class Parking {
-  private readonly leaving: Parked[] = []
-  private readonly parked: Map<Lot, Parked[]> = new Map()
+  private leaving: Parked[] = []
+  private readonly parked: Map<number, Parked[]> = new Map()
 
   constructor(private readonly device: Device) {}
 
   /** Starts the way out. The tensor stays valid until `settle`. */
-  park(lot: Lot, tensor: Tensor, owner: Scope, put: (tensor: Tensor) => void): void {
+  park(layer: number, tensor: Tensor, owner: Scope, put: (tensor: Tensor) => void): void {
     const host = this.device.emptyPinned(tensor.shape, tensor.dtype)
     addon().start_copy(tensor.handle, host.handle)
     const item: Parked = { put, owner, host, tensor }
     this.leaving.push(item)
-    const items = this.parked.get(lot)
+    const items = this.parked.get(layer)
     if (items) items.push(item)
-    else this.parked.set(lot, [item])
+    else this.parked.set(layer, [item])
   }
 
-  /** Frees what was parked so far, but for the newest so many: what is enqueued from here on waits for the copies. */
-  settle(exceptNewest = 0): void {
-    for (const item of this.leaving.splice(0, this.leaving.length - exceptNewest)) {
+  /** Frees what was parked so far: what is enqueued from here on waits for the copies. */
+  settle(): void {
+    for (const item of this.leaving) {
       addon().finish_copy(item.host.handle)
       item.owner.free(item.tensor!)
       item.tensor = undefined
     }
+    this.leaving = []
   }
 
-  /** Starts the way back. */
-  fetch(lot: Lot): void {
-    for (const item of this.parked.get(lot) ?? []) {
+  /** Starts the way back of a layer's tensors. */
+  fetch(layer: number): void {
+    for (const item of this.parked.get(layer) ?? []) {
       item.tensor = item.owner.empty(item.host.shape, item.host.dtype)
       addon().start_copy(item.host.handle, item.tensor.handle)
     }
   }
 
-  /** From here on the lot's tensors are at their places again. */
-  arrive(lot: Lot): void {
-    for (const { tensor, host, put } of this.parked.get(lot) ?? []) {
+  /** From here on the layer's tensors are at their places again. */
+  arrive(layer: number): void {
+    for (const { tensor, host, put } of this.parked.get(layer) ?? []) {
       addon().finish_copy(tensor!.handle)
       host.dispose()
       put(tensor!)
     }
-    this.parked.delete(lot)
+    this.parked.delete(layer)
   }
 
   /** After an error: nothing is under way any more, and host memory is free. */

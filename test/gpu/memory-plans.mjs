@@ -74,13 +74,12 @@ for (const [name, dtype, options] of [
   // Tiles of the MLP round sums differently from the whole, but whatever becomes of them alike.
   const tiles = { mlpRows: 80 }
   const tiled = await step(model, { ...options, plan: { ...uniformPlan(keepProducts, n), ...tiles } })
-  for (const mlp of ['recompute', 'offload'])
-    for (const offloadedTiles of mlp === 'offload' ? [1, 3, 5] : [undefined]) {
-      const plan = { ...uniformPlan({ ...keepProducts, x: 'offload', mlp }, n), ...tiles, offloadedTiles }
-      if (equal(tiled, await step(model, { ...options, plan }))) continue
-      failures++
-      console.log(`FAIL ${name}: ${offloadedTiles ?? 'no'} tiles on the host`)
-    }
+  for (const mlp of ['recompute', 'offload']) {
+    const plan = { ...uniformPlan({ ...keepProducts, x: 'offload', mlp }, n), ...tiles }
+    if (equal(tiled, await step(model, { ...options, plan }))) continue
+    failures++
+    console.log(`FAIL ${name}: tiles, ${mlp}`)
+  }
   model.base_model.parts.embed_tokens.place('host')
   if (!equal(expected, await step(model, { ...options, plan: uniformPlan(keepProducts, n) }))) {
     failures++

@@ -105,11 +105,6 @@ const offloaded: LayerPlan = {
   mlp: 'recompute',
 }
 const layers = (layer: LayerPlan): MemoryPlan => uniformPlan(layer, 3)
-const someTiles: MemoryPlan = {
-  ...layers({ ...offloaded, mlp: 'offload' }),
-  mlpRows: 60,
-  offloadedTiles: 2,
-}
 const tiled: MemoryPlan = { ...layers(keepInput), mlpRows: 100, embedding: 'host' }
 
 describe('the dry run predicts the measured peak', () => {
@@ -119,7 +114,6 @@ describe('the dry run predicts the measured peak', () => {
     ['inputs kept', {}, layers(keepInput)],
     ['offloaded', {}, layers(offloaded)],
     ['tiled, embedding on the host', {}, tiled],
-    ['tiles of gate and up on the host', {}, someTiles],
     ['double quantization', { nested: true }, layers(keepInput)],
     ['bfloat16', { dtype: 'bfloat16', autocast: 'bfloat16' }, layers(keepProducts)],
     ['float32 model, bfloat16 autocast', { autocast: 'bfloat16' }, layers(keepInput)],

@@ -9,8 +9,6 @@ import {
   type LayerPlan,
   type MemoryPlan,
 } from '../../src/models/memory-plan'
-import { addon, withAddon } from '../../src/native/addon'
-import type { NativeAddon, TensorHandle } from '../../src/native/contract'
 import { runPass, type PassOptions } from '../../src/models/pass'
 import type { PeftModel } from '../../src/peft/model'
 import { liveBytes, randomBatch, takeGradients, tinyPeft } from './tiny'
@@ -91,60 +89,6 @@ describe('memory plans', () => {
         const worst = values.reduce((m, v, i) => Math.max(m, Math.abs(v - tiled.gradients[name]![i]!)), 0)
         expect(worst / scale, name).toBeLessThanOrEqual(1e-5)
       }
-    }
-  })
-})
-
-describe('tiles of the MLP that go to the host', () => {
-  it.each([
-    ['plain', {}, {}],
-    ['dropout', { lora_dropout: 0.25 }, { dropout: { seed: 42, microstep: 3 } }],
-  ] as const)('give the same bits, however many: %s', async (_, lora, options) => {
-    const model = await tinyPeft(lora, 'tiny-llama-nf4')
-    const n = model.base_model.parts.layers.length
-    const mlpRows = 13 // 58 tokens: 5 tiles
-    const expected = await step(model, { ...options, plan: { ...uniformPlan(keepInput, n), mlpRows } })
-    const before = await liveBytes()
-    for (const x of ['keep', 'offload'] as const)
-      for (const offloadedTiles of [1, 2, 4, 5, undefined])
-        for (const prefetch of [true, false]) {
-          const plan = uniformPlan({ ...keepInput, x, mlp: 'offload' }, n)
-          const rest = offloadedTiles === undefined ? {} : { offloadedTiles }
-          expect(await step(model, { ...options, plan: { ...plan, mlpRows, prefetch, ...rest } })).toEqual(
-            expected,
-          )
-        }
-    expect(await liveBytes()).toBe(before)
-  })
-
-  it('are as many as the plan says, two on the device at a time', async () => {
-    const model = await tinyPeft({}, 'tiny-llama-nf4')
-    const n = model.base_model.parts.layers.length
-    const real = addon()
-    const onHost = new Set<TensorHandle>()
-    let [leaving, most] = [0, 0]
-    const functions: NativeAddon = {
-      ...real,
-      tensor_empty_pinned: (...args) => {
-        const handle = real.tensor_empty_pinned(...args)
-        onHost.add(handle)
-        return handle
-      },
-      start_copy: (from, to) => {
-        if (onHost.has(to)) most = Math.max(most, ++leaving)
-        real.start_copy(from, to)
-      },
-      finish_copy: (to) => {
-        if (onHost.has(to)) leaving--
-        real.finish_copy(to)
-      },
-    }
-    const plan = { ...uniformPlan({ ...keepInput, mlp: 'offload' }, n), mlpRows: 13 }
-    for (const offloadedTiles of [1, 3]) {
-      ;[leaving, most] = [0, 0]
-      onHost.clear()
-      await withAddon(functions, () => step(model, { plan: { ...plan, offloadedTiles } }))
-      expect([onHost.size, leaving, most]).toEqual([n * offloadedTiles * 2, 0, 4])
     }
   })
 })

@@ -51,28 +51,6 @@ describe('a tensor that is parked', () => {
     expect(calls(() => parking.arrive(0))).toEqual(['finish_copy', 'tensor_release'])
   })
 
-  it('the newest may stay while their copies are on the way; lots come back one by one', async () => {
-    using scope = device.scope()
-    const [first, second] = [scope.add(Tensor.from([1])), scope.add(Tensor.from([2]))]
-    const tile = {}
-    const back: Tensor[] = []
-    using parking = new Parking(device)
-    for (const [lot, t] of [
-      [0, first],
-      [tile, second],
-    ] as const)
-      parking.park(lot, t, scope, (x) => void back.push(x))
-    parking.settle(1)
-    expect([first.isDisposed, second.isDisposed]).toEqual([true, false])
-    parking.settle()
-    expect(second.isDisposed).toBe(true)
-    for (const lot of [tile, 0]) {
-      parking.fetch(lot)
-      parking.arrive(lot)
-    }
-    expect(await Promise.all(back.map(async (t) => [...(await t.data())]))).toEqual([[2], [1]])
-  })
-
   it('leaves nothing behind when a pass ends early, wherever it was', async () => {
     const before = await liveBytes()
     for (const far of [0, 1, 2]) {
