@@ -1,9 +1,10 @@
 import type { TensorHandle } from '../native/contract'
 import type { Parameter } from '../nn/parameter'
 import { dynamicMap } from '../quantization/codes'
+import { fill } from '../tensor/ops'
 import { Tensor } from '../tensor/tensor'
-import { updatePaged, type Stateful } from './paging'
-import { newState, type ParameterState, type StateOptions } from './state'
+import { newPages, updatePages, type Page, type Stateful } from './paging'
+import { stateLayout, type ParameterState, type StateOptions } from './state'
 
 /** Clipping as part of an update: gradients count times min(1, max_norm / (norm + 1e-6)), and are not written. */
 export interface Clip {
@@ -38,6 +39,7 @@ export interface UpdateStep {
 export abstract class Optimizer {
   private steps = 0
   private readonly states: Map<Parameter, ParameterState> = new Map()
+  private readonly pages: Page[] = []
   private codeMaps: { signed: Tensor; unsigned: Tensor } | undefined
 
   protected constructor(
@@ -55,15 +57,14 @@ export abstract class Optimizer {
     // A max_norm of 0 is transformers' "off".
     const active = clip && clip.max_norm > 0 ? clip : undefined
     const step = { lr, norm: active?.norm.handle, max_norm: active?.max_norm ?? 0, step: this.steps }
-    const stateful = this.parameters.filter((p) => p.grad).map((p) => ({ p, state: this.stateOf(p) }))
+    const withGradient = this.parameters.filter((p) => p.grad)
+    this.makeStates(withGradient)
     const apply = (part: readonly Stateful[]): void => {
       for (const group of this.groups(part)) this.update(group, step)
     }
-    apply(stateful.filter(({ state }) => !state.isPaged))
-    updatePaged(
-      stateful.filter(({ state }) => state.isPaged),
-      apply,
-    )
+    const paged = new Set(this.pages.flatMap(({ members }) => members.map(({ p }) => p)))
+    apply(withGradient.filter((p) => !paged.has(p)).map((p) => ({ p, state: this.states.get(p)! })))
+    updatePages(this.pages, apply)
   }
 
   zeroGrad(): void {
@@ -77,8 +78,9 @@ export abstract class Optimizer {
 
   /** The state by `<parameter>.<place>`, zero where there was none yet. The tensors stay the optimizer's. */
   stateTensors(): Record<string, Tensor> {
+    this.makeStates(this.parameters)
     const named = this.parameters.flatMap((p) =>
-      this.stateOf(p).tensors.map((tensor, i) => [`${p.name}.${i}`, tensor] as const),
+      this.states.get(p)!.tensors.map((tensor, i) => [`${p.name}.${i}`, tensor] as const),
     )
     return Object.fromEntries(named)
   }
@@ -93,6 +95,7 @@ export abstract class Optimizer {
   dispose(): void {
     for (const { tensors } of this.states.values()) for (const t of tensors) t.dispose()
     this.states.clear()
+    for (const { home } of this.pages.splice(0)) home.dispose()
     this.codeMaps?.signed.dispose()
     this.codeMaps?.unsigned.dispose()
     this.codeMaps = undefined
@@ -126,13 +129,23 @@ export abstract class Optimizer {
     return [...groups.values()]
   }
 
-  private stateOf(p: Parameter): ParameterState {
-    let state = this.states.get(p)
-    if (!state) {
-      state = newState(p, this.moments, this.stateOptions)
-      this.states.set(p, state)
+  /** Zero state for those that have none. */
+  private makeStates(parameters: readonly Parameter[]): void {
+    const made = parameters
+      .filter((p) => !this.states.has(p))
+      .map((p) => ({ p, layout: stateLayout(p, this.moments, this.stateOptions) }))
+    for (const { p, layout } of made) {
+      if (layout.isPaged) continue
+      const tensors = layout.tensors.map(({ shape, dtype }) => {
+        const t = p.data.device.empty(shape, dtype)
+        fill(t, 0)
+        return t
+      })
+      this.states.set(p, { isCoded: layout.isCoded, tensors })
     }
-    return state
+    const pages = newPages(made.filter(({ layout }) => layout.isPaged))
+    for (const { p, state } of pages.flatMap(({ members }) => members)) this.states.set(p, state)
+    this.pages.push(...pages)
   }
 }
 

@@ -1,7 +1,9 @@
 import { addon } from '../native/addon'
 import type { Parameter } from '../nn/parameter'
+import { itemsize } from '../tensor/dtype'
+import { fill } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
-import type { ParameterState } from './state'
+import type { ParameterState, StateLayout } from './state'
 
 /** A parameter with the state that its update reads and writes. */
 export interface Stateful {
@@ -9,59 +11,103 @@ export interface Stateful {
   state: ParameterState
 }
 
-/** State on the device at a time, twice: one part is updated while the next comes in. */
-const PART_BYTES = 64 * 2 ** 20
+/**
+ * State of several parameters in page-locked host memory, uint8 [bytes], that travels as one copy: a copy for each tensor would keep
+ * the bus idle most of the time.
+ */
+export interface Page {
+  readonly home: Tensor
+  readonly members: readonly Member[]
+}
+
+/** A parameter's state in a page: views of it. */
+interface Member extends Stateful {
+  readonly offsets: readonly number[]
+}
+
+/** Of a page, unless one parameter has more. The device holds two: one is updated while the next comes in. */
+const PAGE_BYTES = 64 * 2 ** 20
+/** Tensors begin at its multiples. */
+const ALIGNMENT = 256
+
+/** Pages for so many parameters, all zero. */
+export function newPages(paged: readonly { p: Parameter; layout: StateLayout }[]): Page[] {
+  return partsOf(paged).map((part) => {
+    const bytes = part.reduce((n, { layout }) => n + bytesOf(layout), 0)
+    const home = part[0]!.p.data.device.emptyPinned([bytes], 'uint8')
+    fill(home, 0)
+    let end = 0
+    const members = part.map(({ p, layout }): Member => {
+      const offsets = sizesOf(layout).map((size) => (end += size) - size)
+      const tensors = layout.tensors.map(({ shape, dtype }, i) => home.reinterpret(dtype, shape, offsets[i]!))
+      return { p, state: { isCoded: layout.isCoded, tensors }, offsets }
+    })
+    return { home, members }
+  })
+}
 
 /**
- * Updates parameters whose state is in page-locked host memory: part by part it comes to the device on the copy queue, is
- * updated there and goes back, so that the bus is busy with large copies. (Kernels that reached over the bus themselves moved 8 GB/s of
- * the 55 that copies do.)
+ * Updates the parameters of the pages that have a gradient: page by page the state comes to the device on the copy queue, is updated
+ * there and goes back. (Kernels that reached over the bus themselves moved 8 GB/s of the 55 that copies do.)
  */
-export function updatePaged(paged: readonly Stateful[], update: (part: readonly Stateful[]) => void): void {
-  const parts = partsOf(paged)
-  let last: Fetched[] = []
-  let next = parts[0]?.map(fetch) ?? []
-  parts.forEach((_, i) => {
-    const current = next
-    retire(last)
-    next = parts[i + 1]?.map(fetch) ?? []
-    for (const { state } of current) for (const t of state.tensors) addon().finish_copy(t.handle)
-    update(current)
-    for (const { state, home } of current)
-      state.tensors.forEach((t, j) => addon().start_copy(t.handle, home[j]!.handle))
+export function updatePages(pages: readonly Page[], update: (part: readonly Stateful[]) => void): void {
+  const wanted = pages.filter(({ members }) => members.some(({ p }) => p.grad))
+  let last: Fetched | undefined
+  let next = wanted[0] && fetch(wanted[0])
+  wanted.forEach((_, i) => {
+    const current = next!
+    if (last) retire(last)
+    next = wanted[i + 1] && fetch(wanted[i + 1]!)
+    addon().finish_copy(current.away.handle)
+    update(current.members.filter(({ p }) => p.grad))
+    addon().start_copy(current.away.handle, current.page.home.handle)
     last = current
   })
-  retire(last)
+  if (last) retire(last)
 }
 
-interface Fetched extends Stateful {
-  /** Where the state lives between updates. */
-  home: readonly Tensor[]
+interface Fetched {
+  page: Page
+  /** The page on the device, and the state in it. */
+  away: Tensor
+  members: Stateful[]
 }
 
-function fetch({ p, state }: Stateful): Fetched {
-  const tensors = state.tensors.map((home) => {
-    const t = p.data.device.empty(home.shape, home.dtype)
-    addon().start_copy(home.handle, t.handle)
-    return t
+function fetch(page: Page): Fetched {
+  const { home } = page
+  const away = home.device.empty(home.shape, home.dtype)
+  addon().start_copy(home.handle, away.handle)
+  const members = page.members.map(({ p, state, offsets }) => {
+    const tensors = state.tensors.map((t, i) => away.reinterpret(t.dtype, t.shape, offsets[i]!))
+    return { p, state: { ...state, tensors } }
   })
-  return { p, state: { ...state, tensors }, home: state.tensors }
+  return { page, away, members }
 }
 
-/** Waits, in the order of the queue, until the state is home. */
-function retire(part: readonly Fetched[]): void {
-  for (const { state, home } of part) {
-    for (const t of home) addon().finish_copy(t.handle)
-    for (const t of state.tensors) t.dispose()
-  }
+/** Waits, in the order of the queue, until the page is home. */
+function retire({ page, away, members }: Fetched): void {
+  addon().finish_copy(page.home.handle)
+  for (const { state } of members) for (const t of state.tensors) t.dispose()
+  away.dispose()
 }
 
-function partsOf(paged: readonly Stateful[]): Stateful[][] {
-  const parts: Stateful[][] = []
+function sizesOf({ tensors }: StateLayout): number[] {
+  return tensors.map(({ shape, dtype }) => {
+    const bytes = shape.reduce((n, d) => n * d, 1) * itemsize[dtype]
+    return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT
+  })
+}
+
+function bytesOf(layout: StateLayout): number {
+  return sizesOf(layout).reduce((a, b) => a + b, 0)
+}
+
+function partsOf<T extends { layout: StateLayout }>(paged: readonly T[]): T[][] {
+  const parts: T[][] = []
   let bytes = Infinity
   for (const one of paged) {
-    const size = one.state.tensors.reduce((n, t) => n + t.nbytes, 0)
-    if (bytes + size > PART_BYTES) {
+    const size = bytesOf(one.layout)
+    if (bytes + size > PAGE_BYTES) {
       parts.push([])
       bytes = 0
     }

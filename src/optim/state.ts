@@ -1,5 +1,4 @@
 import type { Parameter } from '../nn/parameter'
-import { fill } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 
 /** How moments are kept; the spelling is bitsandbytes'. */
@@ -20,23 +19,25 @@ const blockSize = 256
 /** A parameter's moments: one float32 tensor each, or two when coded: uint8 codes, then the maxima of their blocks. */
 export interface ParameterState {
   readonly isCoded: boolean
-  readonly isPaged: boolean
   readonly tensors: readonly Tensor[]
 }
 
-/** State at the start: all zero, as bitsandbytes begins. */
-export function newState(p: Parameter, moments: number, options: StateOptions): ParameterState {
-  const { device, shape } = p.data
+/** The tensors that a parameter's state consists of. */
+export interface StateLayout {
+  readonly isCoded: boolean
+  readonly isPaged: boolean
+  readonly tensors: readonly { readonly shape: readonly number[]; readonly dtype: 'float32' | 'uint8' }[]
+}
+
+export function stateLayout(p: Parameter, moments: number, options: StateOptions): StateLayout {
   const isCoded = options.optim_bits === 8 && p.numel >= min8bitSize
-  const isPaged = options.is_paged === true && p.numel >= minPagedSize
-  const zeros = (size: readonly number[], dtype: 'float32' | 'uint8'): Tensor => {
-    const t = isPaged ? device.emptyPinned(size, dtype) : device.empty(size, dtype)
-    fill(t, 0)
-    return t
-  }
-  const moment = (): Tensor[] =>
-    isCoded
-      ? [zeros(shape, 'uint8'), zeros([Math.ceil(p.numel / blockSize)], 'float32')]
-      : [zeros(shape, 'float32')]
-  return { isCoded, isPaged, tensors: Array.from({ length: moments }, moment).flat() }
+  const isPaged = options.is_paged === true && p.numel >= minPagedSize && moments > 0
+  const { shape } = p.data
+  const moment: StateLayout['tensors'] = isCoded
+    ? [
+        { shape, dtype: 'uint8' },
+        { shape: [Math.ceil(p.numel / blockSize)], dtype: 'float32' },
+      ]
+    : [{ shape, dtype: 'float32' }]
+  return { isCoded, isPaged, tensors: Array.from({ length: moments }, () => moment).flat() }
 }
