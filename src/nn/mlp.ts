@@ -37,11 +37,11 @@ export class MLP {
     return { y: out.ys[0]!, saved: { gate, up, downs, outDowns: out.downs } }
   }
 
-  /** Returns dx; overwrites the saved tensors with their gradients. */
-  backward(dy: Tensor, x: Tensor, saved: MlpSaved, ctx: Context): Tensor {
+  /** Returns dx; overwrites the saved tensors with their gradients. x is asked for after the pass that takes the most memory. */
+  backward(dy: Tensor, x: () => Tensor, saved: MlpSaved, ctx: Context): Tensor {
     const { gate, up } = saved
     this.backwardActivation(dy, saved, ctx)
-    return projectBackward(this.inputs, [gate, up], x, saved.downs, ctx)!
+    return projectBackward(this.inputs, [gate, up], x(), saved.downs, ctx)!
   }
 
   /** gate and up become their gradients. */
