@@ -123,7 +123,8 @@ describe('the fastest plan within a limit', () => {
       middle: 'offload',
       mlp: 'recompute',
     })
-    expect(found.plan.mlpRows).toBeGreaterThan(lean.plan.mlpRows!)
+    // 9.02 GiB if a tile's norm were held while its activations are.
+    expect([lean.plan.mlpRows, found.plan.mlpRows]).toEqual([4096, 16384])
     expect(found.seconds).toBeLessThan(0.96 * lean.seconds)
   })
 
