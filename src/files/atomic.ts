@@ -13,8 +13,15 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
   await replaceFile(path, (file) => writeAll(file, bytes))
 }
 
-/** As {@link writeFileAtomic}, for data produced piece by piece: `write` fills the temporary file's handle. */
-export async function replaceFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+/**
+ * As {@link writeFileAtomic}, for data produced piece by piece: `write` fills the temporary file's handle. `whenWritten` runs when
+ * the data is on the disk and only the renaming is left; when it fails, `path` keeps its old content.
+ */
+export async function replaceFile(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+  whenWritten?: () => Promise<void>,
+): Promise<void> {
   const folder = dirname(path)
   const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`)
   let created = false
@@ -28,6 +35,7 @@ export async function replaceFile(path: string, write: (file: FileHandle) => Pro
     } finally {
       await file.close()
     }
+    await whenWritten?.()
     await rename(temporary, path)
   } catch (error) {
     if (created) await rm(temporary, { force: true })

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { type FileHandle, mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ensureFreeSpace, replaceFile, writeAll } from './atomic'
 import { SAFETENSORS_DTYPES, type SafetensorsDtype, tensorBytes } from './safetensors-header'
@@ -26,6 +26,8 @@ export async function writeSafetensors(
   options: {
     signal?: AbortSignal | undefined
     progress?: ((written: number, total: number) => void) | undefined
+    /** See `replaceFile`. */
+    whenWritten?: (() => Promise<void>) | undefined
   } = {},
 ): Promise<void> {
   const sorted: SafetensorsEntry[] = []
@@ -34,7 +36,7 @@ export async function writeSafetensors(
   const { header, sizes, total } = layout(path, sorted, metadata)
   await mkdir(dirname(path), { recursive: true })
   await ensureFreeSpace(dirname(path), header.byteLength + total)
-  await replaceFile(path, async (file) => {
+  const write = async (file: FileHandle): Promise<void> => {
     await writeAll(file, header)
     let written = 0
     for (const [i, { name, data }] of sorted.entries()) {
@@ -47,7 +49,8 @@ export async function writeSafetensors(
       written += bytes.byteLength
       options.progress?.(written, total)
     }
-  })
+  }
+  await replaceFile(path, write, options.whenWritten)
 }
 
 function layout(

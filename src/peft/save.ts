@@ -9,8 +9,8 @@ export const ADAPTER_WEIGHTS = 'adapter_model.safetensors'
 export const ADAPTER_CONFIG = 'adapter_config.json'
 
 /**
- * Writes an adapter folder. Each file appears whole or not at all; the weights come last, so a new folder with weights is
- * complete. @throws Error with the disk's fault; over an older adapter, config and card may then be new already.
+ * Writes an adapter folder. Each file appears whole or not at all; the weights get their name last, so a new folder with weights is
+ * complete. @throws Error with the disk's fault: when the weights do not fit, what the folder had before stays as it was.
  */
 export async function saveAdapter(
   folder: string,
@@ -19,10 +19,11 @@ export async function saveAdapter(
 ): Promise<void> {
   await mkdir(folder, { recursive: true })
   const saved = { ...config.to_dict(), inference_mode: true }
-  await writeFileAtomic(join(folder, ADAPTER_CONFIG), JSON.stringify(saved, null, 2))
-  await writeFileAtomic(join(folder, 'README.md'), modelCard(config))
   const tensors = Object.fromEntries(parameters.map((p) => [p.name, p.data]))
-  await save_safetensors(join(folder, ADAPTER_WEIGHTS), tensors)
+  await save_safetensors(join(folder, ADAPTER_WEIGHTS), tensors, undefined, async () => {
+    await writeFileAtomic(join(folder, ADAPTER_CONFIG), JSON.stringify(saved, null, 2))
+    await writeFileAtomic(join(folder, 'README.md'), modelCard(config))
+  })
 }
 
 function modelCard(config: LoraConfig): string {

@@ -41,11 +41,15 @@ export async function load_safetensors(
   }
 }
 
-/** Writes tensors by name; the file appears when it is complete. `metadata` defaults to what transformers expects. */
+/**
+ * Writes tensors by name; the file appears when it is complete. `metadata` defaults to what transformers expects. `whenWritten` runs
+ * when the data is on the disk and only the file's name is missing; when it fails, an older file stays.
+ */
 export async function save_safetensors(
   path: string,
   tensors: Record<string, Tensor>,
   metadata: Record<string, string> = { format: 'pt' },
+  whenWritten?: () => Promise<void>,
 ): Promise<void> {
   const entries = Object.entries(tensors).map(([name, tensor]) => ({
     name,
@@ -53,5 +57,5 @@ export async function save_safetensors(
     shape: tensor.shape,
     data: () => tensor.bytes(),
   }))
-  await writeSafetensors(path, entries, metadata)
+  await writeSafetensors(path, entries, metadata, { whenWritten })
 }

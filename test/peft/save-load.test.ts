@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { LlamaForCausalLM } from '../../src/models/causal-lm'
@@ -99,10 +99,42 @@ describe('the files', () => {
     await limitDisk(5000)
     const file = join(folder, 'adapter_model.safetensors')
     await expect(model.save_pretrained(folder)).rejects.toThrow(`${file}: no space left on the disk`)
-    expect((await readdir(folder)).sort()).toEqual(['README.md', 'adapter_config.json'])
-    await expect(PeftModel.from_pretrained(await tinyModel(), folder)).rejects.toThrow(
-      `${folder}: has no adapter_model.safetensors`,
+    expect(await readdir(folder)).toEqual([])
+    await expect(PeftModel.from_pretrained(await tinyModel(), folder)).rejects.toThrow(folder)
+  })
+
+  it('a full disk: an older adapter stays as it was, config and all', async () => {
+    const folder = join(await temporaryFolder(), 'adapter')
+    await (await tinyPeft({ r: 2, target_modules: ['q_proj'] })).save_pretrained(folder)
+    const contents = async (): Promise<Record<string, Buffer>> => {
+      const names = (await readdir(folder)).sort()
+      return Object.fromEntries(
+        await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const)),
+      )
+    }
+    const before = await contents()
+    const model = await tinyPeft()
+    await limitDisk(5000)
+    await expect(model.save_pretrained(folder)).rejects.toThrow('no space left on the disk')
+    expect(await contents()).toEqual(before)
+  })
+
+  it('a config that cannot be written: the older weights stay', async () => {
+    const folder = join(await temporaryFolder(), 'adapter')
+    await (await tinyPeft({ r: 2, target_modules: ['q_proj'] })).save_pretrained(folder)
+    const weights = join(folder, 'adapter_model.safetensors')
+    const before = await readFile(weights)
+    await rm(join(folder, 'adapter_config.json'))
+    await mkdir(join(folder, 'adapter_config.json'))
+    await expect((await tinyPeft()).save_pretrained(folder)).rejects.toThrow(
+      /adapter_config\.json: could not be written/,
     )
+    expect(await readFile(weights)).toEqual(before)
+    expect((await readdir(folder)).sort()).toEqual([
+      'README.md',
+      'adapter_config.json',
+      'adapter_model.safetensors',
+    ])
   })
 
   it('a folder that cannot be made', async () => {
