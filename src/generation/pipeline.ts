@@ -24,10 +24,13 @@ export interface TextGenerationOutput {
 }
 
 /** `await pipe(prompt)`: prompt is a text, or a conversation that the chat template renders. */
-export type TextGenerationPipeline = (
-  prompt: string | ChatMessage[],
-  options?: TextGenerationOptions,
-) => Promise<TextGenerationOutput[]>
+export interface TextGenerationPipeline extends Disposable {
+  (prompt: string | ChatMessage[], options?: TextGenerationOptions): Promise<TextGenerationOutput[]>
+  readonly model: LlamaForCausalLM | PeftModel
+  readonly tokenizer: PreTrainedTokenizer
+  /** Frees a model that was given by name; a model object stays the caller's. */
+  dispose(): void
+}
 
 /**
  * transformers' pipeline for text generation.
@@ -43,7 +46,10 @@ export async function pipeline(task: string, options: PipelineOptions): Promise<
     ? await AutoModelForCausalLM.from_pretrained(byName)
     : (options.model as LlamaForCausalLM | PeftModel)
   const model = given instanceof PeftModel ? given.base_model : given
-  return async (prompt, generation = {}) => {
+  const run = async (
+    prompt: string | ChatMessage[],
+    generation: TextGenerationOptions = {},
+  ): Promise<TextGenerationOutput[]> => {
     const { return_full_text = true, ...rest } = generation
     const isChat = typeof prompt !== 'string'
     const text = isChat
@@ -57,4 +63,6 @@ export async function pipeline(task: string, options: PipelineOptions): Promise<
     const turn = { role: 'assistant', content: answer }
     return [{ generated_text: return_full_text ? [...prompt, turn] : answer }]
   }
+  const dispose = (): void => void (byName && given.dispose())
+  return Object.assign(run, { model: given, tokenizer, dispose, [Symbol.dispose]: dispose })
 }

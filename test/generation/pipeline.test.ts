@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { pipeline, type TextGenerationPipeline } from '../../src/generation/pipeline'
 import { tinyFolder, tinyTokenizer } from '../data/tiny'
-import { tinyModel, tinyPeft } from '../models/tiny'
+import { liveBytes, tinyModel, tinyPeft } from '../models/tiny'
 import { writeModel } from '../models/write-model'
 
 const options = { max_new_tokens: 6 }
@@ -71,9 +71,24 @@ it('takes a folder with model and tokenizer', async () => {
   for (const file of ['tokenizer.json', 'tokenizer_config.json'])
     await cp(join(tokenizer, file), join(folder, file))
   await writeFile(join(folder, 'generation_config.json'), JSON.stringify({ max_new_tokens: 3 }))
+  const before = await liveBytes()
   const pipe = await pipeline('text-generation', { model: folder })
   const [answer] = await pipe('hello')
   expect(String(answer!.generated_text).startsWith('hello')).toBe(true)
+  expect(await liveBytes()).toBeGreaterThan(before)
+  pipe.dispose()
+  expect(await liveBytes()).toBe(before)
+})
+
+it('shows its model and tokenizer, and leaves a model that was given to the caller', async () => {
+  const [model, tokenizer] = [await tinyModel(), await tinyTokenizer()]
+  const before = await liveBytes()
+  {
+    using pipe = await pipeline('text-generation', { model, tokenizer })
+    expect(pipe.model).toBe(model)
+    expect(pipe.tokenizer).toBe(tokenizer)
+  }
+  expect(await liveBytes()).toBe(before)
 })
 
 describe('refused', () => {

@@ -1,6 +1,4 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { addon } from '../../src/native/addon'
-import { Parameter } from '../../src/nn/parameter'
 import { gradNorm } from '../../src/optim/clip'
 import { createOptimizer, type OptimizerSettings, parseOptimizerArgs } from '../../src/optim/create'
 import { Lion } from '../../src/optim/lion'
@@ -11,28 +9,11 @@ import { Device } from '../../src/tensor/device'
 import { copy } from '../../src/tensor/ops'
 import { Tensor } from '../../src/tensor/tensor'
 import { liveBytes } from '../models/tiny'
+import { parameter, setGradient, settings } from './support'
 
-const settings: OptimizerSettings = {
-  optim: 'adamw_torch',
-  optim_args: null,
-  adam_beta1: 0.9,
-  adam_beta2: 0.999,
-  adam_epsilon: 1e-8,
-  weight_decay: 0,
-}
 const names = Object.keys(optimizerKinds) as OptimizerName[]
 /** 4096 elements, the fewest that 8-bit state is kept for. */
 const large = 4096
-
-function parameter(name: string, n: number): Parameter {
-  return new Parameter(name, Tensor.from(Float32Array.from({ length: n }, (_, i) => Math.sin(i + 1))))
-}
-function setGradient(p: Parameter, step: number): void {
-  using source = Tensor.from(
-    Float32Array.from({ length: p.numel }, (_, i) => step ** 2 * (Math.cos(i * step) + 0.1)),
-  )
-  copy(source, p.gradient())
-}
 
 /** A weight and a bias after three steps. */
 async function train(changes: Partial<OptimizerSettings>, n = 8, maxNorm = 0): Promise<number[]> {
@@ -115,58 +96,6 @@ describe('a name says the rule and how its state is kept', () => {
     pinned.mockClear()
     await train({ optim: 'adamw_torch' }, 100_000)
     expect(pinned).not.toHaveBeenCalled()
-  })
-})
-
-describe('pages', () => {
-  const big = 5e6 // 40 MB of AdamW's state: one to a page
-
-  /** Three steps of several tensors, the last of which has a gradient in the second only. */
-  async function trainSome(optim: OptimizerName, sizes: readonly number[]): Promise<Uint8Array[]> {
-    const parameters = sizes.map((n, i) => parameter(`${i}.weight`, n))
-    const optimizer = createOptimizer(parameters, { ...settings, optim })
-    for (const step of [1, 2, 3]) {
-      for (const p of step === 2 ? parameters : parameters.slice(0, -1)) setGradient(p, step)
-      optimizer.step(0.01)
-      optimizer.zeroGrad()
-    }
-    const saved = [...parameters.map((p) => p.data), ...Object.values(optimizer.stateTensors())]
-    const bytes = await Promise.all(saved.map((t) => t.bytes()))
-    optimizer.dispose()
-    for (const p of parameters) p.dispose()
-    return bytes
-  }
-
-  it.each([
-    ['paged_adamw_32bit', 'adamw_torch'],
-    ['paged_adamw_8bit', 'adamw_8bit'],
-    ['paged_lion_8bit', 'lion_8bit'],
-  ] as const)('%s: weights and state have the bits of %s', async (paged, plain) => {
-    const before = await liveBytes()
-    const sizes = [100_001, 7, 131_072, 99_999, 200_000]
-    const [some, expected] = [await trainSome(paged, sizes), await trainSome(plain, sizes)]
-    expect(some.map((bytes, i) => Buffer.compare(bytes, expected[i]!))).toEqual(expected.map(() => 0))
-    expect(await liveBytes()).toBe(before)
-  })
-
-  it('travel as one copy each way, and only those that are needed', () => {
-    const parameters = [parameter('a.weight', big), parameter('b.weight', big)]
-    const small = [parameter('c.weight', 100_000), parameter('d.weight', 100_000)]
-    const optimizer = createOptimizer([...parameters, ...small], { ...settings, optim: 'paged_adamw_32bit' })
-    const copied = (some: Parameter[]): number => {
-      const copies = vi.spyOn(addon(), 'start_copy')
-      for (const p of some) setGradient(p, 1)
-      optimizer.step(0.01)
-      optimizer.zeroGrad()
-      const { length } = copies.mock.calls
-      copies.mockRestore()
-      return length
-    }
-    expect(copied([...parameters, ...small])).toBe(2 * 2)
-    expect(copied(small)).toBe(2)
-    expect(copied([parameters[0]!])).toBe(2)
-    optimizer.dispose()
-    for (const p of [...parameters, ...small]) p.dispose()
   })
 })
 
