@@ -14,8 +14,14 @@ export interface Machine {
   releasesEarly: boolean
   /** What the libraries take outside of tensors: context, kernels, workspaces. */
   fixed: number
-  /** Products; attention forward, by a sequence's tokens; copies in device memory; host link, each way. */
-  rates: { products: number; attention: (length: number) => number; copies: number; link: number }
+  /** Products; attention forward, by a sequence's tokens; copies in device memory; host link, each way; locking host pages. */
+  rates: {
+    products: number
+    attention: (length: number) => number
+    copies: number
+    link: number
+    locking: number
+  }
   /** What the allocator of the place takes for so many bytes. */
   rounded(bytes: number, place: 'device' | 'host'): number
   /** Memory that an operation takes while it runs. `args` as called, `tensors` those of them that are tensors. */
@@ -35,6 +41,7 @@ export function cudaMachine(free: number, host: number, speed = 1): Machine {
       attention: (length) => (600e12 * speed * length) / (length + 850),
       copies: 2.9e12 * speed,
       link: 54e9,
+      locking: 1.8e9,
     },
     rounded: (bytes, place) => (place === 'host' ? pinnedRounded(bytes) : bytes),
     scratch: cudaScratch,
@@ -50,7 +57,7 @@ export function cpuMachine(free: number, gflops = 100): Machine {
     sharesHost: true,
     releasesEarly: true,
     fixed: 0,
-    rates: { products: rate, attention: () => rate / 2, copies: 10e9, link: 0 },
+    rates: { products: rate, attention: () => rate / 2, copies: 10e9, link: 0, locking: Infinity },
     rounded: cpuRounded,
     scratch: cpuScratch,
   }

@@ -26,7 +26,7 @@ export function planBundle(
     `Memory plan: ${formatBytes(device)} of ${formatBytes(limit)} at the peak` +
     (host > 0 ? `, ${formatBytes(host)} of host memory` : '') +
     `, for ${planned.step.tokens} tokens at a time`
-  const notes = [...fatesOf(planned), ...timeNote(planner, planned), ...(run ? smallerBatches(run) : [])]
+  const notes = [...fatesOf(planned), ...timeNotes(planner, planned), ...(run ? smallerBatches(run) : [])]
   const rows = items.map(({ name, bytes, place }) => ({ item: name, place, size: formatBytes(bytes) }))
   const table = tableBundle(rows, { title })['text/plain']
   return {
@@ -36,10 +36,16 @@ export function planBundle(
 }
 
 /** Rates are known of GPUs only. */
-function timeNote({ machine }: Planner, { seconds, step }: PlannedStep): string[] {
+function timeNotes({ machine }: Planner, { seconds, step, peaks }: PlannedStep): string[] {
   if (machine.sharesHost) return []
   const rate = Math.round(step.tokens / seconds)
-  return [`about ${(seconds * 1000).toFixed(0)} ms for a micro batch, ${rate} tokens/s`]
+  const notes = [`about ${(seconds * 1000).toFixed(0)} ms for a micro batch, ${rate} tokens/s`]
+  const locking = peaks.host / machine.rates.locking
+  if (locking >= 2)
+    notes.push(
+      `the first step takes some ${locking.toFixed(0)} s longer: its host memory is page-locked, once`,
+    )
+  return notes
 }
 
 function chart(title: string, items: readonly Item[], notes: readonly string[]): string {

@@ -190,3 +190,15 @@ it('the plan is shown as a table, and in a notebook as bars', () => {
   expect(bundle['text/plain']).toContain('gate and up: kept')
   expect(bundle['text/html']).toContain('<svg')
 })
+
+it('the plan says how long host memory keeps the first step', () => {
+  const text = (step: StepShape, wish: MemoryWish): string => {
+    const planner = new Planner(step, gpu)
+    return planBundle(planner, planner.choose(wish, false), 78 * GiB)['text/plain']!
+  }
+  // 36 GiB at 1.8 GB/s.
+  expect(text(step8B(32768, 1, 'paged_adamw_8bit'), 9 * GiB)).toContain(
+    'the first step takes some 22 s longer',
+  )
+  expect(text(step8B(4096, 2), 'fast')).not.toContain('longer')
+})
