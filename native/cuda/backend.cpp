@@ -171,7 +171,8 @@ class CudaBackend final : public Backend {
 
   void copy_piece(void* to, const void* from, size_t bytes, cudaEvent_t copied) {
     std::lock_guard lock(mutex_);
-    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "[tensor_read_file] upload");
+    // Default: as in upload. Paged optimizer state is read from a checkpoint into pinned memory.
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_), "[tensor_read_file] upload");
     check(cudaEventRecord(copied, stream_), "[tensor_read_file] upload");
   }
 
