@@ -1,5 +1,5 @@
 import { itemsize } from '../tensor/dtype'
-import type { TensorShape } from './counting-addon'
+import type { TensorShape } from './tensor-shape'
 
 const moderate = 2 ** 28
 const most = 2 ** 30

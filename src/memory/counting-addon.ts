@@ -2,6 +2,7 @@ import type { NativeAddon } from '../native/contract'
 import { itemsize, type DType } from '../tensor/dtype'
 import { Ledger } from './ledger'
 import type { Machine } from './machine'
+import type { TensorShape } from './tensor-shape'
 
 interface Storage {
   bytes: number
@@ -10,12 +11,6 @@ interface Storage {
   taken: boolean
   /** Number of the last operation that used it. */
   lastUse: number
-}
-
-/** What an operation's own memory depends on. */
-export interface TensorShape {
-  shape: readonly number[]
-  dtype: DType
 }
 
 /** What stands for a tensor: its shape and whose bytes it uses. */

@@ -3,7 +3,8 @@ import type { Fate, MemoryPlan } from '../models/memory-plan'
 import { kinds, type Kept } from './costs'
 import type { Item } from './dry-run'
 import type { PlannedRun } from './plan-run'
-import type { Planner, PlannedStep } from './planner'
+import type { PlannedStep } from './planned-step'
+import type { Planner } from './planner'
 
 const names: Readonly<Record<Kept, string>> = {
   x: 'layer inputs',

@@ -1,6 +1,6 @@
 import { itemsize, type DType } from '../tensor/dtype'
 import { attentionWorkspace } from './attention-workspace'
-import type { TensorShape } from './counting-addon'
+import type { TensorShape } from './tensor-shape'
 
 /** What a plan depends on of the machine it is for. Bytes, bytes a second, operations a second. */
 export interface Machine {

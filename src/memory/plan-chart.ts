@@ -4,7 +4,8 @@ import { tableBundle } from '../display/table'
 import type { Item } from './dry-run'
 import { fatesOf, itemsOf, smallerBatches } from './items'
 import type { PlannedRun } from './plan-run'
-import type { Planner, PlannedStep } from './planner'
+import type { PlannedStep } from './planned-step'
+import type { Planner } from './planner'
 
 const WIDTH = 420
 const ROW = 22

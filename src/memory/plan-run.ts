@@ -2,7 +2,8 @@ import type { BatchSize } from '../models/batch'
 import { MemoryPlans } from '../models/memory-plan'
 import { DryRun, type Peaks, type StepShape } from './dry-run'
 import type { Machine } from './machine'
-import { Planner, type MemoryWish, type PlannedStep } from './planner'
+import type { PlannedStep } from './planned-step'
+import { Planner, type MemoryWish } from './planner'
 import { holding, sizeClasses, type SizeClass } from './size-classes'
 
 /** Batches of a run that follow one plan. */

@@ -2,6 +2,7 @@ import { keepInput, keepProducts, uniformPlan, type LayerPlan, type MemoryPlan }
 import { kinds, passSeconds, stepCosts, type Kept, type StepCosts } from './costs'
 import { DryRun, type Peaks, type StepShape } from './dry-run'
 import type { Machine } from './machine'
+import type { PlannedStep, PlanSpace } from './planned-step'
 import { fastestPlan, lastFitting, lastKept, LEAST_ROWS, WORTH } from './search'
 
 /** 'fast' makes nothing again; 'balanced' sends to the host what the link carries beside the work; 'lean' holds the least. */
@@ -10,23 +11,13 @@ export type MemoryMode = 'fast' | 'balanced' | 'lean'
 /** A mode; the bytes that tensors may take on the device; or null: what gradient checkpointing alone says. */
 export type MemoryWish = MemoryMode | number | null
 
-/** A plan and what it is expected to take. */
-export interface PlannedStep {
-  step: StepShape
-  plan: MemoryPlan
-  peaks: Peaks
-  costs: StepCosts
-  /** Of one micro batch, forward and backward; an estimate. */
-  seconds: number
-}
-
 /** Tokens that 'lean' puts through an MLP at a time, where that fits: each tile dequantizes the weights anew. */
 const LEAN_ROWS = 4096
 
 const keepAll: LayerPlan = { x: 'keep', qkv: 'keep', attention: 'keep', middle: 'keep', mlp: 'keep' }
 
 /** The plans of one step, and which of them fit. */
-export class Planner {
+export class Planner implements PlanSpace {
   readonly costs: StepCosts
   private readonly layers: number
 

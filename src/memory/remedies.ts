@@ -2,7 +2,8 @@ import { formatBytes } from '../display/format'
 import { optimizerKinds, type OptimizerName } from '../optim/names'
 import type { StepShape } from './dry-run'
 import type { Machine } from './machine'
-import { Planner, type PlannedStep } from './planner'
+import type { PlannedStep } from './planned-step'
+import { Planner } from './planner'
 
 /** A training step does not fit; the message names changes that would make it fit, the cheapest first. */
 export class MemoryError extends Error {

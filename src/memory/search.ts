@@ -1,6 +1,6 @@
 import { keepInput, type LayerPlan, type MemoryPlan } from '../models/memory-plan'
 import { kinds, passSeconds, type Kept, type StepCosts } from './costs'
-import type { Planner, PlannedStep } from './planner'
+import type { PlannedStep, PlanSpace } from './planned-step'
 
 /** Fewer tokens than these in a tile of an MLP: its products get slow. */
 export const LEAST_ROWS = 2048
@@ -21,38 +21,38 @@ interface Candidate {
  * kinds, whole and tiled MLPs, copies ahead of time or waited for; each with as many further tensors kept as there is room for.
  */
 export function fastestPlan(
-  planner: Planner,
+  space: PlanSpace,
   limit: number,
   embedding: 'host' | 'device',
 ): PlannedStep | undefined {
-  const { costs, machine } = planner
-  const candidates = candidatesOf(planner, limit, embedding).sort((a, b) => a.bound - b.bound)
+  const { costs, machine } = space
+  const candidates = candidatesOf(space, limit, embedding).sort((a, b) => a.bound - b.bound)
   let best: PlannedStep | undefined
   for (const { at, most, bound } of candidates) {
     const needed: number = best ? best.seconds * (1 - WORTH) : Infinity
     if (bound >= needed) break
     const from = first(0, most, (n) => passSeconds(costs, at(n), machine) < needed)
     const found = lastFitting(from, most, (n) => {
-      const planned = planner.planned(at(n))
-      return planner.fits(planned, limit) ? planned : undefined
+      const planned = space.planned(at(n))
+      return space.fits(planned, limit) ? planned : undefined
     })
     best = found ?? best
   }
   return best
 }
 
-function candidatesOf(planner: Planner, limit: number, embedding: 'host' | 'device'): Candidate[] {
-  const { costs, machine } = planner
-  const resident = residentBytes(planner, embedding)
+function candidatesOf(space: PlanSpace, limit: number, embedding: 'host' | 'device'): Candidate[] {
+  const { costs, machine } = space
+  const resident = residentBytes(space, embedding)
   const found: Candidate[] = []
   for (const base of bases(machine.sharesHost)) {
     const offloaded = kinds.filter((kind) => base[kind] === 'offload')
-    const layers = layersOf(planner, base, machine.host - resident.host)
+    const layers = layersOf(space, base, machine.host - resident.host)
     if (offloaded.length > 0 && layers[0] !== base) continue
     for (const rows of tileRows(costs.tokens)) {
       for (const prefetch of offloaded.length > 0 ? [true, false] : [true]) {
         const plan: MemoryPlan = { layers, embedding, ...(rows && { mlpRows: rows }), prefetch }
-        const actions = actionsOf(planner, plan)
+        const actions = actionsOf(space, plan)
         const at = (kept: number): MemoryPlan => {
           const copies = layers.map((layer) => ({ ...layer }))
           for (const { kind, layer } of actions.slice(0, kept))
@@ -75,7 +75,7 @@ function keptBytes({ layer: costs }: StepCosts, { layers }: MemoryPlan): number 
 }
 
 /** `base` in as many of the first layers as the host has room for, the others without offloading; the last is as `lastKept` says. */
-function layersOf({ costs, machine, step }: Planner, base: LayerPlan, room: number): LayerPlan[] {
+function layersOf({ costs, machine, step }: PlanSpace, base: LayerPlan, room: number): LayerPlan[] {
   const layers = lastKept(base, step.config.num_hidden_layers)
   const bytes = kinds.reduce(
     (n, kind) => (base[kind] === 'offload' ? n + machine.rounded(costs.layer[kind].bytes, 'host') : n),
@@ -112,7 +112,7 @@ function tileRows(tokens: number): (number | undefined)[] {
 }
 
 /** What can be kept besides, by seconds saved for a byte; the last layers first: their tensors live shortest. */
-function actionsOf({ costs, machine }: Planner, plan: MemoryPlan): { kind: Kept; layer: number }[] {
+function actionsOf({ costs, machine }: PlanSpace, plan: MemoryPlan): { kind: Kept; layer: number }[] {
   const before = passSeconds(costs, plan, machine)
   const n = plan.layers.length
   const value = (kind: Kept): number => {
@@ -136,7 +136,7 @@ export function lastKept(layer: LayerPlan, layers: number): LayerPlan[] {
 
 /** What is there throughout; of an update's only micro batch gradients come as activations go. */
 function residentBytes(
-  { resident, step }: Planner,
+  { resident, step }: PlanSpace,
   embedding: 'host' | 'device',
 ): { device: number; host: number } {
   const sum = { device: 0, host: 0 }

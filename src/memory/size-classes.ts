@@ -1,5 +1,5 @@
 import type { BatchSize } from '../models/batch'
-import type { TensorShape } from './counting-addon'
+import type { TensorShape } from './tensor-shape'
 import type { StepShape } from './dry-run'
 import type { Machine } from './machine'
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { attentionWorkspace } from '../../src/memory/attention-workspace'
-import type { TensorShape } from '../../src/memory/counting-addon'
+import type { TensorShape } from '../../src/memory/tensor-shape'
 import type { DType } from '../../src/tensor/dtype'
 
 const MiB = 2 ** 20

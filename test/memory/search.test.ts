@@ -1,7 +1,8 @@
 import { describe, expect, it, vi } from 'vitest'
 import { kinds, passSeconds, type Kept, type StepCosts } from '../../src/memory/costs'
 import { cudaMachine } from '../../src/memory/machine'
-import { Planner, type PlannedStep } from '../../src/memory/planner'
+import type { PlannedStep } from '../../src/memory/planned-step'
+import { Planner } from '../../src/memory/planner'
 import { fastestPlan } from '../../src/memory/search'
 import {
   keepInput,

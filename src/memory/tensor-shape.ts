@@ -1,0 +1,7 @@
+import type { DType } from '../tensor/dtype'
+
+/** What an operation's own memory depends on. */
+export interface TensorShape {
+  shape: readonly number[]
+  dtype: DType
+}
