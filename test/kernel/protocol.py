@@ -86,7 +86,9 @@ def a_cell_that_is_not_stored_shows_its_result_and_is_not_counted(k):
 @check
 def an_error_aborts_the_cells_sent_with_it_or_not_as_they_ask(k):
     for stop in [True, False]:
-        first = k.client.execute("await 1; throw new Error('first')", stop_on_error=stop)
+        # The second has arrived long before the first fails.
+        code = "await new Promise((done) => setTimeout(done, 500)); throw new Error('first')"
+        first = k.client.execute(code, stop_on_error=stop)
         second = k.client.execute("'second'")
         assert k.finish(first).reply["evalue"] == "first"
         cell = k.finish(second)
