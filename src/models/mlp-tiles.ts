@@ -59,16 +59,16 @@ export function backwardMlp(
     using scope = dy.device.scope()
     const c = tileContext(ctx, scope, begin)
     const [rows, drows] = [middle, dy].map((t) => scope.add(t.slice(begin, end))) as [Tensor, Tensor]
-    let norm2 = inputs ? undefined : norm.forward(rows, c)
-    const { gate, up, downs } = inputs ?? mlpInputs(mlp, norm2!.y, c)
-    if (norm2 && tiles.length > 1) {
+    let made = undefined as ReturnType<RMSNorm['forward']> | undefined
+    const norm2 = (): ReturnType<RMSNorm['forward']> => (made ??= norm.forward(rows, c))
+    const { gate, up, downs } = inputs ?? mlpInputs(mlp, norm2().y, c)
+    if (made && tiles.length > 1) {
       // Where memory is that short, it is made twice.
-      for (const t of Object.values(norm2)) scope.free(t)
-      norm2 = undefined
+      for (const t of Object.values(made)) scope.free(t)
+      made = undefined
     }
-    const x = (): Tensor => (norm2 ??= norm.forward(rows, c)).y
-    const dnorm2 = mlp.backward(drows, x, { gate, up, downs, outDowns }, c)
-    norm.backward(dnorm2, rows, norm2!.rstd, drows, drows)
+    const dnorm2 = mlp.backward(drows, () => norm2().y, { gate, up, downs, outDowns }, c)
+    norm.backward(dnorm2, rows, norm2().rstd, drows, drows)
     if (inputs) for (const t of [gate, up, ...tensorsOf(downs)]) owner.free(t)
   }
 }

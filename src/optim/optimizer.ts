@@ -62,8 +62,8 @@ export abstract class Optimizer {
     const apply = (part: readonly Stateful[]): void => {
       for (const group of this.groups(part)) this.update(group, step)
     }
-    const paged = new Set(this.pages.flatMap(({ members }) => members.map(({ p }) => p)))
-    apply(withGradient.filter((p) => !paged.has(p)).map((p) => ({ p, state: this.states.get(p)! })))
+    const stateful = withGradient.map((p) => ({ p, state: this.states.get(p)! }))
+    apply(stateful.filter(({ state }) => !state.isPaged))
     updatePages(this.pages, apply)
   }
 
@@ -141,7 +141,7 @@ export abstract class Optimizer {
         fill(t, 0)
         return t
       })
-      this.states.set(p, { isCoded: layout.isCoded, tensors })
+      this.states.set(p, { ...layout, tensors })
     }
     const pages = newPages(made.filter(({ layout }) => layout.isPaged))
     for (const { p, state } of pages.flatMap(({ members }) => members)) this.states.set(p, state)

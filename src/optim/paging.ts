@@ -40,7 +40,7 @@ export function newPages(paged: readonly { p: Parameter; layout: StateLayout }[]
     const members = part.map(({ p, layout }): Member => {
       const offsets = sizesOf(layout).map((size) => (end += size) - size)
       const tensors = layout.tensors.map(({ shape, dtype }, i) => home.reinterpret(dtype, shape, offsets[i]!))
-      return { p, state: { isCoded: layout.isCoded, tensors }, offsets }
+      return { p, state: { ...layout, tensors }, offsets }
     })
     return { home, members }
   })

@@ -19,13 +19,12 @@ const blockSize = 256
 /** A parameter's moments: one float32 tensor each, or two when coded: uint8 codes, then the maxima of their blocks. */
 export interface ParameterState {
   readonly isCoded: boolean
+  readonly isPaged: boolean
   readonly tensors: readonly Tensor[]
 }
 
 /** The tensors that a parameter's state consists of. */
-export interface StateLayout {
-  readonly isCoded: boolean
-  readonly isPaged: boolean
+export interface StateLayout extends Pick<ParameterState, 'isCoded' | 'isPaged'> {
   readonly tensors: readonly { readonly shape: readonly number[]; readonly dtype: 'float32' | 'uint8' }[]
 }
 

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../files/atomic'
 import type { Parameter } from '../nn/parameter'
@@ -17,7 +16,6 @@ export async function saveAdapter(
   config: LoraConfig,
   parameters: Parameter[],
 ): Promise<void> {
-  await mkdir(folder, { recursive: true })
   const saved = { ...config.to_dict(), inference_mode: true }
   const tensors = Object.fromEntries(parameters.map((p) => [p.name, p.data]))
   await save_safetensors(join(folder, ADAPTER_WEIGHTS), tensors, undefined, async () => {

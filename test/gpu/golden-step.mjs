@@ -3,7 +3,7 @@
 // usage: node golden-step.mjs path/to/dist path/to/golden [device]   (QLORA_ADDON names the addon)
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
-import { replay, variants } from './support-replay.mjs'
+import { relative, replay, variants } from './support-replay.mjs'
 
 const [dist, goldenDir, gpuName = 'cuda:0'] = process.argv.slice(2)
 const require = createRequire(import.meta.url)
@@ -14,16 +14,6 @@ const { cuda, load_safetensors } = library
 
 const exact = { loss: 2e-5, norm: 1e-5, gradient: 1e-4 }
 const bf16 = { loss: 1e-2, norm: 1e-2, gradient: 3.5e-2 }
-
-function relative(a, b) {
-  let difference = 0
-  let norm = 0
-  for (let i = 0; i < b.length; i++) {
-    difference += (a[i] - b[i]) ** 2
-    norm += b[i] ** 2
-  }
-  return Math.sqrt(difference) / (norm === 0 ? 1 : Math.sqrt(norm))
-}
 
 let failures = 0
 const hasBf16 =

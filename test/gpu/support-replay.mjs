@@ -74,6 +74,23 @@ export async function replay(library, folder, variant, device, see) {
   for (const tensor of Object.values(batches)) tensor.dispose()
 }
 
+/**
+ * Frobenius norm of the difference over that of the reference; NaN when the lengths differ.
+ * @param {ArrayLike<number>} a
+ * @param {ArrayLike<number>} reference
+ */
+export function relative(a, reference) {
+  if (a.length !== reference.length) return NaN
+  let difference = 0
+  let norm = 0
+  for (let i = 0; i < a.length; i++) {
+    difference += (a[i] - reference[i]) ** 2
+    norm += reference[i] ** 2
+  }
+  // A reference of zeros has no scale: then the difference itself counts.
+  return Math.sqrt(difference) / (norm === 0 ? 1 : Math.sqrt(norm))
+}
+
 async function rowsOf(tensor) {
   const [rows, cols] = tensor.shape
   const data = Array.from(await tensor.data(), Number)

@@ -5,6 +5,8 @@ import type { Tensor } from '../../src/tensor/tensor'
 import type { TensorData } from '../../src/tensor/convert'
 import { golden } from '../support/shared'
 
+export { relative } from '../gpu/support-replay.mjs'
+
 /** Numbers of every tensor of a golden file. */
 export async function goldenTensors(
   ...path: string[]
@@ -35,19 +37,6 @@ export function maxAbs(a: ArrayLike<number>, b: ArrayLike<number>): number {
     if (!(d <= max)) max = d
   }
   return max
-}
-
-/** Frobenius norm of the difference over that of the reference. */
-export function relative(a: ArrayLike<number>, reference: ArrayLike<number>): number {
-  if (a.length !== reference.length) return NaN
-  let difference = 0
-  let norm = 0
-  for (let i = 0; i < a.length; i++) {
-    difference += (a[i]! - reference[i]!) ** 2
-    norm += reference[i]! ** 2
-  }
-  // A reference of zeros has no scale: then the difference itself counts.
-  return Math.sqrt(difference) / (norm === 0 ? 1 : Math.sqrt(norm))
 }
 
 export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
