@@ -1,8 +1,8 @@
 // The public names, and nothing else but how their values look.
 import './display/values'
 export { AutoConfig, AutoModelForCausalLM } from './models/auto'
-export { LlamaConfig } from './models/config'
-export { LlamaForCausalLM } from './models/causal-lm'
+export { PretrainedConfig, PretrainedConfig as LlamaConfig } from './models/config'
+export { CausalLM, CausalLM as LlamaForCausalLM } from './models/causal-lm'
 export type { ModelInputs } from './models/padding'
 export type { ModelOutput } from './models/forward'
 export type { PretrainedOptions } from './models/pretrained-options'

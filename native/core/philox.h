@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "core/both.h"
+#include "core/host_device.h"
 
 namespace qlora::QLORA_HERE {
 

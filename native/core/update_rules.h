@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "core/both.h"
+#include "core/host_device.h"
 
 // The optimizers' arithmetic for one element. Scalars are computed in double and used in float.
 namespace qlora::QLORA_HERE {

@@ -19,7 +19,7 @@ struct Arguments {
 
 /**
  * A task goes through its query tiles and, for each, the key tiles it sees: scores and their gradient are
- * made again from q, k and lse. dq of the tile stays in the cache; dk and dv of the head gather in fp32,
+ * recomputed from q, k and lse. dq of the tile stays in the cache; dk and dv of the head gather in fp32,
  * [head][token][padded], and the heads of a group are added in their order afterwards, so that no result
  * depends on the threads.
  */

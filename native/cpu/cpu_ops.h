@@ -1,7 +1,7 @@
 #pragma once
 #include <memory>
 
-#include "core/both.h"
+#include "core/host_device.h"
 #include "core/ops.h"
 
 // Every file in cpu/ is compiled once per instruction set (CMakeLists.txt), each time into its own namespace;

@@ -6,8 +6,8 @@ import { randomBatch, RandomSource } from './random-model.mjs'
 
 const require = createRequire(import.meta.url)
 const from = (name) => require(`../../dist/${name}.js`)
-const { LlamaConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, AdamW, Device } = from('index')
-const { LlamaForCausalLM } = from('models/causal-lm')
+const { PretrainedConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, AdamW, Device } = from('index')
+const { CausalLM } = from('models/causal-lm')
 const { buildModel } = from('models/build')
 const { runPass } = from('models/pass')
 const { clipGradNorm } = from('optim/clip')
@@ -25,7 +25,7 @@ const { values } = parseArgs({
 const [steps, seq, batch, layers] = ['steps', 'seq', 'batch', 'layers'].map((key) => Number(values[key]))
 const { dtype } = values
 
-const config = new LlamaConfig({
+const config = new PretrainedConfig({
   model_type: 'llama',
   vocab_size: 49152,
   hidden_size: 576,
@@ -46,7 +46,7 @@ const parts = await buildModel(config, new RandomSource(config, new Generator(0)
   dtype,
   quantization,
 })
-const base = new LlamaForCausalLM(config, parts, device, dtype, 'random', quantization)
+const base = new CausalLM(config, parts, device, dtype, 'random', quantization)
 const model = get_peft_model(base, new LoraConfig({ r: 16, lora_alpha: 16, target_modules: 'all-linear' }))
 const optimizer = new AdamW(model.parameters())
 const tokens = batch * seq

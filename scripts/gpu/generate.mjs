@@ -26,8 +26,8 @@ const { values } = parseArgs({
 if (values.profile) process.env.QLORA_PROFILE = '1'
 const require = createRequire(import.meta.url)
 const from = (name) => require(resolve(values.dist, `${name}.js`))
-const { LlamaConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, Device } = from('index')
-const { LlamaForCausalLM } = from('models/causal-lm')
+const { PretrainedConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, Device } = from('index')
+const { CausalLM } = from('models/causal-lm')
 const { buildModel } = from('models/build')
 const { decodeStep, KVCache } = from('models/decode')
 const { Generator } = from('tensor/random')
@@ -35,11 +35,11 @@ const [layers, fresh, batch, rank] = ['layers', 'new', 'batch', 'rank'].map((key
 const dtype = 'bfloat16'
 const device = Device.get(values.device)
 
-const config = new LlamaConfig(llama8b(layers))
+const config = new PretrainedConfig(llama8b(layers))
 const quantization = new BitsAndBytesConfig(nf4)
 const source = new RandomSource(config, new Generator(0))
 const parts = await buildModel(config, source, device, { dtype, quantization })
-const model = new LlamaForCausalLM(config, parts, device, dtype, 'random', quantization)
+const model = new CausalLM(config, parts, device, dtype, 'random', quantization)
 if (rank > 0) get_peft_model(model, new LoraConfig({ r: rank, target_modules: 'all-linear' }))
 const promptOf = (length) => Array.from({ length }, () => Math.floor(Math.random() * 128000))
 const choice = values.sample ? { do_sample: true, top_k: 50, top_p: 0.9, seed: 0 } : { do_sample: false }

@@ -48,7 +48,7 @@ for (const run of values.runs.split(',').filter(Boolean)) {
 
 const require = createRequire(import.meta.url)
 const from = (name) => require(resolve(values.dist, `${name}.js`))
-const { LlamaConfig, LoraConfig, BitsAndBytesConfig } = from('index')
+const { PretrainedConfig, LoraConfig, BitsAndBytesConfig } = from('index')
 const { cudaMachine } = from('memory/machine')
 const { Planner } = from('memory/planner')
 
@@ -69,7 +69,7 @@ function longest(gib) {
 
 function shape(tokens) {
   return {
-    config: new LlamaConfig(llama8b(Number(values.layers))),
+    config: new PretrainedConfig(llama8b(Number(values.layers))),
     dtype: 'bfloat16',
     quantization: new BitsAndBytesConfig(nf4),
     lora: new LoraConfig({ r: 32, lora_alpha: 32, target_modules: 'all-linear' }),

@@ -30,15 +30,15 @@ const { values } = parseArgs({
 if (values.profile) process.env.QLORA_PROFILE = '1'
 const require = createRequire(import.meta.url)
 const from = (name) => require(resolve(values.dist, `${name}.js`))
-const { LlamaConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, Device, TrainingArguments } =
+const { PretrainedConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, Device, TrainingArguments } =
   from('index')
-const { LlamaForCausalLM } = from('models/causal-lm')
+const { CausalLM } = from('models/causal-lm')
 const { buildModel } = from('models/build')
 const { countTargets } = from('models/batch')
 const { runPass } = from('models/pass')
 const { gradNorm } = from('optim/clip')
 const { createOptimizer } = from('optim/create')
-const { planMemory } = from('trainer/plan-memory')
+const { planMemory } = from('trainer/apply-memory-plan')
 const { Generator } = from('tensor/random')
 const [layers, seq, batch, rank, steps] = ['layers', 'seq', 'batch', 'rank', 'steps'].map((key) =>
   Number(values[key]),
@@ -49,7 +49,7 @@ const workload = values.workload
 const dtype = 'bfloat16'
 const device = Device.get(values.device)
 
-const config = new LlamaConfig(llama8b(layers))
+const config = new PretrainedConfig(llama8b(layers))
 const quantization = new BitsAndBytesConfig(nf4)
 const loading = performance.now()
 const parts = await buildModel(config, new RandomSource(config, new Generator(0)), device, {
@@ -58,7 +58,7 @@ const parts = await buildModel(config, new RandomSource(config, new Generator(0)
 })
 await device.synchronize()
 const load_s = (performance.now() - loading) / 1000
-const base = new LlamaForCausalLM(config, parts, device, dtype, 'random', quantization)
+const base = new CausalLM(config, parts, device, dtype, 'random', quantization)
 if (values.checkpointing) base.gradient_checkpointing_enable()
 const model = get_peft_model(base, new LoraConfig(workload.lora))
 const sum = (list) => list.reduce((a, b) => a + b, 0)

@@ -1,4 +1,4 @@
-import type { LlamaForCausalLM } from '../models/causal-lm'
+import type { CausalLM } from '../models/causal-lm'
 import { DoraLinear } from '../nn/dora'
 import { Linear, type LinearLayer } from '../nn/linear'
 import { Linear4bit } from '../nn/linear4bit'
@@ -9,24 +9,28 @@ import { weightBytes } from '../quantization/weight-4bit'
 import { escapeHtml, formatBytes, formatNumber } from './format'
 import type { MimeBundle } from './output'
 
-type AnyModel = LlamaForCausalLM | PeftModel
+type AnyModel = CausalLM | PeftModel
 
-const baseOf = (model: AnyModel): LlamaForCausalLM => (model instanceof PeftModel ? model.base_model : model)
+const baseOf = (model: AnyModel): CausalLM => (model instanceof PeftModel ? model.base_model : model)
 
 /** The model's modules as transformers prints them, then its size. */
 export function modelText(model: AnyModel): string {
   return `${tree(model)}\n${size(model)}`
 }
 
+/** The model's class as transformers names it: `LlamaForCausalLM`. */
+const className = (model: AnyModel): string =>
+  model instanceof PeftModel ? 'PeftModel' : model.config.architecture
+
 /** `LlamaForCausalLM(134,515,008 params, 98.2 MiB)` */
 export function modelLine(model: AnyModel): string {
   const { all, bytes } = measure(model)
-  return `${model.constructor.name}(${number(all)} params, ${formatBytes(bytes)})`
+  return `${className(model)}(${number(all)} params, ${formatBytes(bytes)})`
 }
 
 export function modelBundle(model: AnyModel): MimeBundle {
   const pre = (text: string): string => `<pre>${escapeHtml(text)}</pre>`
-  const summary = `<summary><b>${model.constructor.name}</b> ${escapeHtml(size(model))}</summary>`
+  const summary = `<summary><b>${className(model)}</b> ${escapeHtml(size(model))}</summary>`
   return {
     'text/plain': modelText(model),
     'text/html': `<details open>${summary}${pre(tree(model))}</details>`,
@@ -69,7 +73,7 @@ function measure(model: AnyModel): { trainable: number; all: number; bytes: numb
 }
 
 /** Every norm with its path. */
-function norms(model: LlamaForCausalLM): [string, RMSNorm][] {
+function norms(model: CausalLM): [string, RMSNorm][] {
   const { layers, norm } = model.parts
   const own = (prefix: string, owner: object): [string, RMSNorm][] =>
     Object.entries(owner).flatMap(([key, value]: [string, unknown]) =>
@@ -90,7 +94,7 @@ interface Node {
 
 function tree(model: AnyModel): string {
   const base = baseOf(model)
-  const name = base.constructor.name
+  const name = className(base)
   const family = name.replace(/ForCausalLM$/, '')
   const classes: Record<string, string> = {
     model: `${family}Model`,

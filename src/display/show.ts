@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { displayMethod } from './look'
+import { displayMethod } from './rich-display'
 import { detectOutput, type MimeBundle, type Output } from './output'
 import { tableBundle, type TableRow } from './table'
 

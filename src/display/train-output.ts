@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import type { TrainOutput } from '../trainer/state'
 import { formatNumber } from './format'
-import { displayMethod } from './look'
+import { displayMethod } from './rich-display'
 import type { MimeBundle } from './output'
 import { tableBundle } from './table'
 

@@ -6,13 +6,13 @@ import { randomUUID } from 'node:crypto'
 import { inspect } from 'node:util'
 import { Dataset, DatasetDict } from '../data/dataset'
 import { PreTrainedTokenizer } from '../data/tokenizer'
-import { LlamaForCausalLM } from '../models/causal-lm'
+import { CausalLM } from '../models/causal-lm'
 import { PeftModel } from '../peft/model'
 import { Device } from '../tensor/device'
 import { Tensor } from '../tensor/tensor'
 import { SFTTrainer } from '../trainer/sft-trainer'
 import { datasetBundle, datasetDictBundle, datasetDictText, datasetText } from './dataset-text'
-import { setLook } from './look'
+import { setLook } from './rich-display'
 import { modelBundle, modelLine, modelText } from './model-text'
 import { tensorBundle, tensorText } from './tensor-text'
 import { panelBundle, statusText } from './watch'
@@ -21,8 +21,8 @@ setLook(Tensor.prototype, { text: tensorText, bundle: tensorBundle })
 setLook(Device.prototype, { text: (device) => `Device(${device.name})` })
 setLook(Dataset.prototype, { text: datasetText, bundle: datasetBundle })
 setLook(DatasetDict.prototype, { text: datasetDictText, bundle: datasetDictBundle })
-for (const { prototype } of [LlamaForCausalLM, PeftModel] as const)
-  setLook<LlamaForCausalLM | PeftModel>(prototype, { text: modelText, short: modelLine, bundle: modelBundle })
+for (const { prototype } of [CausalLM, PeftModel] as const)
+  setLook<CausalLM | PeftModel>(prototype, { text: modelText, short: modelLine, bundle: modelBundle })
 setLook(PreTrainedTokenizer.prototype, {
   text: (tokenizer) => {
     const { name_or_path, length, model_max_length, padding_side, truncation_side } = tokenizer

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { uniformStream } from '../data/random'
 import { decodeStep, KVCache } from '../models/decode'
-import type { LlamaForCausalLM } from '../models/causal-lm'
+import type { CausalLM } from '../models/causal-lm'
 import type { IdRows } from '../models/padding'
 import { generateOptions, type GenerateOptions, type ParsedGenerateOptions } from './options'
 import { chooseToken } from './sampling'
@@ -20,7 +20,7 @@ export interface GenerateInputs {
  * @throws Error on an unknown option, an empty prompt, or when the signal is aborted.
  */
 export async function generate(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   inputs: GenerateInputs,
   options: GenerateOptions = {},
 ): Promise<number[][]> {
@@ -37,7 +37,7 @@ export async function generate(
 }
 
 async function generateRow(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   prompt: number[],
   o: ParsedGenerateOptions,
   uniform: () => number,

@@ -2,14 +2,14 @@ import type { ChatMessage } from '../data/chat-template'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { AutoTokenizer } from '../data/auto-tokenizer'
 import { AutoModelForCausalLM } from '../models/auto'
-import type { LlamaForCausalLM } from '../models/causal-lm'
+import type { CausalLM } from '../models/causal-lm'
 import { PeftModel } from '../peft/model'
 import { generate } from './generate'
 import type { GenerateOptions } from './options'
 
 export interface PipelineOptions {
   /** A model, one with an adapter, or what `from_pretrained` takes. */
-  model: LlamaForCausalLM | PeftModel | string
+  model: CausalLM | PeftModel | string
   tokenizer?: PreTrainedTokenizer
 }
 
@@ -26,7 +26,7 @@ export interface TextGenerationOutput {
 /** `await pipe(prompt)`: prompt is a text, or a conversation that the chat template renders. */
 export interface TextGenerationPipeline extends Disposable {
   (prompt: string | ChatMessage[], options?: TextGenerationOptions): Promise<TextGenerationOutput[]>
-  readonly model: LlamaForCausalLM | PeftModel
+  readonly model: CausalLM | PeftModel
   readonly tokenizer: PreTrainedTokenizer
   /** Frees a model that was given by name; a model object stays the caller's. */
   dispose(): void
@@ -44,7 +44,7 @@ export async function pipeline(task: string, options: PipelineOptions): Promise<
   if (!tokenizer) throw new Error('[pipeline] give the tokenizer beside a model object')
   const given = byName
     ? await AutoModelForCausalLM.from_pretrained(byName)
-    : (options.model as LlamaForCausalLM | PeftModel)
+    : (options.model as CausalLM | PeftModel)
   const model = given instanceof PeftModel ? given.base_model : given
   const run = async (
     prompt: string | ChatMessage[],

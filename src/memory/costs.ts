@@ -3,20 +3,20 @@ import type { LayerPlan, MemoryPlan } from '../models/memory-plan'
 import type { StepShape } from './dry-run'
 import type { Machine } from './machine'
 
-export type Kept = keyof LayerPlan
+export type SavedKind = keyof LayerPlan
 
 /** The kinds of tensors that a layer leaves for backward. */
-export const kinds: readonly Kept[] = ['x', 'qkv', 'attention', 'middle', 'mlp']
+export const savedKinds: readonly SavedKind[] = ['x', 'qkv', 'attention', 'attnResidual', 'mlp']
 
-/** One kind in one layer: what it holds, and what it costs to make it again. */
+/** One kind in one layer: what it holds, and what it costs to recompute it. */
 export interface KindCost {
   bytes: number
   seconds: number
 }
 
 export interface StepCosts {
-  layer: Readonly<Record<Kept, KindCost>>
-  /** Of one layer, nothing made again. */
+  layer: Readonly<Record<SavedKind, KindCost>>
+  /** Of one layer, nothing recomputed. */
   forward: number
   backward: number
   /** Of the head and the loss, both ways. */
@@ -65,7 +65,7 @@ export function stepCosts(step: StepShape, machine: Machine): StepCosts {
       x: { bytes: tokens * hidden * width, seconds: Infinity },
       qkv: { bytes: tokens * (heads + 2 * kv) * linear, seconds: qkv },
       attention: { bytes: tokens * (heads * linear + config.num_attention_heads * 4), seconds: scores },
-      middle: { bytes: tokens * hidden * linear, seconds: out },
+      attnResidual: { bytes: tokens * hidden * linear, seconds: out },
       mlp: { bytes: tokens * 2 * inner * linear, seconds: mlp },
     },
     forward: forward * 1.05,
@@ -87,7 +87,7 @@ const SLOWED = 0.07
 export function passSeconds(costs: StepCosts, plan: MemoryPlan, { rates }: Machine): number {
   const { layer: kind, matrix } = costs
   const moreTiles = plan.mlpRows === undefined ? 0 : Math.ceil(costs.tokens / plan.mlpRows) - 1
-  const copy = (layer: LayerPlan, of: readonly Kept[]): number =>
+  const copy = (layer: LayerPlan, of: readonly SavedKind[]): number =>
     of.reduce((n, k) => (layer[k] === 'offload' ? n + kind[k].bytes / rates.link : n), 0)
   const beside = (work: number, copying: number): number => Math.max(work + SLOWED * copying, copying)
   const forward = costs.forward + 3 * moreTiles * matrix
@@ -99,16 +99,16 @@ export function passSeconds(costs: StepCosts, plan: MemoryPlan, { rates }: Machi
   }
   seconds += copying
   const { prefetch = true } = plan
-  if (prefetch) seconds += copy(plan.layers.at(-1)!, kinds)
+  if (prefetch) seconds += copy(plan.layers.at(-1)!, savedKinds)
   plan.layers.forEach((layer, i) => {
-    const again = kinds.reduce((n, k) => (layer[k] === 'recompute' ? n + kind[k].seconds : n), 0)
+    const again = savedKinds.reduce((n, k) => (layer[k] === 'recompute' ? n + kind[k].seconds : n), 0)
     const tiles = moreTiles * (layer.mlp === 'recompute' ? 5 : 3) * matrix
     const work = costs.backward + again + tiles
     const below = plan.layers[i - 1]
-    seconds += prefetch ? beside(work, below ? copy(below, kinds) : 0) : work + copy(layer, kinds)
+    seconds += prefetch ? beside(work, below ? copy(below, savedKinds) : 0) : work + copy(layer, savedKinds)
   })
   return seconds
 }
 
 /** What a layer makes itself. */
-const produced = kinds.filter((kind) => kind !== 'x')
+const produced = savedKinds.filter((kind) => kind !== 'x')

@@ -1,5 +1,5 @@
 import { withAddon } from '../native/addon'
-import type { LlamaForCausalLM } from '../models/causal-lm'
+import type { CausalLM } from '../models/causal-lm'
 import type { BatchSize, DeviceBatch } from '../models/batch'
 import type { MemoryPlan } from '../models/memory-plan'
 import { contextOf, forwardAndBack } from '../models/pass'
@@ -13,7 +13,7 @@ import type { FloatDType } from '../tensor/dtype'
 import { fill } from '../tensor/ops'
 import { CountingAddon } from './counting-addon'
 import type { Machine } from './machine'
-import { twinModel, type ModelShape } from './twin'
+import { metaModel, type ModelShape } from './meta-model'
 
 /** What the memory and time of a training step depend on. */
 export interface StepShape extends ModelShape {
@@ -49,7 +49,7 @@ export interface Peaks {
 /** A training step without arithmetic: the library's own code allocates and frees, an addon that only counts stands below it. */
 export class DryRun {
   private readonly addon: CountingAddon
-  private readonly model: LlamaForCausalLM
+  private readonly model: CausalLM
   private readonly peft: PeftModel
   private readonly optimizer: Optimizer
   /** What is there for the whole run. */
@@ -64,7 +64,7 @@ export class DryRun {
     const made = (what: string): void => counts.add(what)
     const built = withAddon(this.addon.functions, () => {
       const device = Device.get(machine.sharesHost ? 'planned:cpu' : 'planned')
-      const model = twinModel(step, device, made)
+      const model = metaModel(step, device, made)
       const peft = get_peft_model(model, new LoraConfig(step.lora), { dtype: step.adapterDtype })
       made('adapter weights')
       const optimizer = createOptimizer(peft.parameters(), step.optimizer)

@@ -1,11 +1,11 @@
 import { keepInput, keepProducts, uniformPlan, type LayerPlan, type MemoryPlan } from '../models/memory-plan'
-import { kinds, passSeconds, stepCosts, type Kept, type StepCosts } from './costs'
+import { savedKinds, passSeconds, stepCosts, type SavedKind, type StepCosts } from './costs'
 import { DryRun, type Peaks, type StepShape } from './dry-run'
 import type { Machine } from './machine'
 import type { PlannedStep, PlanSpace } from './planned-step'
 import { fastestPlan, lastFitting, lastKept, LEAST_ROWS, WORTH } from './search'
 
-/** 'fast' makes nothing again; 'balanced' sends to the host what the link carries beside the work; 'lean' holds the least. */
+/** 'fast' recomputes nothing; 'balanced' sends to the host what the link carries beside the work; 'lean' holds the least. */
 export type MemoryMode = 'fast' | 'balanced' | 'lean'
 
 /** A mode; the bytes that tensors may take on the device; or null: what gradient checkpointing alone says. */
@@ -14,7 +14,7 @@ export type MemoryWish = MemoryMode | number | null
 /** Tokens that 'lean' puts through an MLP at a time, where that fits: each tile dequantizes the weights anew. */
 const LEAN_ROWS = 4096
 
-const keepAll: LayerPlan = { x: 'keep', qkv: 'keep', attention: 'keep', middle: 'keep', mlp: 'keep' }
+const keepAll: LayerPlan = { x: 'keep', qkv: 'keep', attention: 'keep', attnResidual: 'keep', mlp: 'keep' }
 
 /** The plans of one step, and which of them fit. */
 export class Planner implements PlanSpace {
@@ -86,7 +86,7 @@ export class Planner implements PlanSpace {
   }
 
   private fast(): PlannedStep {
-    // On the CPU the middle's product is made again: it is the cheapest for what it frees.
+    // On the CPU the attnResidual's product is recomputed: it is the cheapest for what it frees.
     return this.planned(this.uniform(this.machine.sharesHost ? keepProducts : keepAll))
   }
 
@@ -115,7 +115,7 @@ export class Planner implements PlanSpace {
     return planned
   }
 
-  /** Offloads within the link's and the host's budget, then keeps as much as fits, dearest to make again first. */
+  /** Offloads within the link's and the host's budget, then keeps as much as fits, most expensive to recompute first. */
   private balanced(limit: number): PlannedStep | undefined {
     const offloaded = this.carried(['x', ...this.byValue()])
     const base: LayerPlan = { ...keepInput }
@@ -134,13 +134,13 @@ export class Planner implements PlanSpace {
   }
 
   /** Kinds but x, by seconds saved for a byte. */
-  private byValue(): Kept[] {
-    const value = (kind: Kept): number => this.costs.layer[kind].seconds / this.costs.layer[kind].bytes
-    return kinds.filter((kind) => kind !== 'x').sort((a, b) => value(b) - value(a))
+  private byValue(): SavedKind[] {
+    const value = (kind: SavedKind): number => this.costs.layer[kind].seconds / this.costs.layer[kind].bytes
+    return savedKinds.filter((kind) => kind !== 'x').sort((a, b) => value(b) - value(a))
   }
 
   /** Those of the kinds, in order, whose copies of one layer take no longer than its forward and whose bytes the host can hold. */
-  private carried(wanted: readonly Kept[]): Kept[] {
+  private carried(wanted: readonly SavedKind[]): SavedKind[] {
     const { sharesHost, host, rates } = this.machine
     if (sharesHost) return []
     const resident = this.resident.reduce((sum, item) => sum + (item.place === 'host' ? item.bytes : 0), 0)

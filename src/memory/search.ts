@@ -1,5 +1,5 @@
 import { keepInput, type LayerPlan, type MemoryPlan } from '../models/memory-plan'
-import { kinds, passSeconds, type Kept, type StepCosts } from './costs'
+import { savedKinds, passSeconds, type SavedKind, type StepCosts } from './costs'
 import type { PlannedStep, PlanSpace } from './planned-step'
 
 /** Fewer tokens than these in a tile of an MLP: its products get slow. */
@@ -46,7 +46,7 @@ function candidatesOf(space: PlanSpace, limit: number, embedding: 'host' | 'devi
   const resident = residentBytes(space, embedding)
   const found: Candidate[] = []
   for (const base of bases(machine.sharesHost)) {
-    const offloaded = kinds.filter((kind) => base[kind] === 'offload')
+    const offloaded = savedKinds.filter((kind) => base[kind] === 'offload')
     const layers = layersOf(space, base, machine.host - resident.host)
     if (offloaded.length > 0 && layers[0] !== base) continue
     for (const rows of tileRows(costs.tokens)) {
@@ -70,30 +70,30 @@ function candidatesOf(space: PlanSpace, limit: number, embedding: 'host' | 'devi
 
 function keptBytes({ layer: costs }: StepCosts, { layers }: MemoryPlan): number {
   const kept = (layer: LayerPlan): number =>
-    kinds.reduce((n, kind) => (layer[kind] === 'keep' ? n + costs[kind].bytes : n), 0)
+    savedKinds.reduce((n, kind) => (layer[kind] === 'keep' ? n + costs[kind].bytes : n), 0)
   return layers.reduce((n, layer) => n + kept(layer), 0)
 }
 
 /** `base` in as many of the first layers as the host has room for, the others without offloading; the last is as `lastKept` says. */
 function layersOf({ costs, machine, step }: PlanSpace, base: LayerPlan, room: number): LayerPlan[] {
   const layers = lastKept(base, step.config.num_hidden_layers)
-  const bytes = kinds.reduce(
+  const bytes = savedKinds.reduce(
     (n, kind) => (base[kind] === 'offload' ? n + machine.rounded(costs.layer[kind].bytes, 'host') : n),
     0,
   )
   const offloading = bytes > 0 ? Math.floor(room / bytes) : Infinity
   const rest = { ...base }
-  for (const kind of kinds) {
+  for (const kind of savedKinds) {
     if (base[kind] === 'offload') Object.assign(rest, { [kind]: kind === 'x' ? 'keep' : 'recompute' })
   }
   return layers.map((layer, i) => (i >= offloading && i < layers.length - 1 ? rest : layer))
 }
 
-/** What of a layer goes to the host: every set of kinds; the rest but x is made again. */
+/** What of a layer goes to the host: every set of kinds; the rest but x is recomputed. */
 function bases(sharesHost: boolean): LayerPlan[] {
   if (sharesHost) return [keepInput]
-  return Array.from({ length: 2 ** kinds.length }, (_, set) => {
-    const offloaded = kinds.filter((_kind, bit) => (set >> bit) & 1)
+  return Array.from({ length: 2 ** savedKinds.length }, (_, set) => {
+    const offloaded = savedKinds.filter((_kind, bit) => (set >> bit) & 1)
     return { ...keepInput, ...Object.fromEntries(offloaded.map((kind) => [kind, 'offload'])) }
   })
 }
@@ -112,14 +112,14 @@ function tileRows(tokens: number): (number | undefined)[] {
 }
 
 /** What can be kept besides, by seconds saved for a byte; the last layers first: their tensors live shortest. */
-function actionsOf({ costs, machine }: PlanSpace, plan: MemoryPlan): { kind: Kept; layer: number }[] {
+function actionsOf({ costs, machine }: PlanSpace, plan: MemoryPlan): { kind: SavedKind; layer: number }[] {
   const before = passSeconds(costs, plan, machine)
   const n = plan.layers.length
-  const value = (kind: Kept): number => {
+  const value = (kind: SavedKind): number => {
     const layers = plan.layers.map((layer, i) => (i === n - 2 ? { ...layer, [kind]: 'keep' } : layer))
     return (before - passSeconds(costs, { ...plan, layers }, machine)) / costs.layer[kind].bytes
   }
-  return kinds
+  return savedKinds
     .map((kind) => ({ kind, value: value(kind) }))
     .sort((a, b) => b.value - a.value)
     .flatMap(({ kind }) => Array.from({ length: n }, (_, i) => ({ kind, layer: n - 1 - i })))
@@ -129,7 +129,7 @@ function actionsOf({ costs, machine }: PlanSpace, plan: MemoryPlan): { kind: Kep
 /** The last layer's tensors are wanted at once: what the others offload it keeps. */
 export function lastKept(layer: LayerPlan, layers: number): LayerPlan[] {
   const last = Object.fromEntries(
-    kinds.map((kind) => [kind, layer[kind] === 'offload' ? 'keep' : layer[kind]]),
+    savedKinds.map((kind) => [kind, layer[kind] === 'offload' ? 'keep' : layer[kind]]),
   ) as unknown as LayerPlan
   return Array.from({ length: layers }, (_, i) => (i === layers - 1 ? last : layer))
 }

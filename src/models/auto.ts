@@ -8,8 +8,8 @@ import { BitsAndBytesConfig } from '../quantization/config'
 import { Device } from '../tensor/device'
 import { parseFloatDType } from '../tensor/dtype'
 import { buildModel } from './build'
-import { LlamaForCausalLM, type GenerationDefaults } from './causal-lm'
-import { LlamaConfig } from './config'
+import { CausalLM, type GenerationDefaults } from './causal-lm'
+import { PretrainedConfig } from './config'
 import { pretrainedOptions, type PretrainedOptions } from './pretrained-options'
 import { GgufSource, SafetensorsSource, type WeightSource } from './weights'
 
@@ -19,10 +19,13 @@ export class AutoConfig {
    * config.json of a folder, the hub's cache or the hub; of a GGUF file with `gguf_file`.
    * @throws Error when the model or file does not exist, or its model_type is not supported.
    */
-  static async from_pretrained(name_or_path: string, options: PretrainedOptions = {}): Promise<LlamaConfig> {
+  static async from_pretrained(
+    name_or_path: string,
+    options: PretrainedOptions = {},
+  ): Promise<PretrainedConfig> {
     const { hub, gguf_file } = pretrainedOptions('AutoConfig.from_pretrained', options)
-    if (gguf_file === undefined) return new LlamaConfig(await readJson(name_or_path, 'config.json', hub))
-    return new LlamaConfig((await openGguf(name_or_path, gguf_file, hub)).config)
+    if (gguf_file === undefined) return new PretrainedConfig(await readJson(name_or_path, 'config.json', hub))
+    return new PretrainedConfig((await openGguf(name_or_path, gguf_file, hub)).config)
   }
 }
 
@@ -34,10 +37,7 @@ export class AutoModelForCausalLM {
    * `dtype` (or `torch_dtype`): of everything that is not quantized; default 'auto' = the checkpoint's own, float32 for GGUF.
    * @throws Error naming the file, tensor or option at fault.
    */
-  static async from_pretrained(
-    name_or_path: string,
-    options: PretrainedOptions = {},
-  ): Promise<LlamaForCausalLM> {
+  static async from_pretrained(name_or_path: string, options: PretrainedOptions = {}): Promise<CausalLM> {
     const o = pretrainedOptions('AutoModelForCausalLM.from_pretrained', options)
     const device = Device.get(o.device)
     const opened = await openModel(name_or_path, o.gguf_file, o.hub)
@@ -57,7 +57,7 @@ export class AutoModelForCausalLM {
         signal: options.signal,
         progress: o.progress,
       })
-      return new LlamaForCausalLM(config, parts, device, dtype, name_or_path, quantization, opened.generation)
+      return new CausalLM(config, parts, device, dtype, name_or_path, quantization, opened.generation)
     } finally {
       await source.close()
     }
@@ -65,7 +65,7 @@ export class AutoModelForCausalLM {
 }
 
 interface OpenedModel {
-  config: LlamaConfig
+  config: PretrainedConfig
   source: WeightSource
   generation: GenerationDefaults
 }
@@ -73,9 +73,9 @@ interface OpenedModel {
 async function openModel(name: string, gguf: string | undefined, hub: HubOptions): Promise<OpenedModel> {
   if (gguf !== undefined) {
     const source = await openGguf(name, gguf, hub)
-    return { config: new LlamaConfig(source.config), source, generation: {} }
+    return { config: new PretrainedConfig(source.config), source, generation: {} }
   }
-  const config = new LlamaConfig(await readJson(name, 'config.json', hub))
+  const config = new PretrainedConfig(await readJson(name, 'config.json', hub))
   const single = await resolve_file(name, MODEL_FILE, hub)
   const index = single ?? (await resolve_file(name, MODEL_INDEX, hub))
   if (!index) throw new Error(`${name}: has neither ${MODEL_FILE} nor ${MODEL_INDEX}`)

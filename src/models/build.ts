@@ -11,7 +11,7 @@ import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import type { Tensor } from '../tensor/tensor'
 import type { ModelParts } from './causal-lm'
-import type { LlamaConfig } from './config'
+import type { PretrainedConfig } from './config'
 import { DecoderLayer } from './decoder-layer'
 import { allSettled, WeightStream } from './weight-stream'
 import type { WeightSource } from './weights'
@@ -26,7 +26,7 @@ export interface BuildOptions {
 
 /** Builds a decoder's parts from a weight source, quantizing linear layers slice by slice on the way. */
 export async function buildModel(
-  config: LlamaConfig,
+  config: PretrainedConfig,
   source: WeightSource,
   device: Device,
   options: BuildOptions,
@@ -60,7 +60,7 @@ class Loader {
   private readonly stream: WeightStream
 
   constructor(
-    private readonly config: LlamaConfig,
+    private readonly config: PretrainedConfig,
     private readonly source: WeightSource,
     private readonly device: Device,
     private readonly options: BuildOptions,

@@ -10,7 +10,7 @@ import type { RotaryEmbedding } from '../nn/rope'
 import type { BitsAndBytesConfig } from '../quantization/config'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
-import type { LlamaConfig } from './config'
+import type { PretrainedConfig } from './config'
 import type { DecoderLayer } from './decoder-layer'
 import type { MemoryPlans } from './memory-plan'
 import { type ModelInputs } from './padding'
@@ -47,14 +47,14 @@ const mlpLinears = { gate_proj: 'x', up_proj: 'x', down_proj: 'h' } as const
  * A Llama-family decoder with a language-model head. Everything is frozen until an adapter is put on it
  * (`get_peft_model`). `from_pretrained` is on `AutoModelForCausalLM`.
  */
-export class LlamaForCausalLM {
-  /** Of each layer only the input is kept for backward, the rest is made again: less memory, more time. */
+export class CausalLM {
+  /** Of each layer only the input is kept for backward, the rest is recomputed: less memory, more time. */
   private checkpointing = false
-  /** What training passes keep, offload and make again, by the batch's size; set by a trainer. Default: as gradient checkpointing says. */
+  /** What training passes keep, offload and recompute, by the batch's size; set by a trainer. Default: as gradient checkpointing says. */
   memory_plans: MemoryPlans | undefined
 
   constructor(
-    readonly config: LlamaConfig,
+    readonly config: PretrainedConfig,
     readonly parts: ModelParts,
     readonly device: Device,
     /** Dtype of activations, embedding, norms and head. */

@@ -9,7 +9,7 @@ const supportedTypes = ['llama'] as const
  * A Llama configuration with Hugging Face's field names; both the 4.x spelling (`rope_theta`, `rope_scaling`,
  * `torch_dtype`) and that of 5.x (`rope_parameters`, `dtype`) are read. Fields it does not know are kept for writing back.
  */
-export class LlamaConfig {
+export class PretrainedConfig {
   readonly model_type: string
   readonly vocab_size: number
   readonly hidden_size: number
@@ -79,6 +79,11 @@ export class LlamaConfig {
     if (value !== 1)
       throw new Error(`config: pretraining_tp ${value} is not supported; 1 computes the same exactly`)
     this.tensorParallel = value
+  }
+
+  /** transformers' class of this family, e.g. `LlamaForCausalLM`. */
+  get architecture(): string {
+    return 'LlamaForCausalLM'
   }
 
   /** `quantization_config` of the file, when its weights are already quantized. */

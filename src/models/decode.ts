@@ -2,7 +2,7 @@ import type { CachePosition, LayerCache } from '../nn/attention'
 import { Tensor } from '../tensor/tensor'
 import { contextOf } from './pass'
 import { toDevice } from './batch'
-import type { LlamaForCausalLM } from './causal-lm'
+import type { CausalLM } from './causal-lm'
 
 /** What the next token of one sequence needs of the ones before: keys and values, room for `capacity` tokens, taken at once. */
 export class KVCache {
@@ -11,7 +11,7 @@ export class KVCache {
   readonly layers: LayerCache[]
 
   constructor(
-    model: LlamaForCausalLM,
+    model: CausalLM,
     readonly capacity: number,
   ) {
     const width = model.config.num_key_value_heads * model.config.head_dim
@@ -32,7 +32,7 @@ export class KVCache {
  * @throws Error when they do not fit into the cache.
  */
 export async function decodeStep(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   ids: readonly number[],
   cache: KVCache,
 ): Promise<Float32Array> {

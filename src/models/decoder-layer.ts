@@ -1,4 +1,4 @@
-import { keepProducts, type Fate, type LayerPlan } from './memory-plan'
+import { keepProducts, type Retention, type LayerPlan } from './memory-plan'
 import type { Attention, AttentionSaved, CachePosition, LayerCache } from '../nn/attention'
 import { withScope, type Context } from '../nn/context'
 import type { MLP } from '../nn/mlp'
@@ -8,19 +8,19 @@ import { add } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import { backwardMlp, forwardMlp, tensorsOf, type MlpTile } from './mlp-tiles'
 
-type Projections = Pick<AttentionSaved, 'q' | 'k' | 'v' | 'downs'>
-type Heads = Pick<AttentionSaved, 'out' | 'lse'>
+type Projections = Pick<AttentionSaved, 'q' | 'k' | 'v' | 'lowRank'>
+type AttentionOutput = Pick<AttentionSaved, 'out' | 'lse'>
 
 /**
- * What a layer has besides its input when its backward begins; undefined = to be made again. Norm outputs and
- * silu(gate) * up are cheap and always made again.
+ * What a layer has besides its input when its backward begins; undefined = to be recomputed. Norm outputs and
+ * silu(gate) * up are cheap and always recomputed.
  */
 export interface LayerSaved {
   scope: Scope
   qkv: Projections | undefined
-  heads: Heads | undefined
-  middle: Tensor | undefined
-  tiles: MlpTile[]
+  attention: AttentionOutput | undefined
+  attnResidual: Tensor | undefined
+  mlp: MlpTile[]
 }
 
 /** How a forward treats the layer's tensors. */
@@ -33,7 +33,7 @@ export interface LayerOptions {
 
 /**
  * One decoder block:
- *   middle = x + attention(norm1(x));  y = middle + mlp(norm2(middle))
+ *   attnResidual = x + attention(norm1(x));  y = attnResidual + mlp(norm2(attnResidual))
  */
 export class DecoderLayer {
   constructor(
@@ -44,7 +44,7 @@ export class DecoderLayer {
     readonly mlp: MLP,
   ) {}
 
-  /** Returns y [T, hidden] and what the plan does not make again, all in `scope`. x is not freed. */
+  /** Returns y [T, hidden] and what the plan does not recompute, all in `scope`. x is not freed. */
   forward(
     x: Tensor,
     ctx: Context,
@@ -53,25 +53,25 @@ export class DecoderLayer {
   ): { y: Tensor; saved: LayerSaved } {
     using temporaries = x.device.scope()
     const c = withScope(ctx, temporaries)
-    const part = <T>(fate: Fate, value: T, tensors: Tensor[]): T | undefined => {
+    const part = <T>(fate: Retention, value: T, tensors: Tensor[]): T | undefined => {
       if (fate === 'recompute') return void tensors.forEach((t) => temporaries.free(t))
       for (const t of tensors) scope.add(temporaries.keep(t))
       return value
     }
     const projections = this.projections(x, c)
-    const { q, k, v, downs } = projections
-    const heads = this.heads(projections, c)
-    const qkv = part(plan.qkv, projections, [q, k, v, ...tensorsOf(downs)])
-    const middle = scope.add(temporaries.keep(this.middle(x, heads, c)))
+    const { q, k, v, lowRank } = projections
+    const attention = this.attend(projections, c)
+    const qkv = part(plan.qkv, projections, [q, k, v, ...tensorsOf(lowRank)])
+    const attnResidual = scope.add(temporaries.keep(this.attnResidual(x, attention, c)))
     const saved: LayerSaved = {
       scope,
       qkv,
-      heads: part(plan.attention, heads, [heads.out, heads.lse]),
-      middle: plan.middle === 'recompute' ? undefined : middle,
-      tiles: [],
+      attention: part(plan.attention, attention, [attention.out, attention.lse]),
+      attnResidual: plan.attnResidual === 'recompute' ? undefined : attnResidual,
+      mlp: [],
     }
-    const y = saved.middle ? scope.empty(middle.shape, middle.dtype) : middle
-    saved.tiles = forwardMlp(this.mlpHalf, middle, y, withScope(ctx, scope), plan.mlp, mlpRows)
+    const y = saved.attnResidual ? scope.empty(attnResidual.shape, attnResidual.dtype) : attnResidual
+    saved.mlp = forwardMlp(this.mlpHalf, attnResidual, y, withScope(ctx, scope), plan.mlp, mlpRows)
     return { y, saved }
   }
 
@@ -79,10 +79,10 @@ export class DecoderLayer {
   forwardCached(x: Tensor, ctx: Context, cache: LayerCache, at: CachePosition): Tensor {
     using scope = x.device.scope()
     const c = withScope(ctx, scope)
-    const middle = this.self_attn.forwardCached(this.input_layernorm.forward(x, c).y, c, cache, at)
-    add(x, middle, middle)
-    const { y } = this.mlp.forward(this.post_attention_layernorm.forward(middle, c).y, c)
-    add(middle, y, y)
+    const attnResidual = this.self_attn.forwardCached(this.input_layernorm.forward(x, c).y, c, cache, at)
+    add(x, attnResidual, attnResidual)
+    const { y } = this.mlp.forward(this.post_attention_layernorm.forward(attnResidual, c).y, c)
+    add(attnResidual, y, y)
     return scope.keep(y)
   }
 
@@ -93,17 +93,17 @@ export class DecoderLayer {
   backward(dy: Tensor, x: Tensor, saved: LayerSaved, ctx: Context, skipInput: boolean): void {
     using scope = dy.device.scope()
     const c = withScope(ctx, scope)
-    let { qkv, heads } = saved
-    if (!heads) {
+    let { qkv, attention } = saved
+    if (!attention) {
       qkv ??= this.projections(x, c)
-      heads = this.heads(qkv, c)
+      attention = this.attend(qkv, c)
     }
-    const middle = saved.middle ?? this.middle(x, heads, c)
-    backwardMlp(this.mlpHalf, dy, middle, saved.tiles, saved.scope, c)
-    for (const owner of [scope, saved.scope]) owner.free(middle)
+    const attnResidual = saved.attnResidual ?? this.attnResidual(x, attention, c)
+    backwardMlp(this.mlpHalf, dy, attnResidual, saved.mlp, saved.scope, c)
+    for (const owner of [scope, saved.scope]) owner.free(attnResidual)
     const norm1 = this.input_layernorm.forward(x, c)
     qkv ??= this.self_attn.project(norm1.y, c)
-    const dnorm1 = this.self_attn.backward(dy, norm1.y, { ...qkv, ...heads }, c, skipInput)
+    const dnorm1 = this.self_attn.backward(dy, norm1.y, { ...qkv, ...attention }, c, skipInput)
     if (dnorm1) this.input_layernorm.backward(dnorm1, x, norm1.rstd, dy, dy)
     saved.scope.dispose()
   }
@@ -119,15 +119,15 @@ export class DecoderLayer {
     return projections
   }
 
-  private heads({ q, k, v }: Projections, c: Context): Heads {
+  private attend({ q, k, v }: Projections, c: Context): AttentionOutput {
     return this.self_attn.attend(q, k, v, c, c.cuSeqlens)
   }
 
-  /** x + o_proj(heads) */
-  private middle(x: Tensor, { out }: Heads, c: Context): Tensor {
-    const middle = this.self_attn.output(out, c)
-    add(x, middle, middle)
-    return middle
+  /** x + o_proj(attention) */
+  private attnResidual(x: Tensor, { out }: AttentionOutput, c: Context): Tensor {
+    const attnResidual = this.self_attn.output(out, c)
+    add(x, attnResidual, attnResidual)
+    return attnResidual
   }
 
   dispose(): void {

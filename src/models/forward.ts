@@ -3,7 +3,7 @@ import { fill, scatterRows } from '../tensor/ops'
 import type { Scope } from '../tensor/scope'
 import { Tensor } from '../tensor/tensor'
 import { toDevice } from './batch'
-import type { LlamaForCausalLM } from './causal-lm'
+import type { CausalLM } from './causal-lm'
 import { packInputs, type ModelInputs } from './padding'
 import { contextOf, forwardHidden } from './pass'
 
@@ -17,7 +17,7 @@ export interface ModelOutput {
 }
 
 /** `model.forward`: pack, run, put the results back where the caller's padding has them. */
-export async function forwardPadded(model: LlamaForCausalLM, inputs: ModelInputs): Promise<ModelOutput> {
+export async function forwardPadded(model: CausalLM, inputs: ModelInputs): Promise<ModelOutput> {
   const { packed, place, batchSize, width } = packInputs(inputs)
   using scope = model.device.scope()
   const batch = toDevice(packed, model.config.vocab_size, model.device, scope)

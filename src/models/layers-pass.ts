@@ -79,13 +79,12 @@ export function backwardLayers(
 
 /** The tensors that leave for host memory, each with its place. By-products of adapters are small and stay. */
 function offloaded(saved: LayerSaved, plan: LayerPlan): Place[] {
-  const { qkv, heads, middle, tiles } = saved
+  const { qkv, attention, attnResidual, mlp } = saved
   const places: Place[] = []
   if (plan.qkv === 'offload') places.push(...placesIn(qkv!, ['q', 'k', 'v']))
-  if (plan.attention === 'offload') places.push(...placesIn(heads!, ['out', 'lse']))
-  if (plan.middle === 'offload') places.push([middle!, (t) => (saved.middle = t)])
-  if (plan.mlp === 'offload')
-    for (const { inputs } of tiles) places.push(...placesIn(inputs!, ['gate', 'up']))
+  if (plan.attention === 'offload') places.push(...placesIn(attention!, ['out', 'lse']))
+  if (plan.attnResidual === 'offload') places.push([attnResidual!, (t) => (saved.attnResidual = t)])
+  if (plan.mlp === 'offload') for (const { inputs } of mlp) places.push(...placesIn(inputs!, ['gate', 'up']))
   return places
 }
 

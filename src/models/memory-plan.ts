@@ -1,20 +1,20 @@
 import type { BatchSize } from './batch'
 
 /** What becomes of a tensor between forward and backward. 'offload': it waits in page-locked host memory. */
-export type Fate = 'keep' | 'offload' | 'recompute'
+export type Retention = 'keep' | 'offload' | 'recompute'
 
-/** The tensors of one layer that backward needs. What is made again is made from x, and from what else is at hand. */
+/** The tensors of one layer that backward needs. What is recomputed is made from x, and from what else is at hand. */
 export interface LayerPlan {
   /** Input of the layer [T, hidden]. */
-  x: Exclude<Fate, 'recompute'>
+  x: Exclude<Retention, 'recompute'>
   /** q, k, v after rotation [T, heads * head_dim + 2 * kv_heads * head_dim]. */
-  qkv: Fate
+  qkv: Retention
   /** The heads' output [T, heads * head_dim] and lse float32 [heads, T]. */
-  attention: Fate
+  attention: Retention
   /** x + o_proj(heads) [T, hidden] */
-  middle: Fate
-  /** gate and up [T, 2 * intermediate]. The product of down_proj is the next layer's x: it is never made again. */
-  mlp: Fate
+  attnResidual: Retention
+  /** gate and up [T, 2 * intermediate]. down_proj is never recomputed: its output is the next layer's input. */
+  mlp: Retention
 }
 
 /** How a training pass uses memory. Every plan gives the same bits, but for `mlpRows`: sums over tiles round differently. */
@@ -45,12 +45,12 @@ export class MemoryPlans {
   }
 }
 
-/** Keeps what costs a product of the layer's larger matrices; the middle costs the smallest for what it frees. */
+/** Keeps what costs a product of the layer's larger matrices; the attnResidual costs the smallest for what it frees. */
 export const keepProducts: LayerPlan = {
   x: 'keep',
   qkv: 'keep',
   attention: 'keep',
-  middle: 'recompute',
+  attnResidual: 'recompute',
   mlp: 'keep',
 }
 
@@ -59,7 +59,7 @@ export const keepInput: LayerPlan = {
   x: 'keep',
   qkv: 'recompute',
   attention: 'recompute',
-  middle: 'recompute',
+  attnResidual: 'recompute',
   mlp: 'recompute',
 }
 

@@ -5,7 +5,7 @@ import type { FloatDType } from '../tensor/dtype'
 import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
 import { alignBatch, sizeOf, toDevice, type DeviceBatch, type PackedBatch } from './batch'
-import type { LlamaForCausalLM } from './causal-lm'
+import type { CausalLM } from './causal-lm'
 import { backwardLayers, forwardLayers } from './layers-pass'
 import { isPacked, packInputs, type ModelInputs } from './padding'
 
@@ -40,7 +40,7 @@ export interface StepResult {
  * same way. Enqueues everything before it waits for the four numbers it returns. Gradients of sum(loss) / numItems accumulate.
  */
 export async function runPass(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   batch: PackedBatch,
   options: PassOptions = {},
 ): Promise<PassStats> {
@@ -60,7 +60,7 @@ export async function runPass(
 
 /** Enqueues a pass; returns the loss's statistics, in ctx.scope. */
 export function forwardAndBack(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   { ids, targets }: DeviceBatch,
   ctx: Context,
   plan: MemoryPlan,
@@ -78,7 +78,7 @@ export function forwardAndBack(
   return stats
 }
 
-function forwardOnly(model: LlamaForCausalLM, batch: DeviceBatch, ctx: Context, plan: MemoryPlan): Tensor {
+function forwardOnly(model: CausalLM, batch: DeviceBatch, ctx: Context, plan: MemoryPlan): Tensor {
   const { norm, lm_head } = model.parts
   const x = forwardHidden(model, batch, ctx, undefined, plan.mlpRows)
   const hidden = norm.forward(x, ctx).y
@@ -88,7 +88,7 @@ function forwardOnly(model: LlamaForCausalLM, batch: DeviceBatch, ctx: Context, 
 
 /** Final hidden states before the last norm; `visit` sees the embedding and each layer's output while it lives. */
 export function forwardHidden(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   batch: DeviceBatch,
   ctx: Context,
   visit: (x: Tensor, index: number) => void = () => {},
@@ -120,13 +120,13 @@ export function contextOf(batch: DeviceBatch, scope: Scope, options: PassOptions
   }
 }
 
-function defaultPlan(model: LlamaForCausalLM): MemoryPlan {
+function defaultPlan(model: CausalLM): MemoryPlan {
   return uniformPlan(model.is_gradient_checkpointing ? keepInput : keepProducts, model.parts.layers.length)
 }
 
 /** `model.forward_backward`: the mean loss of one batch and its gradients. */
 export async function forwardBackward(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   batch: ModelInputs | PackedBatch,
 ): Promise<StepResult> {
   const packed = isPacked(batch) ? batch : packInputs(batch).packed

@@ -3,7 +3,7 @@ import { copy } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import type { LinearLayer } from './linear'
-import { project, projectBackward, type Downs } from './projections'
+import { project, projectBackward, type LowRank } from './projections'
 import type { RotaryEmbedding } from './rope'
 
 export interface AttentionShape {
@@ -22,7 +22,7 @@ export interface AttentionSaved {
   out: Tensor
   lse: Tensor
   /** By-products of q, k, v's adapters. */
-  downs: Downs
+  lowRank: LowRank
 }
 
 /** Keys and values of one layer for one growing sequence: [capacity, kvHeads * headDim] each. */
@@ -55,9 +55,9 @@ export class Attention {
   }
 
   forward(x: Tensor, ctx: Context): { y: Tensor; saved: AttentionSaved } {
-    const { q, k, v, downs } = this.project(x, ctx)
+    const { q, k, v, lowRank } = this.project(x, ctx)
     const { out, lse } = this.attend(q, k, v, ctx, ctx.cuSeqlens)
-    return { y: this.output(out, ctx), saved: { q, k, v, out, lse, downs } }
+    return { y: this.output(out, ctx), saved: { q, k, v, out, lse, lowRank } }
   }
 
   /** The heads' output [T, heads * headDim] through o_proj. */
@@ -111,7 +111,7 @@ export class Attention {
     ctx.scope.free(dout)
     this.rotary.rotate(dq, ctx.positions, true)
     this.rotary.rotate(dk, ctx.positions, true)
-    return projectBackward(this.inputs, [dq, dk, dv], x, saved.downs, ctx, skipInput)
+    return projectBackward(this.inputs, [dq, dk, dv], x, saved.lowRank, ctx, skipInput)
   }
 
   /** The layers that read this module's input. */
@@ -120,12 +120,12 @@ export class Attention {
   }
 
   /** q and k are rotated, k into `keys` where that is given. */
-  project(x: Tensor, ctx: Context, keys?: Tensor): { q: Tensor; k: Tensor; v: Tensor; downs: Downs } {
-    const { ys, downs } = project(this.inputs, x, ctx)
+  project(x: Tensor, ctx: Context, keys?: Tensor): { q: Tensor; k: Tensor; v: Tensor; lowRank: LowRank } {
+    const { ys, lowRank } = project(this.inputs, x, ctx)
     const [q, k, v] = ys as [Tensor, Tensor, Tensor]
     this.rotary.rotate(q, ctx.positions)
     this.rotary.rotate(k, ctx.positions, false, keys)
-    return { q, k: keys ?? k, v, downs }
+    return { q, k: keys ?? k, v, lowRank }
   }
 
   attend(q: Tensor, k: Tensor, v: Tensor, ctx: Context, cuKeys: Tensor): { out: Tensor; lse: Tensor } {

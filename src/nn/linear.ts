@@ -19,7 +19,7 @@ export interface InputGradient {
 
 /**
  * A layer x [T, in] -> y [T, out]. Nothing is saved between forward and backward: whoever calls backward has kept x or
- * made it again.
+ * recomputed it.
  */
 export interface LinearLayer {
   /** Module path as in the checkpoint, e.g. `model.layers.0.self_attn.q_proj`. */

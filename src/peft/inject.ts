@@ -1,4 +1,4 @@
-import type { LinearSlot, LlamaForCausalLM } from '../models/causal-lm'
+import type { LinearSlot, CausalLM } from '../models/causal-lm'
 import { Linear, type BaseLayer } from '../nn/linear'
 import { DoraLinear } from '../nn/dora'
 import { LoraLinear } from '../nn/lora'
@@ -27,7 +27,7 @@ export interface Injection {
 
 /** Wraps the target layers of a model; parameters are made in `dtype`. */
 export function injectAdapter(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   config: LoraConfig,
   dtype: FloatDType,
   random: Generator,
@@ -162,7 +162,7 @@ interface TrainedCopy {
   remove(): void
 }
 
-function trainedModules(model: LlamaForCausalLM, config: LoraConfig): TrainedCopy[] {
+function trainedModules(model: CausalLM, config: LoraConfig): TrainedCopy[] {
   const modules = config.modules_to_save ?? []
   const unknown = modules.find((module) => module !== 'lm_head')
   if (unknown !== undefined) {
@@ -171,7 +171,7 @@ function trainedModules(model: LlamaForCausalLM, config: LoraConfig): TrainedCop
   return [...new Set(modules)].map(() => trainedHead(model))
 }
 
-function trainedHead(model: LlamaForCausalLM): TrainedCopy {
+function trainedHead(model: CausalLM): TrainedCopy {
   const { parts } = model
   const head = parts.lm_head as Linear
   const weight = head.weight.device.empty(head.weight.shape, head.weight.dtype)

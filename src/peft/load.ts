@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { resolve_file, type HubOptions } from '../files/hub'
 import { parseJson } from '../files/json'
 import { SafetensorsFile } from '../files/safetensors'
-import type { LlamaForCausalLM } from '../models/causal-lm'
+import type { CausalLM } from '../models/causal-lm'
 import type { Parameter } from '../nn/parameter'
 import { fromSafetensorsDType, isFloat, type FloatDType } from '../tensor/dtype'
 import { copy } from '../tensor/ops'
@@ -16,7 +16,7 @@ import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './save'
 
 /** Reads an adapter folder onto a model. */
 export async function loadAdapter(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   source: string,
   options: AdapterOptions,
 ): Promise<{ config: LoraConfig; injection: Injection }> {

@@ -1,13 +1,13 @@
 import type { GenerateInputs } from '../generation/generate'
 import type { GenerateOptions } from '../generation/options'
 import type { PackedBatch } from '../models/batch'
-import type { LlamaForCausalLM } from '../models/causal-lm'
+import type { CausalLM } from '../models/causal-lm'
 import type { ModelInputs } from '../models/padding'
 import type { ModelOutput } from '../models/forward'
 import type { StepResult } from '../models/pass'
 import { LoraLinear } from '../nn/lora'
 import type { Parameter } from '../nn/parameter'
-import type { LlamaConfig } from '../models/config'
+import type { PretrainedConfig } from '../models/config'
 import { Generator } from '../tensor/random'
 import { peftOptions, type AdapterOptions, type PeftOptions } from './adapter-options'
 import { LoraConfig } from './config'
@@ -16,11 +16,7 @@ import { loadAdapter } from './load'
 import { saveAdapter } from './save'
 
 /** Puts a fresh adapter on a model; only its parameters train. */
-export function get_peft_model(
-  model: LlamaForCausalLM,
-  config: LoraConfig,
-  options: PeftOptions = {},
-): PeftModel {
+export function get_peft_model(model: CausalLM, config: LoraConfig, options: PeftOptions = {}): PeftModel {
   const o = peftOptions(options)
   const dtype = o.dtype ?? (o.autocast_adapter_dtype ? 'float32' : model.dtype)
   const own = new LoraConfig(config)
@@ -30,7 +26,7 @@ export function get_peft_model(
 /** A model with an adapter on it. It answers and trains through the same methods as the model itself. */
 export class PeftModel {
   constructor(
-    readonly base_model: LlamaForCausalLM,
+    readonly base_model: CausalLM,
     readonly peft_config: LoraConfig,
     private readonly injection: Injection,
   ) {
@@ -43,7 +39,7 @@ export class PeftModel {
    * @throws Error naming keys that are missing or do not fit the model; the model is then as it was.
    */
   static async from_pretrained(
-    model: LlamaForCausalLM,
+    model: CausalLM,
     source: string,
     options: AdapterOptions = {},
   ): Promise<PeftModel> {
@@ -51,7 +47,7 @@ export class PeftModel {
     return new PeftModel(model, config, injection)
   }
 
-  get config(): LlamaConfig {
+  get config(): PretrainedConfig {
     return this.base_model.config
   }
 
@@ -117,7 +113,7 @@ export class PeftModel {
   }
 
   /** Takes the adapter off and frees it; the base model stays. */
-  unload(): LlamaForCausalLM {
+  unload(): CausalLM {
     this.injection.remove()
     return this.base_model
   }
@@ -126,7 +122,7 @@ export class PeftModel {
    * Adds the adapter to the base weights and gives the base model back, as PEFT's merge_and_unload.
    * @throws Error when the base is quantized.
    */
-  merge_and_unload(): LlamaForCausalLM {
+  merge_and_unload(): CausalLM {
     this.injection.merge()
     return this.base_model
   }

@@ -1,14 +1,14 @@
 import { collate } from '../data/collator'
 import { chunked } from '../data/sampler'
 import type { TokenizedDataset } from '../data/tokenize'
-import type { LlamaForCausalLM } from '../models/causal-lm'
+import type { CausalLM } from '../models/causal-lm'
 import { runPass } from '../models/pass'
 import type { TrainingArguments } from './arguments'
 import type { LogRow } from './state'
 
 /** Means over all targets of the rows: eval_loss and its companions. Rejects between two batches when the signal is aborted. */
 export async function evaluateRows(
-  model: LlamaForCausalLM,
+  model: CausalLM,
   { rows }: TokenizedDataset,
   args: TrainingArguments,
   signal: AbortSignal | undefined,

@@ -1,4 +1,4 @@
-import type { LlamaForCausalLM } from '../models/causal-lm'
+import type { CausalLM } from '../models/causal-lm'
 import { runPass } from '../models/pass'
 import { countTargets, type PackedBatch } from '../models/batch'
 import { gradNorm } from '../optim/clip'
@@ -12,7 +12,7 @@ import type { LogRow, TrainerState, TrainOutput } from './state'
 
 /** Everything a run needs, and how far it has come. */
 export interface TrainRun {
-  model: LlamaForCausalLM
+  model: CausalLM
   args: TrainingArguments
   optimizer: Optimizer
   schedule: Schedule

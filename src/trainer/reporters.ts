@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { writeFileAtomic } from '../files/atomic'
 import { createTrainingDisplay, type TrainingDisplay } from '../display/training-progress'
-import type { LlamaConfig } from '../models/config'
+import type { PretrainedConfig } from '../models/config'
 import type { TrainingArguments } from './arguments'
 import type { TrainerCallback } from './callbacks'
 import { CsvLog } from './logs/csv'
@@ -25,7 +25,7 @@ export function displayReporter(args: TrainingArguments, display?: TrainingDispl
 }
 
 /** `report_to: 'tensorboard'`: event files under the logging folder, with the arguments and the model's config as texts. */
-export function tensorboardReporter(config: LlamaConfig): TrainerCallback {
+export function tensorboardReporter(config: PretrainedConfig): TrainerCallback {
   let writer: SummaryWriter | undefined
   let folder: string | undefined
   return {

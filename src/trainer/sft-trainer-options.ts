@@ -2,7 +2,7 @@ import type { Dataset, Row } from '../data/dataset'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import type { TrainingDisplay } from '../display/training-progress'
 import { logger } from '../logging'
-import type { LlamaForCausalLM } from '../models/causal-lm'
+import type { CausalLM } from '../models/causal-lm'
 import { unknownNameError } from '../options/nearest'
 import type { LoraConfig } from '../peft/config'
 import type { PeftModel } from '../peft/model'
@@ -11,7 +11,7 @@ import type { TrainerCallback } from './callbacks'
 import { SFTConfig, type SFTInit } from './sft-config'
 
 export interface SFTTrainerOptions {
-  model: LlamaForCausalLM | PeftModel
+  model: CausalLM | PeftModel
   args?: TrainingArguments
   train_dataset: Dataset
   eval_dataset?: Dataset | null

@@ -6,7 +6,7 @@ import { chunked, sampleOrder } from '../data/sampler'
 import { tokenizeDataset, type TokenizedDataset, type TokenizeOptions } from '../data/tokenize'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { shownAsTable } from '../display/train-output'
-import { LlamaForCausalLM } from '../models/causal-lm'
+import { CausalLM } from '../models/causal-lm'
 import { createOptimizer } from '../optim/create'
 import type { Optimizer } from '../optim/optimizer'
 import { get_scheduler } from '../optim/schedules'
@@ -24,7 +24,7 @@ import { newProgress, restoredProgress } from './progress'
 import { lastCheckpoint, openCheckpoint, type Checkpoint } from './resume'
 import { newState, type LogRow, type TrainerState, type TrainOutput } from './state'
 import { checkTrainOptions, type TrainOptions } from './train-options'
-import { batchSizes, planMemory } from './plan-memory'
+import { batchSizes, planMemory } from './apply-memory-plan'
 import { trainerStatus, type TrainerStatus } from './status'
 
 export type { SFTTrainerOptions } from './sft-trainer-options'
@@ -258,7 +258,7 @@ export class SFTTrainer {
 
 /** The seed is set before the adapter is made, so that the same seed gives the same run. */
 function adapted(
-  model: LlamaForCausalLM | PeftModel,
+  model: CausalLM | PeftModel,
   config: LoraConfig | null | undefined,
   args: SFTConfig,
 ): PeftModel {
@@ -269,7 +269,7 @@ function adapted(
       )
     return model
   }
-  if (!(model instanceof LlamaForCausalLM)) {
+  if (!(model instanceof CausalLM)) {
     throw new TypeError('[SFTTrainer] model: expected a model from AutoModelForCausalLM.from_pretrained')
   }
   if (!config) throw new TypeError('[SFTTrainer] peft_config is missing: only adapters are trained')

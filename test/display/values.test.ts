@@ -93,7 +93,7 @@ describe('a model', () => {
       `trainable params: 0 || all params: ${parameters.toLocaleString('en-US')} || trainable%: 0.0000 || ` +
         `weights: ${((4 * parameters) / 1024).toFixed(1)} KiB`,
     )
-    expect(await html(model)).toContain('<summary><b>LlamaForCausalLM</b> trainable params: 0')
+    expect(await html(model)).toContain('<summary><b>CausalLM</b> trainable params: 0')
     model.dispose()
   })
 
@@ -102,7 +102,7 @@ describe('a model', () => {
     const [trainable, all] = model.get_nb_trainable_parameters()
     const shown = await text(model)
     expect(shown).toMatch(
-      /^PeftModelForCausalLM\(\n {2}\(base_model\): LoraModel\(\n {4}\(model\): LlamaForCausalLM\(/,
+      /^PeftModelForCausalLM\(\n {2}\(base_model\): LoraModel\(\n {4}\(model\): CausalLM\(/,
     )
     expect(shown).toContain(
       `trainable params: ${trainable.toLocaleString('en-US')} || all params: ${all.toLocaleString('en-US')} ||`,

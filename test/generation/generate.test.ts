@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { GenerateOptions } from '../../src/generation/options'
-import { LlamaForCausalLM } from '../../src/models/causal-lm'
+import { CausalLM } from '../../src/models/causal-lm'
 import { liveBytes, tinyModel, tinyPeft } from '../models/tiny'
 
 const prompt = [5, 77, 200, 13]
@@ -35,8 +35,8 @@ describe('length', () => {
     const model = await tinyModel()
     const [free] = await model.generate({ input_ids: [prompt] }, { max_new_tokens: 10, eos_token_id: [] })
     const end = free![8]!
-    const with_ = (defaults: Record<string, unknown>): LlamaForCausalLM =>
-      new LlamaForCausalLM(model.config, model.parts, model.device, model.dtype, 'x', undefined, defaults)
+    const with_ = (defaults: Record<string, unknown>): CausalLM =>
+      new CausalLM(model.config, model.parts, model.device, model.dtype, 'x', undefined, defaults)
     const configured = with_({
       eos_token_id: [end],
       max_new_tokens: 9,

@@ -1,4 +1,4 @@
-// Memory plans on a GPU: whatever is kept, offloaded or made again, a tiny golden model's loss and gradients have the same bits.
+// Memory plans on a GPU: whatever is kept, offloaded or recomputed, a tiny golden model's loss and gradients have the same bits.
 // Without vitest; exit code 1 when they do not. usage: node memory-plans.mjs [path/to/dist] [path/to/golden]
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
@@ -67,7 +67,7 @@ for (const [name, dtype, options] of [
   for (let i = 0; i < 32; i++) {
     const kept = i % 2 ? 'offload' : 'keep'
     const bit = (b) => ((i >> b) & 1 ? 'recompute' : kept)
-    const layer = { x: kept, qkv: bit(1), attention: bit(2), middle: bit(3), mlp: bit(4) }
+    const layer = { x: kept, qkv: bit(1), attention: bit(2), attnResidual: bit(3), mlp: bit(4) }
     if (equal(expected, await step(model, { ...options, plan: uniformPlan(layer, n) }))) same++
     else console.log(`FAIL ${name} ${JSON.stringify(layer)}`)
   }

@@ -74,7 +74,7 @@ describe('names of earlier cells', () => {
 })
 
 describe('declarations', () => {
-  it('may be made again, with another type; the newest counts', () => {
+  it('may be recomputed, with another type; the newest counts', () => {
     convert('const again: number = 1')
     convert('const again = "word"')
     expect(refusal('again.nothing').message).toContain('type \'"word"\'')

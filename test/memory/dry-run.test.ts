@@ -101,7 +101,7 @@ const offloaded: LayerPlan = {
   x: 'offload',
   qkv: 'recompute',
   attention: 'offload',
-  middle: 'recompute',
+  attnResidual: 'recompute',
   mlp: 'recompute',
 }
 const layers = (layer: LayerPlan): MemoryPlan => uniformPlan(layer, 3)
@@ -110,7 +110,7 @@ const tiled: MemoryPlan = { ...layers(keepInput), mlpRows: 100, embedding: 'host
 describe('the dry run predicts the measured peak', () => {
   it.each([
     ['products kept', {}, layers(keepProducts)],
-    ['everything kept', {}, layers({ ...keepProducts, middle: 'keep' })],
+    ['everything kept', {}, layers({ ...keepProducts, attnResidual: 'keep' })],
     ['inputs kept', {}, layers(keepInput)],
     ['offloaded', {}, layers(offloaded)],
     ['tiled, embedding on the host', {}, tiled],

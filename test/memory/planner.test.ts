@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { StepShape } from '../../src/memory/dry-run'
-import { itemsOf } from '../../src/memory/items'
+import { breakdownOf } from '../../src/memory/breakdown'
 import { cpuMachine, cudaMachine, type Machine } from '../../src/memory/machine'
-import { planBundle } from '../../src/memory/plan-chart'
+import { planBundle } from '../../src/memory/plan-display'
 import type { PlannedStep } from '../../src/memory/planned-step'
 import { Planner, type MemoryWish } from '../../src/memory/planner'
-import { MemoryError, requireFit } from '../../src/memory/remedies'
+import { MemoryError, requireFit } from '../../src/memory/suggestions'
 import { step8B } from './step-8b'
 
 const GiB = 2 ** 30
@@ -22,12 +22,12 @@ describe('modes, for an 8B model on a GPU', () => {
     planner.choose(mode, false),
   ) as [PlannedStep, PlannedStep, PlannedStep]
 
-  it('fast makes nothing again and takes no host memory', () => {
+  it('fast recomputes nothing and takes no host memory', () => {
     for (const layer of fast.plan.layers) expect(new Set(Object.values(layer))).toEqual(new Set(['keep']))
     expect(fast.peaks.host).toBe(0)
   })
 
-  it('balanced makes nothing again where the GPU has room, and leaves to the link what it carries', () => {
+  it('balanced recomputes nothing where the GPU has room, and leaves to the link what it carries', () => {
     expect(balanced.plan.layers.every((layer) => !Object.values(layer).includes('recompute'))).toBe(true)
     expect(balanced.peaks.device).toBeLessThan(0.75 * fast.peaks.device)
     // Copies slow the work beside them a little.
@@ -39,7 +39,12 @@ describe('modes, for an 8B model on a GPU', () => {
 
   it('lean keeps no product on the GPU but of the last layer, tiles the MLP, and moves inputs and embedding to the host', () => {
     const { layers, mlpRows, embedding } = lean.plan
-    expect(layers[0]).toMatchObject({ x: 'offload', qkv: 'recompute', middle: 'recompute', mlp: 'recompute' })
+    expect(layers[0]).toMatchObject({
+      x: 'offload',
+      qkv: 'recompute',
+      attnResidual: 'recompute',
+      mlp: 'recompute',
+    })
     expect(layers[31]).toMatchObject({ x: 'keep' })
     expect([mlpRows, embedding]).toEqual([4096, 'host'])
     expect(lean.peaks.device / GiB).toBeLessThan(6.6)
@@ -78,12 +83,12 @@ describe('modes, for an 8B model on a GPU', () => {
       x: 'keep',
       qkv: 'recompute',
       attention: 'recompute',
-      middle: 'recompute',
+      attnResidual: 'recompute',
       mlp: 'recompute',
     })
     expect(planner.choose(null, false).plan.layers[5]).toMatchObject({
       qkv: 'keep',
-      middle: 'recompute',
+      attnResidual: 'recompute',
       mlp: 'keep',
     })
   })
@@ -134,7 +139,7 @@ it('items add up to the peaks, but for the little that is not there at the peak'
   for (const mode of ['fast', 'balanced', 'lean'] as const) {
     const planner = new Planner(step8B(4096, 2), gpu)
     const planned = planner.choose(mode, false)
-    const items = itemsOf(planner, planned)
+    const items = breakdownOf(planner, planned)
     for (const place of ['device', 'host'] as const) {
       const sum = items.reduce((n, item) => n + (item.place === place ? item.bytes : 0), 0)
       const peak = planned.peaks[place]

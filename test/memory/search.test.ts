@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { kinds, passSeconds, type Kept, type StepCosts } from '../../src/memory/costs'
+import { savedKinds, passSeconds, type SavedKind, type StepCosts } from '../../src/memory/costs'
 import { cudaMachine } from '../../src/memory/machine'
 import type { PlannedStep } from '../../src/memory/planned-step'
 import { Planner } from '../../src/memory/planner'
@@ -7,15 +7,15 @@ import { fastestPlan } from '../../src/memory/search'
 import {
   keepInput,
   uniformPlan,
-  type Fate,
+  type Retention,
   type LayerPlan,
   type MemoryPlan,
 } from '../../src/models/memory-plan'
 import { step8B } from './step-8b'
 
 const GiB = 2 ** 30
-const all = (fate: Fate): LayerPlan =>
-  Object.fromEntries(kinds.map((kind) => [kind, fate])) as unknown as LayerPlan
+const all = (fate: Retention): LayerPlan =>
+  Object.fromEntries(savedKinds.map((kind) => [kind, fate])) as unknown as LayerPlan
 
 describe('seconds of a plan', () => {
   const machine = { ...cudaMachine(0, 0), rates: { ...cudaMachine(0, 0).rates, link: 100 } }
@@ -25,7 +25,7 @@ describe('seconds of a plan', () => {
       x: kind(100, Infinity),
       qkv: kind(200, 0.5),
       attention: kind(100, 0.25),
-      middle: kind(100, 0.125),
+      attnResidual: kind(100, 0.125),
       mlp: kind(1000, 3),
     },
     forward: 10,
@@ -39,12 +39,12 @@ describe('seconds of a plan', () => {
   const plain = 1 + 3 * 30
   const keep = all('keep')
 
-  it('adds up what is made again', () => {
+  it('adds up what is recomputed', () => {
     expect(seconds([keep, keep, keep])).toBeCloseTo(plain)
     expect(seconds([keepInput, { ...keep, mlp: 'recompute' }, keep])).toBeCloseTo(plain + 3.875 + 3)
   })
 
-  it('each further tile dequantizes the matrices anew, gate and up once more where they are made again', () => {
+  it('each further tile dequantizes the matrices anew, gate and up once more where they are recomputed', () => {
     const layers: LayerPlan[] = [keep, keep, { ...keep, mlp: 'recompute' }]
     expect(seconds(layers, { mlpRows: 1024 })).toBeCloseTo(plain + 3 + 3 * 0.1 * (6 + 6 + 8))
     expect(seconds(layers, { mlpRows: 4096 })).toBeCloseTo(plain + 3)
@@ -71,7 +71,7 @@ describe('seconds of a plan', () => {
   })
 
   it('the last layer has nothing beside its copies but the head', () => {
-    expect(seconds([keep, keep, { ...keep, middle: 'offload' }])).toBeCloseTo(plain + 2)
+    expect(seconds([keep, keep, { ...keep, attnResidual: 'offload' }])).toBeCloseTo(plain + 2)
   })
 })
 
@@ -80,14 +80,14 @@ describe('the fastest plan within a limit', () => {
 
   /** Every plan that treats all layers alike, but for the last, which keeps what the others offload. */
   function* uniformPlans(layers: number, tokens: number): Generator<MemoryPlan> {
-    const fates: Fate[] = ['keep', 'offload', 'recompute']
+    const fates: Retention[] = ['keep', 'offload', 'recompute']
     for (let i = 0; i < 3 ** 5; i++) {
       const layer = Object.fromEntries(
-        kinds.map((kind: Kept, k) => [kind, fates[Math.floor(i / 3 ** k) % 3]!]),
+        savedKinds.map((kind: SavedKind, k) => [kind, fates[Math.floor(i / 3 ** k) % 3]!]),
       ) as unknown as LayerPlan
-      if ((layer.x as Fate) === 'recompute') continue
+      if ((layer.x as Retention) === 'recompute') continue
       const last = Object.fromEntries(
-        kinds.map((kind) => [kind, layer[kind] === 'offload' ? 'keep' : layer[kind]]),
+        savedKinds.map((kind) => [kind, layer[kind] === 'offload' ? 'keep' : layer[kind]]),
       ) as unknown as LayerPlan
       const plan = uniformPlan(layer, layers)
       for (const mlpRows of new Set([tokens, Math.max(2048, tokens / 2), 2048]))
@@ -121,7 +121,7 @@ describe('the fastest plan within a limit', () => {
       x: 'offload',
       qkv: 'offload',
       attention: 'offload',
-      middle: 'offload',
+      attnResidual: 'offload',
       mlp: 'recompute',
     })
     // 9.02 GiB if a tile's norm were held while its activations are.

@@ -1,6 +1,6 @@
 import { llama8b, nf4 } from '../../scripts/bench/random-model.mjs'
 import type { StepShape } from '../../src/memory/dry-run'
-import { LlamaConfig } from '../../src/models/config'
+import { PretrainedConfig } from '../../src/models/config'
 import { LoraConfig } from '../../src/peft/config'
 import { BitsAndBytesConfig } from '../../src/quantization/config'
 
@@ -12,7 +12,7 @@ export function step8B(
   layers: number = 32,
 ): StepShape {
   return {
-    config: new LlamaConfig(llama8b(layers)),
+    config: new PretrainedConfig(llama8b(layers)),
     dtype: 'bfloat16',
     quantization: new BitsAndBytesConfig(nf4),
     lora: new LoraConfig({ r: 32, target_modules: 'all-linear' }),

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import { AutoConfig } from '../../src/models/auto'
-import { LlamaConfig } from '../../src/models/config'
+import { PretrainedConfig } from '../../src/models/config'
 import { golden } from '../support/shared'
 
 const sizes = {
@@ -14,7 +14,7 @@ const sizes = {
 }
 
 it('fills in what a config.json may leave out, as transformers does', () => {
-  expect(new LlamaConfig(sizes)).toMatchObject({
+  expect(new PretrainedConfig(sizes)).toMatchObject({
     ...{
       num_key_value_heads: 4,
       head_dim: 8,
@@ -35,7 +35,7 @@ it('fills in what a config.json may leave out, as transformers does', () => {
 
 it('reads the spellings of transformers 4 and 5 alike', async () => {
   const modern = await AutoConfig.from_pretrained(golden('tiny-llama-rope3'))
-  const legacy = new LlamaConfig(
+  const legacy = new PretrainedConfig(
     JSON.parse(await readFile(golden('tiny-llama-rope3', 'config.legacy.json'), 'utf8')) as Record<
       string,
       unknown
@@ -45,7 +45,7 @@ it('reads the spellings of transformers 4 and 5 alike', async () => {
   expect(legacy.rope_parameters).toMatchObject({ rope_type: 'llama3', factor: 8 })
   expect(legacy.dtype).toBe('bfloat16')
   expect(modern.dtype).toBe('bfloat16')
-  const old = new LlamaConfig({ ...sizes, rope_theta: 5e5, rope_scaling: { type: 'linear', factor: 2 } })
+  const old = new PretrainedConfig({ ...sizes, rope_theta: 5e5, rope_scaling: { type: 'linear', factor: 2 } })
   expect(old.rope_parameters).toMatchObject({ rope_type: 'linear', rope_theta: 5e5, factor: 2 })
 })
 
@@ -67,11 +67,11 @@ it.each([
   [{ dtype: 'int8' }, "unknown dtype 'int8'; known: float32, bfloat16"],
   [{ dtype: 'int32' }, 'config: dtype: expected float32, bfloat16 or float16, got int32'],
 ])('%j is refused', (change, message) => {
-  expect(() => new LlamaConfig({ ...sizes, ...change })).toThrow(message)
+  expect(() => new PretrainedConfig({ ...sizes, ...change })).toThrow(message)
 })
 
 it('use_cache can be set, pretraining_tp only to 1', () => {
-  const config = new LlamaConfig({ ...sizes, pretraining_tp: 1, anything: [1] })
+  const config = new PretrainedConfig({ ...sizes, pretraining_tp: 1, anything: [1] })
   config.use_cache = false
   config.pretraining_tp = 1
   expect(() => (config.pretraining_tp = 2)).toThrow(

@@ -5,7 +5,7 @@ import {
   keepProducts,
   MemoryPlans,
   uniformPlan,
-  type Fate,
+  type Retention,
   type LayerPlan,
   type MemoryPlan,
 } from '../../src/models/memory-plan'
@@ -17,8 +17,8 @@ const batch = randomBatch([11, 24, 7, 16])
 /** Every choice of keep and recompute; what is kept goes to host memory in every second. */
 const everyPlan: LayerPlan[] = Array.from({ length: 32 }, (_, i) => {
   const kept = i % 2 ? 'offload' : 'keep'
-  const bit = (n: number): Fate => ((i >> n) & 1 ? 'recompute' : kept)
-  return { x: kept, qkv: bit(1), attention: bit(2), middle: bit(3), mlp: bit(4) }
+  const bit = (n: number): Retention => ((i >> n) & 1 ? 'recompute' : kept)
+  return { x: kept, qkv: bit(1), attention: bit(2), attnResidual: bit(3), mlp: bit(4) }
 })
 
 interface Result {
@@ -55,13 +55,13 @@ describe('memory plans', () => {
     expect(await liveBytes()).toBe(before)
   })
 
-  it('hold the less the more they make again', async () => {
+  it('hold the less the more they recompute', async () => {
     const model = await tinyPeft({}, 'tiny-llama-nf4')
     const { device, parts } = model.base_model
     const peaks: number[] = []
     const noMlp: LayerPlan = { ...keepProducts, mlp: 'recompute' }
     const noQkv: LayerPlan = { ...noMlp, qkv: 'recompute' }
-    for (const layer of [{ ...keepProducts, middle: 'keep' }, keepProducts, noMlp, noQkv] as const) {
+    for (const layer of [{ ...keepProducts, attnResidual: 'keep' }, keepProducts, noMlp, noQkv] as const) {
       await liveBytes()
       device.resetPeakMemory()
       await step(model, { plan: uniformPlan(layer, parts.layers.length) })
@@ -79,7 +79,7 @@ describe('memory plans', () => {
     const model = await tinyPeft({ lora_dropout: dropout ? 0.25 : 0 }, 'tiny-llama-nf4')
     const n = model.base_model.parts.layers.length
     const whole = await step(model, { dropout, plan: uniformPlan(keepInput, n) })
-    for (const layer of [keepInput, keepProducts, { ...keepProducts, middle: 'keep' } as const]) {
+    for (const layer of [keepInput, keepProducts, { ...keepProducts, attnResidual: 'keep' } as const]) {
       const tiled = await step(model, { dropout, plan: { ...uniformPlan(layer, n), mlpRows: 13 } })
       const limit = dropout ? 0.5 : 1e-6 // other masks on the tiles after the first
       expect(Math.abs(tiled.loss / whole.loss - 1)).toBeLessThanOrEqual(limit)

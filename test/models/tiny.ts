@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest'
 import { uniformStream } from '../../src/data/random'
 import { AutoModelForCausalLM } from '../../src/models/auto'
 import type { PackedBatch } from '../../src/models/batch'
-import type { LlamaForCausalLM } from '../../src/models/causal-lm'
+import type { CausalLM } from '../../src/models/causal-lm'
 import { packInputs, type ModelInputs } from '../../src/models/padding'
 import type { PretrainedOptions } from '../../src/models/pretrained-options'
 import type { Parameter } from '../../src/nn/parameter'
@@ -18,7 +18,7 @@ type Folder = 'tiny-llama' | 'tiny-llama-nf4' | 'tiny-llama-tied' | 'tiny-llama-
 export async function tinyModel(
   folder: Folder = 'tiny-llama',
   options: PretrainedOptions = {},
-): Promise<LlamaForCausalLM> {
+): Promise<CausalLM> {
   const model = await AutoModelForCausalLM.from_pretrained(golden(folder), options)
   onTestFinished(() => model.dispose())
   return model

@@ -171,7 +171,14 @@ describe('refuses', () => {
     lse?: number[]
     cu?: number[]
   }
-  const call = ({ k = [4, 8], heads = 2, window = 0, maxLength = 0, lse = [2, 4], cu = [0, 4] }: Change): void => {
+  const call = ({
+    k = [4, 8],
+    heads = 2,
+    window = 0,
+    maxLength = 0,
+    lse = [2, 4],
+    cu = [0, 4],
+  }: Change): void => {
     const device = Device.get('cpu')
     const [q, out] = [device.empty([4, 16]).handle, device.empty([4, 16]).handle]
     const keys = device.empty(k).handle

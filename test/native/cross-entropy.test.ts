@@ -62,7 +62,10 @@ describe.each(floatDTypes)('%s', (dtype) => {
     [65, 3001],
     [4097, 9],
   ])('%i rows of %i', async (rows, vocab) => {
-    const logits = rounded(normals(rows * vocab, rows).map((v) => 3 * v), dtype)
+    const logits = rounded(
+      normals(rows * vocab, rows).map((v) => 3 * v),
+      dtype,
+    )
     const labels = labelsFor(logits, rows)
     const [tl, ti] = [tensor(logits, [rows, vocab], dtype), tensor(labels, [rows], 'int32')]
     const want = reference(logits, labels, 0.25)
@@ -86,8 +89,18 @@ it('the gradient is that of the loss', async () => {
   const logits = rounded(normals(rows * vocab, 4), 'float32')
   const labels = [2, -100, 6]
   const dlogits = new Output([rows, vocab])
-  native.cross_entropy(tensor(logits, [rows, vocab]), tensor(labels, [rows], 'int32'), noStats().handle, dlogits.handle, 1)
-  expectRelative(await dlogits.read(), finiteDifferences((x) => reference(x, labels, 1).stats[0], logits), 1e-6)
+  native.cross_entropy(
+    tensor(logits, [rows, vocab]),
+    tensor(labels, [rows], 'int32'),
+    noStats().handle,
+    dlogits.handle,
+    1,
+  )
+  expectRelative(
+    await dlogits.read(),
+    finiteDifferences((x) => reference(x, labels, 1).stats[0], logits),
+    1e-6,
+  )
 })
 
 it('the argmax among equal logits is the first', async () => {
@@ -117,14 +130,24 @@ it('large and masked logits', async () => {
 it('a NaN is not hidden', async () => {
   const stats = noStats()
   const dlogits = new Output([1, 3])
-  native.cross_entropy(tensor([1, NaN, 2], [1, 3]), tensor([0], [1], 'int32'), stats.handle, dlogits.handle, 1)
+  native.cross_entropy(
+    tensor([1, NaN, 2], [1, 3]),
+    tensor([0], [1], 'int32'),
+    stats.handle,
+    dlogits.handle,
+    1,
+  )
   expect((await stats.read())[0]).toBeNaN()
   expect((await dlogits.read())[2]).toBeNaN()
 })
 
 it('the same bits whatever the threads', async () => {
   const logits = tensor(normals(300 * 500, 5), [300, 500])
-  const labels = tensor(Array.from({ length: 300 }, (_, i) => i), [300], 'int32')
+  const labels = tensor(
+    Array.from({ length: 300 }, (_, i) => i),
+    [300],
+    'int32',
+  )
   const run = async (threads: number): Promise<Float64Array> => {
     native.set_num_threads(native.open_device('cpu'), threads)
     const stats = noStats()
@@ -155,8 +178,12 @@ it('checks arguments before anything runs', () => {
   expect(() => native.cross_entropy(x, tensor([0], [1], 'int32'), stats, undefined, 1)).toThrow(
     '[cross_entropy] labels: expected shape (2), got (1)',
   )
-  expect(() => native.cross_entropy(x, tensor([0, 1], [2]), stats, undefined, 1)).toThrow('labels: expected int32')
-  expect(() => native.cross_entropy(x, labels, tensor([0], [1]), undefined, 1)).toThrow('stats: expected shape (4)')
+  expect(() => native.cross_entropy(x, tensor([0, 1], [2]), stats, undefined, 1)).toThrow(
+    'labels: expected int32',
+  )
+  expect(() => native.cross_entropy(x, labels, tensor([0], [1]), undefined, 1)).toThrow(
+    'stats: expected shape (4)',
+  )
   expect(() => native.cross_entropy(x, labels, stats, stats, 1)).toThrow('dlogits: expected shape (2, 3)')
   expect(() => native.cross_entropy(stats, labels, stats, undefined, 1)).toThrow('logits: expected 2 axes')
 })

@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { cpu, expectAbsolute, expectRelative, floatDTypes, native, normals, Output, read, rounded, running, tensor } from './harness'
+import {
+  cpu,
+  expectAbsolute,
+  expectRelative,
+  floatDTypes,
+  native,
+  normals,
+  Output,
+  read,
+  rounded,
+  running,
+  tensor,
+} from './harness'
 
 const sizes: [number, number][] = [
   [1, 1],
@@ -58,12 +70,24 @@ describe.each(floatDTypes)('%s', (dtype) => {
     native.dot_columns(ta, tb, dotAccumulated.handle, 1)
     native.row_norm(ta, norm.handle, false)
     expectRelative(await fresh.read(), sums, tolerance[dtype])
-    expectRelative(await accumulated.read(), sums.map((v, j) => v + 2 * old[j]!), tolerance[dtype])
+    expectRelative(
+      await accumulated.read(),
+      sums.map((v, j) => v + 2 * old[j]!),
+      tolerance[dtype],
+    )
     expectRelative(await dot.read(), dots, 2e-6)
-    expectRelative(await dotAccumulated.read(), dots.map((v, j) => v + old[j]!), 2e-6)
+    expectRelative(
+      await dotAccumulated.read(),
+      dots.map((v, j) => v + old[j]!),
+      2e-6,
+    )
     expectRelative(await norm.read(), squares.map(Math.sqrt), tolerance[dtype])
     native.row_norm(ta, norm.handle, true)
-    expectRelative(await norm.read(), squares.map((v) => 1 / Math.sqrt(v)), tolerance[dtype])
+    expectRelative(
+      await norm.read(),
+      squares.map((v) => 1 / Math.sqrt(v)),
+      tolerance[dtype],
+    )
   })
 
   it('fills, and copies to every float dtype', async () => {
@@ -79,7 +103,10 @@ describe.each(floatDTypes)('%s', (dtype) => {
   })
 
   it('copies into columns of a wider matrix, turned and scaled', async () => {
-    for (const [rows, cols] of [[5, 3], [65, 1040]] as const) {
+    for (const [rows, cols] of [
+      [5, 3],
+      [65, 1040],
+    ] as const) {
       const a = one(rows * cols, 1)
       for (const to of floatDTypes)
         for (const transpose of [false, true]) {
@@ -90,7 +117,10 @@ describe.each(floatDTypes)('%s', (dtype) => {
           const want = before.slice()
           for (let i = 0; i < height; i++)
             for (let j = 0; j < width; j++)
-              want[i * (width + 4) + 3 + j] = rounded([0.5 * a[transpose ? j * cols + i : i * cols + j]!], to)[0]!
+              want[i * (width + 4) + 3 + j] = rounded(
+                [0.5 * a[transpose ? j * cols + i : i * cols + j]!],
+                to,
+              )[0]!
           expect(await read(out, to)).toEqual(want)
         }
     }
@@ -98,7 +128,9 @@ describe.each(floatDTypes)('%s', (dtype) => {
     expect(() => native.copy_columns(x, out, 2, false, 1)).toThrow(
       '[copy_columns] column: 3 columns from 2 on do not fit into 4',
     )
-    expect(() => native.copy_columns(x, out, 0, true, 1)).toThrow('[copy_columns] out: expected 3 rows, got shape (2, 4)')
+    expect(() => native.copy_columns(x, out, 0, true, 1)).toThrow(
+      '[copy_columns] out: expected 3 rows, got shape (2, 4)',
+    )
   })
 
   it('works in place', async () => {
@@ -108,8 +140,18 @@ describe.each(floatDTypes)('%s', (dtype) => {
     native.add(x.handle, x.handle, x.handle, 1)
     native.add_bias(x.handle, tensor(bias, [1031], dtype), x.handle)
     native.scale_rows(x.handle, tensor([2, 4, 8, 16, 32], [5], dtype), x.handle, false)
-    const want = rounded(rounded(a.map((v) => 2 * v), dtype).map((v, i) => v + bias[i % 1031]!), dtype)
-    expectAbsolute(await x.read(), want.map((v, i) => v * 2 ** (1 + Math.floor(i / 1031))), 0)
+    const want = rounded(
+      rounded(
+        a.map((v) => 2 * v),
+        dtype,
+      ).map((v, i) => v + bias[i % 1031]!),
+      dtype,
+    )
+    expectAbsolute(
+      await x.read(),
+      want.map((v, i) => v * 2 ** (1 + Math.floor(i / 1031))),
+      0,
+    )
   })
 
   it('gathers and scatters rows', async () => {
@@ -132,7 +174,11 @@ it('mixes float dtypes', async () => {
   const b = rounded(normals(2000, 13), 'float16')
   const out = new Output([2000], 'float32')
   native.add(tensor(a, [2000], 'bfloat16'), tensor(b, [2000], 'float16'), out.handle, 3)
-  expectRelative(await out.read(), a.map((v, i) => v + 3 * b[i]!), 1e-6)
+  expectRelative(
+    await out.read(),
+    a.map((v, i) => v + 3 * b[i]!),
+    1e-6,
+  )
 })
 
 it('keeps NaN and infinity', async () => {
@@ -180,7 +226,9 @@ it('checks arguments before anything runs', () => {
   const y = tensor([1, 2, 3, 4, 5, 6], [3, 2])
   const ints = tensor([1, 2, 3], [3], 'int32')
   const row = tensor([1, 2, 3], [3])
-  expect(() => native.fill(ints, 1.5)).toThrow('[fill] value: expected an integer that int32 can hold, got 1.5')
+  expect(() => native.fill(ints, 1.5)).toThrow(
+    '[fill] value: expected an integer that int32 can hold, got 1.5',
+  )
   expect(() => native.copy(ints, row)).toThrow('[copy] int32 cannot be converted to float32')
   expect(() => native.add(x, y, x, 1)).toThrow('[add] b: expected shape (2, 3), got (3, 2)')
   expect(() => native.add_bias(x, tensor([1, 2], [2]), x)).toThrow('[add_bias] bias: expected shape (3)')

@@ -56,9 +56,7 @@ export async function read(t: TensorHandle, dtype: DType = 'float32'): Promise<F
 /** The numbers a tensor of this dtype holds when it is given `values`. */
 export function rounded(values: ArrayLike<number>, dtype: FloatDType): Float64Array {
   const bytes = encode(values, dtype)
-  return Float64Array.from(
-    decode(bytes.slice().buffer, dtype) as ArrayLike<number>,
-  )
+  return Float64Array.from(decode(bytes.slice().buffer, dtype) as ArrayLike<number>)
 }
 
 /** Standard normal numbers, the same for the same seed. */
@@ -70,7 +68,10 @@ export function normals(n: number, seed: number): Float64Array {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
   }
-  return Float64Array.from({ length: n }, () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()))
+  return Float64Array.from(
+    { length: n },
+    () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()),
+  )
 }
 
 /** Frobenius norm of the difference over that of the reference; NaN when either holds one. */
@@ -100,7 +101,11 @@ export function expectAbsolute(got: ArrayLike<number>, want: ArrayLike<number>, 
 }
 
 /** Central differences of a scalar function of x, in double. */
-export function finiteDifferences(f: (x: Float64Array) => number, x: Float64Array, step = 1e-5): Float64Array {
+export function finiteDifferences(
+  f: (x: Float64Array) => number,
+  x: Float64Array,
+  step = 1e-5,
+): Float64Array {
   return x.map((value, i) => {
     const at = (v: number): number => {
       const moved = x.slice()

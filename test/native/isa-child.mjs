@@ -105,7 +105,11 @@ async function products(dtype) {
     native.quantize_4bit(weight, codes, absmax, type, 64)
     await keep(`codes ${type}`, codes)
     const plain = [absmax, undefined, undefined, undefined, 0]
-    const [q, most, offset] = [empty([Math.ceil((n * k) / 64)], 'uint8'), empty([Math.ceil((n * k) / 4096)]), empty([1])]
+    const [q, most, offset] = [
+      empty([Math.ceil((n * k) / 64)], 'uint8'),
+      empty([Math.ceil((n * k) / 4096)]),
+      empty([1]),
+    ]
     native.quantize_absmax(absmax, map, q, most, offset, 64)
     const dequantized = empty([n, k], dtype)
     native.dequantize_4bit(codes, ...plain, dequantized, type, 64, 0)

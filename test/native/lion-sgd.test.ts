@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { expectAbsolute, expectRelative, floatDTypes, native, normals, Output, rounded, tensor } from './harness'
+import {
+  expectAbsolute,
+  expectRelative,
+  floatDTypes,
+  native,
+  normals,
+  Output,
+  rounded,
+  tensor,
+} from './harness'
 import { goldenDecay, goldenLr, goldenRun, goldenTensor, zeros } from './optimizer-goldens'
 
 describe.each(['w', 'b'] as const)('goldens of torch and bitsandbytes, parameter %s, 10 steps', (name) => {
@@ -21,7 +30,11 @@ describe.each(['w', 'b'] as const)('goldens of torch and bitsandbytes, parameter
     )
     expectAbsolute(await param.read(), await goldenTensor(`${optimizer}.${name}.step10`), 1e-6)
     if (momentum > 0)
-      expectRelative(await buffer.read(), await goldenTensor(`${optimizer}.${name}.state10.momentum_buffer`), 1e-6)
+      expectRelative(
+        await buffer.read(),
+        await goldenTensor(`${optimizer}.${name}.state10.momentum_buffer`),
+        1e-6,
+      )
   })
 })
 
@@ -57,7 +70,17 @@ describe.each(floatDTypes)('%s parameters in double, 3 steps, odd size, clipped'
     for (let t = 1; t <= 3; t++) {
       const g = rounded(normals(n, 1 + t), 'float32')
       const handles = [[param.handle], [tensor(g, [n])], [buffer.handle]] as const
-      native.sgd(...(handles.map((h) => [...h]) as [never, never, never]), norm, 0.5, 0.1, 0.8, dampening, nesterov, 0.2, t === 1)
+      native.sgd(
+        ...(handles.map((h) => [...h]) as [never, never, never]),
+        norm,
+        0.5,
+        0.1,
+        0.8,
+        dampening,
+        nesterov,
+        0.2,
+        t === 1,
+      )
       for (let i = 0; i < n; i++) {
         const d = clip * g[i]! + 0.2 * p[i]!
         buf[i] = t === 1 ? d : 0.8 * buf[i]! + (1 - dampening) * d

@@ -80,7 +80,14 @@ async function check(given: Case): Promise<void> {
 describe.each([true, false])('matmul_4bit, transpose %s', (transpose) => {
   it('odd sizes: rows of every alignment in their blocks and bytes', async () => {
     for (const m of [1, 2, 5, 6, 7, 8, 63, 65]) {
-      for (const w of [[1, 1], [3, 33], [65, 63], [7, 130], [50, 96], [97, 65]] as [number, number][]) {
+      for (const w of [
+        [1, 1],
+        [3, 33],
+        [65, 63],
+        [7, 130],
+        [50, 96],
+        [97, 65],
+      ] as [number, number][]) {
         await check({ m, w, transpose, beta: m % 2 })
       }
     }
@@ -114,8 +121,18 @@ describe.each([true, false])('matmul_4bit, transpose %s', (transpose) => {
 describe.each([true, false])('matmul_4bit with double-quantized maxima, transpose %s', (transpose) => {
   it.each(floatDTypes)('%s: the bits of the product with the maxima restored', async (x) => {
     for (const m of [1, 3, 17, 65])
-      for (const w of [[1, 1], [3, 33], [65, 63], [50, 96], [130, 520]] as [number, number][])
-        for (const [blocksize, nestedBlocksize] of [[64, 256], [32, 32], [128, 4096]] as const) {
+      for (const w of [
+        [1, 1],
+        [3, 33],
+        [65, 63],
+        [50, 96],
+        [130, 520],
+      ] as [number, number][])
+        for (const [blocksize, nestedBlocksize] of [
+          [64, 256],
+          [32, 32],
+          [128, 4096],
+        ] as const) {
           const c = complete({ m, w, transpose, blocksize, x, beta: m % 2, operands: x })
           const [k, n] = transpose ? [w[1], w[0]] : w
           const codes = tensor(fourBit(c).codes, [Math.ceil((k * n) / 2)], 'uint8')
@@ -124,37 +141,48 @@ describe.each([true, false])('matmul_4bit with double-quantized maxima, transpos
           const [got, want] = [0, 1].map(() => new Output([m, n], x, normals(m * n, 8))) as [Output, Output]
           const rest = [...w, c.type, blocksize, transpose, 0.75, c.beta, c.weight, c.operands] as const
           native.matmul_4bit(operand, codes, ...nested, got.handle, ...rest)
-          native.matmul_4bit(operand, codes, tensor(restored, [restored.length]), ...plain, want.handle, ...rest)
+          native.matmul_4bit(
+            operand,
+            codes,
+            tensor(restored, [restored.length]),
+            ...plain,
+            want.handle,
+            ...rest,
+          )
           expect(await got.read()).toEqual(await want.read())
         }
   })
 })
 
 describe('matmul_4bit, refused arguments', () => {
-  const call = (x: number[], codes: number, absmax: number, out: number[], ...rest: [string?, number?]) => (): void => {
-    const [type = 'nf4', blocksize = 64] = rest
-    native.matmul_4bit(
-      native.tensor_empty(cpu, 'float32', x),
-      native.tensor_empty(cpu, 'uint8', [codes]),
-      native.tensor_empty(cpu, 'float32', [absmax]),
-      ...plain,
-      native.tensor_empty(cpu, 'float32', out),
-      4,
-      64,
-      type,
-      blocksize,
-      true,
-      1,
-      0,
-      'float32',
-      'float32',
-    )
-  }
+  const call =
+    (x: number[], codes: number, absmax: number, out: number[], ...rest: [string?, number?]) =>
+    (): void => {
+      const [type = 'nf4', blocksize = 64] = rest
+      native.matmul_4bit(
+        native.tensor_empty(cpu, 'float32', x),
+        native.tensor_empty(cpu, 'uint8', [codes]),
+        native.tensor_empty(cpu, 'float32', [absmax]),
+        ...plain,
+        native.tensor_empty(cpu, 'float32', out),
+        4,
+        64,
+        type,
+        blocksize,
+        true,
+        1,
+        0,
+        'float32',
+        'float32',
+      )
+    }
 
   it('names the operation, the argument and the shapes', () => {
     expect(call([3, 64], 128, 4, [3, 4])).not.toThrow()
     expect(call([3, 63], 128, 4, [3, 4])).toThrow('[matmul_4bit] x: expected shape (3, 64), got (3, 63)')
-    expect(call([3, 64], 127, 4, [3, 4])).toThrow('[matmul_4bit] codes: expected 128 elements, got shape (127)')
+    expect(call([3, 64], 127, 4, [3, 4])).toThrow(
+      '[matmul_4bit] codes: expected 128 elements, got shape (127)',
+    )
     expect(call([3, 64], 128, 5, [3, 4])).toThrow('[matmul_4bit] absmax: expected 4 elements, got shape (5)')
     expect(call([3, 64], 128, 4, [4, 3])).toThrow('[matmul_4bit] out: expected shape (3, 4), got (4, 3)')
     expect(call([3, 64], 128, 4, [3, 4], 'int4')).toThrow(
@@ -173,14 +201,34 @@ describe('matmul_4bit, refused arguments', () => {
     const nested = (parts: Parts) => (): void => {
       const { absmax, map, nested: most, offset, size } = { ...good, ...parts } as typeof good
       const out = f32(3, 33)
-      native.matmul_4bit(f32(3, 64), u8(33 * 32), absmax, map, most, offset, size, out, 33, 64, 'nf4', 64, true, 1, 0, 'float32', 'float32')
+      native.matmul_4bit(
+        f32(3, 64),
+        u8(33 * 32),
+        absmax,
+        map,
+        most,
+        offset,
+        size,
+        out,
+        33,
+        64,
+        'nf4',
+        64,
+        true,
+        1,
+        0,
+        'float32',
+        'float32',
+      )
     }
     expect(nested({})).not.toThrow()
     expect(nested({ absmax: f32(33) })).toThrow('[matmul_4bit] absmax: expected uint8, got float32')
     expect(nested({ absmax: u8(32) })).toThrow('[matmul_4bit] absmax: expected 33 elements, got shape (32)')
     expect(nested({ map: f32(16) })).toThrow('[matmul_4bit] code_map: expected 256 elements, got shape (16)')
     expect(nested({ map: u8(256) })).toThrow('[matmul_4bit] code_map: expected float32, got uint8')
-    expect(nested({ nested: f32(1) })).toThrow('[matmul_4bit] nested_absmax: expected 2 elements, got shape (1)')
+    expect(nested({ nested: f32(1) })).toThrow(
+      '[matmul_4bit] nested_absmax: expected 2 elements, got shape (1)',
+    )
     expect(nested({ nested: u8(2) })).toThrow('[matmul_4bit] nested_absmax: expected float32, got uint8')
     expect(nested({ offset: f32(2) })).toThrow('[matmul_4bit] offset: expected 1 elements, got shape (2)')
     expect(nested({ offset: u8(1) })).toThrow('[matmul_4bit] offset: expected float32, got uint8')
@@ -188,7 +236,11 @@ describe('matmul_4bit, refused arguments', () => {
       expect(nested({ size })).toThrow(
         `[matmul_4bit] nested_blocksize: expected a power of two from 32 to 4096, got ${size}`,
       )
-    for (const [part, name] of [['map', 'code_map'], ['nested', 'nested_absmax'], ['offset', 'offset']] as const)
+    for (const [part, name] of [
+      ['map', 'code_map'],
+      ['nested', 'nested_absmax'],
+      ['offset', 'offset'],
+    ] as const)
       expect(nested({ [part]: undefined })).toThrow(
         `[matmul_4bit] code_map, nested_absmax and offset: expected all three or none, got no ${name}`,
       )

@@ -53,7 +53,10 @@ function inputs(c: Required<Case>): { a: Float64Array; b: Float64Array; before: 
 
 function run(c: Required<Case>, a: Float64Array, b: Float64Array, before: Float64Array): Output {
   const out = new Output([c.m, c.n], c.out, c.beta === 0 ? undefined : before)
-  const [ta, tb] = [tensor(a, c.ta ? [c.k, c.m] : [c.m, c.k], c.a), tensor(b, c.tb ? [c.n, c.k] : [c.k, c.n], c.b)]
+  const [ta, tb] = [
+    tensor(a, c.ta ? [c.k, c.m] : [c.m, c.k], c.a),
+    tensor(b, c.tb ? [c.n, c.k] : [c.k, c.n], c.b),
+  ]
   native.matmul(ta, tb, out.handle, c.ta, c.tb, c.alpha, c.beta, c.operands)
   return out
 }
@@ -163,9 +166,12 @@ describe('matmul, threads', () => {
 })
 
 describe('matmul, refused arguments', () => {
-  const zeros = (shape: number[], dtype: FloatDType = 'float32') => tensor(new Float64Array(shape.reduce((x, y) => x * y, 1)), shape, dtype)
-  const call = (a: number[], b: number[], out: number[], ta = false, tb = false, operands = 'float32') => (): void =>
-    native.matmul(zeros(a), zeros(b), zeros(out), ta, tb, 1, 0, operands)
+  const zeros = (shape: number[], dtype: FloatDType = 'float32') =>
+    tensor(new Float64Array(shape.reduce((x, y) => x * y, 1)), shape, dtype)
+  const call =
+    (a: number[], b: number[], out: number[], ta = false, tb = false, operands = 'float32') =>
+    (): void =>
+      native.matmul(zeros(a), zeros(b), zeros(out), ta, tb, 1, 0, operands)
 
   it('names the operation, the argument and the shapes', () => {
     expect(call([2, 3], [4, 5], [2, 5])).toThrow(
@@ -187,7 +193,9 @@ describe('matmul, refused arguments', () => {
 
   it('an output that overlaps an operand', () => {
     const whole = zeros([6, 4])
-    const [upper, lower, middle] = [0, 32, 16].map((offset) => native.tensor_view(whole, 'float32', [2, 4], offset))
+    const [upper, lower, middle] = [0, 32, 16].map((offset) =>
+      native.tensor_view(whole, 'float32', [2, 4], offset),
+    )
     const square = zeros([4, 4])
     expect(() => native.matmul(upper!, square, middle!, false, false, 1, 0, 'float32')).toThrow(
       '[matmul] out: expected memory apart from a',

@@ -93,7 +93,8 @@ const randomState = (n: number, seed: number): State => ({
   codes: Array.from(normals(n, seed), (x) => Math.abs(Math.trunc(x * 80)) % 256),
   absmax: Array.from(normals(Math.ceil(n / 256), seed + 1), (x) => f(Math.abs(x))),
 })
-const values = (s: State, map: Float32Array): number[] => s.codes.map((c, i) => f(map[c]! * s.absmax[i >> 8]!))
+const values = (s: State, map: Float32Array): number[] =>
+  s.codes.map((c, i) => f(map[c]! * s.absmax[i >> 8]!))
 
 function recoded(x: number[], map: Float32Array): State {
   const absmax = Array.from({ length: Math.ceil(x.length / 256) }, (_, b) =>
@@ -150,7 +151,11 @@ it('a gradient that is not finite resets the moments of its element and leaves t
   g[3] = NaN
   g[299] = -Infinity
   const start = normals(n, 7)
-  const [param, m, v] = [new Output([n], 'float32', start), device(randomState(n, 8)), device(randomState(n, 9))]
+  const [param, m, v] = [
+    new Output([n], 'float32', start),
+    device(randomState(n, 8)),
+    device(randomState(n, 9)),
+  ]
   adamw(param.handle, tensor(g, [n]), m, v, 2)
   const after = await param.read()
   expect([after[3], after[299]]).toEqual([f(start[3]!), f(start[299]!)])
@@ -166,7 +171,11 @@ it('a block without gradients stays at zero, as bitsandbytes stores it', async (
   adamw(param.handle, tensor(new Float64Array(256), [256]), m, v, 2)
   expect([...(await m.absmax.read()), ...(await v.absmax.read())]).toEqual([0, 0])
   expect(new Set(await m.codes.read())).toEqual(new Set([255]))
-  expectAbsolute(await param.read(), normals(256, 1).map((x) => x * (1 - 1e-5) ** 2), 1e-6)
+  expectAbsolute(
+    await param.read(),
+    normals(256, 1).map((x) => x * (1 - 1e-5) ** 2),
+    1e-6,
+  )
 })
 
 it('a moment far below its block keeps its sign when it is negative, and becomes 0 when positive', async () => {
@@ -207,7 +216,11 @@ it('checks arguments before anything runs', async () => {
   const call = (c: TensorHandle, a: TensorHandle, map: TensorHandle): void =>
     native.lion_8bit([p], [p], [c], [a], map, undefined, 0, 1, 0.9, 0.99, 0)
   expect(() => call(p, absmax.handle, signedMap)).toThrow('[lion_8bit] codes: expected uint8, got float32')
-  expect(() => call(codes.handle, signedMap, signedMap)).toThrow('[lion_8bit] absmax: expected shape (2), got (256)')
-  expect(() => call(codes.handle, absmax.handle, p)).toThrow('[lion_8bit] signed_map: expected shape (256), got (300)')
+  expect(() => call(codes.handle, signedMap, signedMap)).toThrow(
+    '[lion_8bit] absmax: expected shape (2), got (256)',
+  )
+  expect(() => call(codes.handle, absmax.handle, p)).toThrow(
+    '[lion_8bit] signed_map: expected shape (256), got (300)',
+  )
   expect([...(await read(p))]).toEqual(Array.from(normals(n, 1), f))
 })

@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import type { TensorHandle } from '../../src/native/contract'
 import type { FloatDType } from '../../src/tensor/dtype'
-import { cpu, expectAbsolute, expectRelative, floatDTypes, native, normals, Output, rounded, tensor } from './harness'
+import {
+  cpu,
+  expectAbsolute,
+  expectRelative,
+  floatDTypes,
+  native,
+  normals,
+  Output,
+  rounded,
+  tensor,
+} from './harness'
 import { goldenRun, goldenTensor, zeros } from './optimizer-goldens'
 
 /** lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0.01, as the goldens were made. */
@@ -24,8 +34,10 @@ describe.each([
     const [m, v] = [zeros(n, moments), zeros(n, moments)]
     const param = await goldenRun(name, dtype, (p, g, t) => step(p, g, m, v, t))
     expectAbsolute(await param.read(), await goldenTensor(`${optimizer}.${name}.step10`), 1e-6)
-    if (first) expectAbsolute(await m.read(), await goldenTensor(`${optimizer}.${name}.state10.${first}`), 1e-6)
-    if (second) expectAbsolute(await v.read(), await goldenTensor(`${optimizer}.${name}.state10.${second}`), 1e-6)
+    if (first)
+      expectAbsolute(await m.read(), await goldenTensor(`${optimizer}.${name}.state10.${first}`), 1e-6)
+    if (second)
+      expectAbsolute(await v.read(), await goldenTensor(`${optimizer}.${name}.state10.${second}`), 1e-6)
   })
 })
 
@@ -78,7 +90,14 @@ describe.each(floatDTypes)('%s', (dtype) => {
     native.clip_by_norm(handles, norm.handle, 2)
     const factor = 2 / (want + 1e-6)
     for (const [k, out] of outs.entries()) {
-      expectRelative(await out.read(), rounded(values[k]!.map((x) => x * factor), dtype), dtype === 'float32' ? 1e-6 : 1e-4)
+      expectRelative(
+        await out.read(),
+        rounded(
+          values[k]!.map((x) => x * factor),
+          dtype,
+        ),
+        dtype === 'float32' ? 1e-6 : 1e-4,
+      )
     }
   })
 })
@@ -121,19 +140,39 @@ it('an update clips by a norm on the device as clip_by_norm does, and writes no 
   const sizes = [3, 1025]
   const grads = sizes.map((n, k) => new Output([n], 'float32', normals(n, k + 7)))
   const norm = new Output([1])
-  native.global_norm(grads.map((g) => g.handle), norm.handle)
+  native.global_norm(
+    grads.map((g) => g.handle),
+    norm.handle,
+  )
   const run = async (gradients: Output[], given?: TensorHandle): Promise<Float64Array[]> => {
     const params = sizes.map((n) => zeros(n, 'float32'))
     const [m, v] = [0, 1].map(() => sizes.map((n) => zeros(n, 'float32'))) as [Output[], Output[]]
     const handles = (list: Output[]): TensorHandle[] => list.map((o) => o.handle)
-    native.adamw(handles(params), handles(gradients), handles(m), handles(v), given, 2, 1e-3, 0.9, 0.999, 1e-2, 0, 1)
+    native.adamw(
+      handles(params),
+      handles(gradients),
+      handles(m),
+      handles(v),
+      given,
+      2,
+      1e-3,
+      0.9,
+      0.999,
+      1e-2,
+      0,
+      1,
+    )
     return Promise.all([...params, ...m, ...v].map((o) => o.read()))
   }
   const before = await Promise.all(grads.map((g) => g.read()))
   const fused = await run(grads, norm.handle)
   expect(await Promise.all(grads.map((g) => g.read()))).toEqual(before)
   const unclipped = await run(grads)
-  native.clip_by_norm(grads.map((g) => g.handle), norm.handle, 2)
+  native.clip_by_norm(
+    grads.map((g) => g.handle),
+    norm.handle,
+    2,
+  )
   expect(fused).toEqual(await run(grads))
   expect(fused).not.toEqual(unclipped)
 })
@@ -156,10 +195,20 @@ it('checks arguments before anything runs', () => {
   expect(() => lists([])).toThrow('[adamw] grads: expected 1 tensors, one a parameter, got 0')
   expect(() => lists([x], x)).toThrow('[adamw] norm: expected shape (1), got (2)')
   expect(() => lists([x], one, NaN)).toThrow('[adamw] max_norm: expected 0 or more, got nan')
-  expect(() => native.lion([], [], [], undefined, 0, 1, 0.9, 0.99, 0)).toThrow('[lion] params: expected one tensor or more')
-  expect(() => native.sgd([x], [x], [], undefined, 0, 1, 0.9, 0, false, 0, true)).toThrow('[sgd] buffers: expected 1 tensors')
-  expect(() => native.sgd([x], [x], [x], undefined, 0, 1, 0.9, 0.5, true, 0, true)).toThrow('[sgd] nesterov: expected')
-  expect(() => native.global_norm([x, tensor([1], [1], 'int32')], one)).toThrow('[global_norm] tensors: expected a float')
+  expect(() => native.lion([], [], [], undefined, 0, 1, 0.9, 0.99, 0)).toThrow(
+    '[lion] params: expected one tensor or more',
+  )
+  expect(() => native.sgd([x], [x], [], undefined, 0, 1, 0.9, 0, false, 0, true)).toThrow(
+    '[sgd] buffers: expected 1 tensors',
+  )
+  expect(() => native.sgd([x], [x], [x], undefined, 0, 1, 0.9, 0.5, true, 0, true)).toThrow(
+    '[sgd] nesterov: expected',
+  )
+  expect(() => native.global_norm([x, tensor([1], [1], 'int32')], one)).toThrow(
+    '[global_norm] tensors: expected a float',
+  )
   expect(() => native.global_norm([x], x)).toThrow('[global_norm] norm: expected shape (1), got (2)')
-  expect(() => native.clip_by_norm([x], one, -1)).toThrow('[clip_by_norm] max_norm: expected 0 or more, got -1')
+  expect(() => native.clip_by_norm([x], one, -1)).toThrow(
+    '[clip_by_norm] max_norm: expected 0 or more, got -1',
+  )
 })

@@ -10,7 +10,12 @@ import { nestedMaxima } from './nested-maxima'
 
 type QuantType = 'nf4' | 'fp4'
 const short: Record<string, FloatDType> = { f32: 'float32', bf16: 'bfloat16', f16: 'float16' }
-const names: Record<string, FloatDType | 'uint8'> = { F32: 'float32', BF16: 'bfloat16', F16: 'float16', U8: 'uint8' }
+const names: Record<string, FloatDType | 'uint8'> = {
+  F32: 'float32',
+  BF16: 'bfloat16',
+  F16: 'float16',
+  U8: 'uint8',
+}
 
 /** The stored tensors by name: dtype, shape, bytes. */
 const stored = new Map<string, { dtype: FloatDType | 'uint8'; shape: number[]; bytes: Uint8Array }>()
@@ -52,7 +57,12 @@ async function raw(t: Output): Promise<Uint8Array> {
   return new Uint8Array(await native.tensor_read(t.handle))
 }
 
-function quantize(x: TensorHandle, n: number, type: string, blocksize: number): { codes: Output; absmax: Output } {
+function quantize(
+  x: TensorHandle,
+  n: number,
+  type: string,
+  blocksize: number,
+): { codes: Output; absmax: Output } {
   const codes = new Output([Math.ceil(n / 2)], 'uint8')
   const absmax = new Output([Math.ceil(n / blocksize)])
   native.quantize_4bit(x, codes.handle, absmax.handle, type, blocksize)
@@ -62,11 +72,20 @@ function quantize(x: TensorHandle, n: number, type: string, blocksize: number): 
 const cases = ['mat', 'tail', 'odd', 'zero', 'tailzero', 'range'].flatMap((name) =>
   Object.keys(short).flatMap((src) =>
     (['nf4', 'fp4'] as QuantType[]).flatMap((type) =>
-      [64, 128].map((blocksize) => ({ name, src, type, blocksize, key: `${name}.${src}.${type}.bs${blocksize}` })),
+      [64, 128].map((blocksize) => ({
+        name,
+        src,
+        type,
+        blocksize,
+        key: `${name}.${src}.${type}.bs${blocksize}`,
+      })),
     ),
   ),
 )
-const all = [...cases, { name: 'ties', src: 'f32', type: 'nf4' as QuantType, blocksize: 64, key: 'ties.f32.nf4.bs64' }]
+const all = [
+  ...cases,
+  { name: 'ties', src: 'f32', type: 'nf4' as QuantType, blocksize: 64, key: 'ties.f32.nf4.bs64' },
+]
 
 describe.each(all)('$key as bitsandbytes has it', ({ name, src, type, blocksize, key }) => {
   it('codes and maxima', async () => {
@@ -89,13 +108,17 @@ describe.each(all)('$key as bitsandbytes has it', ({ name, src, type, blocksize,
   })
 })
 
-const nested = () => [...stored.keys()].filter((k) => k.endsWith('.dq.absmax_q')).map((k) => k.slice(0, -'.absmax_q'.length))
+const nested = () =>
+  [...stored.keys()].filter((k) => k.endsWith('.dq.absmax_q')).map((k) => k.slice(0, -'.absmax_q'.length))
 
 describe('double quantization as bitsandbytes has it', () => {
   const map = (): TensorHandle => tensor(dynamicMap(true), [256])
 
   /** The maxima themselves: the weights whose codes are all 1.0. */
-  async function restored(blocks: number, nested: readonly [TensorHandle, TensorHandle, TensorHandle, TensorHandle, number]): Promise<Float64Array> {
+  async function restored(
+    blocks: number,
+    nested: readonly [TensorHandle, TensorHandle, TensorHandle, TensorHandle, number],
+  ): Promise<Float64Array> {
     const ones = tensor(new Float64Array(blocks * 16).fill(0xff), [blocks * 16], 'uint8')
     const out = new Output([blocks, 32])
     native.dequantize_4bit(ones, ...nested, out.handle, 'nf4', 32, 0)
@@ -109,7 +132,11 @@ describe('double quantization as bitsandbytes has it', () => {
       const x = load(`${key.split('.').slice(0, 2).join('.')}.source`)
       const { absmax } = quantize(x.handle, x.n, type!, Number(blocksize))
       const blocks = Math.ceil(x.n / Number(blocksize))
-      const [q, maxima, offset] = [new Output([blocks], 'uint8'), new Output([Math.ceil(blocks / 256)]), new Output([1])]
+      const [q, maxima, offset] = [
+        new Output([blocks], 'uint8'),
+        new Output([Math.ceil(blocks / 256)]),
+        new Output([1]),
+      ]
       native.quantize_absmax(absmax.handle, map(), q.handle, maxima.handle, offset.handle, 256)
       expect(await raw(q), key).toEqual(bytesOf(`${key}.absmax_q`))
       expectRelative(await maxima.read(), floats(`${key}.nested_absmax`), 1e-6)
@@ -126,13 +153,23 @@ describe('double quantization as bitsandbytes has it', () => {
       const want = floats(`${key}.dequant.f32`)
       const out = new Output([want.length])
       native.dequantize_4bit(load(`${key}.codes`).handle, ...nested, out.handle, type!, Number(blocksize), 0)
-      expect((await out.read()).map((v) => v + 0), key).toEqual(want.map((v) => v + 0))
+      expect(
+        (await out.read()).map((v) => v + 0),
+        key,
+      ).toEqual(want.map((v) => v + 0))
     }
   })
 
   it('equal maxima leave a zero block: the code of 0', async () => {
     const [q, maxima, offset] = [new Output([300], 'uint8'), new Output([2]), new Output([1])]
-    native.quantize_absmax(tensor(new Float64Array(300).fill(0.25), [300]), map(), q.handle, maxima.handle, offset.handle, 256)
+    native.quantize_absmax(
+      tensor(new Float64Array(300).fill(0.25), [300]),
+      map(),
+      q.handle,
+      maxima.handle,
+      offset.handle,
+      256,
+    )
     expect(new Set(await q.read())).toEqual(new Set([127]))
     const values = await restored(300, [q.handle, map(), maxima.handle, offset.handle, 256])
     expect(new Set(values)).toEqual(new Set([0.25]))
@@ -156,35 +193,59 @@ function codesByDefinition(x: Float64Array, type: QuantType, blocksize: number):
 }
 
 describe('4-bit blocks of other sizes', () => {
-  it.each([32, 64, 128, 256, 512, 1024, 2048, 4096])('block size %d, odd counts, every dtype', async (blocksize) => {
-    for (const n of [1, 2, 63, blocksize - 1, blocksize + 1, 4097, 20011]) {
-      for (const type of ['nf4', 'fp4'] as QuantType[]) {
-        const dtype = floatDTypes[n % 3]!
-        const x = rounded(normals(n, n), dtype)
-        const { codes, absmax } = quantize(tensor(x, [n], dtype), n, type, blocksize)
-        const want = codesByDefinition(x, type, blocksize)
-        const zero = type === 'nf4' ? 7 : 0
-        const bytes = Array.from({ length: Math.ceil(n / 2) }, (_, i) => want[2 * i]! * 16 + (want[2 * i + 1] ?? zero))
-        const got = await raw(codes)
-        expect(type === 'fp4' ? oneZero(got) : Array.from(got)).toEqual(bytes)
-        const maxima = await absmax.read()
-        const out = new Output([n], dtype)
-        native.dequantize_4bit(codes.handle, absmax.handle, ...plain, out.handle, type, blocksize, 0)
-        const values = want.map((c, i) => Math.fround(code4bit[type][c]! * maxima[Math.floor(i / blocksize)]!))
-        expect((await out.read()).map((v) => v + 0)).toEqual(rounded(values, dtype).map((v) => v + 0))
+  it.each([32, 64, 128, 256, 512, 1024, 2048, 4096])(
+    'block size %d, odd counts, every dtype',
+    async (blocksize) => {
+      for (const n of [1, 2, 63, blocksize - 1, blocksize + 1, 4097, 20011]) {
+        for (const type of ['nf4', 'fp4'] as QuantType[]) {
+          const dtype = floatDTypes[n % 3]!
+          const x = rounded(normals(n, n), dtype)
+          const { codes, absmax } = quantize(tensor(x, [n], dtype), n, type, blocksize)
+          const want = codesByDefinition(x, type, blocksize)
+          const zero = type === 'nf4' ? 7 : 0
+          const bytes = Array.from(
+            { length: Math.ceil(n / 2) },
+            (_, i) => want[2 * i]! * 16 + (want[2 * i + 1] ?? zero),
+          )
+          const got = await raw(codes)
+          expect(type === 'fp4' ? oneZero(got) : Array.from(got)).toEqual(bytes)
+          const maxima = await absmax.read()
+          const out = new Output([n], dtype)
+          native.dequantize_4bit(codes.handle, absmax.handle, ...plain, out.handle, type, blocksize, 0)
+          const values = want.map((c, i) =>
+            Math.fround(code4bit[type][c]! * maxima[Math.floor(i / blocksize)]!),
+          )
+          expect((await out.read()).map((v) => v + 0)).toEqual(rounded(values, dtype).map((v) => v + 0))
+        }
       }
-    }
-  })
+    },
+  )
 
   it('double-quantized maxima: the bits of the restored ones', async () => {
     for (const n of [1, 63, 4097, 70001])
-      for (const [blocksize, nestedBlocksize] of [[64, 256], [32, 32], [4096, 64]] as const) {
-        const codes = tensor(normals(Math.ceil(n / 2), n).map((x) => Math.floor(Math.abs(x) * 1000) & 255), [Math.ceil(n / 2)], 'uint8')
+      for (const [blocksize, nestedBlocksize] of [
+        [64, 256],
+        [32, 32],
+        [4096, 64],
+      ] as const) {
+        const codes = tensor(
+          normals(Math.ceil(n / 2), n).map((x) => Math.floor(Math.abs(x) * 1000) & 255),
+          [Math.ceil(n / 2)],
+          'uint8',
+        )
         const { nested, restored } = nestedMaxima(Math.ceil(n / blocksize), nestedBlocksize)
         for (const dtype of floatDTypes) {
           const [got, want] = [new Output([n], dtype), new Output([n], dtype)]
           native.dequantize_4bit(codes, ...nested, got.handle, 'nf4', blocksize, 0)
-          native.dequantize_4bit(codes, tensor(restored, [restored.length]), ...plain, want.handle, 'nf4', blocksize, 0)
+          native.dequantize_4bit(
+            codes,
+            tensor(restored, [restored.length]),
+            ...plain,
+            want.handle,
+            'nf4',
+            blocksize,
+            0,
+          )
           expect(await got.read()).toEqual(await want.read())
         }
       }
@@ -192,7 +253,11 @@ describe('4-bit blocks of other sizes', () => {
 
   it('rows of a wider matrix: the same values, and zeros behind them', async () => {
     const [rows, cols] = [37, 40]
-    const codes = tensor(normals((rows * cols) / 2, 5).map((x) => Math.floor(Math.abs(x) * 1000) & 255), [(rows * cols) / 2], 'uint8')
+    const codes = tensor(
+      normals((rows * cols) / 2, 5).map((x) => Math.floor(Math.abs(x) * 1000) & 255),
+      [(rows * cols) / 2],
+      'uint8',
+    )
     const { nested } = nestedMaxima(Math.ceil((rows * cols) / 64), 256)
     for (const dtype of floatDTypes) {
       const [wide, whole] = [new Output([rows, cols + 11], dtype), new Output([rows, cols], dtype)]
@@ -206,9 +271,9 @@ describe('4-bit blocks of other sizes', () => {
         expect(row.slice(cols)).toEqual(new Float64Array(11))
       }
     }
-    expect(() => native.dequantize_4bit(codes, ...nested, new Output([rows, cols], 'float32').handle, 'nf4', 64, 41)).toThrow(
-      "[dequantize_4bit] in_features: expected a multiple of 8 up to out's 40 columns, got 41",
-    )
+    expect(() =>
+      native.dequantize_4bit(codes, ...nested, new Output([rows, cols], 'float32').handle, 'nf4', 64, 41),
+    ).toThrow("[dequantize_4bit] in_features: expected a multiple of 8 up to out's 40 columns, got 41")
   })
 
   it('an infinite element: its neighbours become code 7 and read back as NaN; NaN does not count for the maximum', async () => {
@@ -245,7 +310,9 @@ describe('refused arguments', () => {
     expect(() => native.quantize_4bit(u8(130), u8(65), f32(3), 'nf4', 64)).toThrow(
       '[quantize_4bit] x: expected a float dtype, got uint8',
     )
-    expect(() => native.dequantize_4bit(u8(65), f32(3), ...plain, f32(131), 'nf4', 64, 0)).toThrow('[dequantize_4bit] codes')
+    expect(() => native.dequantize_4bit(u8(65), f32(3), ...plain, f32(131), 'nf4', 64, 0)).toThrow(
+      '[dequantize_4bit] codes',
+    )
     expect(() => native.dequantize_4bit(u8(65), f32(3), ...plain, f32(130), 'NF4', 64, 0)).toThrow(
       "[dequantize_4bit] quant_type: expected one of 'nf4', 'fp4', got 'NF4'",
     )
@@ -263,6 +330,8 @@ describe('refused arguments', () => {
       native.dequantize_4bit(u8(65), q, map, f32(1), f32(1), 256, f32(130), 'nf4', 64, 0)
     expect(nested(u8(3), f32(256))).not.toThrow()
     expect(nested(u8(4), f32(256))).toThrow('[dequantize_4bit] absmax: expected 3 elements, got shape (4)')
-    expect(nested(u8(3), f32(16))).toThrow('[dequantize_4bit] code_map: expected 256 elements, got shape (16)')
+    expect(nested(u8(3), f32(16))).toThrow(
+      '[dequantize_4bit] code_map: expected 256 elements, got shape (16)',
+    )
   })
 })

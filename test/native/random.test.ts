@@ -18,7 +18,10 @@ function philox(counter: number[], key: number[]): number[] {
 
 /** Element i of a stream as a number in [0, 1). */
 function unit(i: number, seed: number, stream: number, substream = 0): number {
-  const words = philox([Math.floor(i / 4), stream, substream, 0], [seed % 2 ** 32, Math.floor(seed / 2 ** 32)])
+  const words = philox(
+    [Math.floor(i / 4), stream, substream, 0],
+    [seed % 2 ** 32, Math.floor(seed / 2 ** 32)],
+  )
   return (words[i % 4]! >>> 8) / 2 ** 24
 }
 
@@ -32,7 +35,12 @@ it('the reference gives the known answers of Random123', () => {
   const hex = (words: number[]): string[] => words.map((w) => w.toString(16).padStart(8, '0'))
   const ones = 0xffffffff
   expect(hex(philox([0, 0, 0, 0], [0, 0]))).toEqual(['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8'])
-  expect(hex(philox([ones, ones, ones, ones], [ones, ones]))).toEqual(['408f276d', '41c83b0e', 'a20bc7c6', '6d5451fd'])
+  expect(hex(philox([ones, ones, ones, ones], [ones, ones]))).toEqual([
+    '408f276d',
+    '41c83b0e',
+    'a20bc7c6',
+    '6d5451fd',
+  ])
 })
 
 it.each([
@@ -87,7 +95,10 @@ it.each(floatDTypes)('dropout keeps or scales each element of %s', async (dtype)
   const x = rounded(normals(n, 1), dtype)
   const out = new Output([n], dtype)
   native.dropout(tensor(x, [n], dtype), out.handle, 0.1, 5, 6, 7)
-  const want = rounded(x.map((v, i) => (unit(i, 5, 6, 7) >= 0.1 ? v / 0.9 : 0)), dtype)
+  const want = rounded(
+    x.map((v, i) => (unit(i, 5, 6, 7) >= 0.1 ? v / 0.9 : 0)),
+    dtype,
+  )
   expectRelative(await out.read(), want, 1e-6)
 })
 
@@ -124,9 +135,13 @@ it('checks arguments before anything runs', () => {
   expect(() => native.dropout(x, x, 1, 0, 0, 0)).toThrow('[dropout] p: expected 0 <= p < 1, got 1')
   expect(() => native.dropout(x, x, NaN, 0, 0, 0)).toThrow('[dropout] p')
   expect(() => native.dropout(x, tensor([1], [1]), 0.1, 0, 0, 0)).toThrow('[dropout] out: expected shape (2)')
-  expect(() => native.dropout(x, x, 0.1, 0, -1, 0)).toThrow('[dropout] stream: expected 0 to 2^32 - 1, got -1')
+  expect(() => native.dropout(x, x, 0.1, 0, -1, 0)).toThrow(
+    '[dropout] stream: expected 0 to 2^32 - 1, got -1',
+  )
   expect(() => native.dropout(x, x, 0.1, 0, 0, 2 ** 32)).toThrow('[dropout] substream')
   expect(() => native.random_uniform(x, 1, 0, 0, 0)).toThrow('[random_uniform] expected low <= high')
   expect(() => native.random_normal(x, 0, -1, 0, 0)).toThrow('[random_normal] std')
-  expect(() => native.random_normal(tensor([1], [1], 'int32'), 0, 1, 0, 0)).toThrow('expected a float dtype, got int32')
+  expect(() => native.random_normal(tensor([1], [1], 'int32'), 0, 1, 0, 0)).toThrow(
+    'expected a float dtype, got int32',
+  )
 })

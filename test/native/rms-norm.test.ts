@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { expectRelative, finiteDifferences, floatDTypes, native, normals, Output, rounded, tensor } from './harness'
+import {
+  expectRelative,
+  finiteDifferences,
+  floatDTypes,
+  native,
+  normals,
+  Output,
+  rounded,
+  tensor,
+} from './harness'
 
 const tolerance = { float32: 1e-6, bfloat16: 2.5e-3, float16: 4e-4 }
 const eps = 1e-5
@@ -10,7 +19,11 @@ const sizes: [number, number][] = [
   [4097, 7],
 ]
 
-function normalize(x: Float64Array, weight: Float64Array, cols: number): { out: Float64Array; rstd: Float64Array } {
+function normalize(
+  x: Float64Array,
+  weight: Float64Array,
+  cols: number,
+): { out: Float64Array; rstd: Float64Array } {
   const rstd = new Float64Array(x.length / cols).map((_, i) => {
     const row = x.subarray(i * cols, (i + 1) * cols)
     return 1 / Math.sqrt(row.reduce((sum, v) => sum + v * v, 0) / cols + eps)
@@ -44,7 +57,10 @@ describe.each(floatDTypes)('%s', (dtype) => {
   it.each(sizes)('forward and backward on %i x %i', async (rows, cols) => {
     const shape = [rows, cols]
     const x = rounded(normals(rows * cols, 1), dtype)
-    const weight = rounded(normals(cols, 2).map((v) => 1 + 0.2 * v), dtype)
+    const weight = rounded(
+      normals(cols, 2).map((v) => 1 + 0.2 * v),
+      dtype,
+    )
     const dout = rounded(normals(rows * cols, 3), dtype)
     const residual = rounded(normals(rows * cols, 4), dtype)
     const old = rounded(normals(cols, 5), 'float32')
@@ -58,7 +74,15 @@ describe.each(floatDTypes)('%s', (dtype) => {
     native.rms_norm_forward(tx, tw, out.handle, rstd.handle, eps)
     native.rms_norm_backward(td, tx, tw, rstd.handle, undefined, dx.handle, dweight.handle)
     native.rms_norm_backward(td, tx, tw, rstd.handle, inPlace.handle, inPlace.handle, undefined)
-    native.rms_norm_backward(overGradient.handle, tx, tw, rstd.handle, undefined, overGradient.handle, dweight.handle)
+    native.rms_norm_backward(
+      overGradient.handle,
+      tx,
+      tw,
+      rstd.handle,
+      undefined,
+      overGradient.handle,
+      dweight.handle,
+    )
     const want = normalize(x, weight, cols)
     const grad = gradients(dout, x, weight, cols)
     expectRelative(await out.read(), want.out, tolerance[dtype])
@@ -66,9 +90,17 @@ describe.each(floatDTypes)('%s', (dtype) => {
     // One column: the gradient is a difference of equal numbers, all but eps cancels.
     if (cols > 1) expectRelative(await dx.read(), grad.dx, tolerance[dtype])
     expect(await overGradient.read()).toEqual(await dx.read())
-    expectRelative(await inPlace.read(), grad.dx.map((v, k) => v + residual[k]!), tolerance[dtype])
+    expectRelative(
+      await inPlace.read(),
+      grad.dx.map((v, k) => v + residual[k]!),
+      tolerance[dtype],
+    )
     // dweight accumulates: it was given twice
-    expectRelative(await dweight.read(), grad.dweight.map((v, j) => 2 * v + old[j]!), 4e-6)
+    expectRelative(
+      await dweight.read(),
+      grad.dweight.map((v, j) => 2 * v + old[j]!),
+      4e-6,
+    )
   })
 })
 
@@ -78,27 +110,50 @@ it('rounds the normalized value before it multiplies by the weight, as Hugging F
   const weight = rounded(normals(cols, 7), 'float32')
   const out = new Output([1, cols])
   const rstd = new Output([1])
-  native.rms_norm_forward(tensor(x, [1, cols], 'bfloat16'), tensor(weight, [cols]), out.handle, rstd.handle, eps)
+  native.rms_norm_forward(
+    tensor(x, [1, cols], 'bfloat16'),
+    tensor(weight, [cols]),
+    out.handle,
+    rstd.handle,
+    eps,
+  )
   const r = (await rstd.read())[0]!
-  const normalized = rounded(x.map((v) => Math.fround(v * r)), 'bfloat16')
+  const normalized = rounded(
+    x.map((v) => Math.fround(v * r)),
+    'bfloat16',
+  )
   expect(await out.read()).toEqual(normalized.map((v, j) => Math.fround(v * weight[j]!)))
 })
 
 it('the gradient is that of the forward', async () => {
   const [rows, cols] = [3, 5]
-  const [x, dout, weight] = [normals(15, 8), normals(15, 9), normals(5, 10)].map((v) => rounded(v, 'float32')) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ]
+  const [x, dout, weight] = [normals(15, 8), normals(15, 9), normals(5, 10)].map((v) =>
+    rounded(v, 'float32'),
+  ) as [Float64Array, Float64Array, Float64Array]
   const loss = (out: Float64Array): number => out.reduce((sum, v, k) => sum + v * dout[k]!, 0)
   const [tx, tw] = [tensor(x, [rows, cols]), tensor(weight, [cols])]
   const [out, rstd, dx] = [new Output([rows, cols]), new Output([rows]), new Output([rows, cols])]
   const dweight = new Output([cols], 'float32', new Float64Array(cols))
   native.rms_norm_forward(tx, tw, out.handle, rstd.handle, eps)
-  native.rms_norm_backward(tensor(dout, [rows, cols]), tx, tw, rstd.handle, undefined, dx.handle, dweight.handle)
-  expectRelative(await dx.read(), finiteDifferences((v) => loss(normalize(v, weight, cols).out), x), 1e-6)
-  expectRelative(await dweight.read(), finiteDifferences((w) => loss(normalize(x, w, cols).out), weight), 1e-6)
+  native.rms_norm_backward(
+    tensor(dout, [rows, cols]),
+    tx,
+    tw,
+    rstd.handle,
+    undefined,
+    dx.handle,
+    dweight.handle,
+  )
+  expectRelative(
+    await dx.read(),
+    finiteDifferences((v) => loss(normalize(v, weight, cols).out), x),
+    1e-6,
+  )
+  expectRelative(
+    await dweight.read(),
+    finiteDifferences((w) => loss(normalize(x, w, cols).out), weight),
+    1e-6,
+  )
 })
 
 it('checks arguments before anything runs', () => {
@@ -107,10 +162,16 @@ it('checks arguments before anything runs', () => {
   expect(() => native.rms_norm_forward(x, tensor([1], [1]), x, row, eps)).toThrow(
     '[rms_norm_forward] weight: expected shape (2), got (1)',
   )
-  expect(() => native.rms_norm_forward(x, row, row, row, eps)).toThrow('[rms_norm_forward] out: expected shape (2, 2)')
-  expect(() => native.rms_norm_backward(x, x, row, tensor([1, 2], [2], 'bfloat16'), undefined, x, undefined)).toThrow(
-    '[rms_norm_backward] rstd: expected float32, got bfloat16',
+  expect(() => native.rms_norm_forward(x, row, row, row, eps)).toThrow(
+    '[rms_norm_forward] out: expected shape (2, 2)',
   )
-  expect(() => native.rms_norm_backward(x, x, row, row, row, x, undefined)).toThrow('[rms_norm_backward] residual')
-  expect(() => native.rms_norm_backward(x, x, row, row, undefined, x, x)).toThrow('[rms_norm_backward] dweight')
+  expect(() =>
+    native.rms_norm_backward(x, x, row, tensor([1, 2], [2], 'bfloat16'), undefined, x, undefined),
+  ).toThrow('[rms_norm_backward] rstd: expected float32, got bfloat16')
+  expect(() => native.rms_norm_backward(x, x, row, row, row, x, undefined)).toThrow(
+    '[rms_norm_backward] residual',
+  )
+  expect(() => native.rms_norm_backward(x, x, row, row, undefined, x, x)).toThrow(
+    '[rms_norm_backward] dweight',
+  )
 })

@@ -12,9 +12,23 @@ function frequencies(headDim: number, theta = 10000): Float64Array {
 }
 
 /** cos and sin of a token's angles, angle = float32 product, rounded to dtype as Hugging Face does. */
-function rotation(position: number, freq: Float64Array, scaling: number, dtype: FloatDType): [Float64Array, Float64Array] {
+function rotation(
+  position: number,
+  freq: Float64Array,
+  scaling: number,
+  dtype: FloatDType,
+): [Float64Array, Float64Array] {
   const angle = freq.map((f) => Math.fround(position * f))
-  return [rounded(angle.map((a) => Math.cos(a) * scaling), dtype), rounded(angle.map((a) => Math.sin(a) * scaling), dtype)]
+  return [
+    rounded(
+      angle.map((a) => Math.cos(a) * scaling),
+      dtype,
+    ),
+    rounded(
+      angle.map((a) => Math.sin(a) * scaling),
+      dtype,
+    ),
+  ]
 }
 
 function rotate(
@@ -52,7 +66,10 @@ describe.each(floatDTypes)('%s', (dtype) => {
     const shape = [tokens, heads * headDim]
     const x = rounded(normals(tokens * heads * headDim, 1), dtype)
     const positions = Array.from({ length: tokens }, (_, t) => (t * 7) % 5000)
-    const arguments_ = [tensor(positions, [tokens], 'int32'), tensor(frequencies(headDim), [headDim / 2])] as const
+    const arguments_ = [
+      tensor(positions, [tokens], 'int32'),
+      tensor(frequencies(headDim), [headDim / 2]),
+    ] as const
     const out = new Output(shape, dtype)
     const back = new Output(shape, dtype)
     const inPlace = new Output(shape, dtype, x)
@@ -112,7 +129,10 @@ it('stays exact at positions far beyond a context', async () => {
 })
 
 it('the inverse is the transpose: (R x) . y = x . (R^-1 y)', async () => {
-  const [x, y] = [normals(5 * 32, 4), normals(5 * 32, 5)].map((v) => rounded(v, 'float32')) as [Float64Array, Float64Array]
+  const [x, y] = [normals(5 * 32, 4), normals(5 * 32, 5)].map((v) => rounded(v, 'float32')) as [
+    Float64Array,
+    Float64Array,
+  ]
   const positions = tensor([0, 3, 9, 27, 1000], [5], 'int32')
   const freq = tensor(frequencies(16), [8])
   const [rx, ry] = [new Output([5, 32]), new Output([5, 32])]
@@ -127,8 +147,14 @@ it('checks arguments before anything runs', () => {
   const positions = tensor([0, 1], [2], 'int32')
   const freq = tensor([1], [1])
   expect(() => native.rope(x, positions, freq, x, 4, 1, false)).toThrow('is not a multiple of head_dim 4')
-  expect(() => native.rope(x, positions, freq, x, 3, 1, false)).toThrow('[rope] head_dim: expected an even number, got 3')
+  expect(() => native.rope(x, positions, freq, x, 3, 1, false)).toThrow(
+    '[rope] head_dim: expected an even number, got 3',
+  )
   expect(() => native.rope(x, freq, freq, x, 2, 1, false)).toThrow('[rope] positions: expected int32')
-  expect(() => native.rope(x, tensor([1], [1], 'int32'), freq, x, 2, 1, false)).toThrow('[rope] positions: expected 2 elements')
-  expect(() => native.rope(x, positions, freq, x, 6, 1, false)).toThrow('[rope] inv_freq: expected shape (3), got (1)')
+  expect(() => native.rope(x, tensor([1], [1], 'int32'), freq, x, 2, 1, false)).toThrow(
+    '[rope] positions: expected 2 elements',
+  )
+  expect(() => native.rope(x, positions, freq, x, 6, 1, false)).toThrow(
+    '[rope] inv_freq: expected shape (3), got (1)',
+  )
 })

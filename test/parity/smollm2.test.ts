@@ -6,7 +6,7 @@ import { AutoTokenizer } from '../../src/data/auto-tokenizer'
 import type { PreTrainedTokenizer } from '../../src/data/tokenizer'
 import { pipeline } from '../../src/generation/pipeline'
 import { AutoModelForCausalLM } from '../../src/models/auto'
-import type { LlamaForCausalLM } from '../../src/models/causal-lm'
+import type { CausalLM } from '../../src/models/causal-lm'
 import { smollm2 } from '../data/tiny'
 import { titled } from '../support/shared'
 import { oracleNeeds, oraclePython, oracleTimeout, runOracle, tensorsAt } from './oracle'
@@ -52,7 +52,7 @@ describe.skipIf(!found)(
   titled('SmolLM2 from its GGUF', found, 'SmolLM2-135M-Instruct (npm run tutorial)'),
   () => {
     let tokenizer: PreTrainedTokenizer
-    let model: LlamaForCausalLM
+    let model: CausalLM
     beforeAll(async () => {
       tokenizer = await AutoTokenizer.from_pretrained(found!.dir, { gguf_file: found!.gguf_file })
       model = await AutoModelForCausalLM.from_pretrained(found!.dir, { gguf_file: found!.gguf_file })

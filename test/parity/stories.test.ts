@@ -3,7 +3,7 @@ import { AutoTokenizer } from '../../src/data/auto-tokenizer'
 import { load_dataset } from '../../src/data/load-dataset'
 import type { PreTrainedTokenizer } from '../../src/data/tokenizer'
 import { AutoModelForCausalLM } from '../../src/models/auto'
-import type { LlamaForCausalLM } from '../../src/models/causal-lm'
+import type { CausalLM } from '../../src/models/causal-lm'
 import { sharedPath, titled } from '../support/shared'
 import { numbers } from './support'
 
@@ -26,7 +26,7 @@ const greedyText = `Once upon a time, there was a little girl named Lily. She lo
 Lily's mom said, "Lily, let's go to the park." Lily was sad and didn't know what to do.`
 
 /** Mean loss of next tokens, and how many they are. */
-async function lossOf(model: LlamaForCausalLM, ids: number[]): Promise<{ loss: number; targets: number }> {
+async function lossOf(model: CausalLM, ids: number[]): Promise<{ loss: number; targets: number }> {
   const { loss, logits } = await model.forward({ input_ids: [ids], labels: [ids] })
   logits.dispose()
   return { loss: loss!, targets: ids.length - 1 }
@@ -34,7 +34,7 @@ async function lossOf(model: LlamaForCausalLM, ids: number[]): Promise<{ loss: n
 
 describe.skipIf(!folder)(titled('stories260K', folder, 'data/stories260k'), () => {
   let tokenizer: PreTrainedTokenizer
-  let model: LlamaForCausalLM
+  let model: CausalLM
   beforeAll(async () => {
     tokenizer = await AutoTokenizer.from_pretrained(folder!)
     model = await AutoModelForCausalLM.from_pretrained(folder!)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AutoModelForCausalLM } from '../../src/models/auto'
-import type { LlamaForCausalLM } from '../../src/models/causal-lm'
+import type { CausalLM } from '../../src/models/causal-lm'
 import { Linear4bit } from '../../src/nn/linear4bit'
 import { code4bit } from '../../src/quantization/codes'
 import { BitsAndBytesConfig } from '../../src/quantization/config'
@@ -22,7 +22,7 @@ const forms = [
 ]
 const inputs = { input_ids: [[1, 17, 140, 233, 9, 78, 211, 45]], attention_mask: [[1, 1, 1, 1, 1, 1, 1, 1]] }
 
-function quantized(bnb_4bit_use_double_quant: boolean): Promise<LlamaForCausalLM> {
+function quantized(bnb_4bit_use_double_quant: boolean): Promise<CausalLM> {
   const quantization_config = new BitsAndBytesConfig({
     load_in_4bit: true,
     bnb_4bit_quant_type: 'nf4',
@@ -32,7 +32,7 @@ function quantized(bnb_4bit_use_double_quant: boolean): Promise<LlamaForCausalLM
 }
 
 /** What bitsandbytes stores of the quantized layers, by key; the model keeps the tensors. */
-function storedTensors(model: LlamaForCausalLM): Record<string, Tensor> {
+function storedTensors(model: CausalLM): Record<string, Tensor> {
   const tensors: Record<string, Tensor> = {}
   for (const slot of model.linearSlots()) {
     const layer = slot.get()
@@ -108,11 +108,7 @@ describe.skipIf(!oraclePython)(titled('transformers reads what we write', oracle
   const ours = new Map<string, Float32Array>()
 
   /** A model folder: the golden file's tensors through our reader and writer, some replaced by ours. */
-  async function write(
-    name: string,
-    model: LlamaForCausalLM,
-    replaced: Record<string, Tensor> = {},
-  ): Promise<void> {
+  async function write(name: string, model: CausalLM, replaced: Record<string, Tensor> = {}): Promise<void> {
     const tensors = await load_safetensors(golden(name, 'model.safetensors'))
     mkdirSync(join(folder, name))
     await save_safetensors(join(folder, name, 'model.safetensors'), { ...tensors, ...replaced })

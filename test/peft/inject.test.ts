@@ -1,12 +1,12 @@
 import { describe, expect, it, vi } from 'vitest'
-import type { LlamaForCausalLM } from '../../src/models/causal-lm'
+import type { CausalLM } from '../../src/models/causal-lm'
 import { LoraConfig, type LoraInit } from '../../src/peft/config'
 import { get_peft_model } from '../../src/peft/model'
 import { liveBytes, randomInputs, tinyModel, tinyPeft } from '../models/tiny'
 
 const inputs = randomInputs([7, 5])
 
-async function logitsOf(model: Pick<LlamaForCausalLM, 'forward'>): Promise<Float32Array> {
+async function logitsOf(model: Pick<CausalLM, 'forward'>): Promise<Float32Array> {
   const { logits } = await model.forward(inputs)
   const values = await logits.data()
   logits.dispose()

@@ -1,7 +1,7 @@
 import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { LlamaForCausalLM } from '../../src/models/causal-lm'
+import type { CausalLM } from '../../src/models/causal-lm'
 import type { LoraInit } from '../../src/peft/config'
 import { PeftModel } from '../../src/peft/model'
 import { load_safetensors, save_safetensors } from '../../src/tensor/safetensors'
@@ -12,7 +12,7 @@ import { liveBytes, randomInputs, tinyModel, tinyPeft } from '../models/tiny'
 
 const q0 = 'base_model.model.model.layers.0.self_attn.q_proj'
 
-async function logitsOf(model: Pick<LlamaForCausalLM, 'forward'>): Promise<Float32Array> {
+async function logitsOf(model: Pick<CausalLM, 'forward'>): Promise<Float32Array> {
   const { logits } = await model.forward(randomInputs([7, 5]))
   const values = await logits.data()
   logits.dispose()

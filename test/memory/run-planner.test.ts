@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { cpuMachine, cudaMachine } from '../../src/memory/machine'
-import { smallerBatches } from '../../src/memory/items'
-import { PlannedRun, RunPlanner } from '../../src/memory/plan-run'
+import { smallerBatches } from '../../src/memory/breakdown'
+import { PlannedRun, RunPlanner } from '../../src/memory/run-planner'
 import type { MemoryWish } from '../../src/memory/planner'
 import { sizeOf, type BatchSize } from '../../src/models/batch'
 import { runPass } from '../../src/models/pass'
@@ -44,7 +44,7 @@ describe('a run of an 8B model on a GPU', () => {
       const alone = planned(wish, [rows(4, 1024)])
       expect(largest.plan).toEqual(alone.largest.plan)
       expect(smallerBatches(run)[0]).toMatch(
-        /^made again in smaller batches: up to 840 tokens .*; up to 2880/,
+        /^recomputed in smaller batches: up to 840 tokens .*; up to 2880/,
       )
       expect(smallerBatches(alone)).toEqual([])
     },

@@ -1,25 +1,25 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Fate, MemoryPlan } from '../models/memory-plan'
-import { kinds, type Kept } from './costs'
+import type { Retention, MemoryPlan } from '../models/memory-plan'
+import { savedKinds, type SavedKind } from './costs'
 import type { Item } from './dry-run'
-import type { PlannedRun } from './plan-run'
+import type { PlannedRun } from './run-planner'
 import type { PlannedStep } from './planned-step'
 import type { Planner } from './planner'
 
-const names: Readonly<Record<Kept, string>> = {
+const names: Readonly<Record<SavedKind, string>> = {
   x: 'layer inputs',
   qkv: 'q, k, v',
   attention: 'attention outputs',
-  middle: 'residuals after attention',
+  attnResidual: 'residuals after attention',
   mlp: 'gate and up',
 }
 
 /** What the peaks consist of: what is there for the whole run, what layers keep for backward, and the rest, which comes and goes. */
-export function itemsOf(planner: Planner, { plan, peaks, costs, step }: PlannedStep): Item[] {
+export function breakdownOf(planner: Planner, { plan, peaks, costs, step }: PlannedStep): Item[] {
   const resident = planner.resident.map((item) =>
     item.name === 'embedding' ? { ...item, place: plan.embedding ?? item.place } : item,
   )
-  const kept = kinds.flatMap((kind) =>
+  const kept = savedKinds.flatMap((kind) =>
     (['keep', 'offload'] as const).map((fate): Item => {
       const layers = plan.layers.filter((layer) => layer[kind] === fate).length
       const place = fate === 'offload' ? 'host' : 'device'
@@ -47,14 +47,14 @@ export function itemsOf(planner: Planner, { plan, peaks, costs, step }: PlannedS
   ].filter((item) => item.bytes > 0)
 }
 
-/** "q, k, v: kept in layers 12-31, made again in 0-11": what becomes of each kind, where. */
+/** "q, k, v: kept in layers 12-31, recomputed in 0-11": what becomes of each kind, where. */
 export function fatesOf({ plan }: PlannedStep): string[] {
-  const words: Readonly<Record<Fate, string>> = {
+  const words: Readonly<Record<Retention, string>> = {
     keep: 'kept',
     offload: 'on the host',
-    recompute: 'made again',
+    recompute: 'recomputed',
   }
-  return kinds.map((kind) => {
+  return savedKinds.map((kind) => {
     const parts = (['keep', 'offload', 'recompute'] as const).flatMap((fate) => {
       const at = plan.layers.flatMap((layer, i) => (layer[kind] === fate ? [i] : []))
       if (at.length === 0) return []
@@ -64,10 +64,10 @@ export function fatesOf({ plan }: PlannedStep): string[] {
   })
 }
 
-/** What is made again in smaller batches, where their plans differ, in one line: "up to 2048 tokens gate and up (20 layers)" */
+/** What is recomputed in smaller batches, where their plans differ, in one line: "up to 2048 tokens gate and up (20 layers)" */
 export function smallerBatches({ classes, largest }: PlannedRun): string[] {
   const again = ({ layers }: MemoryPlan): string => {
-    const parts = kinds.flatMap((kind) => {
+    const parts = savedKinds.flatMap((kind) => {
       const n = layers.filter((layer) => layer[kind] === 'recompute').length
       return n === 0 ? [] : [names[kind] + (n === layers.length ? '' : ` (${n} layers)`)]
     })
@@ -76,7 +76,7 @@ export function smallerBatches({ classes, largest }: PlannedRun): string[] {
   const differing = classes.filter(({ planned }) => !isDeepStrictEqual(planned.plan, largest.plan))
   if (differing.length === 0) return []
   const parts = differing.map(({ size, planned }) => `up to ${size.tokens} tokens ${again(planned.plan)}`)
-  return [`made again in smaller batches: ${parts.join('; ')}`]
+  return [`recomputed in smaller batches: ${parts.join('; ')}`]
 }
 
 function ranges(numbers: readonly number[]): string {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { joinsDown, joinsUp } from '../../src/nn/joined'
+import { canFuseBackward, canFuseForward } from '../../src/nn/fused-lora'
 import { Linear4bit } from '../../src/nn/linear4bit'
 import { LoraLinear } from '../../src/nn/lora'
 import { Parameter } from '../../src/nn/parameter'
@@ -76,7 +76,7 @@ describe("an adapter's columns inside its base's product", () => {
       const loras = parts.map(({ lora }) => lora)
       const ctx = context(T, dtype === 'float32' ? {} : { autocast: dtype })
       const x = as(dtype, random(T, narrow, 1))
-      expect(joinsUp(loras, x, ctx)).toBe(true)
+      expect(canFuseForward(loras, x, ctx)).toBe(true)
       const { ys } = project(loras, x, ctx)
       const rows = await matrix(x)
       for (const [i, { a, b, dense }] of parts.entries()) {
@@ -94,9 +94,9 @@ describe("an adapter's columns inside its base's product", () => {
       const gradients: Float32Array[] = []
       for (const is of [true, false]) {
         asGpu(is)
-        expect(joinsDown(lora, dy, ctx)).toBe(is)
-        const { downs } = project([lora], x, ctx)
-        const dx = projectBackward([lora], [dy], x, downs, ctx)!
+        expect(canFuseBackward(lora, dy, ctx)).toBe(is)
+        const { lowRank } = project([lora], x, ctx)
+        const dx = projectBackward([lora], [dy], x, lowRank, ctx)!
         const rows = await matrix(dy)
         const expected = sum(product(rows, await matrix(dense)), product(product(rows, b), a), scaling)
         expect(await distance(dx, expected)).toBeLessThanOrEqual(tolerance)
@@ -113,18 +113,18 @@ describe("an adapter's columns inside its base's product", () => {
     const loras = layers('float32', [wide, wide], narrow).map(({ lora }) => lora)
     const [square] = layers('float32', [narrow], narrow)
     const x = tensor(random(T, narrow, 1))
-    expect(joinsUp(loras, x, context(T))).toBe(true)
-    expect(joinsUp(loras, tensor(random(T - 1, narrow, 1)), context(T - 1))).toBe(false)
-    expect(joinsUp([square!.lora], x, context(T))).toBe(false)
-    expect(joinsUp(loras, x, context(T, { autocast: 'bfloat16' }))).toBe(false)
+    expect(canFuseForward(loras, x, context(T))).toBe(true)
+    expect(canFuseForward(loras, tensor(random(T - 1, narrow, 1)), context(T - 1))).toBe(false)
+    expect(canFuseForward([square!.lora], x, context(T))).toBe(false)
+    expect(canFuseForward(loras, x, context(T, { autocast: 'bfloat16' }))).toBe(false)
     const [down] = layers('float32', [narrow], wide)
     const dropping = new LoraLinear(down!.lora.base, down!.lora.lora_A, down!.lora.lora_B, {
       ...down!.lora.settings,
       dropout: 0.1,
     })
-    expect(joinsDown(dropping, x, context(T, { dropout: { seed: 0, microstep: 0 } }))).toBe(false)
-    expect(joinsDown(dropping, x, context(T))).toBe(true)
+    expect(canFuseBackward(dropping, x, context(T, { dropout: { seed: 0, microstep: 0 } }))).toBe(false)
+    expect(canFuseBackward(dropping, x, context(T))).toBe(true)
     asGpu(false)
-    expect(joinsUp(loras, x, context(T))).toBe(false)
+    expect(canFuseForward(loras, x, context(T))).toBe(false)
   })
 })

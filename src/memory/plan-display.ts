@@ -2,8 +2,8 @@ import { escapeHtml, formatBytes } from '../display/format'
 import type { MimeBundle } from '../display/output'
 import { tableBundle } from '../display/table'
 import type { Item } from './dry-run'
-import { fatesOf, itemsOf, smallerBatches } from './items'
-import type { PlannedRun } from './plan-run'
+import { fatesOf, breakdownOf, smallerBatches } from './breakdown'
+import type { PlannedRun } from './run-planner'
 import type { PlannedStep } from './planned-step'
 import type { Planner } from './planner'
 
@@ -12,7 +12,7 @@ const ROW = 22
 const LABEL = 250
 
 /**
- * The plan as a table, and for a notebook as bars: what takes the device's and the host's memory, and what is made again; of `run` a
+ * The plan as a table, and for a notebook as bars: what takes the device's and the host's memory, and what is recomputed; of `run` a
  * line about its smaller batches.
  */
 export function planBundle(
@@ -21,7 +21,7 @@ export function planBundle(
   limit: number,
   run?: PlannedRun,
 ): MimeBundle {
-  const items = itemsOf(planner, planned).sort((a, b) => b.bytes - a.bytes)
+  const items = breakdownOf(planner, planned).sort((a, b) => b.bytes - a.bytes)
   const { device, host } = planned.peaks
   const title =
     `Memory plan: ${formatBytes(device)} of ${formatBytes(limit)} at the peak` +

@@ -1,6 +1,6 @@
-import { LlamaForCausalLM } from '../models/causal-lm'
+import { CausalLM } from '../models/causal-lm'
 import { skipped } from '../models/build'
-import type { LlamaConfig } from '../models/config'
+import type { PretrainedConfig } from '../models/config'
 import { DecoderLayer } from '../models/decoder-layer'
 import { Attention } from '../nn/attention'
 import { Embedding } from '../nn/embedding'
@@ -18,17 +18,17 @@ import type { Tensor } from '../tensor/tensor'
 
 /** What the bytes of a model depend on. */
 export interface ModelShape {
-  config: LlamaConfig
+  config: PretrainedConfig
   dtype: FloatDType
   quantization?: BitsAndBytesConfig | undefined
 }
 
 /** A model of these shapes without values, part by part as `buildModel` makes one. `made` is told what was made, after each part. */
-export function twinModel(
+export function metaModel(
   { config, dtype, quantization }: ModelShape,
   device: Device,
   made: (what: string) => void,
-): LlamaForCausalLM {
+): CausalLM {
   const tensor = (...shape: number[]): Tensor => {
     const t = device.empty(shape, dtype)
     fill(t, 0)
@@ -89,5 +89,5 @@ export function twinModel(
     ? new Linear('lm_head', embed_tokens.weight)
     : linear('lm_head', hidden, vocab, false)
   const parts = { embed_tokens, layers, norm: last, lm_head, rotary }
-  return new LlamaForCausalLM(config, parts, device, dtype, 'planned', quantization)
+  return new CausalLM(config, parts, device, dtype, 'planned', quantization)
 }

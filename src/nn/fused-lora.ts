@@ -14,24 +14,26 @@ const WIDER = 2
 /** With fewer tokens the weights are what a product reads; and a few have a product that does not dequantize. */
 const LEAST_ROWS = 256
 
-type Joinable = LoraLinear & { base: Linear4bit }
+type Fusable = LoraLinear & { base: Linear4bit }
 
-/** Whether `projectJoined` is for these layers of one input. */
-export function joinsUp(layers: readonly LoraLinear[], x: Tensor, ctx: Context): boolean {
+/** Whether `projectFused` is for these layers of one input. */
+export function canFuseForward(layers: readonly LoraLinear[], x: Tensor, ctx: Context): boolean {
   const rank = layers.reduce((n, layer) => n + layer.lora_A.data.rows, 0)
-  return rank % 8 === 0 && layers.every((layer) => joins(layer, x, layer.inFeatures, layer.outFeatures, ctx))
+  return (
+    rank % 8 === 0 && layers.every((layer) => canFuse(layer, x, layer.inFeatures, layer.outFeatures, ctx))
+  )
 }
 
-/** Whether `inputGradientJoined` is for this layer. */
-export function joinsDown(layer: LoraLinear, dy: Tensor, ctx: Context): boolean {
+/** Whether `inputGradientFused` is for this layer. */
+export function canFuseBackward(layer: LoraLinear, dy: Tensor, ctx: Context): boolean {
   const { outFeatures, inFeatures } = layer
   return (
-    layer.lora_A.data.rows % 8 === 0 && !layer.drops(ctx) && joins(layer, dy, outFeatures, inFeatures, ctx)
+    layer.lora_A.data.rows % 8 === 0 && !layer.drops(ctx) && canFuse(layer, dy, outFeatures, inFeatures, ctx)
   )
 }
 
 /** Narrow to wide, all of one dtype, nothing added but the adapter. */
-function joins(layer: LoraLinear, operand: Tensor, narrow: number, wide: number, ctx: Context): boolean {
+function canFuse(layer: LoraLinear, operand: Tensor, narrow: number, wide: number, ctx: Context): boolean {
   const { base } = layer
   if (!layer.device.dequantizesWhole || !(base instanceof Linear4bit) || base.bias) return false
   if (operand.rows < LEAST_ROWS || narrow % 8 !== 0 || wide < WIDER * narrow) return false
@@ -39,18 +41,18 @@ function joins(layer: LoraLinear, operand: Tensor, narrow: number, wide: number,
   return dtypes.every((dtype) => dtype === operand.dtype)
 }
 
-/** Outputs [T, out] of layers that read x [T, in], from `downs` [sum of r, T], one layer's rows after the other's. */
-export function projectJoined(
+/** Outputs [T, out] of layers that read x [T, in], from `lowRank` [sum of r, T], one layer's rows after the other's. */
+export function projectFused(
   layers: readonly LoraLinear[],
   x: Tensor,
-  downs: Tensor,
+  lowRank: Tensor,
   ctx: Context,
 ): Tensor[] {
   const dtype = x.dtype as FloatDType
-  const width = x.cols + downs.rows
-  const left = joinedOperand(x, downs, ctx)
+  const width = x.cols + lowRank.rows
+  const left = fusedOperand(x, lowRank, ctx)
   let column = x.cols
-  const ys = (layers as Joinable[]).map(({ base, lora_A, lora_B, settings, outFeatures }) => {
+  const ys = (layers as Fusable[]).map(({ base, lora_A, lora_B, settings, outFeatures }) => {
     const weight = ctx.scope.empty([outFeatures, width], dtype)
     dequantizeInto(base.weight, weight)
     copyColumns(lora_B.data, weight, column, { scale: settings.scaling })
@@ -65,10 +67,10 @@ export function projectJoined(
 }
 
 /** dx [T, in] from dy [T, out] and `ddown` [r, T], which has the scaling in it. */
-export function inputGradientJoined(layer: LoraLinear, dy: Tensor, ddown: Tensor, ctx: Context): Tensor {
-  const { base, lora_A, inFeatures, outFeatures } = layer as Joinable
+export function inputGradientFused(layer: LoraLinear, dy: Tensor, ddown: Tensor, ctx: Context): Tensor {
+  const { base, lora_A, inFeatures, outFeatures } = layer as Fusable
   const dtype = dy.dtype as FloatDType
-  const left = joinedOperand(dy, ddown, ctx)
+  const left = fusedOperand(dy, ddown, ctx)
   const weight = ctx.scope.empty([left.cols, inFeatures], dtype)
   const [above, below] = [weight.slice(0, outFeatures), weight.slice(outFeatures, left.cols)]
   dequantizeInto(base.weight, above)
@@ -80,10 +82,10 @@ export function inputGradientJoined(layer: LoraLinear, dy: Tensor, ddown: Tensor
   return dx
 }
 
-/** [x | downs^T] */
-function joinedOperand(x: Tensor, downs: Tensor, ctx: Context): Tensor {
-  const left = ctx.scope.empty([x.rows, x.cols + downs.rows], x.dtype)
+/** [x | lowRank^T] */
+function fusedOperand(x: Tensor, lowRank: Tensor, ctx: Context): Tensor {
+  const left = ctx.scope.empty([x.rows, x.cols + lowRank.rows], x.dtype)
   copyColumns(x, left, 0)
-  copyColumns(downs, left, x.cols, { transpose: true })
+  copyColumns(lowRank, left, x.cols, { transpose: true })
   return left
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { MimeBundle, Output } from '../../src/display/output'
-import { MemoryError } from '../../src/memory/remedies'
+import { MemoryError } from '../../src/memory/suggestions'
 import { HfArgumentParser } from '../../src/options/argument-parser'
 import { TrainingArguments } from '../../src/trainer/arguments'
-import { batchSizes, planMemory } from '../../src/trainer/plan-memory'
+import { batchSizes, planMemory } from '../../src/trainer/apply-memory-plan'
 import type { SFTTrainer } from '../../src/trainer/sft-trainer'
 import { liveBytes } from '../models/tiny'
 import { tinyTrainer } from './tiny'
@@ -95,7 +95,7 @@ describe('a run', () => {
     const planned = planMemory(trainer.model, trainer.args, sizes, output)!
     expect(shown).toHaveLength(1)
     expect(shown[0]!['text/plain']).toContain('for 96 tokens at a time')
-    expect(shown[0]!['text/plain']).toContain('gate and up: made again')
+    expect(shown[0]!['text/plain']).toContain('gate and up: recomputed')
     expect(planned.peaks.device).toBeGreaterThan(4 * 512 * 64 * 2)
   })
 })
