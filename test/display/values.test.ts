@@ -93,7 +93,7 @@ describe('a model', () => {
       `trainable params: 0 || all params: ${parameters.toLocaleString('en-US')} || trainable%: 0.0000 || ` +
         `weights: ${((4 * parameters) / 1024).toFixed(1)} KiB`,
     )
-    expect(await html(model)).toContain('<summary><b>CausalLM</b> trainable params: 0')
+    expect(await html(model)).toContain('<summary><b>LlamaForCausalLM</b> trainable params: 0')
     model.dispose()
   })
 
