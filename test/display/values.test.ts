@@ -102,7 +102,7 @@ describe('a model', () => {
     const [trainable, all] = model.get_nb_trainable_parameters()
     const shown = await text(model)
     expect(shown).toMatch(
-      /^PeftModelForCausalLM\(\n {2}\(base_model\): LoraModel\(\n {4}\(model\): CausalLM\(/,
+      /^PeftModelForCausalLM\(\n {2}\(base_model\): LoraModel\(\n {4}\(model\): LlamaForCausalLM\(/,
     )
     expect(shown).toContain(
       `trainable params: ${trainable.toLocaleString('en-US')} || all params: ${all.toLocaleString('en-US')} ||`,
