@@ -6,12 +6,12 @@
 
 namespace qlora {
 
-/** Every operation a backend has; ops.inc documents each. Implementations include ops.inc with OP(...) =
- * `override`. */
+/** Every operation a backend has; ops.inc documents each. Implementations include ops.inc with an OP that
+ * adds `override`. */
 class Ops {
  public:
   virtual ~Ops() = default;
-#define OP(...) virtual __VA_ARGS__ = 0;
+#define OP(name, arguments) virtual void name arguments = 0;
 #include "core/ops.inc"
 #undef OP
 };

@@ -12,7 +12,7 @@ namespace QLORA_ISA {
 
 class CpuOps final : public Ops {
  public:
-#define OP(...) __VA_ARGS__ override;
+#define OP(name, arguments) void name arguments override;
 #include "core/ops.inc"
 #undef OP
 };

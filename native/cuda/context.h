@@ -55,7 +55,7 @@ class Scratch {
 class CudaOps final : public Ops {
  public:
   explicit CudaOps(Context context) : context_(context) {}
-#define OP(...) __VA_ARGS__ override;
+#define OP(name, arguments) void name arguments override;
 #include "core/ops.inc"
 #undef OP
 

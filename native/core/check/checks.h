@@ -10,7 +10,7 @@ namespace qlora {
  */
 class Checks final : public Ops {
  public:
-#define OP(...) __VA_ARGS__ override;
+#define OP(name, arguments) void name arguments override;
 #include "core/ops.inc"
 #undef OP
 };
