@@ -1,6 +1,7 @@
 // `npm run bench`: one QLoRA step of a SmolLM2-135M-shaped model (all-linear r=16, batch 4 x 256, NF4), ours beside
 // transformers + peft + bitsandbytes, turn by turn on this CPU. Prints a table, both ratios, and the share of the
 // machine's own GEMM peak. Needs the oracle environment (test/parity/make-oracle.mjs makes it).
+import './setup/help.mjs'
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'

@@ -1,5 +1,6 @@
-// Rewrites every source in the house style, or with --check only says which files differ: prettier for TypeScript and
+// `npm run format`, `npm run format:fix`: rewrites every source in the house style, or with --check only says which files differ: prettier for TypeScript and
 // its neighbours, clang-format for native/, ruff for Python.
+import './setup/help.mjs'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,5 @@
-// Opens JupyterLab on the notebooks. Arguments go to it: npm run lab -- --port 9999
+// `npm run lab`: opens JupyterLab on the notebooks. Arguments go to it: npm run lab -- --port 9999
+import './setup/help.mjs'
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { main, setup } from './setup.mjs'

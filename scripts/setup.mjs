@@ -1,7 +1,8 @@
-// Makes everything the commands need, each step only when it is absent or out of date. Plain Node: it runs before `npm ci`.
+// `npm run build` and the set-up of every other command: makes everything they need, each step only when it is absent or out of date. Plain Node: it runs before `npm ci`.
 //   node scripts/setup.mjs          everything
 //   node scripts/setup.mjs build    Node packages, addon and library only
 //   node scripts/setup.mjs check    only says which tools are missing
+import './setup/help.mjs'
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { addon } from './setup/addon.mjs'

@@ -1,4 +1,5 @@
-// Set-up, then every check, then the tests; all of them run, also after a failure. Arguments go to vitest.
+// `npm test`: set-up, then every check, then the tests; all of them run, also after a failure. Arguments go to vitest.
+import './setup/help.mjs'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,8 +16,7 @@ const reporters = [
 
 const checks = {
   types: node('typescript/bin/tsc', '-p', 'tsconfig.test.json'),
-  lint: node('eslint/bin/eslint.js', '.'),
-  'lint of Python': [join(root, '.venv/bin/ruff'), ['check', '--quiet']],
+  lint: [process.execPath, [join(root, 'scripts/lint.mjs')]],
   format: [process.execPath, [join(root, 'scripts/format.mjs'), '--check']],
   tests: node('vitest/vitest.mjs', 'run', ...reporters, ...process.argv.slice(2)),
 }

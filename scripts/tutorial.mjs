@@ -1,5 +1,6 @@
-// Executes the tutorial notebook from top to bottom and tells what it trained.
+// `npm run tutorial`: executes the tutorial notebook from top to bottom and tells what it trained.
 //   npm run tutorial -- [--save] [--minutes N] [--notebook FILE] [--kernel NAME]
+import './setup/help.mjs'
 import { spawn } from 'node:child_process'
 import { copyFileSync } from 'node:fs'
 import { basename, join, relative, resolve } from 'node:path'

@@ -1,7 +1,8 @@
 /**
- * Start, cells, completion and memory of this kernel beside tslab, Deno and ipykernel, those of them that are found.
+ * `npm run bench:kernel`: start, cells, completion and memory of this kernel beside tslab, Deno and ipykernel, those of them that are found.
  * Usage: kernel.mjs [--rounds 40] [--starts 5] [--main dist-kernel/main.js]
  */
+import '../setup/help.mjs'
 import { execFileSync, spawn } from 'node:child_process'
 import { createHmac, randomUUID } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

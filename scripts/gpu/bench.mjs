@@ -3,6 +3,7 @@
 // usage: node bench.mjs [--workloads tutorial,all-linear,ctx:8192] [--memory fast,lean] [--peers hf,unsloth] [--layers 32]
 //        [--steps 12] [--model FOLDER] [--python python3] [--out .cache/bench-gpu] [--limit 600]
 //   --model: a checkpoint folder of the same shapes for Unsloth, which loads from disk (made when it is not there)
+import '../setup/help.mjs'
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,6 @@
 // `npm run test:gpu`: every check of test/gpu, each in a process of its own; exit code 1 when one fails.
 // usage: node scripts/gpu/test.mjs [--device cuda:0] [NAME]...     NAME: golden-step, elementwise, ... (all without one)
+import '../setup/help.mjs'
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'

@@ -1,9 +1,30 @@
 import { randomUUID } from 'node:crypto'
-import type { TrainerStatus } from '../trainer/status'
+import type { MemoryStats } from '../tensor/device'
 import { seriesOf, type LogRow } from './chart-data'
 import { escapeHtml, formatBytes, formatNumber } from './format'
 import { chartBundle, livePoints, loadPlotly } from './loss-chart'
 import { detectOutput, type Handle, type MimeBundle, type Output } from './output'
+
+/** Where a trainer stands at one moment. */
+export interface TrainerStatus {
+  /** Whether a `train()` is running now. */
+  training: boolean
+  global_step: number
+  max_steps: number
+  epoch: number
+  /** Of the last step; undefined before the first. */
+  loss: number | undefined
+  learning_rate: number | undefined
+  grad_norm: number | undefined
+  /** Since the last row of the log; right after a row, in it. */
+  tokens_per_second: number | undefined
+  /** Bytes of the model's device: now, at most, kept. */
+  device_memory: MemoryStats
+  /** The model's device: `cpu`, `cuda:0`. */
+  device: string
+  /** Bytes of main memory that the process holds. */
+  host_memory: number
+}
 
 /** What is watched: an `SFTTrainer`. */
 export interface Watched {

@@ -1,5 +1,3 @@
-import type { GenerateInputs } from '../generation/generate'
-import type { GenerateOptions } from '../generation/options'
 import type { Attention } from '../nn/attention'
 import type { Embedding } from '../nn/embedding'
 import type { LinearLayer } from '../nn/linear'
@@ -88,13 +86,6 @@ export class CausalLM {
   /** Accumulates gradients of the mean loss over the batch's targets into `named_parameters()`; returns that loss. */
   forward_backward(batch: ModelInputs | PackedBatch): Promise<StepResult> {
     return forwardBackward(this, batch)
-  }
-
-  /** Continues prompts; see GenerateOptions. Returns prompt and answer as ids, one array a row. */
-  async generate(inputs: GenerateInputs, options?: GenerateOptions): Promise<number[][]> {
-    // Loaded when called: generation is built on models, this method is only its usual name.
-    const { generate } = await import('../generation/generate.js')
-    return generate(this, inputs, options)
   }
 
   /** Every linear layer, in the order of the model's modules, the head last. */

@@ -1,5 +1,3 @@
-import type { GenerateInputs } from '../generation/generate'
-import type { GenerateOptions } from '../generation/options'
 import type { PackedBatch } from '../models/batch'
 import type { CausalLM } from '../models/causal-lm'
 import type { ModelInputs } from '../models/padding'
@@ -66,10 +64,6 @@ export class PeftModel {
 
   forward_backward(batch: ModelInputs | PackedBatch): Promise<StepResult> {
     return this.base_model.forward_backward(batch)
-  }
-
-  generate(inputs: GenerateInputs, options?: GenerateOptions): Promise<number[][]> {
-    return this.base_model.generate(inputs, options)
   }
 
   /** Runs `body` with the base model alone answering; biases that were trained (`bias`) stay as they are. */

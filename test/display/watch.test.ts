@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { streamOutput } from '../../src/display/output'
 import { watch, type Watched } from '../../src/display/watch'
-import type { TrainerStatus } from '../../src/trainer/status'
+import type { TrainerStatus } from '../../src/display/watch'
 import { fakeNotebook, fakeStream, figureOf } from './fake-output'
 
 beforeEach(() => void vi.useFakeTimers({ now: 0 }))

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import '../../src/generation/mixin'
 import { countTargets } from '../../src/models/batch'
 import { packInputs, type ModelInputs } from '../../src/models/padding'
 import { runPass, type PassOptions } from '../../src/models/pass'

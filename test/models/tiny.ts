@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest'
+import '../../src/generation/mixin'
 import { uniformStream } from '../../src/data/random'
 import { AutoModelForCausalLM } from '../../src/models/auto'
 import type { PackedBatch } from '../../src/models/batch'

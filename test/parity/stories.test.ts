@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import '../../src/generation/mixin'
 import { AutoTokenizer } from '../../src/data/auto-tokenizer'
 import { load_dataset } from '../../src/data/load-dataset'
 import type { PreTrainedTokenizer } from '../../src/data/tokenizer'

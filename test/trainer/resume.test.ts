@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import '../../src/generation/mixin'
 import type { SFTInit } from '../../src/trainer/sft-config'
 import type { SFTTrainer } from '../../src/trainer/sft-trainer'
 import { readEvents } from './logs/read-events'

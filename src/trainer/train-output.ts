@@ -1,9 +1,9 @@
 import { inspect } from 'node:util'
-import type { TrainOutput } from '../trainer/state'
-import { formatNumber } from './format'
-import { displayMethod } from './rich-display'
-import type { MimeBundle } from './output'
-import { tableBundle } from './table'
+import { formatNumber } from '../display/format'
+import { displayMethod } from '../display/rich-display'
+import type { MimeBundle } from '../display/output'
+import { tableBundle } from '../display/table'
+import type { TrainOutput } from './state'
 
 /** Makes the result of `train()` a table where a notebook shows it. To a terminal it stays a plain object. */
 export function shownAsTable(output: TrainOutput): TrainOutput {

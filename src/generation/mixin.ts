@@ -1,0 +1,27 @@
+/**
+ * Adds `generate` to the model classes, as transformers' GenerationMixin does. It is here because generation is built on models:
+ * imports go one way. Loaded by `index.ts`.
+ */
+import { CausalLM } from '../models/causal-lm'
+import { PeftModel } from '../peft/model'
+import { generate, type GenerateInputs } from './generate'
+import type { GenerateOptions } from './options'
+
+interface Generates {
+  /** Continues prompts; see `GenerateOptions`. Returns the ids of prompt and answer, one array a row, without padding. */
+  generate(inputs: GenerateInputs, options?: GenerateOptions): Promise<number[][]>
+}
+
+declare module '../models/causal-lm' {
+  interface CausalLM extends Generates {}
+}
+declare module '../peft/model' {
+  interface PeftModel extends Generates {}
+}
+
+CausalLM.prototype.generate = function (inputs, options) {
+  return generate(this, inputs, options)
+}
+PeftModel.prototype.generate = function (inputs, options) {
+  return generate(this.base_model, inputs, options)
+}
