@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 import { type HubOptions } from '../files/hub'
-import { type OptionSet } from '../options/declaration'
+import { type OptionSet, renamed } from '../options/declaration'
 import { parseOptions } from '../options/parse'
 import { type DataFiles, type SplitFiles, filesBySplit, matchFiles, requireWhole } from './data-files'
 import { localFiles, openSource, readCard } from './data-source'
@@ -19,6 +19,9 @@ export interface LoadDatasetOptions {
   data_dir?: string | null
   /** 'train', 'train[:200]', 'train[10%:20%]', 'train+test'; absent: all splits, as a `DatasetDict`. */
   split?: string | null
+  /** Character between the fields of CSV files. Default: a comma, in `.tsv` files a tab. pandas' other name: `sep`. */
+  delimiter?: string | null
+  sep?: string | null
   revision?: string | null
   token?: string | boolean | null
   cache_dir?: string | null
@@ -27,7 +30,7 @@ export interface LoadDatasetOptions {
   progress?: HubOptions['progress']
 }
 
-type Parsed = Required<Omit<LoadDatasetOptions, 'signal' | 'progress'>>
+type Parsed = Required<Omit<LoadDatasetOptions, 'signal' | 'progress' | 'sep'>>
 
 const text = z.string().nullable()
 const patterns = z.union([z.string(), z.array(z.string())])
@@ -44,6 +47,16 @@ const optionSet: OptionSet<Parsed> = {
     },
     data_dir: { schema: text, default: null, doc: 'Folder inside the data set.' },
     split: { schema: text, default: null, doc: 'Split, with an optional slice.' },
+    delimiter: {
+      schema: z
+        .string()
+        .regex(/^[^"\r\n]$/)
+        .nullable()
+        .describe('one character, no quote and no line end'),
+      default: null,
+      doc: 'Character between the fields of CSV files.',
+      aliases: { sep: renamed },
+    },
     revision: { schema: text, default: null, doc: 'Branch, tag or commit of the hub repository.' },
     token: { schema: z.union([z.string(), z.boolean()]).nullable(), default: null, doc: 'Hub token.' },
     cache_dir: { schema: text, default: null, doc: 'Cache folder in place of the hub cache.' },
@@ -91,7 +104,10 @@ export async function load_dataset(
       const local = await fetch(file)
       const kind = format ?? formatOf(file)
       if (kind === undefined) throw unknownFormat(local)
-      for (const row of await readRows(local, kind, signal)) rows.push(row)
+      if (opts.delimiter !== null && kind !== 'csv')
+        throw new TypeError(`[load_dataset] delimiter is for CSV files; ${local} is read as ${kind}`)
+      const delimiter = opts.delimiter ?? undefined
+      for (const row of await readRows(local, kind, { delimiter, signal })) rows.push(row)
     }
     if (rows.length === 0)
       throw new Error(

@@ -1,70 +1,90 @@
-import { createReadStream } from 'node:fs'
-import { extname } from 'node:path'
-import { parse } from 'papaparse'
+import { setImmediate } from 'node:timers/promises'
 
+import { textPieces } from '../files/text'
+import { logger } from '../logging'
+import { CsvParser } from './csv-parser'
 import { type Row } from './dataset'
 
 const INTEGER = /^[+-]?(0|[1-9]\d*)$/
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
 
 /**
- * Rows of a CSV (or, by its ending, TSV) file whose first line names the columns. A column becomes numbers or booleans
- * when all its values are; an empty field is null. Unlike pandas, words such as `None` or `NA` stay text, and so do
- * numbers with leading zeros or beyond 2^53.
+ * Rows of a CSV file whose first line names the columns. A column becomes numbers or booleans when all its values are;
+ * an empty field is null, and so are the fields that a short row lacks. Unlike pandas, words such as `None` or `NA` stay
+ * text, and so do numbers with leading zeros or beyond 2^53. As in pandas, a column without a name is called
+ * `Unnamed: 0`, and the second column of one name `name.1`.
  *
- * @throws Error naming file and row when a row has more fields than the header, or a quote does not close
+ * @param delimiter - one character between fields
+ * @throws Error naming file and line when a row has more fields than the header, or a quote does not close
  */
-export async function readCsv(path: string, signal?: AbortSignal): Promise<Row[]> {
-  const { rows, columns } = await parseFile(path, signal)
-  for (const name of columns) {
-    const convert = conversion(
-      rows.map((row) => row[name]).filter((value) => value !== '' && value !== undefined),
-    )
-    for (const row of rows)
-      row[name] = row[name] === '' || row[name] === undefined ? null : convert(String(row[name]))
+export async function readCsv(path: string, delimiter: string, signal?: AbortSignal): Promise<Row[]> {
+  const columns: string[][] = []
+  let names: string[] | undefined
+  let rows = 0
+  const parser = new CsvParser(path, delimiter, (record, line) => {
+    if (names === undefined) {
+      names = columnNames(path, record)
+      for (let i = 0; i < names.length; i++) columns.push([])
+      return
+    }
+    if (record.length > columns.length)
+      throw new Error(
+        `${path}:${line}: ${record.length} fields, but the header names ${columns.length} columns`,
+      )
+    for (let i = 0; i < columns.length; i++) columns[i]!.push(record[i] ?? '')
+    rows++
+  })
+  for await (const piece of textPieces(path, signal)) {
+    parser.add(piece)
+    await setImmediate()
+  }
+  parser.end()
+  return assemble(names ?? [], columns.map(converted), rows)
+}
+
+function columnNames(path: string, header: readonly string[]): string[] {
+  const names: string[] = []
+  for (const [i, given] of header.entries()) {
+    const name = given === '' ? `Unnamed: ${i}` : given
+    let free = name
+    for (let n = 1; names.includes(free) || (free !== name && header.includes(free)); n++)
+      free = `${name}.${n}`
+    if (free !== name)
+      logger.warning(`${path}: column ${i + 1} has the name '${name}' too; it is '${free}' here`)
+    names.push(free)
+  }
+  return names
+}
+
+function assemble(names: readonly string[], columns: readonly unknown[][], count: number): Row[] {
+  const rows: Row[] = []
+  for (let r = 0; r < count; r++) {
+    const row: Row = {}
+    for (let c = 0; c < names.length; c++) setColumn(row, names[c]!, columns[c]![r])
+    rows.push(row)
   }
   return rows
 }
 
-function parseFile(
-  path: string,
-  signal: AbortSignal | undefined,
-): Promise<{ rows: Row[]; columns: string[] }> {
-  return new Promise((resolve, reject) => {
-    const rows: Row[] = []
-    let columns: string[] = []
-    const stream = createReadStream(path, { ...(signal ? { signal } : {}) })
-    // An open error reaches papaparse as a plain event; the stream's own listener keeps its code.
-    stream.on('error', reject)
-    parse<Row>(stream, {
-      header: true,
-      delimiter: extname(path).toLowerCase() === '.tsv' ? '\t' : ',',
-      skipEmptyLines: true,
-      chunk: ({ data, errors, meta }) => {
-        // A row with fewer fields than the header is filled with nulls, as pandas does.
-        const fault = errors.find((e) => e.code !== 'TooFewFields')
-        if (fault) {
-          stream.destroy()
-          reject(new Error(`${path}: row ${(fault.row ?? 0) + 1} after the header: ${fault.message}`))
-        }
-        columns = meta.fields ?? columns
-        for (const row of data) rows.push(row)
-      },
-      complete: () => resolve({ rows, columns }),
-      error: reject,
-    })
-  })
+/** Sets a column of any name; an assignment to `__proto__` would change the object's prototype instead. */
+export function setColumn(row: Row, name: string, value: unknown): void {
+  if (name === '__proto__')
+    Object.defineProperty(row, name, { value, enumerable: true, writable: true, configurable: true })
+  else row[name] = value
 }
 
-function conversion(values: string[]): (value: string) => unknown {
-  if (values.length === 0) return (value) => value
-  if (values.every((v) => INTEGER.test(v) && Number.isSafeInteger(Number(v)))) return Number
-  if (
-    values.every(
-      (v) => DECIMAL.test(v) && !/^[+-]?0\d/.test(v) && Math.abs(Number(v)) <= Number.MAX_SAFE_INTEGER,
-    )
-  )
+function converted(values: string[]): unknown[] {
+  const convert = conversion(values)
+  return values.map((value) => (value === '' ? null : convert(value)))
+}
+
+function conversion(values: readonly string[]): (value: string) => unknown {
+  const every = (test: (value: string) => boolean): boolean =>
+    values.every((value) => value === '' || test(value))
+  if (every((v) => v === '')) return (value) => value
+  if (every((v) => INTEGER.test(v) && Number.isSafeInteger(Number(v)))) return Number
+  if (every((v) => DECIMAL.test(v) && !/^[+-]?0\d/.test(v) && Math.abs(Number(v)) <= Number.MAX_SAFE_INTEGER))
     return Number
-  if (values.every((v) => /^(true|false)$/i.test(v))) return (value) => value.toLowerCase() === 'true'
+  if (every((v) => /^(true|false)$/i.test(v))) return (value) => value.toLowerCase() === 'true'
   return (value) => value
 }

@@ -1,10 +1,116 @@
-import { messageOf } from './atomic'
+import { JsonFault, JsonParser } from './json-parser'
 
-/** JSON.parse whose error names the file that the text is from. */
+// Written as a float though the value is an integer (`1.0`, `1e5`), or too long for a double: what JSON.parse cannot tell.
+const INEXACT = /[[:,][ \t\r\n]*-?\d+(?:\.0+(?!\d)|\.\d+[eE]|[eE]|(?<=\d{16}))/
+
+/**
+ * Parses the JSON of a configuration file as Python's `json` does: NaN, Infinity and -Infinity are numbers, of two equal
+ * keys the last one counts. All numbers become JavaScript numbers.
+ *
+ * @throws Error naming the file, line, column and what was expected; also for nesting deeper than 500 levels
+ */
 export function parseJson(path: string, text: string): unknown {
   try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new Error(`${path}: not valid JSON: ${messageOf(error)}`, { cause: error })
+    return shallow(JSON.parse(text), text)
+  } catch {
+    return parsed(text, false, (fault) => {
+      const line = text.slice(0, fault.at).split('\n').length
+      const column = fault.at - text.lastIndexOf('\n', fault.at - 1)
+      return `${path}: not valid JSON at line ${line}, column ${column}`
+    })
   }
+}
+
+/**
+ * {@link parseJson} for a file whose root must be an object.
+ *
+ * @throws Error naming the file and what it holds instead
+ */
+export function parseJsonObject(path: string, text: string): Record<string, unknown> {
+  const value = parseJson(path, text)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>
+  const found = value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`
+  throw new Error(`${path}: expected a JSON object, got ${found}`)
+}
+
+/**
+ * Parses the JSON of data, so that every number can be printed again as Python prints it. An integer beyond 2^53 becomes
+ * a bigint with all its digits. A number written as a float whose value is an integer (`1.0`, `1e5`) becomes that
+ * number; {@link isFloat} tells it from an integer.
+ *
+ * @param where - opens the error message, as `file:line`
+ * @throws Error naming the place, the column and what was expected
+ */
+export function parseExactJson(where: string, text: string): unknown {
+  if (!INEXACT.test(text)) {
+    try {
+      return shallow(JSON.parse(text), text)
+    } catch {
+      // The parser below knows Python's NaN, and says better what is wrong.
+    }
+  }
+  return parsed(text, true, (fault) => `${where}: not valid JSON at character ${fault.at + 1}`)
+}
+
+/** Whether {@link parseExactJson} would do more than JSON.parse: for many short texts at once. */
+export function isInexact(text: string): boolean {
+  return INEXACT.test(text)
+}
+
+const FLOATS = Symbol('floats')
+
+/**
+ * Whether the number `container[key]` was a float in its file: one with a fraction, NaN, an infinity, or one written as a
+ * float (`1.0`, `1e5`). Python's `json.dumps` and Jinja's `tojson` print such a number by `float.__repr__`: `1.0`,
+ * `1e+20`, `1e-07`; other numbers and bigints by their digits.
+ *
+ * `key` of an array is the index as a number. A copy of the container (spread, structuredClone) no longer knows.
+ */
+export function isFloat(container: object, key: string | number): boolean {
+  const value = (container as Record<string | number, unknown>)[key]
+  if (typeof value !== 'number') return false
+  return !Number.isInteger(value) || ((container as Marked)[FLOATS]?.has(key) ?? false)
+}
+
+/** Marks the numbers of these keys as floats, for readers of other formats. */
+export function markFloats(container: object, keys: ReadonlySet<string | number>): void {
+  // Rows of one file have the same keys: they share one set.
+  if (keys.size !== last.size || [...keys].some((key) => !last.has(key))) last = keys
+  Object.defineProperty(container, FLOATS, { value: last, configurable: true })
+}
+
+let last: ReadonlySet<string | number> = new Set()
+
+interface Marked {
+  [FLOATS]?: ReadonlySet<string | number>
+}
+
+function parsed(text: string, exact: boolean, where: (fault: JsonFault) => string): unknown {
+  try {
+    return new JsonParser(text, exact ? markFloats : undefined).document()
+  } catch (error) {
+    if (!(error instanceof JsonFault)) throw error
+    throw new Error(`${where(error)}: ${error.message}`, { cause: error })
+  }
+}
+
+/** Throws where the value nests too deep for functions that walk it. */
+function shallow(value: unknown, text: string): unknown {
+  // 500 levels need 500 brackets.
+  if (text.length > 1000 && deeper(value, 500)) throw new RangeError('too deep')
+  return value
+}
+
+function deeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  if (Array.isArray(value)) {
+    for (const item of value) if (typeof item === 'object' && deeper(item, levels - 1)) return true
+    return false
+  }
+  const fields = value as Record<string, unknown>
+  for (const key in fields)
+    if (typeof fields[key] === 'object' && deeper(fields[key], levels - 1)) return true
+  return false
 }

@@ -62,9 +62,11 @@ describe('formats', () => {
     expect(await train('csv', 'x.tsv', 'a\tb\n1,5\t2\n')).toEqual([{ a: '1,5', b: 2 }])
     expect(await train('csv', 'x.csv', 'a,b\n1\n')).toEqual([{ a: 1, b: null }])
     await expect(train('csv', 'bad.csv', 'a,b\n1,2\n1,2,3\n')).rejects.toThrow(
-      /bad\.csv: row 2 after the header/,
+      /bad\.csv:3: 3 fields, but the header names 2 columns/,
     )
-    await expect(train('csv', 'bad.csv', 'a,b\n"1,2\n')).rejects.toThrow(/bad\.csv: row 1 after the header/)
+    await expect(train('csv', 'bad.csv', 'a,b\n"1,2\n')).rejects.toThrow(
+      /bad\.csv:2: the quoted field that begins here does not end/,
+    )
   })
 
   it('text: one row a line', async () => {
