@@ -96,7 +96,7 @@ export class AutoTokenizer {
       name_or_path,
       special: Object.fromEntries(specialTokenNames.map((name) => [name, tokenContent(config[name])])),
       extraSpecialTokens: source.specials,
-      chat_template: defaultTemplate(config['chat_template']),
+      chat_template: chatTemplates(config['chat_template']),
       model_max_length:
         typeof config['model_max_length'] === 'number' ? config['model_max_length'] : VERY_LARGE_INTEGER,
       padding_side: config['padding_side'] === 'left' ? 'left' : 'right',
@@ -210,12 +210,13 @@ function setBeginAndEnd(native: NativeTokenizer, config: Json): void {
   )
 }
 
-/** Older files list several named templates; the default one is used. */
-function defaultTemplate(value: unknown): string | null {
+/** A template, several by name (older files list them as `{ name, template }`), or null. */
+function chatTemplates(value: unknown): string | Record<string, string> | null {
   if (typeof value === 'string') return value
-  if (!Array.isArray(value)) return null
-  const templates = value as { name?: string; template?: string }[]
-  return (templates.find((t) => t.name === 'default') ?? templates[0])?.template ?? null
+  if (typeof value !== 'object' || value === null) return null
+  if (!Array.isArray(value)) return value as Record<string, string>
+  const templates = value as { name: string; template: string }[]
+  return Object.fromEntries(templates.map(({ name, template }) => [name, template]))
 }
 
 async function filesOf(name: string, opts: ParsedOptions, signal: AbortSignal | undefined): Promise<string> {

@@ -1,11 +1,11 @@
-import { Template } from '@huggingface/jinja'
-
 import { messageOf } from '../files/atomic'
+import { type RenderLimits } from './jinja/limits'
+import { Template, type Rendered } from './jinja/template'
 
-/** One turn of a conversation. `content` is text for every template of this version's models; other keys reach the template. */
+/** One turn of a conversation. `content` may be missing, for instance beside `tool_calls`; other keys reach the template. */
 export interface ChatMessage {
   role: string
-  content: string
+  content?: unknown
   [key: string]: unknown
 }
 
@@ -13,50 +13,99 @@ export interface ChatMessage {
 export interface AssistantSpans {
   text: string
   spans: [number, number][]
+  /** Whether the template marks the ranges itself, with `{% generation %}`. */
+  marked: boolean
 }
 
-// Private-use characters that stand for the ends of a `{% generation %}` block while rendering.
-const BEGIN = '\uE0F1'
-const END = '\uE0F2'
+/** Which template is rendered, and within what limits. */
+export interface ChatTemplateSource {
+  source: string
+  /** Names the template in errors, for instance the tokenizer's folder. */
+  name?: string
+  limits?: RenderLimits
+}
 
 let compiled: { source: string; template: Template } | undefined
 
-/** Renders a Jinja chat template; throws with the template's own message (`raise_exception`) or the syntax error. */
-export function renderChatTemplate(source: string, variables: Record<string, unknown>): string {
+/**
+ * Renders a Jinja chat template with transformers' variables. @throws Error with the template's own message
+ * (`raise_exception`), or with the line at fault, or when a limit is passed
+ */
+export function renderChatTemplate(
+  { source, name, limits }: ChatTemplateSource,
+  variables: Readonly<Record<string, unknown>>,
+): Rendered {
   try {
     if (compiled?.source !== source) compiled = { source, template: new Template(source) }
-    return compiled.template.render(variables)
+    return compiled.template.render(variables, limits)
   } catch (error) {
-    throw new Error(`[apply_chat_template] the chat template failed: ${messageOf(error)}`, { cause: error })
+    const of = name === undefined ? '' : ` of '${name}'`
+    throw new Error(`[apply_chat_template] the chat template${of} failed: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
+}
+
+/** The names under which a turn's reasoning is passed; templates read the first. */
+const reasoningFields = ['reasoning_content', 'thinking', 'reasoning'] as const
+
+/**
+ * Turns as transformers gives them to a template: keys whose value is null are left out, and reasoning is found under
+ * each name that templates read. @throws TypeError for a turn that is no object
+ */
+export function templateMessages(messages: readonly ChatMessage[]): Record<string, unknown>[] {
+  if (!Array.isArray(messages)) throw new TypeError('[apply_chat_template] a conversation is a list of turns')
+  return messages.map((message: unknown, i) => {
+    if (typeof message !== 'object' || message === null || Array.isArray(message))
+      throw new TypeError(
+        `[apply_chat_template] turn ${i} is ${describe(message)}, needs an object with a role`,
+      )
+    const present = Object.entries(message).filter(([, value]) => value !== null && value !== undefined)
+    const turn = Object.fromEntries(present)
+    const reasoning = reasoningFields.map((field) => turn[field]).find((value) => value !== undefined)
+    return reasoning === undefined ? turn : { thinking: reasoning, ...turn, reasoning_content: reasoning }
+  })
+}
+
+function describe(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value
+}
+
+/** The conversation rendered, and the ranges that `{% generation %}` blocks mark. */
+export function renderConversation(
+  template: ChatTemplateSource,
+  messages: readonly ChatMessage[],
+  variables: Readonly<Record<string, unknown>>,
+): Rendered {
+  const given = { tools: null, documents: null, add_generation_prompt: false, ...variables }
+  return renderChatTemplate(template, { ...given, messages: templateMessages(messages) })
 }
 
 /**
  * Renders a whole conversation and finds what the assistant said: the template's `{% generation %}` blocks where it
- * has them, else, per assistant message, the difference between the rendering up to it and the rendering with it.
+ * has them, else, per assistant turn, the difference between the rendering up to it and the rendering with it.
  *
  * Throws when a prefix renders differently alone than inside the whole: the spans would be guesses.
  */
 export function renderAssistantSpans(
-  source: string,
+  template: ChatTemplateSource,
   messages: readonly ChatMessage[],
-  variables: Record<string, unknown>,
+  variables: Readonly<Record<string, unknown>>,
 ): AssistantSpans {
-  const render = (template: string, part: readonly ChatMessage[], add_generation_prompt = false): string =>
-    renderChatTemplate(template, { ...variables, messages: part, add_generation_prompt })
+  const render = (part: readonly ChatMessage[], add_generation_prompt = false): Rendered =>
+    renderConversation(template, part, { ...variables, add_generation_prompt })
 
-  const marked = markGenerationBlocks(source)
-  if (marked !== source) return cutMarks(render(marked, messages))
+  const { text, spans: marks } = render(messages)
+  if (/\{%[-+]?\s*generation\s*[-+]?%\}/.test(template.source)) return { text, spans: marks, marked: true }
 
-  const text = render(source, messages)
   const spans: [number, number][] = []
   messages.forEach((message, i) => {
     if (message.role !== 'assistant') return
     const before = messages.slice(0, i)
     const start = [true, false]
-      .map((prompt) => (i === 0 && !prompt ? '' : render(source, before, prompt)))
+      .map((prompt) => (i === 0 && !prompt ? '' : render(before, prompt).text))
       .find((p) => text.startsWith(p))
-    const through = render(source, messages.slice(0, i + 1))
+    const { text: through } = render(messages.slice(0, i + 1))
     if (start === undefined || !text.startsWith(through)) {
       throw new Error(
         `[apply_chat_template] message ${i} (assistant) cannot be located: the template renders the messages up to it ` +
@@ -65,28 +114,5 @@ export function renderAssistantSpans(
     }
     spans.push([start.length, through.length])
   })
-  return { text, spans }
-}
-
-/** Puts printed marks inside `{% generation %}` blocks; the outer tags keep their own whitespace control. */
-function markGenerationBlocks(source: string): string {
-  return source.replace(
-    /\{%(-?)\s*(end)?generation\s*(-?)%\}/g,
-    (_, left: string, end: string | undefined, right: string) =>
-      end
-        ? `{%${left} endif %}{{ '${END}' }}{% endif ${right}%}`
-        : `{%${left} if true %}{{ '${BEGIN}' }}{% if true ${right}%}`,
-  )
-}
-
-function cutMarks(marked: string): AssistantSpans {
-  const spans: [number, number][] = []
-  let text = ''
-  let start = 0
-  for (const piece of marked.split(new RegExp(`(${BEGIN}|${END})`))) {
-    if (piece === BEGIN) start = text.length
-    else if (piece === END) spans.push([start, text.length])
-    else text += piece
-  }
-  return { text, spans }
+  return { text, spans, marked: false }
 }

@@ -1,6 +1,7 @@
 import { type ChatMessage } from './chat-template'
 import { type Dataset, type Row } from './dataset'
 import { type PreTrainedTokenizer } from './tokenizer'
+import { templateOptionsOf, turnsOf } from './turns'
 
 /** What one row says, before tokenizing. */
 export interface RowText {
@@ -27,8 +28,8 @@ export interface RowReader {
 }
 
 /**
- * Chooses how rows are read, by their columns, as TRL does: `formatting_func`; `prompt` and `completion`; `messages`;
- * else the text column. Raw text and raw completions that do not end with the end token get it.
+ * Chooses how rows are read, by their columns, as TRL does: `formatting_func`; `prompt` and `completion`; `messages`, or
+ * ShareGPT's `conversations`; else the text column. Raw text and raw completions that do not end with the end token get it.
  *
  * @throws Error naming the columns there are when none fits, or when `assistant_only_loss` is asked of plain text
  */
@@ -43,10 +44,15 @@ export function rowReader(
   const eos = tokenizer.eos_token
   const ended = (text: string): string => (eos === null || text.endsWith(eos) ? text : text + eos)
 
-  const chat = !formatting_func && (has('prompt') ? Array.isArray(first['prompt']) : has('messages'))
+  const isCompletion = has('prompt') && has('completion')
+  const turnColumns = ['messages', 'conversations'].filter(has)
+  const turns =
+    turnColumns.find((name) => Array.isArray(first[name])) ??
+    (has(dataset_text_field) ? undefined : turnColumns[0])
+  const chat = !formatting_func && (isCompletion ? Array.isArray(first['prompt']) : turns !== undefined)
   if (assistant_only_loss && !chat) {
     throw new Error(
-      `[SFT] assistant_only_loss needs conversations (a column 'messages'). Columns: ${dataset.column_names.join(', ')}`,
+      `[SFT] assistant_only_loss needs conversations (a column 'messages' or 'conversations'). Columns: ${dataset.column_names.join(', ')}`,
     )
   }
   if (formatting_func) {
@@ -55,22 +61,22 @@ export function rowReader(
       read: async (row, i) => ({ text: ended(stringOf(await formatting_func(row), 'formatting_func', i)) }),
     }
   }
-  if (has('prompt') && has('completion')) {
+  if (isCompletion) {
     const onlyCompletion = options.completion_only_loss ?? true
     return chat
       ? chatCompletions(tokenizer, onlyCompletion, assistant_only_loss)
       : textCompletions(onlyCompletion, ended)
   }
-  if (has('messages')) {
+  if (turns !== undefined) {
     return {
       add_special_tokens: false,
       read: async (row, i) =>
-        conversation(tokenizer, row, turnsOf(row['messages'], 'messages', i), assistant_only_loss),
+        conversation(tokenizer, row, i, turnsOf(row[turns], turns, i), assistant_only_loss),
     }
   }
   if (!has(dataset_text_field)) {
     throw new Error(
-      `[SFT] the data set has no column '${dataset_text_field}' (dataset_text_field), and neither 'messages' nor 'prompt' and ` +
+      `[SFT] the data set has no column '${dataset_text_field}' (dataset_text_field), and neither 'messages' nor 'conversations' nor 'prompt' and ` +
         `'completion'. Its columns: ${dataset.column_names.join(', ') || 'none'}`,
     )
   }
@@ -103,6 +109,7 @@ function chatCompletions(
       const whole = await conversation(
         tokenizer,
         row,
+        i,
         [...prompt, ...turnsOf(row['completion'], 'completion', i)],
         assistantOnly,
       )
@@ -110,7 +117,7 @@ function chatCompletions(
       const opened = await tokenizer.apply_chat_template(prompt, {
         tokenize: false,
         add_generation_prompt: true,
-        tools: toolsOf(row),
+        ...templateOptionsOf(row, i),
       })
       return { ...whole, prompt: opened }
     },
@@ -120,13 +127,16 @@ function chatCompletions(
 async function conversation(
   tokenizer: PreTrainedTokenizer,
   row: Row,
+  index: number,
   messages: ChatMessage[],
   assistantOnly: boolean,
 ): Promise<RowText> {
-  const tools = toolsOf(row)
+  const options = templateOptionsOf(row, index)
   if (!assistantOnly)
-    return { text: await tokenizer.apply_chat_template(messages, { tokenize: false, tools }) }
-  const { text, spans } = tokenizer.assistant_spans(messages, { tools })
+    return { text: await tokenizer.apply_chat_template(messages, { tokenize: false, ...options }) }
+  const { text, spans, marked } = tokenizer.assistant_spans(messages, options)
+  // What a template marks is the answer as it stands; a derived span reaches to the start of the next turn.
+  if (marked) return { text, spans }
   return {
     text,
     spans: spans.map(([start, end]) => [start, start + spoken(text.slice(start, end), tokenizer)]),
@@ -139,21 +149,9 @@ function spoken(turn: string, tokenizer: PreTrainedTokenizer): number {
   return tokenizer.all_special_tokens.some((token) => trimmed.endsWith(token)) ? trimmed.length : turn.length
 }
 
-function toolsOf(row: Row): unknown[] | null {
-  const tools = row['tools'] as unknown
-  return (typeof tools === 'string' ? JSON.parse(tools) : (tools ?? null)) as unknown[] | null
-}
-
 function stringOf(value: unknown, column: string, index: number): string {
   if (typeof value === 'string') return value
   throw new TypeError(
     `[SFT] row ${index}: ${column} gave ${value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value}, needs one string`,
   )
-}
-
-function turnsOf(value: unknown, column: string, index: number): ChatMessage[] {
-  const isTurn = (turn: unknown): boolean =>
-    typeof turn === 'object' && turn !== null && 'role' in turn && 'content' in turn
-  if (Array.isArray(value) && value.length > 0 && value.every(isTurn)) return value as ChatMessage[]
-  throw new TypeError(`[SFT] row ${index}: ${column} needs a list of { role, content }`)
 }

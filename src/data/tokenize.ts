@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 
+import { messageOf } from '../files/atomic'
 import { logger } from '../logging'
 import { IGNORE_INDEX } from './collator'
 import { type Dataset } from './dataset'
@@ -95,8 +96,14 @@ async function tokenizedRows(
   for (let from = 0; from < dataset.length; from += ROWS_PER_TURN) {
     signal?.throwIfAborted()
     const texts: RowText[] = []
-    for (const row of dataset.slice(from, from + ROWS_PER_TURN))
-      texts.push(await reader.read(row, from + texts.length))
+    for (const row of dataset.slice(from, from + ROWS_PER_TURN)) {
+      const index = from + texts.length
+      try {
+        texts.push(await reader.read(row, index))
+      } catch (error) {
+        throw ofRow(index, error)
+      }
+    }
     const { add_special_tokens } = reader
     const whole = await tokenizer.batch_encode(
       texts.map((t) => t.text),
@@ -122,6 +129,14 @@ async function tokenizedRows(
     await setImmediate()
   }
   return rows
+}
+
+/** The error with the row's number, unless it has it already. */
+function ofRow(index: number, error: unknown): unknown {
+  const message = messageOf(error)
+  return message.startsWith('[SFT] row')
+    ? error
+    : new Error(`[SFT] row ${index}: ${message}`, { cause: error })
 }
 
 /** The completion begins where prompt alone and prompt with completion part, for tokens may merge across the seam. */

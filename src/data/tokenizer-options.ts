@@ -29,12 +29,14 @@ export interface ChatTemplateOptions {
   tokenize?: boolean
   /** End with the marks that open the assistant's turn. Default false. */
   add_generation_prompt?: boolean
-  /** A Jinja template to use in place of the tokenizer's. */
-  chat_template?: string
+  /** A Jinja template to use in place of the tokenizer's, or the name of one of its own. */
+  chat_template?: string | null
   tools?: readonly unknown[] | null
   documents?: readonly unknown[] | null
   /** Default true, as in transformers 5: `{ input_ids, attention_mask }`; false: the ids alone. */
   return_dict?: boolean
+  /** Variables of the template as a data set's column gives them; one that the template does not mention is warned of. */
+  chat_template_kwargs?: Readonly<Record<string, unknown>> | null
   /** Further variables of the template (`enable_thinking`, ...). A name that the template does not mention throws. */
   [variable: string]: unknown
 }
@@ -42,7 +44,7 @@ export interface ChatTemplateOptions {
 export interface TokenizerSettings {
   special: Partial<Record<SpecialTokenName, string | null>>
   extraSpecialTokens: readonly string[]
-  chat_template: string | null
+  chat_template: string | Record<string, string> | null
   model_max_length: number
   padding_side: 'left' | 'right'
   truncation_side: 'left' | 'right'

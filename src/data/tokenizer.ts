@@ -3,14 +3,8 @@ import { join } from 'node:path'
 import { type Encoding, type Tokenizer as NativeTokenizer } from 'tokenizers'
 
 import { messageOf, writeFileAtomic } from '../files/atomic'
-import { unknownNameError } from '../options/nearest'
-import {
-  type AssistantSpans,
-  type ChatMessage,
-  renderAssistantSpans,
-  renderChatTemplate,
-} from './chat-template'
-import { SpecialTokens } from './special-tokens'
+import { type ChatMessage } from './chat-template'
+import { ChatTemplates } from './chat-templates'
 import { type BatchEncoding, type Encoded, padEncodings, utf16Offsets } from './token-padding'
 import {
   type CallOptions,
@@ -23,11 +17,13 @@ import {
 /** Python's `int(1e30)`: transformers' way of saying that no length limit is known. */
 export const VERY_LARGE_INTEGER: number = 1e30
 
+/** Files of a tokenizer's folder: its chat template, and further ones by name. */
+export const CHAT_TEMPLATE = 'chat_template.jinja'
+export const CHAT_TEMPLATE_FOLDER = 'additional_chat_templates'
+
 /** A fast tokenizer with transformers' names. Encoding and decoding run in the native library's threads. */
-export class PreTrainedTokenizer extends SpecialTokens {
-  readonly name_or_path: string
-  /** Jinja template of `apply_chat_template`, or null. */
-  chat_template: string | null
+export class PreTrainedTokenizer extends ChatTemplates {
+  override readonly name_or_path: string
   /** Longest input the model was made for; 1e30 when unknown. */
   model_max_length: number
   truncation_side: 'left' | 'right'
@@ -189,38 +185,20 @@ export class PreTrainedTokenizer extends SpecialTokens {
   async apply_chat_template(messages: readonly ChatMessage[], options?: ChatTemplateOptions): Promise<Encoded>
   async apply_chat_template(
     messages: readonly ChatMessage[],
-    {
-      tokenize = true,
-      return_dict = true,
-      add_generation_prompt = false,
-      chat_template,
-      ...variables
-    }: ChatTemplateOptions = {},
+    options: ChatTemplateOptions = {},
   ): Promise<string | number[] | Encoded> {
-    const source = this.templateOr(chat_template)
-    const text = renderChatTemplate(source, {
-      ...this.templateVariables(source, variables),
-      messages,
-      add_generation_prompt,
-    })
+    const { tokenize = true, return_dict = true } = options
+    const text = this.render(messages, options)
     if (!tokenize) return text
     return return_dict
       ? this.call(text, { add_special_tokens: false })
       : this.encode(text, { add_special_tokens: false })
   }
 
-  /** The rendered conversation and what of it the assistant said; see `renderAssistantSpans`. */
-  assistant_spans(
-    messages: readonly ChatMessage[],
-    { chat_template, ...variables }: ChatTemplateOptions = {},
-  ): AssistantSpans {
-    const source = this.templateOr(chat_template)
-    return renderAssistantSpans(source, messages, this.templateVariables(source, variables))
-  }
-
   /**
-   * Writes tokenizer.json, tokenizer_config.json and chat_template.jinja, as transformers 5 does (special tokens are in
-   * tokenizer_config.json). Returns the paths written.
+   * Writes tokenizer.json, tokenizer_config.json and chat_template.jinja (further named templates go into
+   * additional_chat_templates/), as transformers 5 does. Special tokens are in tokenizer_config.json. Returns the paths
+   * written.
    */
   async save_pretrained(dir: string): Promise<string[]> {
     const config = {
@@ -237,7 +215,12 @@ export class PreTrainedTokenizer extends SpecialTokens {
       '1000000000000000019884624838656',
     )
     const files: [string, string][] = [['tokenizer_config.json', configText + '\n']]
-    if (this.chat_template !== null) files.push(['chat_template.jinja', this.chat_template])
+    const named =
+      typeof this.chat_template === 'string' ? { default: this.chat_template } : this.chat_template
+    for (const [name, template] of Object.entries(named ?? {})) {
+      const file = name === 'default' ? CHAT_TEMPLATE : join(CHAT_TEMPLATE_FOLDER, `${name}.jinja`)
+      files.push([file, template])
+    }
     for (const [name, text] of files) await writeFileAtomic(join(dir, name), text)
     return [await this.saveVocabulary(join(dir, 'tokenizer.json')), ...files.map(([name]) => join(dir, name))]
   }
@@ -252,37 +235,6 @@ export class PreTrainedTokenizer extends SpecialTokens {
       throw new Error(`${path}: could not be written: ${messageOf(error)}`, { cause: error })
     }
     return path
-  }
-
-  private templateOr(given: string | undefined): string {
-    const source = given ?? this.chat_template
-    if (source === null) {
-      throw new Error(
-        `[apply_chat_template] the tokenizer of '${this.name_or_path}' has no chat template: set tokenizer.chat_template ` +
-          'or give { chat_template }',
-      )
-    }
-    return source
-  }
-
-  private templateVariables(
-    source: string,
-    { tools = null, documents = null, ...extra }: Record<string, unknown>,
-  ): Record<string, unknown> {
-    for (const name of Object.keys(extra)) {
-      if (!new RegExp(`\\b${name.replace(/\W/g, '\\$&')}\\b`).test(source)) {
-        const known = [
-          'tokenize',
-          'add_generation_prompt',
-          'chat_template',
-          'tools',
-          'documents',
-          'return_dict',
-        ]
-        throw unknownNameError('apply_chat_template', name, known)
-      }
-    }
-    return { ...this.special_tokens_map, tools, documents, ...extra }
   }
 
   /** Cuts the text's own tokens so that the special ones fit too, as transformers does. */

@@ -10,6 +10,9 @@ const conversation = [
   { role: 'assistant', content: 'No' },
 ]
 
+const rendered = (source: string, variables: Record<string, unknown>): string =>
+  renderChatTemplate({ source }, variables).text
+
 const said = ({ text, spans }: { text: string; spans: [number, number][] }): string[] =>
   spans.map(([a, b]) => text.slice(a, b))
 
@@ -17,15 +20,15 @@ describe('rendering', () => {
   it('trims blocks as transformers does', () => {
     const template =
       '{% for m in messages %}\n    {% if true %}\n{{ m.content }}\n    {% endif %}\n{% endfor %}'
-    expect(renderChatTemplate(template, { messages: conversation.slice(0, 2) })).toBe('Hi\nYo\n')
+    expect(rendered(template, { messages: conversation.slice(0, 2) })).toBe('Hi\nYo\n')
   })
 
   it('knows strftime_now and raise_exception', () => {
-    expect(renderChatTemplate("{{ strftime_now('%Y') }}", {})).toBe(String(new Date().getFullYear()))
-    expect(() => renderChatTemplate("{{ raise_exception('roles must alternate') }}", {})).toThrow(
+    expect(rendered("{{ strftime_now('%Y') }}", {})).toBe(String(new Date().getFullYear()))
+    expect(() => rendered("{{ raise_exception('roles must alternate') }}", {})).toThrow(
       '[apply_chat_template] the chat template failed: roles must alternate',
     )
-    expect(() => renderChatTemplate('{% if %}', {})).toThrow('the chat template failed')
+    expect(() => rendered('{% if %}', {})).toThrow('the chat template failed')
   })
 
   it('gives the template the special tokens, tools, and variables that it mentions', async () => {
@@ -33,7 +36,7 @@ describe('rendering', () => {
     const chat_template =
       '{{ bos_token }}{% if tools is not none %}{{ tools[0].name }}{% endif %}{% if think %}T{% endif %}'
     const render = (options: object): Promise<string> =>
-      tokenizer.apply_chat_template([], { tokenize: false, chat_template, ...options })
+      tokenizer.apply_chat_template(conversation, { tokenize: false, chat_template, ...options })
     expect(await render({})).toBe('<s>')
     expect(await render({ tools: [{ name: 'f' }], think: true })).toBe('<s>fT')
     await expect(render({ add_generation_promt: true })).rejects.toThrow(
@@ -64,20 +67,27 @@ describe('what the assistant said', () => {
 
   it('is found where the template opens no turn', () => {
     const template = "{% for m in messages %}{{ '[' + m.content + ']' }}{% endfor %}"
-    expect(said(renderAssistantSpans(template, conversation, {}))).toEqual(['[Yo]', '[No]'])
-    expect(said(renderAssistantSpans(template, conversation.slice(1), {}))).toEqual(['[Yo]', '[No]'])
+    expect(said(renderAssistantSpans({ source: template }, conversation, {}))).toEqual(['[Yo]', '[No]'])
+    expect(said(renderAssistantSpans({ source: template }, conversation.slice(1), {}))).toEqual([
+      '[Yo]',
+      '[No]',
+    ])
   })
 
   it('is what generation blocks hold, and the blocks leave no trace in the text', () => {
     const plain =
       "{% for m in messages %}\n{{- m.role }}: {% if m.role == 'assistant' %}\n  G1\n  {{- m.content }}.\n  G2\n{%- endif %}\n{% endfor %}"
     const template = (begin: string, end: string): string => plain.replace('G1', begin).replace('G2', end)
-    const bare = renderChatTemplate(template('{% if true %}', '{% endif %}'), { messages: conversation })
-    const spans = renderAssistantSpans(template('{% generation %}', '{% endgeneration %}'), conversation, {})
+    const bare = rendered(template('{% if true %}', '{% endif %}'), { messages: conversation })
+    const spans = renderAssistantSpans(
+      { source: template('{% generation %}', '{% endgeneration %}') },
+      conversation,
+      {},
+    )
     expect(spans.text).toBe(bare)
     expect(said(spans)).toEqual(['Yo.\n', 'No.\n'])
     const tight = renderAssistantSpans(
-      template('{%- generation -%}', '{%- endgeneration -%}'),
+      { source: template('{%- generation -%}', '{%- endgeneration -%}') },
       conversation,
       {},
     )
@@ -86,7 +96,7 @@ describe('what the assistant said', () => {
 
   it('is not guessed where earlier turns change when more follow', () => {
     const template = '{{ messages | length }}{% for m in messages %}{{ m.content }}{% endfor %}'
-    expect(() => renderAssistantSpans(template, conversation, {})).toThrow(
+    expect(() => renderAssistantSpans({ source: template }, conversation, {})).toThrow(
       'message 1 (assistant) cannot be located',
     )
   })

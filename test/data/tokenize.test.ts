@@ -129,7 +129,7 @@ describe('messages', () => {
     const row = (await prepare([{ messages: chat }], { assistant_only_loss: true })).rows[0]
     expect(await learned(row)).toBe('yo<|end|>no<|end|>')
     await expect(prepare([{ text: 'a' }], { assistant_only_loss: true })).rejects.toThrow(
-      "needs conversations (a column 'messages'). Columns: text",
+      "needs conversations (a column 'messages' or 'conversations'). Columns: text",
     )
   })
 
@@ -147,8 +147,16 @@ describe('messages', () => {
   })
 
   it('that are none are named', async () => {
+    const refused = (messages: unknown): Promise<void> =>
+      expect(prepare([{ messages: chat }, { messages }])).rejects.toThrow(
+        'row 1: messages needs a list of { role, content }',
+      )
+    await refused([{ content: 'a' }])
+    await refused([])
+    await refused('hi')
+    await refused([null])
     await expect(prepare([{ messages: chat }, { messages: [{ role: 'user' }] }])).rejects.toThrow(
-      'row 1: messages needs a list of { role, content }',
+      /^\[SFT\] row 1: \[apply_chat_template\] .* has no attribute 'content'/,
     )
   })
 

@@ -252,14 +252,22 @@ describe('loading and saving', () => {
     expect(await readdir(dir)).toEqual(['file'])
   })
 
-  it('takes the default of several named chat templates', async () => {
+  it('renders with the template that is named or fits, of several', async () => {
     const tokenizer = await tinyTokenizer({
       chat_template: [
         { name: 'tool_use', template: 't' },
         { name: 'default', template: 'd' },
       ],
     })
-    expect(tokenizer.chat_template).toBe('d')
+    const turns = [{ role: 'user', content: 'a' }]
+    const render = (options: object): Promise<string> =>
+      tokenizer.apply_chat_template(turns, { tokenize: false, ...options })
+    expect(await render({})).toBe('d')
+    expect(await render({ tools: [{}] })).toBe('t')
+    expect(await render({ chat_template: 'tool_use' })).toBe('t')
+    expect(await render({ chat_template: '{{ messages[0].content }}' })).toBe('a')
+    tokenizer.chat_template = { b: '', a: '' }
+    await expect(render({})).rejects.toThrow("none is named 'default': give { chat_template } one of a, b")
   })
 
   it('says which files there are when tokenizer.json is missing, and what is wrong with a broken one', async () => {

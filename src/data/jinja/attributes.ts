@@ -1,0 +1,93 @@
+import { dictMethod, listMethod } from './container-methods'
+import { formatMethod, type FieldAccess } from './format-method'
+import type { Budget } from './limits'
+import { numberOf } from './numbers'
+import { reprText } from './python-text'
+import { points } from './sequences'
+import { stringMethod } from './string-methods'
+import {
+  arrayOf,
+  Attributes,
+  Dict,
+  Func,
+  Group,
+  Namespace,
+  Undefined,
+  defined,
+  typeName,
+  type Value,
+} from './values'
+import { equals } from './compare'
+
+/** `object.name`: an attribute or method, else the entry of that name, else undefined. */
+export function getAttribute(object: Value, name: string, budget: Budget): Value {
+  return ownAttribute(defined(object), name, budget) ?? ownItem(object, name) ?? missing(object, name)
+}
+
+/** `object[key]`: the entry, else the attribute or method of that name, else undefined. */
+export function getItem(object: Value, key: Value, budget: Budget): Value {
+  const found = ownItem(defined(object), key)
+  if (found !== undefined) return found
+  const attribute = typeof key === 'string' ? ownAttribute(object, key, budget) : undefined
+  return attribute ?? missing(object, key)
+}
+
+function ownAttribute(object: Value, name: string, budget: Budget): Value | undefined {
+  // Python's internals are closed to templates.
+  if (name.startsWith('_')) return undefined
+  if (typeof object === 'string' && name === 'format') {
+    const access: FieldAccess = {
+      attribute: (value, attribute) => getAttribute(value, attribute, budget),
+      item: (value, key) => getItem(value, key, budget),
+    }
+    return new Func(name, (args) => formatMethod(object, args, access, budget))
+  }
+  if (typeof object === 'string') return stringMethod(object, name, budget)
+  if (object instanceof Dict) return dictMethod(object, name)
+  if (object instanceof Group && (name === 'grouper' || name === 'list')) return object[name]
+  if (Array.isArray(object)) return listMethod(object, name, budget)
+  if (object instanceof Namespace) return object.attributes.get(name)
+  if (object instanceof Attributes) return object.get(name)
+  if (object instanceof Func) return object.attributes.get(name)
+  return undefined
+}
+
+function ownItem(object: Value, key: Value): Value | undefined {
+  if (object instanceof Dict) {
+    return Array.isArray(key) || key instanceof Dict ? undefined : object.get(key)
+  }
+  const items = typeof object === 'string' ? points(object) : arrayOf(object)
+  const at = numberOf(key)
+  if (!items || !at || at.float) return undefined
+  const index = Number(at.value)
+  return items[index < 0 ? index + items.length : index]
+}
+
+function missing(object: Value, key: Value): Undefined {
+  const owner = object === null ? 'None' : `${typeName(object)} object`
+  return typeof key === 'string'
+    ? new Undefined(`'${owner}' has no attribute ${reprText(key)}`)
+    : new Undefined(`'${owner}' has no element ${equals(key, null) ? 'None' : String(key)}`)
+}
+
+/**
+ * Reads `a.b.0` of an item: the attribute argument of filters. A number is an index, null the item itself. `otherwise`
+ * stands for what is missing on the way, unless it is null.
+ */
+export function attributeGetter(
+  attribute: Value,
+  budget: Budget,
+  otherwise: Value = null,
+): (item: Value) => Value {
+  const parts: Value[] =
+    typeof attribute === 'string'
+      ? attribute.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part))
+      : attribute === null
+        ? []
+        : [attribute]
+  return (item) =>
+    parts.reduce((value: Value, part) => {
+      const found = getItem(value, part, budget)
+      return found instanceof Undefined && otherwise !== null ? otherwise : found
+    }, item)
+}

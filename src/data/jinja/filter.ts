@@ -1,0 +1,34 @@
+import { bind, type Parameters } from './arguments'
+import type { Budget } from './limits'
+import type { Args, Value } from './values'
+
+/** What filters and tests use of the rendering they are part of. */
+export interface Rendering {
+  readonly budget: Budget
+  /** @throws Error for a name that is no filter. */
+  filter(name: string, value: Value, args: Args): Value
+  /** @throws Error for a name that is no test. */
+  test(name: string, value: Value, args: Args): boolean
+}
+
+export type Filter = (rendering: Rendering, value: Value, args: Args) => Value
+
+/** A table that filters are put into, with named parameters or with arguments as they come. */
+export class FilterTable {
+  readonly filters: Map<string, Filter> = new Map()
+
+  add(
+    names: string,
+    parameters: Parameters,
+    run: (rendering: Rendering, value: Value, ...args: Value[]) => Value,
+  ): void {
+    for (const name of names.split(' '))
+      this.filters.set(name, (rendering, value, args) =>
+        run(rendering, value, ...bind(name, parameters, args)),
+      )
+  }
+
+  addRaw(name: string, run: Filter): void {
+    this.filters.set(name, run)
+  }
+}

@@ -1,0 +1,29 @@
+import type { Budget } from './limits'
+import { float } from './numbers'
+import { Dict, type Value } from './values'
+
+/**
+ * Data as a template sees it: text, numbers, lists and dicts. Anything else becomes its type's name in angle brackets,
+ * as in transformers. A number beyond 2^53 that is no bigint is a float.
+ */
+export function fromData(data: unknown, budget: Budget): Value {
+  budget.spend()
+  if (data === null || data === undefined) return null
+  if (typeof data === 'string' || typeof data === 'boolean') return data
+  if (typeof data === 'number') return Number.isSafeInteger(data) && !Object.is(data, -0) ? data : float(data)
+  if (typeof data === 'bigint') return data
+  if (Array.isArray(data)) return data.map((item) => fromData(item, budget))
+  if (data instanceof Map)
+    return new Dict([...data].map(([key, value]) => [fromData(key, budget), fromData(value, budget)]))
+  if (typeof data === 'object' && isPlain(data)) {
+    const entries = Object.entries(data).filter(([, value]) => value !== undefined)
+    return new Dict(entries.map(([key, value]) => [key, fromData(value, budget)]))
+  }
+  return `<${typeof data === 'object' ? data.constructor.name : typeof data}>`
+}
+
+function isPlain(data: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(data)
+  // An object of another realm (a notebook's) has an Object.prototype of its own.
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}

@@ -1,0 +1,55 @@
+/** How much one rendering may use. */
+export interface RenderLimits {
+  /** Evaluated expressions and statements. Default 10,000,000. */
+  steps?: number
+  /** Time in milliseconds. Default 2,000. */
+  milliseconds?: number
+  /** Characters of the output, and of any text made on the way. Default 2^24. */
+  characters?: number
+  /** Entries of any list made on the way. Default 1,000,000. */
+  entries?: number
+}
+
+const STEPS_BETWEEN_CLOCK_READINGS = 1024
+
+/** Counts what one rendering uses. Every method throws when a limit is passed. */
+export class Budget {
+  private readonly limits: Required<RenderLimits>
+  private readonly started = performance.now()
+  private steps = 0
+  private nextReading = STEPS_BETWEEN_CLOCK_READINGS
+
+  constructor(limits: RenderLimits = {}) {
+    this.limits = {
+      steps: 10_000_000,
+      milliseconds: 2000,
+      characters: 2 ** 24,
+      entries: 1_000_000,
+      ...limits,
+    }
+  }
+
+  /** Pays for `steps` small pieces of work. */
+  spend(steps = 1): void {
+    this.steps += steps
+    if (this.steps < this.nextReading) return
+    this.nextReading = this.steps + STEPS_BETWEEN_CLOCK_READINGS
+    const { steps: most, milliseconds } = this.limits
+    if (this.steps > most) throw new Error(`rendering took more than ${most} steps`)
+    if (performance.now() - this.started > milliseconds)
+      throw new Error(`rendering took longer than ${milliseconds} ms`)
+  }
+
+  /** Call before a text of this length is made. */
+  characters(length: number): void {
+    if (!(length <= this.limits.characters))
+      throw new Error(`a text grew beyond ${this.limits.characters} characters`)
+    this.spend(length / 64)
+  }
+
+  /** Call before a list of this length is made. */
+  entries(length: number): void {
+    if (!(length <= this.limits.entries)) throw new Error(`a list grew beyond ${this.limits.entries} entries`)
+    this.spend(length / 8)
+  }
+}

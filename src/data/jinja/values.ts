@@ -1,0 +1,218 @@
+/** A float without a fraction: `1.0`, `-0.0`, `1e20`. Plain numbers with a fraction, NaN and infinities are floats too. */
+export class Float {
+  constructor(readonly value: number) {}
+}
+
+/** What a missing variable, key or attribute gives: prints nothing, is false and empty, and refuses everything else. */
+export class Undefined {
+  /** `message`: the error of whoever uses it. */
+  constructor(readonly message: string) {}
+}
+
+/** A Python tuple. */
+export class Tuple extends Array<Value> {
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array
+  }
+
+  static from1(items: readonly Value[]): Tuple {
+    const tuple = new this()
+    for (const item of items) tuple.push(item)
+    return tuple
+  }
+}
+
+/** One group of the filter `groupby`: a tuple whose two items also have names. */
+export class Group extends Tuple {
+  get grouper(): Value | undefined {
+    return this[0]
+  }
+  get list(): Value | undefined {
+    return this[1]
+  }
+}
+
+/** The values of `range(...)`. */
+export class Range {
+  constructor(
+    readonly items: readonly number[],
+    readonly text: string,
+  ) {}
+}
+
+/** A Python iterator: always true, without a length, used up by whoever walks it. */
+export class ValueIterator {
+  private position = 0
+  constructor(
+    private readonly items: readonly Value[],
+    /** Name of Python's type, e.g. `generator`. */
+    readonly type: string = 'generator',
+  ) {}
+
+  rest(): readonly Value[] {
+    const rest = this.position === 0 ? this.items : this.items.slice(this.position)
+    this.position = this.items.length
+    return rest
+  }
+
+  next(): Value | undefined {
+    return this.items[this.position++]
+  }
+}
+
+/** `keys()`, `values()` or `items()` of a dict. */
+export class DictView {
+  constructor(
+    readonly type: 'dict_keys' | 'dict_values' | 'dict_items',
+    readonly items: readonly Value[],
+  ) {}
+}
+
+/** An object with settable attributes: `namespace(...)`. */
+export class Namespace {
+  readonly attributes: Map<string, Value> = new Map()
+}
+
+/** An object whose attributes are computed: `loop`, a cycler, a macro's own. */
+export class Attributes {
+  constructor(
+    /** Name of the Python class. */
+    readonly type: string,
+    readonly get: (name: string) => Value | undefined,
+    readonly call?: (args: Args) => Value,
+  ) {}
+}
+
+/** Arguments of a call. */
+export interface Args {
+  positional: readonly Value[]
+  named: ReadonlyMap<string, Value>
+}
+
+/** A function that a template can call. */
+export class Func {
+  constructor(
+    readonly name: string,
+    readonly call: (args: Args) => Value,
+    /** Name of the Python type. */
+    readonly type: 'function' | 'builtin_function_or_method' | 'Macro' = 'function',
+    readonly attributes: ReadonlyMap<string, Value> = new Map(),
+  ) {}
+}
+
+/** A Python dict; `1`, `1.0` and `True` are one key, as there. */
+export class Dict {
+  private readonly entries = new Map<unknown, [key: Value, value: Value]>()
+
+  constructor(entries: Iterable<readonly [Value, Value]> = []) {
+    for (const [key, value] of entries) this.set(key, value)
+  }
+
+  get size(): number {
+    return this.entries.size
+  }
+
+  get(key: Value): Value | undefined {
+    return this.entries.get(hash(key))?.[1]
+  }
+
+  has(key: Value): boolean {
+    return this.entries.has(hash(key))
+  }
+
+  set(key: Value, value: Value): void {
+    const hashed = hash(key)
+    const known = this.entries.get(hashed)
+    if (known) known[1] = value
+    else this.entries.set(hashed, [key, value])
+  }
+
+  keys(): Value[] {
+    return [...this.entries.values()].map(([key]) => key)
+  }
+
+  values(): Value[] {
+    return [...this.entries.values()].map(([, value]) => value)
+  }
+
+  /** Key and value pairs in the order of their insertion. */
+  pairs(): [Value, Value][] {
+    return [...this.entries.values()]
+  }
+}
+
+export type Value =
+  | null
+  | boolean
+  /** An integer where it is one, else a float. */
+  | number
+  /** An integer beyond 2^53. */
+  | bigint
+  | string
+  | Float
+  | Value[]
+  | Tuple
+  | Dict
+  | Range
+  | ValueIterator
+  | DictView
+  | Namespace
+  | Attributes
+  | Func
+  | Undefined
+
+/** What stands for a key in a JavaScript Map: equal for keys that Python calls equal. @throws TypeError for lists and dicts. */
+export function hash(key: Value): unknown {
+  if (typeof key === 'string' || typeof key === 'number' || key === null) return key
+  if (typeof key === 'boolean') return Number(key)
+  if (typeof key === 'bigint') return key
+  if (key instanceof Float) return Number.isSafeInteger(key.value) ? key.value : `float ${key.value}`
+  // The zero character keeps it apart from texts.
+  if (key instanceof Tuple) return `\0tuple ${key.map((k) => `${typeof k} ${String(hash(k))}`).join('\0')}`
+  if (Array.isArray(key) || key instanceof Dict) throw new TypeError(`unhashable type: '${typeName(key)}'`)
+  return key
+}
+
+/** Python's name of a value's type. */
+export function typeName(value: Value): string {
+  if (value === null) return 'NoneType'
+  if (typeof value === 'boolean') return 'bool'
+  if (typeof value === 'bigint') return 'int'
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int' : 'float'
+  if (typeof value === 'string') return 'str'
+  if (value instanceof Float) return 'float'
+  if (value instanceof Tuple) return 'tuple'
+  if (Array.isArray(value)) return 'list'
+  if (value instanceof Dict) return 'dict'
+  if (value instanceof Range) return 'range'
+  if (value instanceof Undefined) return 'Undefined'
+  if (value instanceof Namespace) return 'Namespace'
+  return value.type
+}
+
+/** Whether Python takes the value for true. */
+export function isTrue(value: Value): boolean {
+  if (value === null || value instanceof Undefined) return false
+  if (typeof value === 'number') return value !== 0
+  if (typeof value === 'object') {
+    if (value instanceof Float) return value.value !== 0
+    if (Array.isArray(value)) return value.length > 0
+    if (value instanceof Dict) return value.size > 0
+    if (value instanceof Range || value instanceof DictView) return value.items.length > 0
+    return true
+  }
+  return Boolean(value)
+}
+
+/** The list, tuple, range or view as an array; undefined for anything else. */
+export function arrayOf(value: Value): readonly Value[] | undefined {
+  if (Array.isArray(value)) return value
+  if (value instanceof Range || value instanceof DictView) return value.items
+  return undefined
+}
+
+/** @throws Error with the message of the missing thing. */
+export function defined<T extends Value>(value: T): Exclude<T, Undefined> {
+  if (value instanceof Undefined) throw new Error(value.message)
+  return value as Exclude<T, Undefined>
+}
