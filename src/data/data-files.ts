@@ -1,5 +1,6 @@
 import { parse as parseYaml } from 'yaml'
 
+import { globMatcher } from '../files/glob'
 import { unknownNameError } from '../options/nearest'
 import { formatOf } from './read-rows'
 
@@ -69,8 +70,8 @@ export function matchFiles(
         /^\.\//,
         '',
       )
-      const regex = globToRegExp(full)
-      const matching = files.filter((file) => file === full || regex.test(file)).sort()
+      const isMatch = globMatcher(full)
+      const matching = files.filter((file) => file === full || isMatch(file)).sort()
       if (matching.length === 0) unmatched.push(full)
       for (const file of matching) found.add(file)
     }
@@ -179,23 +180,4 @@ export function listing(files: readonly string[]): string {
   return files.length === 0
     ? 'none'
     : files.slice(0, 20).join(', ') + (files.length > 20 ? `, ... (${files.length} in all)` : '')
-}
-
-/** `*`, `?`, `[...]` within a name, `**` across folders, `{a,b}`. */
-function globToRegExp(glob: string): RegExp {
-  const source = glob.replace(/\*\*\/|\*\*|\*|\?|\[[^\]]*\]|\{[^}]*\}|[\\^$.|+()\]}]/g, (part) => {
-    if (part === '**/') return '(?:.*/)?'
-    if (part === '**') return '.*'
-    if (part === '*') return '[^/]*'
-    if (part === '?') return '[^/]'
-    if (part.startsWith('[') && part.length > 2) return part.replace(/^\[!/, '[^')
-    if (part.startsWith('{'))
-      return `(?:${part
-        .slice(1, -1)
-        .split(',')
-        .map((p) => p.replace(/[\\^$.|+()*?[\]]/g, '\\$&'))
-        .join('|')})`
-    return `\\${part}`
-  })
-  return new RegExp(`^${source}$`)
 }

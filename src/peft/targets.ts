@@ -1,6 +1,7 @@
 import { unknownNameError } from '../options/nearest'
 import { logger } from '../logging'
 import type { LoraConfig } from './config'
+import { PythonRegex } from './regex'
 
 type Rules = Pick<
   LoraConfig,
@@ -12,18 +13,30 @@ const HEAD = 'lm_head'
 /** PEFT's choice for Llama, Mistral and Qwen2 when target_modules is null. */
 const DEFAULT_TARGETS = ['q_proj', 'v_proj']
 
-function regex(option: string, source: string, wrap: (source: string) => string): RegExp {
+const compiled = new Map<string, PythonRegex>()
+
+/** One of the config's patterns, put into what PEFT wraps around it. Each is compiled once. */
+function regex(option: string, source: string, wrap: (source: string) => string = (s) => s): PythonRegex {
+  const wrapped = wrap(source)
+  const known = compiled.get(wrapped)
+  if (known) return known
+  let pattern: PythonRegex
   try {
-    // The one difference of Python's syntax that such patterns use: named groups.
-    return new RegExp(wrap(source.replaceAll('(?P<', '(?<')))
+    // By itself first: `a)(b` is none, though it would be one inside of the wrapping's brackets.
+    pattern = new PythonRegex(source)
+    if (wrapped !== source) pattern = new PythonRegex(wrapped)
   } catch (error) {
-    const text = `[LoraConfig] ${option}: '${source}' is not a regular expression (${(error as Error).message})`
+    const text = `[LoraConfig] ${option}: '${source}' is not a regular expression that can be used: ${(error as Error).message}`
     throw new TypeError(text, { cause: error })
   }
+  if (compiled.size >= 100) compiled.clear()
+  compiled.set(wrapped, pattern)
+  return pattern
 }
 
-const whole = (source: string): string => `^(?:${source})$`
-const ending = (source: string): string => `^(.*\\.)?(${source})$`
+const anyList = (source: string): string => `.*?\\.${source}\\.(?P<idx>\\d+)\\.`
+const namedList = (source: string): string => `(?:|.*?\\.)(?:${source})\\.(?P<idx>\\d+)\\.`
+const ending = (source: string): string => `(.*\\.)?(${source})$`
 const lastPart = (name: string): string => name.slice(name.lastIndexOf('.') + 1)
 const isOrEndsWith = (name: string, ends: readonly string[]): boolean =>
   ends.some((end) => name === end || name.endsWith(`.${end}`))
@@ -43,21 +56,20 @@ export function expandTargets(
 
 function isExcluded(name: string, rules: Rules): boolean {
   const { exclude_modules: exclude, modules_to_save: saved } = rules
-  if (typeof exclude === 'string' && regex('exclude_modules', exclude, whole).test(name)) return true
+  if (typeof exclude === 'string' && regex('exclude_modules', exclude).fullmatch(name)) return true
   if (Array.isArray(exclude) && isOrEndsWith(name, exclude)) return true
   // A module that is trained in full is replaced as a whole: an adapter inside it would have no base to add to.
-  return (saved ?? []).some((m) => regex('modules_to_save', m, (s) => `^(.*\\.)?${s}($|\\..*)`).test(name))
+  return (saved ?? []).some((m) => regex('modules_to_save', m, (s) => `(.*\\.)?${s}($|\\..*)`).match(name))
 }
 
 function isInLayers(name: string, rules: Rules): boolean {
   const { layers_to_transform: layers, layers_pattern: pattern } = rules
   if (layers === null || (Array.isArray(layers) && layers.length === 0)) return true
   const patterns = typeof pattern === 'string' ? [pattern] : (pattern ?? [])
-  const searches =
-    patterns.length === 0
-      ? [/^.*?\.[^.]*\.(?<idx>\d+)\./]
-      : patterns.map((p) => regex('layers_pattern', p, (s) => `^(?:|.*?\\.)(?:${s})\\.(?<idx>\\d+)\\.`))
-  const found = searches.map((search) => search.exec(name)?.groups?.['idx']).find((idx) => idx !== undefined)
+  const sources = patterns.length === 0 ? ['[^.]*'] : patterns
+  const layerOf = (source: string): string | undefined =>
+    regex('layers_pattern', source, patterns.length === 0 ? anyList : namedList).match(name)?.['idx']
+  const found = sources.map(layerOf).find((idx) => idx !== undefined)
   if (found === undefined) return false
   return Array.isArray(layers) ? layers.includes(Number(found)) : layers === Number(found)
 }
@@ -74,8 +86,8 @@ export function matchTargets(linearNames: readonly string[], rules: Rules): stri
   const targets = expandTargets(linearNames, rules.target_modules)
   let matches: (name: string) => boolean
   if (typeof targets === 'string') {
-    const pattern = regex('target_modules', targets, whole)
-    matches = (name) => pattern.test(name)
+    const pattern = regex('target_modules', targets)
+    matches = (name) => pattern.fullmatch(name)
   } else {
     matches = (name) => targets.includes(name) || (isOrEndsWith(name, targets) && isInLayers(name, rules))
   }
@@ -106,7 +118,7 @@ export function matchTargets(linearNames: readonly string[], rules: Rules): stri
 }
 
 function fromPattern(option: string, patterns: Record<string, number>, name: string): number | undefined {
-  return Object.entries(patterns).find(([key]) => regex(option, key, ending).test(name))?.[1]
+  return Object.entries(patterns).find(([key]) => regex(option, key, ending).match(name))?.[1]
 }
 
 /** Rank of one layer: the first key of rank_pattern that matches the end of its name, else `r`. */

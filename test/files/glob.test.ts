@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { filterPaths } from '../../src/files/glob'
+import { filterPaths, globMatcher } from '../../src/files/glob'
 
 const paths = ['a.json', 'b.json', 'sub/c.json', 'sub/d.txt', 'x[1].bin', 'a+b']
 
@@ -16,4 +16,35 @@ test.each<[string | string[] | undefined, string | string[] | undefined, string[
   [undefined, ['*'], []],
 ])('allow %j, ignore %j', (allow, ignore, expected) => {
   expect(filterPaths(paths, allow, ignore)).toEqual(expected)
+})
+
+const files = ['a.json', 'ab.json', 'd/a.json', 'd/e/b.json', 'x]y', 'd/e', 'a{b']
+
+test.each<[string, string[]]>([
+  ['*.json', ['a.json', 'ab.json']],
+  ['?.json', ['a.json']],
+  ['**', files],
+  ['**/*.json', ['a.json', 'ab.json', 'd/a.json', 'd/e/b.json']],
+  ['d/**/*.json', ['d/a.json', 'd/e/b.json']],
+  ['d/**', ['d/a.json', 'd/e/b.json', 'd/e']],
+  ['d/*', ['d/a.json', 'd/e']],
+  ['**/b.json', ['d/e/b.json']],
+  ['{a,ab}.json', ['a.json', 'ab.json']],
+  ['{d/{a,x},d/e/*}.json', ['d/a.json', 'd/e/b.json']],
+  ['[!a]/e', ['d/e']],
+  ['[a-c]*[b-z].json', ['ab.json']],
+  ['x[]]y', ['x]y']],
+  ['a[{]b', ['a{b']],
+  ['a[', []],
+])('%s', (pattern, expected) => {
+  const isMatch = globMatcher(pattern)
+  expect(files.filter(isMatch)).toEqual(expected)
+})
+
+test('is linear in pattern and path, and bounds what braces stand for', () => {
+  const path = 'a'.repeat(20_000)
+  expect(globMatcher('*a'.repeat(30) + '*b')(path)).toBe(false)
+  expect(globMatcher('**/'.repeat(30) + 'b')('a/'.repeat(5000))).toBe(false)
+  expect(filterPaths([path], '*a'.repeat(30) + '*b', [])).toEqual([])
+  expect(() => globMatcher('{a,b}'.repeat(40))).toThrow('its braces stand for more than 1000 patterns')
 })
