@@ -1,73 +1,12 @@
-import { z } from 'zod'
-
 import { type HubOptions } from '../files/hub'
-import { type OptionSet, renamed } from '../options/declaration'
 import { parseOptions } from '../options/parse'
-import { type DataFiles, type SplitFiles, filesBySplit, matchFiles, requireWhole } from './data-files'
+import { type SplitFiles, filesBySplit, matchFiles, requireWhole } from './data-files'
 import { localFiles, openSource, readCard } from './data-source'
 import { Dataset, DatasetDict, type Row } from './dataset'
+import { loadDatasetOptionSet } from './load-dataset-options'
+import type { LoadDatasetOptions, ParsedLoadDatasetOptions } from './options.generated'
 import { type DataFormat, formatNamed, formatOf, readRows, unknownFormat } from './read-rows'
 import { knownSplit, parseSplit } from './split-slice'
-
-/** Options of `load_dataset`, with `datasets`' names. */
-export interface LoadDatasetOptions {
-  /** Configuration of a data card that lists several. */
-  name?: string | null
-  /** Files or patterns (`*`, `**`, `?`, `[...]`, `{a,b}`), for 'train' or by split. */
-  data_files?: DataFiles | null
-  /** Folder inside the data set; with a format name, the folder that `data_files` are in. */
-  data_dir?: string | null
-  /** 'train', 'train[:200]', 'train[10%:20%]', 'train+test'; absent: all splits, as a `DatasetDict`. */
-  split?: string | null
-  /** Character between the fields of CSV files. Default: a comma, in `.tsv` files a tab. pandas' other name: `sep`. */
-  delimiter?: string | null
-  sep?: string | null
-  revision?: string | null
-  token?: string | boolean | null
-  cache_dir?: string | null
-  signal?: AbortSignal
-  /** Progress of downloads. */
-  progress?: HubOptions['progress']
-}
-
-type Parsed = Required<Omit<LoadDatasetOptions, 'signal' | 'progress' | 'sep'>>
-
-const text = z.string().nullable()
-const patterns = z.union([z.string(), z.array(z.string())])
-const inMemory = 'data sets are read into memory'
-
-const optionSet: OptionSet<Parsed> = {
-  owner: 'load_dataset',
-  options: {
-    name: { schema: text, default: null, doc: 'Configuration of the data card.' },
-    data_files: {
-      schema: z.union([patterns, z.record(z.string(), patterns)]).nullable(),
-      default: null,
-      doc: 'Files or patterns.',
-    },
-    data_dir: { schema: text, default: null, doc: 'Folder inside the data set.' },
-    split: { schema: text, default: null, doc: 'Split, with an optional slice.' },
-    delimiter: {
-      schema: z
-        .string()
-        .regex(/^[^"\r\n]$/)
-        .nullable()
-        .describe('one character, no quote and no line end'),
-      default: null,
-      doc: 'Character between the fields of CSV files.',
-      aliases: { sep: renamed },
-    },
-    revision: { schema: text, default: null, doc: 'Branch, tag or commit of the hub repository.' },
-    token: { schema: z.union([z.string(), z.boolean()]).nullable(), default: null, doc: 'Hub token.' },
-    cache_dir: { schema: text, default: null, doc: 'Cache folder in place of the hub cache.' },
-  },
-  refused: {
-    streaming: { default: false, reason: `${inMemory}; take a part with split: 'train[:1000]'` },
-    keep_in_memory: { default: null, neutral: [true, false], reason: inMemory },
-    trust_remote_code: { default: false, reason: 'no code of a repository is ever run' },
-    num_proc: { default: null, neutral: [1], reason: 'files are read one after the other' },
-  },
-}
 
 /**
  * Reads a data set: a hub repository ('owner/name'), a local folder, or local files by format ('json', 'csv',
@@ -88,8 +27,8 @@ export async function load_dataset(
   path: string,
   options: LoadDatasetOptions = {},
 ): Promise<Dataset | DatasetDict> {
-  const { signal, progress, ...given } = options
-  const opts = parseOptions(optionSet, given)
+  const opts = parseOptions(loadDatasetOptionSet, options)
+  const { signal, progress } = opts
   const { splits, files, fetch, format } = await locate(path, opts, { signal, progress })
   const names = [...splits.keys()]
 
@@ -146,7 +85,7 @@ interface Located {
 
 async function locate(
   path: string,
-  opts: Parsed,
+  opts: ParsedLoadDatasetOptions,
   calls: Pick<HubOptions, 'signal' | 'progress'>,
 ): Promise<Located> {
   const format = formatNamed(path)

@@ -24,14 +24,13 @@ export async function generate(
   inputs: GenerateInputs,
   options: GenerateOptions = {},
 ): Promise<number[][]> {
-  const { signal, ...rest } = options
-  const parsed = generateOptions(rest, model.generation_config)
+  const parsed = generateOptions(options, model.generation_config)
   const uniform = uniformStream(parsed.seed ?? Math.floor(Math.random() * 2 ** 31))
   const rows: number[][] = []
   for (const [i, row] of inputs.input_ids.entries()) {
     const prompt = Array.from(row).filter((_, t) => !inputs.attention_mask || inputs.attention_mask[i]![t])
     if (prompt.length === 0) throw new Error(`[generate] row ${i} has no token`)
-    rows.push(await generateRow(model, prompt, parsed, uniform, signal))
+    rows.push(await generateRow(model, prompt, parsed, uniform))
   }
   return rows
 }
@@ -41,7 +40,6 @@ async function generateRow(
   prompt: number[],
   o: ParsedGenerateOptions,
   uniform: () => number,
-  signal: AbortSignal | undefined,
 ): Promise<number[]> {
   const limit =
     o.max_new_tokens !== null
@@ -56,7 +54,7 @@ async function generateRow(
   try {
     let fresh = prompt
     while (sequence.length < limit) {
-      signal?.throwIfAborted()
+      o.signal?.throwIfAborted()
       if (!cached) {
         cache.dispose()
         cache = new KVCache(model, limit)

@@ -1,74 +1,64 @@
 import { z } from 'zod'
 import type { OptionSet } from '../options/declaration'
 import { parseOptions } from '../options/parse'
-import type { SamplingOptions } from './sampling'
+import { signal } from '../options/call'
+import { countOrNull, flag, flagOrNull, count, real } from '../options/schemas'
+import type { GenerateOptions, ParsedGenerateOptions } from './options.generated'
 
-/** Options of `generate`, with transformers' names. */
-export interface GenerateOptions extends Partial<SamplingOptions> {
-  /** Default 20 tokens after the prompt, as in transformers. */
-  max_new_tokens?: number | null
-  /** Prompt and answer together; `max_new_tokens` wins. */
-  max_length?: number | null
-  /** One id or several; generation stops after any of them. Default: the model's. */
-  eos_token_id?: number | number[] | null
-  /** false computes the whole sequence again for each token. Default: the config's. */
-  use_cache?: boolean | null
-  /** Of the draws when do_sample is true. Default: a new one each time. */
-  seed?: number | null
-  signal?: AbortSignal
-}
-
-export interface ParsedGenerateOptions extends SamplingOptions {
-  max_new_tokens: number | null
-  max_length: number | null
-  eos_token_id: number | number[] | null
-  use_cache: boolean | null
-  seed: number | null
-}
+export type { GenerateOptions, ParsedGenerateOptions } from './options.generated'
 
 const later = 'this version generates by greedy search and sampling only.'
 
-const optionSet: OptionSet<ParsedGenerateOptions> = {
+export const generateOptionSet: OptionSet<ParsedGenerateOptions> = {
   owner: 'generate',
   options: {
     max_new_tokens: {
-      schema: z.int().min(1).nullable(),
+      schema: countOrNull(1),
       default: null,
-      doc: 'Most tokens after the prompt.',
+      doc: 'Most tokens after the prompt; null: what max_length leaves, else 20.',
     },
     max_length: {
-      schema: z.int().min(1).nullable(),
+      schema: countOrNull(1),
       default: null,
-      doc: 'Most tokens, the prompt included.',
+      doc: 'Most tokens of prompt and answer together; max_new_tokens wins.',
     },
     do_sample: {
-      schema: z.boolean(),
+      schema: flag,
       default: false,
-      doc: 'Draw tokens instead of taking the most probable.',
+      doc: 'true: draw each token by its probability; false: take the most probable.',
     },
-    temperature: { schema: z.number().positive(), default: 1, doc: 'Logits are divided by it.' },
-    top_k: { schema: z.int().min(0), default: 50, doc: 'Draw among the k most probable; 0: all.' },
-    top_p: {
-      schema: z.number().gt(0).max(1),
+    temperature: {
+      schema: real({ above: 0 }),
       default: 1,
-      doc: 'Draw among the most probable that together reach p.',
+      doc: 'Logits are divided by it before a draw: below 1 prefers probable tokens.',
+    },
+    top_k: { schema: count(0), default: 50, doc: 'Draw among the so many most probable tokens; 0: among all.' },
+    top_p: {
+      schema: real({ above: 0, max: 1 }),
+      default: 1,
+      doc: 'Draw among the fewest most probable tokens whose probabilities add up to this; 1: among all.',
     },
     repetition_penalty: {
-      schema: z.number().positive(),
+      schema: real({ above: 0 }),
       default: 1,
-      doc: 'Above 1: seen tokens become less likely.',
+      doc: 'Above 1: tokens seen before become less likely (Keskar et al. 2019); 1: off.',
     },
     eos_token_id: {
       schema: z.union([z.int(), z.array(z.int())]).nullable(),
       default: null,
-      doc: 'Tokens that end the answer.',
+      doc: 'Token id, or ids, after any of which the answer ends; null: those of the model.',
     },
     use_cache: {
-      schema: z.boolean().nullable(),
+      schema: flagOrNull,
       default: null,
-      doc: 'Keep keys and values of earlier tokens.',
+      doc: "Keep keys and values of earlier tokens; false computes the whole sequence for each token. null: as the model's config says.",
     },
-    seed: { schema: z.int().nullable(), default: null, doc: 'Seed of the draws.' },
+    seed: {
+      schema: z.int().nullable(),
+      default: null,
+      doc: 'Seed of the draws (ours); null: another one each time.',
+    },
+    signal,
   },
   refused: {
     num_beams: { default: 1, reason: later },
@@ -83,11 +73,11 @@ const optionSet: OptionSet<ParsedGenerateOptions> = {
 
 /** Checks `given`; the model's generation_config.json fills what it leaves open, where this version knows the option. */
 export function generateOptions(
-  given: Omit<GenerateOptions, 'signal'>,
+  given: GenerateOptions,
   defaults: Record<string, unknown>,
 ): ParsedGenerateOptions {
   const known = Object.entries(defaults).filter(
-    ([name, value]) => name in optionSet.options && value !== null,
+    ([name, value]) => name in generateOptionSet.options && value !== null,
   )
-  return parseOptions(optionSet, { ...Object.fromEntries(known), ...given })
+  return parseOptions(generateOptionSet, { ...Object.fromEntries(known), ...given })
 }

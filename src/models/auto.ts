@@ -54,7 +54,7 @@ export class AutoModelForCausalLM {
       const parts = await buildModel(config, source, device, {
         dtype,
         quantization,
-        signal: options.signal,
+        signal: o.signal,
         progress: o.progress,
       })
       return new CausalLM(config, parts, device, dtype, name_or_path, quantization, opened.generation)

@@ -1,43 +1,21 @@
 import { z } from 'zod'
 import type { HubOptions } from '../files/hub'
 import { logger } from '../logging'
-import type { OptionSet } from '../options/declaration'
+import { optionalFunction, type Progress, signal } from '../options/call'
+import { type OptionSet, renamed } from '../options/declaration'
 import { parseOptions } from '../options/parse'
-import { renamed } from '../options/declaration'
-import { givenHubSettings, hubSettings, type HubSettings } from '../options/hub'
+import { givenHubSettings, hubSettings } from '../options/hub'
+import { dtypeInput, flag, text, textOrNull } from '../options/schemas'
 import type { BitsAndBytesConfig } from '../quantization/config'
 import { cuda, openCuda } from '../tensor/cuda'
+import type { ParsedPretrainedOptions, PretrainedOptions } from './options.generated'
 
-/** What `from_pretrained` of configs and models takes, with transformers' names. */
-export interface PretrainedOptions {
-  quantization_config?: BitsAndBytesConfig | null
-  /** 'auto' (default): the checkpoint's own; or 'float32', 'bfloat16', 'float16', with or without `torch.`. */
-  dtype?: string
-  torch_dtype?: string
-  /** `{ '': 0 }`, 'auto', 'cpu': the whole model on one device. */
-  device_map?: Record<string, number | string> | string | null
-  gguf_file?: string | null
-  revision?: string | null
-  token?: string | boolean | null
-  cache_dir?: string | null
-  local_files_only?: boolean
-  trust_remote_code?: boolean
-  /** Called after each tensor with how many are loaded. */
-  progress?: (done: number, total: number) => void
-  signal?: AbortSignal
-}
+export type { PretrainedOptions } from './options.generated'
 
-interface ParsedOptions extends HubSettings {
-  quantization_config: BitsAndBytesConfig | null
-  dtype: string
-  device_map: Record<string, number | string> | string | null
-  gguf_file: string | null
-  trust_remote_code: boolean
-}
+const dtypes = `'auto' | ${dtypeInput(['float32', 'bfloat16', 'float16'])} | (string & {})`.replace(' | null', '')
 
-const text = z.string().nullable()
-
-function optionSet(owner: string): OptionSet<ParsedOptions> {
+/** What `from_pretrained` of configs and models takes, with transformers' names; `owner` opens the messages. */
+export function pretrainedOptionSet(owner: string): OptionSet<ParsedPretrainedOptions> {
   return {
     owner,
     options: {
@@ -48,26 +26,34 @@ function optionSet(owner: string): OptionSet<ParsedOptions> {
           )
           .describe('a BitsAndBytesConfig or null'),
         default: null,
-        doc: 'How to quantize the linear layers while loading.',
+        type: 'BitsAndBytesConfig | null',
+        doc: 'How to quantize the linear layers to 4 bits while they are read; null: not. A checkpoint that is quantized already keeps its own.',
       },
       dtype: {
-        schema: z.string(),
+        schema: text,
+        input: dtypes,
         default: 'auto',
-        doc: "Dtype of what is not quantized; 'auto' is the checkpoint's own.",
+        doc: "Dtype of what is not quantized; 'auto': the checkpoint's own, float32 for GGUF.",
         aliases: { torch_dtype: renamed },
       },
       device_map: {
         schema: z.union([z.string(), z.record(z.string(), z.union([z.int(), z.string()]))]).nullable(),
+        input: "'auto' | 'cpu' | 'cuda' | (string & {}) | Record<string, number | string> | null",
         default: null,
-        doc: 'The one device of the whole model.',
+        doc: "The one device of the whole model: { '': 0 } or 'cuda:0' is the first GPU, 'auto' a GPU where there is one; null: the CPU.",
       },
-      gguf_file: { schema: text, default: null, doc: 'A GGUF file of the folder or repository to read.' },
+      gguf_file: {
+        schema: textOrNull,
+        default: null,
+        doc: 'A GGUF file of the folder or repository to read; null: config.json and safetensors.',
+      },
       ...hubSettings,
-      trust_remote_code: {
-        schema: z.boolean(),
-        default: false,
-        doc: 'Accepted; no remote code is ever run.',
-      },
+      trust_remote_code: { schema: flag, default: false, inert: true, doc: 'No code of a repository is ever run.' },
+      progress: optionalFunction<Progress>(
+        '(done: number, total: number) => void',
+        'Called after each tensor with how many are read and how many there are.',
+      ),
+      signal,
     },
     refused: {
       attn_implementation: {
@@ -97,18 +83,19 @@ export function pretrainedOptions(
   device: string
   gguf_file: string | undefined
   hub: HubOptions
-  progress: PretrainedOptions['progress']
+  progress: Progress | undefined
+  signal: AbortSignal | undefined
 } {
-  const { progress, signal, ...rest } = options
-  const o = parseOptions(optionSet(owner), rest)
+  const o = parseOptions(pretrainedOptionSet(owner), options)
   if (o.trust_remote_code) logger.warning_once('trust_remote_code: no code of a model repository is ever run')
   return {
     quantization_config: o.quantization_config ?? undefined,
     dtype: o.dtype,
     device: deviceOf(o.device_map),
     gguf_file: o.gguf_file ?? undefined,
-    hub: { ...givenHubSettings(o), signal },
-    progress,
+    hub: { ...givenHubSettings(o), signal: o.signal },
+    progress: o.progress,
+    signal: o.signal,
   }
 }
 
@@ -116,7 +103,7 @@ export function pretrainedOptions(
  * The one device of a model; null is the CPU, 'auto' a GPU where there is one. A map that asks for a GPU that is not there
  * gets the CPU with a warning, so that the article's cell runs anywhere.
  */
-function deviceOf(map: ParsedOptions['device_map']): string {
+function deviceOf(map: ParsedPretrainedOptions['device_map']): string {
   const wanted = typeof map === 'object' && map !== null ? Object.values(map) : [map ?? 'cpu']
   if (new Set(wanted).size > 1)
     throw new TypeError('device_map: a model is on one device; give { "": device }')

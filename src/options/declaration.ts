@@ -5,17 +5,36 @@ export interface Schema<T> {
   ): { success: true; data: T } | { success: false; error: { issues: { message: string }[] } }
 }
 
-/** One option, declared once: parsing, `--help`, defaults and error messages all read it. */
+/**
+ * One option, declared once: parsing, `--help`, defaults, error messages, the interfaces that editors show and
+ * docs/options.md all read it.
+ */
 export interface Option<T> {
   readonly schema: Schema<T>
   readonly default: T
   /** One or two sentences: what it does, unit, what null means. */
   readonly doc: string
-  /** Other spellings of this option, each with the conversion of its value to this option's. */
-  readonly aliases?: Readonly<Record<string, (value: unknown) => unknown>>
+  /** TypeScript type of the value; by default what the schema says. */
+  readonly type?: string
+  /** TypeScript type of what may be given, where it is wider than the value's. */
+  readonly input?: string
+  /** It has to be given. */
+  readonly required?: true
+  /** Every value is accepted and changes nothing; `doc` says why. */
+  readonly inert?: true
+  /** Other spellings of this option. */
+  readonly aliases?: Readonly<Record<string, Alias>>
 }
 
-/** An option of the reference libraries that this version does not implement: only neutral values pass. */
+/** Another spelling of an option. */
+export interface Alias {
+  /** Converts its value to the option's. */
+  convert(value: unknown): unknown
+  /** TypeScript type of its value, where it is not the option's. */
+  readonly type?: string
+}
+
+/** An option of the reference libraries that this version does not implement: only values that ask for nothing pass. */
 export interface Refused {
   /** Value reported by `to_dict`, and always accepted. */
   readonly default: unknown
@@ -33,8 +52,8 @@ export interface OptionSet<T> {
   readonly refused: Readonly<Record<string, Refused>>
 }
 
-/** Alias conversion for a plain renaming. */
-export const renamed = (value: unknown): unknown => value
+/** A plain renaming. */
+export const renamed: Alias = { convert: (value) => value }
 
 /** The declarations by name, for code that walks over them. */
 export function optionTable(set: OptionSet<object>): Readonly<Record<string, Option<unknown>>> {

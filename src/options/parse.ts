@@ -53,6 +53,8 @@ export function parseOptions<T extends object>(
   for (const [name, option] of Object.entries(options)) {
     // A fresh copy each time: two argument objects must not share a default array or dictionary.
     values[name] = structuredClone(option.default)
+    if (option.required && (given as Record<string, unknown>)[name] === undefined)
+      throw new TypeError(`[${set.owner}] ${name} is missing: give ${describeSchema(option.schema)}`)
     for (const spelling of [name, ...Object.keys(option.aliases ?? {})]) canonical.set(spelling, name)
   }
   for (const [spelling, raw] of Object.entries(given)) {
@@ -65,7 +67,7 @@ export function parseOptions<T extends object>(
       else if (unknown === 'throw') throw unknownNameError(set.owner, spelling, knownNames(set))
       continue
     }
-    const convert = spelling === name ? undefined : option.aliases?.[spelling]
+    const convert = spelling === name ? undefined : option.aliases?.[spelling]?.convert
     const value = checkedValue(set.owner, spelling, option, convert ? convert(raw) : raw)
     // A second spelling that only repeats the default asks for nothing: scripts often pass warmup_ratio 0 and warmup_steps 100.
     if (isDeepStrictEqual(value, option.default) && name in chosenBy) continue

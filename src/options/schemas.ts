@@ -12,6 +12,12 @@ export function dtypeSchema<N extends string>(names: readonly N[], absent: N): S
   ) as unknown as Schema<N>
 }
 
+/** The TypeScript type of what `dtypeSchema` reads. */
+export function dtypeInput(names: readonly string[]): string {
+  const plain = names.map((name) => `'${name}'`)
+  return [...plain, ...names.map((name) => `'torch.${name}'`), 'null'].join(' | ')
+}
+
 /** One name, or a list of names; null for none. */
 export const nameOrNames: Schema<string | string[] | null> = z
   .union([z.string().min(1), z.array(z.string().min(1)), z.null()])
@@ -63,4 +69,9 @@ export function numbersByName(each: 'count' | 'real'): Schema<Record<string, num
   const value = each === 'count' ? z.int().min(1) : z.number()
   const what = each === 'count' ? 'whole numbers >= 1' : 'numbers'
   return z.record(z.string(), value).describe(`an object with ${what} by name`)
+}
+
+/** `schema`, or nothing where the default is undefined. */
+export function optional<T>(schema: Schema<T>): Schema<T | undefined> {
+  return (schema as z.ZodType<T>).optional()
 }

@@ -1,9 +1,9 @@
 import type { OptionSet } from '../options/declaration'
 import { optionsToDict, parseOptions } from '../options/parse'
-import { type LoraOptions, type RefusedLoraOption, loraOptionSet } from './options'
+import { loraOptionSet } from './options'
+import type { LoraInit, LoraOptions } from './options.generated'
 
-/** What the constructor takes; the refused options pass only with their neutral values. */
-export type LoraInit = Partial<LoraOptions> & { [name in RefusedLoraOption]?: unknown }
+export type { LoraInit } from './options.generated'
 
 export interface LoraConfig extends LoraOptions {}
 

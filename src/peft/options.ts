@@ -12,60 +12,13 @@ import {
   text,
   textOrNull,
 } from '../options/schemas'
-
-export interface LoraOptions {
-  r: number
-  target_modules: string | string[] | null
-  exclude_modules: string | string[] | null
-  lora_alpha: number
-  lora_dropout: number
-  bias: 'none' | 'all' | 'lora_only'
-  use_rslora: boolean
-  use_dora: boolean
-  modules_to_save: string[] | null
-  init_lora_weights: boolean | 'gaussian'
-  layers_to_transform: number | number[] | null
-  layers_pattern: string | string[] | null
-  rank_pattern: Record<string, number>
-  alpha_pattern: Record<string, number>
-  task_type: 'CAUSAL_LM' | null
-  base_model_name_or_path: string | null
-  revision: string | null
-  inference_mode: boolean
-  peft_version: string
-  peft_type: 'LORA'
-}
-
-/** Options of PEFT that this version refuses unless they ask for nothing. The compiler holds this and the table together. */
-export type RefusedLoraOption =
-  | 'alora_invocation_tokens'
-  | 'arrow_config'
-  | 'auto_mapping'
-  | 'corda_config'
-  | 'ensure_weight_tying'
-  | 'eva_config'
-  | 'fan_in_fan_out'
-  | 'kasa_config'
-  | 'layer_replication'
-  | 'loftq_config'
-  | 'lora_bias'
-  | 'lora_ga_config'
-  | 'megatron_config'
-  | 'megatron_core'
-  | 'monteclora_config'
-  | 'qalora_group_size'
-  | 'runtime_config'
-  | 'target_parameters'
-  | 'trainable_token_indices'
-  | 'use_bdlora'
-  | 'use_qalora'
-  | 'velora_config'
+import type { LoraOptions } from './options.generated'
 
 /** The PEFT release whose adapter_config.json ours equals, field by field. */
 const PEFT_VERSION = '0.21.2'
 
 // To support one of these later, move its line to the options below. `reason` ends the sentence "... is not supported: ".
-const refused: Readonly<Record<RefusedLoraOption, Refused>> = {
+const refused: Readonly<Record<string, Refused>> = {
   alora_invocation_tokens: { default: null, reason: 'activated LoRA is not built.' },
   arrow_config: { default: null, reason: 'routing among adapters is not built.' },
   auto_mapping: { default: null, reason: 'it names Python classes, and no remote code is run.' },
@@ -105,6 +58,7 @@ export const loraOptionSet: OptionSet<LoraOptions> = {
     r: { schema: count(1), default: 8, doc: 'Rank of the update B A.' },
     target_modules: {
       schema: nameOrNames,
+      input: "'all-linear' | (string & {}) | string[] | null",
       default: null,
       doc: "Linear layers that get an adapter: ends of their names, a regular expression for the whole name, or 'all-linear' (all but the output head). null: q_proj and v_proj.",
     },

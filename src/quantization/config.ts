@@ -1,32 +1,12 @@
 import type { OptionSet } from '../options/declaration'
 import { parseOptions } from '../options/parse'
-import { dtypeSchema, flag, names, oneOf, real } from '../options/schemas'
+import { dtypeInput, dtypeSchema, flag, names, oneOf, real } from '../options/schemas'
+import type { BitsAndBytesInit, BitsAndBytesOptions } from './options.generated'
 
-export type ComputeDtype = 'float16' | 'bfloat16' | 'float32'
-export type QuantStorage = 'uint8' | 'float16' | 'bfloat16' | 'float32'
+const computeDtypes = ['float16', 'bfloat16', 'float32'] as const
+const storageDtypes = ['uint8', 'float16', 'bfloat16', 'float32'] as const
 
-export interface BitsAndBytesOptions {
-  load_in_4bit: boolean
-  bnb_4bit_quant_type: 'nf4' | 'fp4'
-  bnb_4bit_compute_dtype: ComputeDtype
-  bnb_4bit_use_double_quant: boolean
-  bnb_4bit_quant_storage: QuantStorage
-  llm_int8_skip_modules: string[] | null
-  llm_int8_threshold: number
-}
-
-/** What the constructor takes. `torch.` in front of a type is accepted; the refused options only with their defaults. */
-export interface BitsAndBytesInit extends Partial<
-  Omit<BitsAndBytesOptions, 'bnb_4bit_compute_dtype' | 'bnb_4bit_quant_storage'>
-> {
-  bnb_4bit_compute_dtype?: ComputeDtype | `torch.${ComputeDtype}` | null
-  bnb_4bit_quant_storage?: QuantStorage | `torch.${QuantStorage}` | null
-  load_in_8bit?: boolean
-  llm_int8_enable_fp32_cpu_offload?: boolean
-  llm_int8_has_fp16_weight?: boolean
-}
-
-const optionSet: OptionSet<BitsAndBytesOptions> = {
+export const bitsAndBytesOptionSet: OptionSet<BitsAndBytesOptions> = {
   owner: 'BitsAndBytesConfig',
   options: {
     load_in_4bit: { schema: flag, default: false, doc: 'Store the linear layers in 4 bits, blocks of 64.' },
@@ -36,7 +16,8 @@ const optionSet: OptionSet<BitsAndBytesOptions> = {
       doc: 'The 16 code values: nf4 (quantiles of a normal distribution) or fp4 (a 4-bit float).',
     },
     bnb_4bit_compute_dtype: {
-      schema: dtypeSchema(['float16', 'bfloat16', 'float32'], 'float32'),
+      schema: dtypeSchema(computeDtypes, 'float32'),
+      input: dtypeInput(computeDtypes),
       default: 'float32',
       doc: 'Type that weights and activations are rounded to before a 4-bit layer multiplies them.',
     },
@@ -46,9 +27,11 @@ const optionSet: OptionSet<BitsAndBytesOptions> = {
       doc: 'Quantize the scales too, to 8 bits in blocks of 256: 4.127 bits a weight in place of 4.5.',
     },
     bnb_4bit_quant_storage: {
-      schema: dtypeSchema(['uint8', 'float16', 'bfloat16', 'float32'], 'uint8'),
+      schema: dtypeSchema(storageDtypes, 'uint8'),
+      input: dtypeInput(storageDtypes),
+      inert: true,
       default: 'uint8',
-      doc: 'Type under which the packed codes are written to a file. The bytes are the same.',
+      doc: 'Dtype under which a file holds the packed codes. Kept so that a config.json is written back unchanged; the bytes are the same.',
     },
     llm_int8_skip_modules: {
       schema: names,
@@ -58,7 +41,8 @@ const optionSet: OptionSet<BitsAndBytesOptions> = {
     llm_int8_threshold: {
       schema: real({ min: 0 }),
       default: 6.0,
-      doc: 'Read by 8-bit layers only, here as in the reference; kept so that a config.json is written back unchanged.',
+      inert: true,
+      doc: 'Read by 8-bit layers only, in transformers too. Kept so that a config.json is written back unchanged.',
     },
   },
   refused: {
@@ -74,6 +58,8 @@ const optionSet: OptionSet<BitsAndBytesOptions> = {
   },
 }
 
+export type { BitsAndBytesInit } from './options.generated'
+
 export interface BitsAndBytesConfig extends BitsAndBytesOptions {}
 
 /**
@@ -83,14 +69,11 @@ export interface BitsAndBytesConfig extends BitsAndBytesOptions {}
  * Throws `TypeError` on an unknown name, a wrong value, and on anything this version does not do (8 bit).
  */
 export class BitsAndBytesConfig {
-  static readonly options: OptionSet<BitsAndBytesOptions> = optionSet
+  static readonly options: OptionSet<BitsAndBytesOptions> = bitsAndBytesOptionSet
   readonly quant_method = 'bitsandbytes' as const
 
   constructor(init: BitsAndBytesInit = {}) {
-    if (init.load_in_4bit === true && init.load_in_8bit === true) {
-      throw new TypeError('[BitsAndBytesConfig] load_in_4bit and load_in_8bit are both true: choose one')
-    }
-    Object.assign(this, parseOptions(optionSet, init))
+    Object.assign(this, parseOptions(bitsAndBytesOptionSet, init))
   }
 
   /** 'nf4' or 'fp4'; null when nothing is to be quantized. */
@@ -138,7 +121,7 @@ export class BitsAndBytesConfig {
         `[BitsAndBytesConfig] quant_method is '${String(method)}'; only weights quantized by 'bitsandbytes' can be read`,
       )
     }
-    const known = Object.keys({ ...optionSet.options, ...optionSet.refused })
+    const known = Object.keys({ ...bitsAndBytesOptionSet.options, ...bitsAndBytesOptionSet.refused })
     return new BitsAndBytesConfig(
       Object.fromEntries(Object.entries(fields).filter(([name]) => known.includes(name))),
     )

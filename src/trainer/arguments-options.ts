@@ -2,64 +2,14 @@ import { z } from 'zod'
 
 import type { MemoryWish } from '../memory/planner'
 import { type OptimizerName, optimizerKinds, refusedOptimizers } from '../optim/names'
-import { type SchedulerName, schedulerNames } from '../optim/schedules'
-import { type OptionSet, renamed, type Schema } from '../options/declaration'
+import { schedulerNames } from '../optim/schedules'
+import { type Alias, type OptionSet, renamed, type Schema } from '../options/declaration'
 import { count, countOrNull, flag, flagOrNull, oneOf, real, textOrNull } from '../options/schemas'
 import { refusedTrainingOptions } from './arguments-refused'
+import type { TrainingOptions } from './options.generated'
 
 export type Tracker = 'tensorboard' | 'csv'
 export type IntervalStrategy = 'no' | 'steps' | 'epoch'
-
-export interface TrainingOptions {
-  output_dir: string | null
-  per_device_train_batch_size: number
-  per_device_eval_batch_size: number
-  gradient_accumulation_steps: number
-  num_train_epochs: number
-  max_steps: number
-  learning_rate: number
-  weight_decay: number
-  adam_beta1: number
-  adam_beta2: number
-  adam_epsilon: number
-  max_grad_norm: number
-  optim: OptimizerName
-  optim_args: string | null
-  lr_scheduler_type: SchedulerName
-  lr_scheduler_kwargs: Record<string, unknown> | null
-  warmup_steps: number
-  bf16: boolean
-  gradient_checkpointing: boolean
-  memory: MemoryWish
-  logging_strategy: IntervalStrategy
-  logging_steps: number
-  logging_first_step: boolean
-  logging_nan_inf_filter: boolean
-  logging_dir: string | null
-  report_to: Tracker[]
-  run_name: string | null
-  disable_tqdm: boolean | null
-  eval_strategy: IntervalStrategy
-  eval_steps: number | null
-  eval_delay: number
-  eval_on_start: boolean
-  save_strategy: IntervalStrategy
-  save_steps: number
-  save_total_limit: number | null
-  save_only_model: boolean
-  full_determinism: boolean
-  seed: number
-  data_seed: number | null
-  train_sampling_strategy: 'random' | 'sequential' | 'group_by_length'
-  dataloader_drop_last: boolean
-  dataloader_num_workers: number
-  dataloader_pin_memory: boolean
-  dataloader_persistent_workers: boolean
-  dataloader_prefetch_factor: number | null
-  do_train: boolean
-  do_eval: boolean
-  do_predict: boolean
-}
 
 const keys = <K extends string>(table: Readonly<Record<K, unknown>>): K[] => Object.keys(table) as K[]
 
@@ -82,6 +32,9 @@ const units: Readonly<Record<string, number>> = {
   MIB: 2 ** 20,
   GIB: 2 ** 30,
 }
+
+const unit = "'KB' | 'MB' | 'GB' | 'KiB' | 'MiB' | 'GiB'"
+const bytes = `\`\${number}\${${unit}}\` | \`\${number} \${${unit}}\``
 
 const memory = z
   .preprocess(
@@ -118,18 +71,25 @@ const report = z
   .describe("'none', 'all', 'tensorboard', 'csv', or a list of the last two")
 
 // These change how fast batches come, never which ones: rows are held tokenized in memory, there is nothing to wait for.
-const inProcess = 'rows are tokenized once and kept in memory, so no loader processes are needed.'
+const inProcess = 'Not needed: rows are tokenized once and kept in memory, so there are no loader processes.'
 const forScripts = 'Not read by the trainer: for scripts that ask it.'
 
 /** The old spelling of a share. warmup_steps reads 1 as one step, so the whole run has to stay just below it. */
-function ratioToSteps(ratio: unknown): unknown {
-  if (typeof ratio !== 'number') return ratio
-  if (!(ratio >= 0 && ratio <= 1)) {
-    throw new TypeError(
-      `[TrainingArguments] warmup_ratio: got ${ratio}, needs a share of all steps from 0 to 1`,
-    )
-  }
-  return Math.min(ratio, 1 - Number.EPSILON)
+const ratioToSteps: Alias = {
+  convert(ratio) {
+    if (typeof ratio !== 'number') return ratio
+    if (!(ratio >= 0 && ratio <= 1)) {
+      throw new TypeError(
+        `[TrainingArguments] warmup_ratio: got ${ratio}, needs a share of all steps from 0 to 1`,
+      )
+    }
+    return Math.min(ratio, 1 - Number.EPSILON)
+  },
+}
+
+const groupByLength: Alias = {
+  convert: (value) => (value === true ? 'group_by_length' : value === false ? 'random' : value),
+  type: 'boolean',
 }
 
 const steps = (verb: string): string => `Steps between two times of ${verb}; below 1: a share of all steps.`
@@ -222,6 +182,7 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     },
     memory: {
       schema: memory,
+      input: `'fast' | 'balanced' | 'lean' | ${bytes} | number | null`,
       default: null,
       doc: "What to keep for the backward pass (ours): 'fast' everything; 'balanced' on the GPU or the host what fits; 'lean' the least; or the GPU bytes of all tensors, as 6.3GiB. null: as gradient_checkpointing says.",
     },
@@ -240,6 +201,7 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     },
     report_to: {
       schema: report,
+      input: "'tensorboard' | 'csv' | 'none' | 'all' | readonly ('tensorboard' | 'csv')[] | null",
       default: [],
       doc: "Where to log besides the screen: 'tensorboard', 'csv' (ours), 'all' or 'none'.",
     },
@@ -303,18 +265,16 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
       schema: oneOf('random', 'sequential', 'group_by_length'),
       default: 'random',
       doc: 'Order of rows; group_by_length puts rows of like length into one batch.',
-      aliases: {
-        group_by_length: (value) => (value === true ? 'group_by_length' : value === false ? 'random' : value),
-      },
+      aliases: { group_by_length: groupByLength },
     },
     dataloader_drop_last: { schema: flag, default: false, doc: 'Leave out a last batch that is not full.' },
-    dataloader_num_workers: { schema: count(0), default: 0, doc: `Accepted; ${inProcess}` },
-    dataloader_pin_memory: { schema: flag, default: true, doc: `Accepted; ${inProcess}` },
-    dataloader_persistent_workers: { schema: flag, default: false, doc: `Accepted; ${inProcess}` },
-    dataloader_prefetch_factor: { schema: countOrNull(1), default: null, doc: `Accepted; ${inProcess}` },
-    do_train: { schema: flag, default: false, doc: forScripts },
-    do_eval: { schema: flag, default: false, doc: `${forScripts} true when eval_strategy is set.` },
-    do_predict: { schema: flag, default: false, doc: forScripts },
+    dataloader_num_workers: { schema: count(0), default: 0, inert: true, doc: inProcess },
+    dataloader_pin_memory: { schema: flag, default: true, inert: true, doc: inProcess },
+    dataloader_persistent_workers: { schema: flag, default: false, inert: true, doc: inProcess },
+    dataloader_prefetch_factor: { schema: countOrNull(1), default: null, inert: true, doc: inProcess },
+    do_train: { schema: flag, default: false, inert: true, doc: forScripts },
+    do_eval: { schema: flag, default: false, inert: true, doc: `${forScripts} true when eval_strategy is set.` },
+    do_predict: { schema: flag, default: false, inert: true, doc: forScripts },
   },
   refused: refusedTrainingOptions,
 }

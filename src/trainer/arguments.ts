@@ -4,26 +4,11 @@ import { parseOptimizerArgs } from '../optim/create'
 import { get_scheduler } from '../optim/schedules'
 import type { OptionSet } from '../options/declaration'
 import { optionsToDict, parseOptions } from '../options/parse'
-import { type Tracker, type TrainingOptions, trainingOptionSet } from './arguments-options'
-import type { RefusedTrainingOption } from './arguments-refused'
+import { trainingOptionSet } from './arguments-options'
+import type { SFTInit, SFTOptions, TrainingInit, TrainingOptions } from './options.generated'
+import { sftOptionSet } from './sft-options'
 
-/** Spellings of transformers 4 and earlier. */
-export interface OldTrainingSpellings {
-  /** Share of all steps, now warmup_steps below 1. */
-  warmup_ratio?: number
-  /** Now train_sampling_strategy. */
-  group_by_length?: boolean
-  /** Now eval_strategy. */
-  evaluation_strategy?: TrainingOptions['eval_strategy']
-  per_gpu_train_batch_size?: number
-  per_gpu_eval_batch_size?: number
-}
-
-/** What the constructor takes; the refused options pass only with their neutral values. */
-export type TrainingInit = Partial<Omit<TrainingOptions, 'report_to'>> &
-  OldTrainingSpellings & { report_to?: Tracker | 'none' | 'all' | readonly Tracker[] | null } & {
-    [name in RefusedTrainingOption]?: unknown
-  }
+export type { SFTInit, TrainingInit } from './options.generated'
 
 export interface TrainingArguments extends TrainingOptions {
   output_dir: string
@@ -45,8 +30,6 @@ export class TrainingArguments {
 
   constructor(init: TrainingInit = {}) {
     const { options } = new.target
-    if (init.fp16 === true && init.bf16 === true)
-      fail(options.owner, 'fp16 and bf16 are both true: choose one')
     Object.assign(this, parseOptions(options, init))
     this.output_dir = (this.output_dir ?? 'trainer_output').replace(/^~(?=\/|$)/, homedir())
     this.run_name ??= this.output_dir
@@ -104,6 +87,20 @@ export class TrainingArguments {
 
   to_json_string(): string {
     return JSON.stringify(this.to_dict(), null, 2)
+  }
+}
+
+export interface SFTConfig extends Omit<SFTOptions, keyof TrainingOptions> {}
+
+/**
+ * TrainingArguments for SFTTrainer with TRL's defaults: bf16 and gradient checkpointing on, learning_rate 2e-5,
+ * logging_steps 10, max_length 1024. `new SFTConfig({ ...args, max_length })` keeps all that a TrainingArguments says.
+ */
+export class SFTConfig extends TrainingArguments {
+  static override readonly options: OptionSet<SFTOptions> = sftOptionSet
+
+  constructor(init: SFTInit = {}) {
+    super(init as TrainingInit)
   }
 }
 

@@ -1,38 +1,12 @@
 import { z } from 'zod'
 
-import type { PackingStrategy } from '../data/packing'
 import { type OptionSet, type Refused, renamed } from '../options/declaration'
 import { countOrNull, flag, flagOrNull, oneOf, text } from '../options/schemas'
-import { type TrainingOptions, trainingOptionSet } from './arguments-options'
-
-export interface SFTOptions extends TrainingOptions {
-  dataset_text_field: string
-  max_length: number | null
-  truncation_mode: 'keep_start'
-  loss_type: 'nll' | 'chunked_nll'
-  packing: boolean
-  packing_strategy: PackingStrategy
-  eval_packing: boolean | null
-  completion_only_loss: boolean | null
-  assistant_only_loss: boolean
-  padding_free: boolean
-  pad_to_multiple_of: number | null
-  dataset_num_proc: number | null
-  trust_remote_code: boolean
-}
-
-export type RefusedSFTOption =
-  | 'activation_offloading'
-  | 'chat_template_path'
-  | 'dataset_kwargs'
-  | 'eos_token'
-  | 'model_init_kwargs'
-  | 'pad_token'
-  | 'router_aux_loss_coef'
-  | 'shuffle_dataset'
+import { trainingOptionSet } from './arguments-options'
+import type { SFTOptions } from './options.generated'
 
 // To support one, move it to the options below. `reason` ends the sentence "... is not supported: ".
-const refused: Readonly<Record<RefusedSFTOption, Refused>> = {
+const refused: Readonly<Record<string, Refused>> = {
   activation_offloading: { default: false, reason: 'activations are in host memory already.' },
   chat_template_path: { default: null, reason: 'set tokenizer.chat_template and pass the tokenizer.' },
   dataset_kwargs: { default: null, neutral: [{}], reason: 'rows are always prepared here.' },
@@ -60,7 +34,13 @@ export const sftOptionSet: OptionSet<SFTOptions> = {
     learning_rate: { ...base.learning_rate, default: 2e-5 },
     logging_steps: { ...base.logging_steps, default: 10 },
     gradient_checkpointing: { ...base.gradient_checkpointing, default: true },
-    bf16: { ...base.bf16, default: true },
+    bf16: {
+      ...base.bf16,
+      schema: z.preprocess((value) => value ?? true, z.boolean()),
+      input: 'boolean | null',
+      default: true,
+      doc: `${base.bf16.doc} null: true.`,
+    },
     dataset_text_field: { schema: text, default: 'text', doc: 'Column that holds the text.' },
     max_length: {
       schema: countOrNull(1),
@@ -75,6 +55,7 @@ export const sftOptionSet: OptionSet<SFTOptions> = {
     },
     loss_type: {
       schema: z.preprocess((value) => value ?? 'chunked_nll', z.enum(['nll', 'chunked_nll'])),
+      input: "'nll' | 'chunked_nll' | null",
       default: 'chunked_nll',
       doc: 'Mean negative log-likelihood of the tokens. Both names give the same number: logits are never held whole.',
     },

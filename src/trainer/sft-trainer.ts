@@ -6,30 +6,29 @@ import { chunked, sampleOrder } from '../data/sampler'
 import { tokenizeDataset, type TokenizedDataset, type TokenizeOptions } from '../data/tokenize'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import type { TrainerStatus } from '../display/watch'
-import { CausalLM } from '../models/causal-lm'
+import type { CausalLM } from '../models/causal-lm'
 import { createOptimizer } from '../optim/create'
 import type { Optimizer } from '../optim/optimizer'
 import { get_scheduler } from '../optim/schedules'
 import type { LoraConfig } from '../peft/config'
 import { get_peft_model, PeftModel } from '../peft/model'
+import type { SFTConfig } from './arguments'
 import { CallbackHandler, type TrainerCallback } from './callbacks'
 import { checkFixed, saveCheckpoint } from './checkpoint'
 import { evaluateRows } from './evaluation'
 import { trainLoop, type TrainRun } from './loop'
 import { listenForInterrupt, unlessAborted } from './interrupt'
 import { csvReporter, displayReporter, stateReporter, tensorboardReporter } from './reporters'
-import type { SFTConfig } from './sft-config'
-import { trainerOptions, type SFTTrainerOptions } from './sft-trainer-options'
+import type { ParsedSFTTrainerOptions, ParsedTrainOptions, SFTTrainerOptions, TrainOptions } from './options.generated'
 import { newProgress, restoredProgress } from './progress'
 import { lastCheckpoint, openCheckpoint, type Checkpoint } from './resume'
 import { newState, type LogRow, type TrainerState, type TrainOutput } from './state'
-import { checkTrainOptions, type TrainOptions } from './train-options'
+import { trainOptions, trainerOptions } from './trainer-options'
 import { batchSizes, planMemory } from './apply-memory-plan'
 import { trainerStatus } from './status'
 import { shownAsTable } from './train-output'
 
-export type { SFTTrainerOptions } from './sft-trainer-options'
-export type { TrainOptions } from './train-options'
+export type { SFTTrainerOptions, TrainOptions } from './options.generated'
 
 /**
  * Supervised fine-tuning with an adapter, with the names of TRL's SFTTrainer; the spellings of its 2024 releases
@@ -40,6 +39,7 @@ export class SFTTrainer {
   readonly args: SFTConfig
   readonly processing_class: PreTrainedTokenizer
   readonly state: TrainerState = newState()
+  private readonly options: ParsedSFTTrainerOptions
   private readonly callbacks: TrainerCallback[]
   private tokenized: { train?: TokenizedDataset; eval?: TokenizedDataset } = {}
   private optimizer: Optimizer | undefined
@@ -50,13 +50,15 @@ export class SFTTrainer {
   private stopping: AbortSignal | undefined
 
   /** @throws TypeError on an unknown or contradictory option; Error when the model has no adapter and no peft_config is given. */
-  constructor(private readonly options: SFTTrainerOptions) {
-    const { args, processing_class } = trainerOptions(options)
+  constructor(given: SFTTrainerOptions) {
+    const options = trainerOptions(given)
+    const { args, processing_class } = options
+    this.options = options
     this.args = args
     this.processing_class = processing_class
     this.model = adapted(options.model, options.peft_config, args)
     if (args.gradient_checkpointing) this.model.base_model.gradient_checkpointing_enable()
-    this.callbacks = [displayReporter(args, options.display), stateReporter(), ...(options.callbacks ?? [])]
+    this.callbacks = [displayReporter(args, options.display), stateReporter(), ...options.callbacks]
     if (args.report_to.includes('tensorboard')) this.callbacks.push(tensorboardReporter(this.model.config))
     if (args.report_to.includes('csv')) this.callbacks.push(csvReporter())
   }
@@ -69,12 +71,12 @@ export class SFTTrainer {
    * @throws Error when the data set is empty, has no text column (naming those it has), or leaves nothing to learn.
    */
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
-    checkTrainOptions(options)
+    const { signal, resume_from_checkpoint } = trainOptions(options)
     // tslab runs a cell's first turn in a vm with breakOnSigint: a listener added there leaves SIGINT at its default, which ends the kernel.
     await setImmediate()
-    if (this.training) await this.lastRun(options.signal)
-    const interrupt = listenForInterrupt(options.signal)
-    this.training = this.run(interrupt.signal, options.resume_from_checkpoint)
+    if (this.training) await this.lastRun(signal)
+    const interrupt = listenForInterrupt(signal)
+    this.training = this.run(interrupt.signal, resume_from_checkpoint)
     try {
       return shownAsTable(await this.training)
     } finally {
@@ -142,9 +144,9 @@ export class SFTTrainer {
     }
   }
 
-  private async run(signal: AbortSignal, from: TrainOptions['resume_from_checkpoint']): Promise<TrainOutput> {
+  private async run(signal: AbortSignal, from: ParsedTrainOptions['resume_from_checkpoint']): Promise<TrainOutput> {
     this.stopping = signal
-    const goesOn = from === undefined || from === null ? this.unfinished : undefined
+    const goesOn = from === null ? this.unfinished : undefined
     const run = goesOn ?? (await unlessAborted(signal, this.newRun(signal, from)))
     // Stopped while the texts were tokenized: there is no run yet.
     if (!run) return { global_step: 0, training_loss: 0, metrics: {}, stopped: true }
@@ -155,7 +157,7 @@ export class SFTTrainer {
     return output
   }
 
-  private async newRun(signal: AbortSignal, from: TrainOptions['resume_from_checkpoint']): Promise<TrainRun> {
+  private async newRun(signal: AbortSignal, from: ParsedTrainOptions['resume_from_checkpoint']): Promise<TrainRun> {
     const { args } = this
     const folder = from === true ? await lastCheckpoint(args.output_dir) : from || undefined
     const checkpoint = folder === undefined ? undefined : await openCheckpoint(folder)
@@ -269,9 +271,6 @@ function adapted(
         '[SFTTrainer] the model has an adapter already; give a model or peft_config, not both',
       )
     return model
-  }
-  if (!(model instanceof CausalLM)) {
-    throw new TypeError('[SFTTrainer] model: expected a model from AutoModelForCausalLM.from_pretrained')
   }
   if (!config) throw new TypeError('[SFTTrainer] peft_config is missing: only adapters are trained')
   return get_peft_model(model, config, { seed: args.seed, dtype: args.bf16 ? 'bfloat16' : 'float32' })

@@ -7,8 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { HelpRequested, HfArgumentParser } from '../../src/options/argument-parser'
 import { LoraConfig } from '../../src/peft/config'
 import { BitsAndBytesConfig } from '../../src/quantization/config'
-import { TrainingArguments } from '../../src/trainer/arguments'
-import { SFTConfig } from '../../src/trainer/sft-config'
+import { SFTConfig, TrainingArguments } from '../../src/trainer/arguments'
 
 const parser = new HfArgumentParser([TrainingArguments, LoraConfig, BitsAndBytesConfig])
 const parse = (line: string): [TrainingArguments, LoraConfig, BitsAndBytesConfig] =>

@@ -20,7 +20,7 @@ const set: OptionSet<Values> = {
       schema: z.int().min(0),
       default: 0,
       doc: 'steps',
-      aliases: { count: renamed, hundreds: (v) => (v as number) * 100 },
+      aliases: { count: renamed, hundreds: { convert: (v) => (v as number) * 100 } },
     },
     mode: { schema: z.enum(['a', 'b']), default: 'a', doc: 'mode' },
     list: { schema: z.array(z.string()), default: [], doc: 'list' },

@@ -8,7 +8,7 @@ import { AutoModelForCausalLM } from '../../src/models/auto'
 import { PeftModel } from '../../src/peft/model'
 import { BitsAndBytesConfig } from '../../src/quantization/config'
 import { SFTTrainer } from '../../src/trainer/sft-trainer'
-import { SFTConfig } from '../../src/trainer/sft-config'
+import { SFTConfig } from '../../src/trainer/arguments'
 import { golden, sharedPath, titled } from '../support/shared'
 import { goldenJson, goldenTensors, numbers, shareWithin } from './support'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { TrainerCallback } from '../../src/trainer/callbacks'
-import type { SFTInit } from '../../src/trainer/sft-config'
+import type { SFTInit } from '../../src/trainer/arguments'
 import type { SFTTrainer } from '../../src/trainer/sft-trainer'
 import type { LogRow } from '../../src/trainer/state'
 import { texts, tinyTrainer } from './tiny'

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { SFTInit } from '../../src/trainer/sft-config'
+import type { SFTInit } from '../../src/trainer/arguments'
 import { LoraConfig } from '../../src/peft/config'
 import { adapterBytes, dropping, figures, long, stoppable } from './stoppable'
 import { texts, tinyTrainer } from './tiny'

@@ -1,0 +1,106 @@
+// The option tables of src/, and the file that the interfaces of each are written to.
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+
+const require = createRequire(import.meta.url)
+const compilerOptions = { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022, esModuleInterop: true }
+
+// The tables are read from the sources: a build would need the interfaces that are still to be written.
+require.extensions['.ts'] = (module, file) =>
+  module._compile(ts.transpileModule(readFileSync(file, 'utf8'), { compilerOptions, fileName: file }).outputText, file)
+
+const load = (path) => require(`${root}src/${path}`)
+
+const trainer = {
+  ...load('trainer/arguments-options'),
+  ...load('trainer/sft-options'),
+  ...load('trainer/trainer-options'),
+}
+const peft = { ...load('peft/options'), ...load('peft/adapter-options') }
+export const describeSchema = load('options/describe').describeSchema
+export const toJsonSchema = load('options/describe').toJsonSchema
+
+/** `values`: the interface of parsed values; `given`: of what a caller gives; `base`: the table that this one extends. */
+export const files = [
+  {
+    path: 'src/trainer/options.generated.ts',
+    imports: [
+      "import type { Dataset, Row } from '../data/dataset'",
+      "import type { PreTrainedTokenizer } from '../data/tokenizer'",
+      "import type { TrainingDisplay } from '../display/training-progress'",
+      "import type { CausalLM } from '../models/causal-lm'",
+      "import type { LoraConfig } from '../peft/config'",
+      "import type { PeftModel } from '../peft/model'",
+      "import type { TrainingArguments } from './arguments'",
+      "import type { TrainerCallback } from './callbacks'",
+    ],
+    tables: [
+      { set: trainer.trainingOptionSet, values: 'TrainingOptions', given: 'TrainingInit' },
+      {
+        set: trainer.sftOptionSet,
+        values: 'SFTOptions',
+        given: 'SFTInit',
+        base: { set: trainer.trainingOptionSet, values: 'TrainingOptions', given: 'TrainingInit' },
+      },
+      { set: trainer.sftTrainerOptionSet, values: 'ParsedSFTTrainerOptions', given: 'SFTTrainerOptions' },
+      { set: trainer.trainOptionSet, values: 'ParsedTrainOptions', given: 'TrainOptions' },
+    ],
+  },
+  {
+    path: 'src/peft/options.generated.ts',
+    imports: [],
+    tables: [
+      { set: peft.loraOptionSet, values: 'LoraOptions', given: 'LoraInit' },
+      { set: peft.peftOptionSet, values: 'ParsedPeftOptions', given: 'PeftOptions' },
+      { set: peft.adapterOptionSet, values: 'ParsedAdapterOptions', given: 'AdapterOptions' },
+    ],
+  },
+  {
+    path: 'src/quantization/options.generated.ts',
+    imports: [],
+    tables: [
+      {
+        set: load('quantization/config').bitsAndBytesOptionSet,
+        values: 'BitsAndBytesOptions',
+        given: 'BitsAndBytesInit',
+      },
+    ],
+  },
+  {
+    path: 'src/models/options.generated.ts',
+    imports: ["import type { BitsAndBytesConfig } from '../quantization/config'"],
+    tables: [
+      {
+        set: load('models/pretrained-options').pretrainedOptionSet('AutoModelForCausalLM.from_pretrained'),
+        values: 'ParsedPretrainedOptions',
+        given: 'PretrainedOptions',
+      },
+    ],
+  },
+  {
+    path: 'src/generation/options.generated.ts',
+    imports: [],
+    tables: [
+      {
+        set: load('generation/options').generateOptionSet,
+        values: 'ParsedGenerateOptions',
+        given: 'GenerateOptions',
+      },
+    ],
+  },
+  {
+    path: 'src/data/options.generated.ts',
+    imports: [],
+    tables: [
+      {
+        set: load('data/load-dataset-options').loadDatasetOptionSet,
+        values: 'ParsedLoadDatasetOptions',
+        given: 'LoadDatasetOptions',
+      },
+    ],
+  },
+]

@@ -1,0 +1,139 @@
+// Written by scripts/generate-options.mjs from the option tables: change those, then `npm run generate`.
+
+/** The values of load_dataset. */
+export interface ParsedLoadDatasetOptions {
+  /**
+   * Configuration of a data card that lists several; null: the default one.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  name: string | null
+  /**
+   * Files or patterns (*, **, ?, [...], {a,b}), for 'train' or by split; null: what the folder or its card says.
+   *
+   * Takes a file or pattern, a list of them, either of these by split, or null.
+   * @default null
+   */
+  data_files: string | string[] | Record<string, string | string[]> | null
+  /**
+   * Folder inside the data set; with a format name, the folder that data_files are in.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  data_dir: string | null
+  /**
+   * Which rows, such as 'train', 'train[:200]', 'train[10%:20%]' or 'train+test'; null: all splits, as a DatasetDict.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  split: string | null
+  /**
+   * Branch, tag or commit of the hub repository; null: main.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  revision: string | null
+  /**
+   * Hub token; true demands one, false sends none, null: HF_TOKEN or the token file, if any.
+   *
+   * Takes a text, true, false or null.
+   * @default null
+   */
+  token: string | boolean | null
+  /**
+   * Cache folder; null: the hub's own (HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub).
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  cache_dir: string | null
+  /**
+   * Called while files are downloaded, with the bytes received and those in all.
+   *
+   * Takes a function.
+   */
+  progress: ((state: { filename: string; received: number; total: number }) => void) | undefined
+  /**
+   * Aborts the call: it then rejects with the reason of the signal.
+   *
+   * Takes an AbortSignal.
+   */
+  signal: AbortSignal | undefined
+}
+
+/** What load_dataset takes. */
+export interface LoadDatasetOptions {
+  /**
+   * Configuration of a data card that lists several; null: the default one.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  name?: string | null
+  /**
+   * Files or patterns (*, **, ?, [...], {a,b}), for 'train' or by split; null: what the folder or its card says.
+   *
+   * Takes a file or pattern, a list of them, either of these by split, or null.
+   * @default null
+   */
+  data_files?: string | readonly string[] | Record<string, string | readonly string[]> | null
+  /**
+   * Folder inside the data set; with a format name, the folder that data_files are in.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  data_dir?: string | null
+  /**
+   * Which rows, such as 'train', 'train[:200]', 'train[10%:20%]' or 'train+test'; null: all splits, as a DatasetDict.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  split?: 'train' | 'test' | 'validation' | (string & {}) | null
+  /**
+   * Branch, tag or commit of the hub repository; null: main.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  revision?: string | null
+  /**
+   * Hub token; true demands one, false sends none, null: HF_TOKEN or the token file, if any.
+   *
+   * Takes a text, true, false or null.
+   * @default null
+   */
+  token?: string | boolean | null
+  /**
+   * Cache folder; null: the hub's own (HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub).
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  cache_dir?: string | null
+  /**
+   * Called while files are downloaded, with the bytes received and those in all.
+   *
+   * Takes a function.
+   */
+  progress?: (state: { filename: string; received: number; total: number }) => void
+  /**
+   * Aborts the call: it then rejects with the reason of the signal.
+   *
+   * Takes an AbortSignal.
+   */
+  signal?: AbortSignal
+  /** @deprecated not supported: data sets are read into memory; take a part with split: 'train[:1000]'. */
+  streaming?: false | null
+  /** @deprecated not supported: data sets are read into memory. */
+  keep_in_memory?: null | true | false
+  /** @deprecated not supported: no code of a repository is ever run. */
+  trust_remote_code?: false | null
+  /** @deprecated not supported: files are read one after the other. */
+  num_proc?: null | 1
+}

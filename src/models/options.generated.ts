@@ -1,0 +1,190 @@
+// Written by scripts/generate-options.mjs from the option tables: change those, then `npm run generate`.
+import type { BitsAndBytesConfig } from '../quantization/config'
+
+/** The values of AutoModelForCausalLM.from_pretrained. */
+export interface ParsedPretrainedOptions {
+  /**
+   * How to quantize the linear layers to 4 bits while they are read; null: not. A checkpoint that is quantized already keeps its own.
+   *
+   * Takes a BitsAndBytesConfig or null.
+   * @default null
+   */
+  quantization_config: BitsAndBytesConfig | null
+  /**
+   * Dtype of what is not quantized; 'auto': the checkpoint's own, float32 for GGUF.
+   *
+   * Takes a text.
+   * @default 'auto'
+   */
+  dtype: string
+  /**
+   * The one device of the whole model: { '': 0 } or 'cuda:0' is the first GPU, 'auto' a GPU where there is one; null: the CPU.
+   *
+   * Takes a text or an object or null.
+   * @default null
+   */
+  device_map: string | Record<string, number | string> | null
+  /**
+   * A GGUF file of the folder or repository to read; null: config.json and safetensors.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  gguf_file: string | null
+  /**
+   * Branch, tag or commit of the hub repository; null: main.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  revision: string | null
+  /**
+   * Hub token; true demands one, false sends none, null: HF_TOKEN or the token file, if any.
+   *
+   * Takes a text, true, false or null.
+   * @default null
+   */
+  token: string | boolean | null
+  /**
+   * Cache folder; null: the hub's own (HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub).
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  cache_dir: string | null
+  /**
+   * Never ask the hub: read the cache only. HF_HUB_OFFLINE=1 does the same for every call.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  local_files_only: boolean
+  /**
+   * No code of a repository is ever run.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  trust_remote_code: boolean
+  /**
+   * Called after each tensor with how many are read and how many there are.
+   *
+   * Takes a function.
+   */
+  progress: ((done: number, total: number) => void) | undefined
+  /**
+   * Aborts the call: it then rejects with the reason of the signal.
+   *
+   * Takes an AbortSignal.
+   */
+  signal: AbortSignal | undefined
+}
+
+/** What AutoModelForCausalLM.from_pretrained takes. */
+export interface PretrainedOptions {
+  /**
+   * How to quantize the linear layers to 4 bits while they are read; null: not. A checkpoint that is quantized already keeps its own.
+   *
+   * Takes a BitsAndBytesConfig or null.
+   * @default null
+   */
+  quantization_config?: BitsAndBytesConfig | null
+  /**
+   * Dtype of what is not quantized; 'auto': the checkpoint's own, float32 for GGUF.
+   *
+   * Takes a text.
+   * @default 'auto'
+   */
+  dtype?:
+    | 'auto'
+    | 'float32'
+    | 'bfloat16'
+    | 'float16'
+    | 'torch.float32'
+    | 'torch.bfloat16'
+    | 'torch.float16'
+    | (string & {})
+  /**
+   * The one device of the whole model: { '': 0 } or 'cuda:0' is the first GPU, 'auto' a GPU where there is one; null: the CPU.
+   *
+   * Takes a text or an object or null.
+   * @default null
+   */
+  device_map?: 'auto' | 'cpu' | 'cuda' | (string & {}) | Record<string, number | string> | null
+  /**
+   * A GGUF file of the folder or repository to read; null: config.json and safetensors.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  gguf_file?: string | null
+  /**
+   * Branch, tag or commit of the hub repository; null: main.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  revision?: string | null
+  /**
+   * Hub token; true demands one, false sends none, null: HF_TOKEN or the token file, if any.
+   *
+   * Takes a text, true, false or null.
+   * @default null
+   */
+  token?: string | boolean | null
+  /**
+   * Cache folder; null: the hub's own (HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub).
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  cache_dir?: string | null
+  /**
+   * Never ask the hub: read the cache only. HF_HUB_OFFLINE=1 does the same for every call.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  local_files_only?: boolean
+  /**
+   * No code of a repository is ever run.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  trust_remote_code?: boolean
+  /**
+   * Called after each tensor with how many are read and how many there are.
+   *
+   * Takes a function.
+   */
+  progress?: (done: number, total: number) => void
+  /**
+   * Aborts the call: it then rejects with the reason of the signal.
+   *
+   * Takes an AbortSignal.
+   */
+  signal?: AbortSignal
+  /** Another spelling of dtype. Dtype of what is not quantized; 'auto': the checkpoint's own, float32 for GGUF. */
+  torch_dtype?:
+    | 'auto'
+    | 'float32'
+    | 'bfloat16'
+    | 'float16'
+    | 'torch.float32'
+    | 'torch.bfloat16'
+    | 'torch.float16'
+    | (string & {})
+  /** @deprecated not supported: there is one implementation of attention. */
+  attn_implementation?: null | 'eager' | 'sdpa'
+  /** @deprecated not supported: give quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }). */
+  load_in_4bit?: false | null
+  /** @deprecated not supported: LLM.int8 layers are not built yet. */
+  load_in_8bit?: false | null
+  /** @deprecated not supported: the whole model is on one device. */
+  max_memory?: null
+  /** @deprecated not supported: the whole model is on one device. */
+  offload_folder?: null
+  /** @deprecated not supported: tensors are always loaded one at a time. */
+  low_cpu_mem_usage?: true | null
+}

@@ -1,0 +1,123 @@
+// Written by scripts/generate-options.mjs from the option tables: change those, then `npm run generate`.
+
+/** The values of BitsAndBytesConfig. */
+export interface BitsAndBytesOptions {
+  /**
+   * Store the linear layers in 4 bits, blocks of 64.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  load_in_4bit: boolean
+  /**
+   * The 16 code values: nf4 (quantiles of a normal distribution) or fp4 (a 4-bit float).
+   *
+   * Takes one of 'nf4', 'fp4'.
+   * @default 'fp4'
+   */
+  bnb_4bit_quant_type: 'nf4' | 'fp4'
+  /**
+   * Type that weights and activations are rounded to before a 4-bit layer multiplies them.
+   *
+   * Takes one of 'float16', 'bfloat16', 'float32'.
+   * @default 'float32'
+   */
+  bnb_4bit_compute_dtype: 'float16' | 'bfloat16' | 'float32'
+  /**
+   * Quantize the scales too, to 8 bits in blocks of 256: 4.127 bits a weight in place of 4.5.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  bnb_4bit_use_double_quant: boolean
+  /**
+   * Dtype under which a file holds the packed codes. Kept so that a config.json is written back unchanged; the bytes are the same.
+   *
+   * Takes one of 'uint8', 'float16', 'bfloat16', 'float32'.
+   * @default 'uint8'
+   */
+  bnb_4bit_quant_storage: 'uint8' | 'float16' | 'bfloat16' | 'float32'
+  /**
+   * Linear layers left unquantized, by the end of their name; null: the output head only.
+   *
+   * Takes a list, each a text that is not empty or null.
+   * @default null
+   */
+  llm_int8_skip_modules: string[] | null
+  /**
+   * Read by 8-bit layers only, in transformers too. Kept so that a config.json is written back unchanged.
+   *
+   * Takes a number >= 0.
+   * @default 6
+   */
+  llm_int8_threshold: number
+}
+
+/** What BitsAndBytesConfig takes. */
+export interface BitsAndBytesInit {
+  /**
+   * Store the linear layers in 4 bits, blocks of 64.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  load_in_4bit?: boolean
+  /**
+   * The 16 code values: nf4 (quantiles of a normal distribution) or fp4 (a 4-bit float).
+   *
+   * Takes one of 'nf4', 'fp4'.
+   * @default 'fp4'
+   */
+  bnb_4bit_quant_type?: 'nf4' | 'fp4'
+  /**
+   * Type that weights and activations are rounded to before a 4-bit layer multiplies them.
+   *
+   * Takes one of 'float16', 'bfloat16', 'float32'.
+   * @default 'float32'
+   */
+  bnb_4bit_compute_dtype?:
+    'float16' | 'bfloat16' | 'float32' | 'torch.float16' | 'torch.bfloat16' | 'torch.float32' | null
+  /**
+   * Quantize the scales too, to 8 bits in blocks of 256: 4.127 bits a weight in place of 4.5.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  bnb_4bit_use_double_quant?: boolean
+  /**
+   * Dtype under which a file holds the packed codes. Kept so that a config.json is written back unchanged; the bytes are the same.
+   *
+   * Takes one of 'uint8', 'float16', 'bfloat16', 'float32'.
+   * @default 'uint8'
+   */
+  bnb_4bit_quant_storage?:
+    | 'uint8'
+    | 'float16'
+    | 'bfloat16'
+    | 'float32'
+    | 'torch.uint8'
+    | 'torch.float16'
+    | 'torch.bfloat16'
+    | 'torch.float32'
+    | null
+  /**
+   * Linear layers left unquantized, by the end of their name; null: the output head only.
+   *
+   * Takes a list, each a text that is not empty or null.
+   * @default null
+   */
+  llm_int8_skip_modules?: string[] | null
+  /**
+   * Read by 8-bit layers only, in transformers too. Kept so that a config.json is written back unchanged.
+   *
+   * Takes a number >= 0.
+   * @default 6
+   */
+  llm_int8_threshold?: number
+  /** @deprecated not supported: LLM.int8 layers are not built yet; use load_in_4bit: true. */
+  load_in_8bit?: false | null
+  /** @deprecated not supported: a model is on one device; parts of it cannot be left on the CPU. */
+  llm_int8_enable_fp32_cpu_offload?: false | null
+  /** @deprecated not supported: it belongs to 8-bit layers, which are not built yet. */
+  llm_int8_has_fp16_weight?: false | null
+}

@@ -1,0 +1,1407 @@
+// Written by scripts/generate-options.mjs from the option tables: change those, then `npm run generate`.
+import type { Dataset, Row } from '../data/dataset'
+import type { PreTrainedTokenizer } from '../data/tokenizer'
+import type { TrainingDisplay } from '../display/training-progress'
+import type { CausalLM } from '../models/causal-lm'
+import type { LoraConfig } from '../peft/config'
+import type { PeftModel } from '../peft/model'
+import type { TrainingArguments } from './arguments'
+import type { TrainerCallback } from './callbacks'
+
+/** The values of TrainingArguments. */
+export interface TrainingOptions {
+  /**
+   * Folder for everything written; null: 'trainer_output'. ~ is the home folder.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  output_dir: string | null
+  /**
+   * Rows in a micro batch.
+   *
+   * Takes a whole number >= 1.
+   * @default 8
+   */
+  per_device_train_batch_size: number
+  /**
+   * Rows in a batch of an evaluation.
+   *
+   * Takes a whole number >= 1.
+   * @default 8
+   */
+  per_device_eval_batch_size: number
+  /**
+   * Micro batches in an update; the loss is the mean over all their tokens.
+   *
+   * Takes a whole number >= 1.
+   * @default 1
+   */
+  gradient_accumulation_steps: number
+  /**
+   * Passes over the data, fractions too.
+   *
+   * Takes a number >= 0.
+   * @default 3
+   */
+  num_train_epochs: number
+  /**
+   * Number of updates when above 0, in place of num_train_epochs.
+   *
+   * Takes a whole number >= -1.
+   * @default -1
+   */
+  max_steps: number
+  /**
+   * Peak learning rate.
+   *
+   * Takes a number >= 0.
+   * @default 0.00005
+   */
+  learning_rate: number
+  /**
+   * Weight decay; not on norms and biases.
+   *
+   * Takes a number >= 0.
+   * @default 0
+   */
+  weight_decay: number
+  /**
+   * AdamW decay of the first moment; Lion: its weight in the step.
+   *
+   * Takes a number >= 0 and < 1.
+   * @default 0.9
+   */
+  adam_beta1: number
+  /**
+   * AdamW decay of the second moment; Lion decay of its one.
+   *
+   * Takes a number >= 0 and < 1.
+   * @default 0.999
+   */
+  adam_beta2: number
+  /**
+   * AdamW guard of the denominator.
+   *
+   * Takes a number >= 0.
+   * @default 1e-8
+   */
+  adam_epsilon: number
+  /**
+   * Longest gradient over all weights; longer ones are scaled down. 0: off.
+   *
+   * Takes a number >= 0.
+   * @default 1
+   */
+  max_grad_norm: number
+  /**
+   * Optimizer. 8bit: block-wise state of a quarter of the size; paged: state in page-locked host memory (on the CPU the same).
+   *
+   * Takes one of 'adamw_torch', 'adamw_torch_fused', 'adamw_bnb_8bit', 'adamw_8bit', 'paged_adamw', 'paged_adamw_32bit', 'paged_adamw_8bit', 'lion_32bit', 'lion_8bit', 'paged_lion_32bit', 'paged_lion_8bit', 'sgd'.
+   * @default 'adamw_torch_fused'
+   */
+  optim:
+    | 'adamw_torch'
+    | 'adamw_torch_fused'
+    | 'adamw_bnb_8bit'
+    | 'adamw_8bit'
+    | 'paged_adamw'
+    | 'paged_adamw_32bit'
+    | 'paged_adamw_8bit'
+    | 'lion_32bit'
+    | 'lion_8bit'
+    | 'paged_lion_32bit'
+    | 'paged_lion_8bit'
+    | 'sgd'
+  /**
+   * Settings of sgd as 'momentum=0.9, dampening=0, nesterov=true'; the others take none.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  optim_args: string | null
+  /**
+   * Course of the learning rate.
+   *
+   * Takes one of 'linear', 'cosine', 'cosine_with_restarts', 'polynomial', 'constant', 'constant_with_warmup', 'inverse_sqrt', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'warmup_stable_decay', 'reduce_lr_on_plateau', 'greedy'.
+   * @default 'linear'
+   */
+  lr_scheduler_type:
+    | 'linear'
+    | 'cosine'
+    | 'cosine_with_restarts'
+    | 'polynomial'
+    | 'constant'
+    | 'constant_with_warmup'
+    | 'inverse_sqrt'
+    | 'cosine_with_min_lr'
+    | 'cosine_warmup_with_min_lr'
+    | 'warmup_stable_decay'
+    | 'reduce_lr_on_plateau'
+    | 'greedy'
+  /**
+   * Extras of the schedule, e.g. { num_cycles: 1.5 }.
+   *
+   * Takes an object or null.
+   * @default null
+   */
+  lr_scheduler_kwargs: Record<string, unknown> | null
+  /**
+   * Updates over which the rate rises from 0; below 1: a share of all updates, rounded up.
+   *
+   * Takes a number >= 0.
+   * @default 0
+   */
+  warmup_steps: number
+  /**
+   * Multiply in bfloat16, sum in float32.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  bf16: boolean
+  /**
+   * Compute layers again in the backward pass: less memory, more time.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  gradient_checkpointing: boolean
+  /**
+   * What to keep for the backward pass (ours): 'fast' everything; 'balanced' on the GPU or the host what fits; 'lean' the least; or the GPU bytes of all tensors, as 6.3GiB. null: as gradient_checkpointing says.
+   *
+   * Takes 'fast', 'balanced', 'lean', a number of bytes such as '6.3GiB', or null.
+   * @default null
+   */
+  memory: 'fast' | 'balanced' | 'lean' | number | null
+  /**
+   * When to log.
+   *
+   * Takes one of 'no', 'steps', 'epoch'.
+   * @default 'steps'
+   */
+  logging_strategy: 'no' | 'steps' | 'epoch'
+  /**
+   * Steps between two times of logging; below 1: a share of all steps.
+   *
+   * Takes a whole number of steps, or below 1 a share of all steps.
+   * @default 500
+   */
+  logging_steps: number
+  /**
+   * Log step 1 too.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  logging_first_step: boolean
+  /**
+   * Leave steps whose loss is not finite out of the logged mean.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  logging_nan_inf_filter: boolean
+  /**
+   * Folder of the logs; null: environment TENSORBOARD_LOGGING_DIR, else a dated folder in output_dir/runs.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  logging_dir: string | null
+  /**
+   * Where to log besides the screen: 'tensorboard', 'csv' (ours), 'all' or 'none'.
+   *
+   * Takes 'none', 'all', 'tensorboard', 'csv', or a list of the last two.
+   * @default []
+   */
+  report_to: ('tensorboard' | 'csv')[]
+  /**
+   * Label of the run, in the logged text 'args'; null: output_dir.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  run_name: string | null
+  /**
+   * Show no progress; null: as logging.disable_progress_bar() was called or not.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  disable_tqdm: boolean | null
+  /**
+   * When to evaluate.
+   *
+   * Takes one of 'no', 'steps', 'epoch'.
+   * @default 'no'
+   */
+  eval_strategy: 'no' | 'steps' | 'epoch'
+  /**
+   * Steps between two times of evaluating; below 1: a share of all steps. null: logging_steps.
+   *
+   * Takes a whole number of steps, or below 1 a share of all steps, or null.
+   * @default null
+   */
+  eval_steps: number | null
+  /**
+   * Steps or epochs (as eval_strategy) before the first evaluation.
+   *
+   * Takes a number >= 0.
+   * @default 0
+   */
+  eval_delay: number
+  /**
+   * Evaluate before the first step.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  eval_on_start: boolean
+  /**
+   * When to write output_dir/checkpoint-<step>: the adapter and what the run needs to go on. steps and epoch also save after the last step.
+   *
+   * Takes one of 'no', 'steps', 'epoch'.
+   * @default 'steps'
+   */
+  save_strategy: 'no' | 'steps' | 'epoch'
+  /**
+   * Steps between two times of saving; below 1: a share of all steps. 0: after the last step only.
+   *
+   * Takes a whole number of steps, or below 1 a share of all steps.
+   * @default 500
+   */
+  save_steps: number
+  /**
+   * Keep only the newest so many checkpoints.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  save_total_limit: number | null
+  /**
+   * Leave the optimizer and the place of the run out of checkpoints: smaller, but a run cannot go on from them.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  save_only_model: boolean
+  /**
+   * The same bits in each run on the same machine: on a GPU attention adds its gradients in a fixed order, which takes longer; the CPU always does.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  full_determinism: boolean
+  /**
+   * Seed of adapters, dropout and, without data_seed, the order of rows.
+   *
+   * Takes a whole number >= 0.
+   * @default 42
+   */
+  seed: number
+  /**
+   * Seed of the order of rows; null: seed.
+   *
+   * Takes a whole number >= 0 or null.
+   * @default null
+   */
+  data_seed: number | null
+  /**
+   * Order of rows; group_by_length puts rows of like length into one batch.
+   *
+   * Takes one of 'random', 'sequential', 'group_by_length'.
+   * @default 'random'
+   */
+  train_sampling_strategy: 'random' | 'sequential' | 'group_by_length'
+  /**
+   * Leave out a last batch that is not full.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  dataloader_drop_last: boolean
+  /**
+   * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
+   *
+   * Takes a whole number >= 0.
+   * @default 0
+   */
+  dataloader_num_workers: number
+  /**
+   * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  dataloader_pin_memory: boolean
+  /**
+   * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  dataloader_persistent_workers: boolean
+  /**
+   * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  dataloader_prefetch_factor: number | null
+  /**
+   * Not read by the trainer: for scripts that ask it.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  do_train: boolean
+  /**
+   * Not read by the trainer: for scripts that ask it. true when eval_strategy is set.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  do_eval: boolean
+  /**
+   * Not read by the trainer: for scripts that ask it.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  do_predict: boolean
+}
+
+/** What TrainingArguments takes. */
+export interface TrainingInit {
+  /**
+   * Folder for everything written; null: 'trainer_output'. ~ is the home folder.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  output_dir?: string | null
+  /**
+   * Rows in a micro batch.
+   *
+   * Takes a whole number >= 1.
+   * @default 8
+   */
+  per_device_train_batch_size?: number
+  /**
+   * Rows in a batch of an evaluation.
+   *
+   * Takes a whole number >= 1.
+   * @default 8
+   */
+  per_device_eval_batch_size?: number
+  /**
+   * Micro batches in an update; the loss is the mean over all their tokens.
+   *
+   * Takes a whole number >= 1.
+   * @default 1
+   */
+  gradient_accumulation_steps?: number
+  /**
+   * Passes over the data, fractions too.
+   *
+   * Takes a number >= 0.
+   * @default 3
+   */
+  num_train_epochs?: number
+  /**
+   * Number of updates when above 0, in place of num_train_epochs.
+   *
+   * Takes a whole number >= -1.
+   * @default -1
+   */
+  max_steps?: number
+  /**
+   * Peak learning rate.
+   *
+   * Takes a number >= 0.
+   * @default 0.00005
+   */
+  learning_rate?: number
+  /**
+   * Weight decay; not on norms and biases.
+   *
+   * Takes a number >= 0.
+   * @default 0
+   */
+  weight_decay?: number
+  /**
+   * AdamW decay of the first moment; Lion: its weight in the step.
+   *
+   * Takes a number >= 0 and < 1.
+   * @default 0.9
+   */
+  adam_beta1?: number
+  /**
+   * AdamW decay of the second moment; Lion decay of its one.
+   *
+   * Takes a number >= 0 and < 1.
+   * @default 0.999
+   */
+  adam_beta2?: number
+  /**
+   * AdamW guard of the denominator.
+   *
+   * Takes a number >= 0.
+   * @default 1e-8
+   */
+  adam_epsilon?: number
+  /**
+   * Longest gradient over all weights; longer ones are scaled down. 0: off.
+   *
+   * Takes a number >= 0.
+   * @default 1
+   */
+  max_grad_norm?: number
+  /**
+   * Optimizer. 8bit: block-wise state of a quarter of the size; paged: state in page-locked host memory (on the CPU the same).
+   *
+   * Takes one of 'adamw_torch', 'adamw_torch_fused', 'adamw_bnb_8bit', 'adamw_8bit', 'paged_adamw', 'paged_adamw_32bit', 'paged_adamw_8bit', 'lion_32bit', 'lion_8bit', 'paged_lion_32bit', 'paged_lion_8bit', 'sgd'.
+   * @default 'adamw_torch_fused'
+   */
+  optim?:
+    | 'adamw_torch'
+    | 'adamw_torch_fused'
+    | 'adamw_bnb_8bit'
+    | 'adamw_8bit'
+    | 'paged_adamw'
+    | 'paged_adamw_32bit'
+    | 'paged_adamw_8bit'
+    | 'lion_32bit'
+    | 'lion_8bit'
+    | 'paged_lion_32bit'
+    | 'paged_lion_8bit'
+    | 'sgd'
+  /**
+   * Settings of sgd as 'momentum=0.9, dampening=0, nesterov=true'; the others take none.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  optim_args?: string | null
+  /**
+   * Course of the learning rate.
+   *
+   * Takes one of 'linear', 'cosine', 'cosine_with_restarts', 'polynomial', 'constant', 'constant_with_warmup', 'inverse_sqrt', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'warmup_stable_decay', 'reduce_lr_on_plateau', 'greedy'.
+   * @default 'linear'
+   */
+  lr_scheduler_type?:
+    | 'linear'
+    | 'cosine'
+    | 'cosine_with_restarts'
+    | 'polynomial'
+    | 'constant'
+    | 'constant_with_warmup'
+    | 'inverse_sqrt'
+    | 'cosine_with_min_lr'
+    | 'cosine_warmup_with_min_lr'
+    | 'warmup_stable_decay'
+    | 'reduce_lr_on_plateau'
+    | 'greedy'
+  /**
+   * Extras of the schedule, e.g. { num_cycles: 1.5 }.
+   *
+   * Takes an object or null.
+   * @default null
+   */
+  lr_scheduler_kwargs?: Record<string, unknown> | null
+  /**
+   * Updates over which the rate rises from 0; below 1: a share of all updates, rounded up.
+   *
+   * Takes a number >= 0.
+   * @default 0
+   */
+  warmup_steps?: number
+  /**
+   * Multiply in bfloat16, sum in float32.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  bf16?: boolean
+  /**
+   * Compute layers again in the backward pass: less memory, more time.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  gradient_checkpointing?: boolean
+  /**
+   * What to keep for the backward pass (ours): 'fast' everything; 'balanced' on the GPU or the host what fits; 'lean' the least; or the GPU bytes of all tensors, as 6.3GiB. null: as gradient_checkpointing says.
+   *
+   * Takes 'fast', 'balanced', 'lean', a number of bytes such as '6.3GiB', or null.
+   * @default null
+   */
+  memory?:
+    | 'fast'
+    | 'balanced'
+    | 'lean'
+    | `${number}${'KB' | 'MB' | 'GB' | 'KiB' | 'MiB' | 'GiB'}`
+    | `${number} ${'KB' | 'MB' | 'GB' | 'KiB' | 'MiB' | 'GiB'}`
+    | number
+    | null
+  /**
+   * When to log.
+   *
+   * Takes one of 'no', 'steps', 'epoch'.
+   * @default 'steps'
+   */
+  logging_strategy?: 'no' | 'steps' | 'epoch'
+  /**
+   * Steps between two times of logging; below 1: a share of all steps.
+   *
+   * Takes a whole number of steps, or below 1 a share of all steps.
+   * @default 500
+   */
+  logging_steps?: number
+  /**
+   * Log step 1 too.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  logging_first_step?: boolean
+  /**
+   * Leave steps whose loss is not finite out of the logged mean.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  logging_nan_inf_filter?: boolean
+  /**
+   * Folder of the logs; null: environment TENSORBOARD_LOGGING_DIR, else a dated folder in output_dir/runs.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  logging_dir?: string | null
+  /**
+   * Where to log besides the screen: 'tensorboard', 'csv' (ours), 'all' or 'none'.
+   *
+   * Takes 'none', 'all', 'tensorboard', 'csv', or a list of the last two.
+   * @default []
+   */
+  report_to?: 'tensorboard' | 'csv' | 'none' | 'all' | readonly ('tensorboard' | 'csv')[] | null
+  /**
+   * Label of the run, in the logged text 'args'; null: output_dir.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  run_name?: string | null
+  /**
+   * Show no progress; null: as logging.disable_progress_bar() was called or not.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  disable_tqdm?: boolean | null
+  /**
+   * When to evaluate.
+   *
+   * Takes one of 'no', 'steps', 'epoch'.
+   * @default 'no'
+   */
+  eval_strategy?: 'no' | 'steps' | 'epoch'
+  /**
+   * Steps between two times of evaluating; below 1: a share of all steps. null: logging_steps.
+   *
+   * Takes a whole number of steps, or below 1 a share of all steps, or null.
+   * @default null
+   */
+  eval_steps?: number | null
+  /**
+   * Steps or epochs (as eval_strategy) before the first evaluation.
+   *
+   * Takes a number >= 0.
+   * @default 0
+   */
+  eval_delay?: number
+  /**
+   * Evaluate before the first step.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  eval_on_start?: boolean
+  /**
+   * When to write output_dir/checkpoint-<step>: the adapter and what the run needs to go on. steps and epoch also save after the last step.
+   *
+   * Takes one of 'no', 'steps', 'epoch'.
+   * @default 'steps'
+   */
+  save_strategy?: 'no' | 'steps' | 'epoch'
+  /**
+   * Steps between two times of saving; below 1: a share of all steps. 0: after the last step only.
+   *
+   * Takes a whole number of steps, or below 1 a share of all steps.
+   * @default 500
+   */
+  save_steps?: number
+  /**
+   * Keep only the newest so many checkpoints.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  save_total_limit?: number | null
+  /**
+   * Leave the optimizer and the place of the run out of checkpoints: smaller, but a run cannot go on from them.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  save_only_model?: boolean
+  /**
+   * The same bits in each run on the same machine: on a GPU attention adds its gradients in a fixed order, which takes longer; the CPU always does.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  full_determinism?: boolean
+  /**
+   * Seed of adapters, dropout and, without data_seed, the order of rows.
+   *
+   * Takes a whole number >= 0.
+   * @default 42
+   */
+  seed?: number
+  /**
+   * Seed of the order of rows; null: seed.
+   *
+   * Takes a whole number >= 0 or null.
+   * @default null
+   */
+  data_seed?: number | null
+  /**
+   * Order of rows; group_by_length puts rows of like length into one batch.
+   *
+   * Takes one of 'random', 'sequential', 'group_by_length'.
+   * @default 'random'
+   */
+  train_sampling_strategy?: 'random' | 'sequential' | 'group_by_length'
+  /**
+   * Leave out a last batch that is not full.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  dataloader_drop_last?: boolean
+  /**
+   * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
+   *
+   * Takes a whole number >= 0.
+   * @default 0
+   */
+  dataloader_num_workers?: number
+  /**
+   * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  dataloader_pin_memory?: boolean
+  /**
+   * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  dataloader_persistent_workers?: boolean
+  /**
+   * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  dataloader_prefetch_factor?: number | null
+  /**
+   * Not read by the trainer: for scripts that ask it.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  do_train?: boolean
+  /**
+   * Not read by the trainer: for scripts that ask it. true when eval_strategy is set.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  do_eval?: boolean
+  /**
+   * Not read by the trainer: for scripts that ask it.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  do_predict?: boolean
+  /** Another spelling of per_device_train_batch_size. Rows in a micro batch. */
+  per_gpu_train_batch_size?: number
+  /** Another spelling of per_device_eval_batch_size. Rows in a batch of an evaluation. */
+  per_gpu_eval_batch_size?: number
+  /** Another spelling of warmup_steps. Updates over which the rate rises from 0; below 1: a share of all updates, rounded up. */
+  warmup_ratio?: number
+  /** Another spelling of eval_strategy. When to evaluate. */
+  evaluation_strategy?: 'no' | 'steps' | 'epoch'
+  /** Another spelling of train_sampling_strategy. Order of rows; group_by_length puts rows of like length into one batch. */
+  group_by_length?: boolean
+  /** @deprecated not supported: training runs in one process on one device. */
+  accelerator_config?: null
+  /** @deprecated not supported: choose an optimizer with optim. */
+  adafactor?: false | null
+  /** @deprecated not supported: choose per_device_train_batch_size yourself. */
+  auto_find_batch_size?: false | null
+  /** @deprecated not supported: training runs in one process on one device. */
+  average_tokens_across_devices?: true | false | null
+  /** @deprecated not supported: evaluation reports the loss only. */
+  batch_eval_metrics?: false | null
+  /** @deprecated not supported: evaluation uses the same number formats as training. */
+  bf16_full_eval?: false | null
+  /** @deprecated not supported: rows always come in the order of the sampler. */
+  dataloader_in_order?: true | null
+  /** @deprecated not supported: there are no loader processes. */
+  dataloader_multiprocessing_context?: null
+  /** @deprecated not supported: training runs in one process on one device. */
+  ddp_backend?: null
+  /** @deprecated not supported: training runs in one process on one device. */
+  ddp_broadcast_buffers?: null | false
+  /** @deprecated not supported: training runs in one process on one device. */
+  ddp_bucket_cap_mb?: null
+  /** @deprecated not supported: training runs in one process on one device. */
+  ddp_find_unused_parameters?: null | false
+  /** @deprecated not supported: training runs in one process on one device. */
+  ddp_static_graph?: null | false
+  /** @deprecated not supported: training runs in one process on one device. */
+  ddp_timeout?: 1800 | null
+  /** @deprecated not supported: there are no debug modes. */
+  debug?: '' | [] | null
+  /** @deprecated not supported: training runs in one process on one device. */
+  deepspeed?: null
+  /** @deprecated not supported: an interrupted run stays in memory; save it from there. */
+  enable_jit_checkpoint?: false | null
+  /** @deprecated not supported: evaluation keeps no predictions. */
+  eval_accumulation_steps?: null
+  /** @deprecated not supported: evaluation keeps no predictions. */
+  eval_do_concat_batches?: true | null
+  /** @deprecated not supported: training runs in one process on one device. */
+  eval_use_gather_object?: false | null
+  /** @deprecated not supported: it needs loss scaling, which is not built yet; use bf16: true, or neither for float32. */
+  fp16?: false | null
+  /** @deprecated not supported: evaluation uses the same number formats as training. */
+  fp16_full_eval?: false | null
+  /** @deprecated not supported: training runs in one process on one device. */
+  fsdp?: null | '' | [] | false
+  /** @deprecated not supported: training runs in one process on one device. */
+  fsdp_config?: null | Record<string, never>
+  /** @deprecated not supported: the only extra known is use_reentrant, and both of its values are the same here. */
+  gradient_checkpointing_kwargs?:
+    null | Record<string, never> | { use_reentrant: true } | { use_reentrant: false }
+  /** @deprecated not supported: choosing a best checkpoint is not built yet. */
+  greater_is_better?: null | false
+  /** @deprecated not supported: uploading to the hub is not built. */
+  hub_always_push?: false | null
+  /** @deprecated not supported: uploading to the hub is not built. */
+  hub_model_id?: null
+  /** @deprecated not supported: uploading to the hub is not built. */
+  hub_private_repo?: null
+  /** @deprecated not supported: uploading to the hub is not built. */
+  hub_revision?: null
+  /** @deprecated not supported: uploading to the hub is not built. */
+  hub_strategy?: 'every_save' | null
+  /** @deprecated not supported: uploading to the hub is not built. */
+  hub_token?: null
+  /** @deprecated not supported: a run goes on exactly where its checkpoint was made. */
+  ignore_data_skip?: false | null
+  /** @deprecated not supported: evaluation reports the loss only. */
+  include_for_metrics?: [] | null
+  /** @deprecated not supported: each logged row counts its tokens in num_tokens already. */
+  include_num_input_tokens_seen?: 'no' | false | null
+  /** @deprecated not supported: it was removed in transformers 5; leave it out. */
+  jit_mode_eval?: false | null
+  /** @deprecated not supported: the labels of a causal language model are its 'labels'. */
+  label_names?: null | ['labels']
+  /** @deprecated not supported: label smoothing is not built. */
+  label_smoothing_factor?: 0 | null
+  /** @deprecated not supported: lengths are taken from the tokenized rows. */
+  length_column_name?: 'length' | null
+  /** @deprecated not supported: Liger kernels are Python; ours are fused already. */
+  liger_kernel_config?: null
+  /** @deprecated not supported: choosing a best checkpoint is not built yet. */
+  load_best_model_at_end?: false | null
+  /** @deprecated not supported: training runs in one process on one device. */
+  local_rank?: -1 | 0 | null
+  /** @deprecated not supported: call logging.set_verbosity(...). */
+  log_level?: 'passive' | null
+  /** @deprecated not supported: training runs in one process on one device. */
+  log_level_replica?: 'warning' | null
+  /** @deprecated not supported: training runs in one process on one device. */
+  log_on_each_node?: true | false | null
+  /** @deprecated not supported: choosing a best checkpoint is not built yet. */
+  metric_for_best_model?: null | 'loss' | 'eval_loss'
+  /** @deprecated not supported: noise on embeddings is not built. */
+  neftune_noise_alpha?: null | 0
+  /** @deprecated not supported: the trainer runs where the model is; see device_map. */
+  no_cuda?: false | true | null
+  /** @deprecated not supported: no supported optimizer takes it. */
+  optim_target_modules?: null | []
+  /** @deprecated not supported: it was removed in transformers 5; leave it out. */
+  overwrite_output_dir?: false | null
+  /** @deprecated not supported: training runs in one process on one device. */
+  parallelism_config?: null
+  /** @deprecated not supported: evaluation reports the loss only. */
+  prediction_loss_only?: false | true | null
+  /** @deprecated not supported: no tracker here has projects. */
+  project?: 'huggingface' | null
+  /** @deprecated not supported: uploading to the hub is not built. */
+  push_to_hub?: false | null
+  /** @deprecated not supported: it was removed in transformers 5; leave it out. */
+  ray_scope?: 'last' | null
+  /** @deprecated not supported: columns that the model does not read are never passed to it. */
+  remove_unused_columns?: true | null
+  /** @deprecated not supported: callbacks have no saved state. */
+  restore_callback_states_from_checkpoint?: false | null
+  /** @deprecated not supported: give it to trainer.train({ resume_from_checkpoint }). */
+  resume_from_checkpoint?: null | false
+  /** @deprecated not supported: training runs in one process on one device. */
+  save_on_each_node?: false | null
+  /** @deprecated not supported: weights are always written as safetensors. */
+  save_safetensors?: true | null
+  /** @deprecated not supported: there is no report of memory by phase. */
+  skip_memory_metrics?: true | null
+  /** @deprecated not supported: TF32 is a format of GPUs, which this version does not use. */
+  tf32?: null | false
+  /** @deprecated not supported: there is no graph compiler; the kernels are fused already. */
+  torch_compile?: false | null
+  /** @deprecated not supported: there is no graph compiler; the kernels are fused already. */
+  torch_compile_backend?: null
+  /** @deprecated not supported: there is no graph compiler; the kernels are fused already. */
+  torch_compile_mode?: null
+  /** @deprecated not supported: there is no cache to empty; memory is freed after each step. */
+  torch_empty_cache_steps?: null
+  /** @deprecated not supported: there is no Trackio tracker. */
+  trackio_bucket_id?: null
+  /** @deprecated not supported: there is no Trackio tracker. */
+  trackio_space_id?: null
+  /** @deprecated not supported: there is no Trackio tracker. */
+  trackio_static_space_id?: null | false
+  /** @deprecated not supported: training never keeps keys and values. */
+  use_cache?: false | null
+  /** @deprecated not supported: the trainer runs where the model is; see device_map. */
+  use_cpu?: false | true | null
+  /** @deprecated not supported: Liger kernels are Python; ours are fused already. */
+  use_liger_kernel?: false | null
+}
+
+/** The values of SFTConfig. */
+export interface SFTOptions extends Omit<
+  TrainingOptions,
+  'learning_rate' | 'bf16' | 'gradient_checkpointing' | 'logging_steps'
+> {
+  /**
+   * Peak learning rate.
+   *
+   * Takes a number >= 0.
+   * @default 0.00002
+   */
+  learning_rate: number
+  /**
+   * Multiply in bfloat16, sum in float32. null: true.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  bf16: boolean
+  /**
+   * Compute layers again in the backward pass: less memory, more time.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  gradient_checkpointing: boolean
+  /**
+   * Steps between two times of logging; below 1: a share of all steps.
+   *
+   * Takes a whole number of steps, or below 1 a share of all steps.
+   * @default 10
+   */
+  logging_steps: number
+  /**
+   * Column that holds the text.
+   *
+   * Takes a text.
+   * @default 'text'
+   */
+  dataset_text_field: string
+  /**
+   * Rows are cut to so many tokens; null: never.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default 1024
+   */
+  max_length: number | null
+  /**
+   * Which end of a long row is kept.
+   *
+   * Takes one of 'keep_start'.
+   * @default 'keep_start'
+   */
+  truncation_mode: 'keep_start'
+  /**
+   * Mean negative log-likelihood of the tokens. Both names give the same number: logits are never held whole.
+   *
+   * Takes one of 'nll', 'chunked_nll'.
+   * @default 'chunked_nll'
+   */
+  loss_type: 'nll' | 'chunked_nll'
+  /**
+   * Fill rows of max_length tokens with several texts.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  packing: boolean
+  /**
+   * bfd: best fit, longer texts cut; bfd_split: best fit, longer texts split; wrapped: one stream cut every max_length tokens.
+   *
+   * Takes one of 'bfd', 'bfd_split', 'wrapped'.
+   * @default 'bfd'
+   */
+  packing_strategy: 'bfd' | 'bfd_split' | 'wrapped'
+  /**
+   * packing for the evaluation set; null: the same.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  eval_packing: boolean | null
+  /**
+   * Loss on the completion only; null: when the data set has prompt and completion columns.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  completion_only_loss: boolean | null
+  /**
+   * Loss only on what the assistant says in a conversation.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  assistant_only_loss: boolean
+  /**
+   * Rows are always concatenated without padding: both values are met.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  padding_free: boolean
+  /**
+   * There is no padding to round up: every value is met.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  pad_to_multiple_of: number | null
+  /**
+   * Accepted; rows are tokenized in one process.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  dataset_num_proc: number | null
+  /**
+   * Accepted; no code from the hub is ever run.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  trust_remote_code: boolean
+}
+
+/** What SFTConfig takes. */
+export interface SFTInit extends Omit<
+  TrainingInit,
+  'learning_rate' | 'bf16' | 'gradient_checkpointing' | 'logging_steps'
+> {
+  /**
+   * Peak learning rate.
+   *
+   * Takes a number >= 0.
+   * @default 0.00002
+   */
+  learning_rate?: number
+  /**
+   * Multiply in bfloat16, sum in float32. null: true.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  bf16?: boolean | null
+  /**
+   * Compute layers again in the backward pass: less memory, more time.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  gradient_checkpointing?: boolean
+  /**
+   * Steps between two times of logging; below 1: a share of all steps.
+   *
+   * Takes a whole number of steps, or below 1 a share of all steps.
+   * @default 10
+   */
+  logging_steps?: number
+  /**
+   * Column that holds the text.
+   *
+   * Takes a text.
+   * @default 'text'
+   */
+  dataset_text_field?: string
+  /**
+   * Rows are cut to so many tokens; null: never.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default 1024
+   */
+  max_length?: number | null
+  /**
+   * Which end of a long row is kept.
+   *
+   * Takes one of 'keep_start'.
+   * @default 'keep_start'
+   */
+  truncation_mode?: 'keep_start'
+  /**
+   * Mean negative log-likelihood of the tokens. Both names give the same number: logits are never held whole.
+   *
+   * Takes one of 'nll', 'chunked_nll'.
+   * @default 'chunked_nll'
+   */
+  loss_type?: 'nll' | 'chunked_nll' | null
+  /**
+   * Fill rows of max_length tokens with several texts.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  packing?: boolean
+  /**
+   * bfd: best fit, longer texts cut; bfd_split: best fit, longer texts split; wrapped: one stream cut every max_length tokens.
+   *
+   * Takes one of 'bfd', 'bfd_split', 'wrapped'.
+   * @default 'bfd'
+   */
+  packing_strategy?: 'bfd' | 'bfd_split' | 'wrapped'
+  /**
+   * packing for the evaluation set; null: the same.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  eval_packing?: boolean | null
+  /**
+   * Loss on the completion only; null: when the data set has prompt and completion columns.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  completion_only_loss?: boolean | null
+  /**
+   * Loss only on what the assistant says in a conversation.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  assistant_only_loss?: boolean
+  /**
+   * Rows are always concatenated without padding: both values are met.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  padding_free?: boolean
+  /**
+   * There is no padding to round up: every value is met.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  pad_to_multiple_of?: number | null
+  /**
+   * Accepted; rows are tokenized in one process.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  dataset_num_proc?: number | null
+  /**
+   * Accepted; no code from the hub is ever run.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  trust_remote_code?: boolean
+  /** Another spelling of max_length. Rows are cut to so many tokens; null: never. */
+  max_seq_length?: number | null
+  /** @deprecated not supported: activations are in host memory already. */
+  activation_offloading?: false | null
+  /** @deprecated not supported: set tokenizer.chat_template and pass the tokenizer. */
+  chat_template_path?: null
+  /** @deprecated not supported: rows are always prepared here. */
+  dataset_kwargs?: null | Record<string, never>
+  /** @deprecated not supported: set tokenizer.eos_token and pass the tokenizer. */
+  eos_token?: null
+  /** @deprecated not supported: load the model with from_pretrained and pass it. */
+  model_init_kwargs?: null | Record<string, never>
+  /** @deprecated not supported: set tokenizer.pad_token and pass the tokenizer. */
+  pad_token?: null
+  /** @deprecated not supported: no supported model has experts. */
+  router_aux_loss_coef?: 0.001 | 0 | null
+  /** @deprecated not supported: call dataset.shuffle({ seed }); the order of training is random anyway. */
+  shuffle_dataset?: false | null
+}
+
+/** The values of SFTTrainer. */
+export interface ParsedSFTTrainerOptions {
+  /**
+   * The model; with peft_config an adapter is put on it, else it has one already.
+   *
+   * Takes a model from AutoModelForCausalLM.from_pretrained.
+   */
+  model: CausalLM | PeftModel
+  /**
+   * Settings of the run: an SFTConfig, or TrainingArguments, which keep their own defaults.
+   *
+   * Takes an SFTConfig or TrainingArguments.
+   */
+  args: TrainingArguments | undefined
+  /**
+   * Rows to learn from.
+   *
+   * Takes one Dataset, such as dict.get('train') of what load_dataset returns.
+   */
+  train_dataset: Dataset
+  /**
+   * Rows to evaluate on.
+   *
+   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or null.
+   * @default null
+   */
+  eval_dataset: Dataset | null
+  /**
+   * The tokenizer of the model.
+   *
+   * Takes a tokenizer from AutoTokenizer.from_pretrained.
+   */
+  processing_class: PreTrainedTokenizer | undefined
+  /**
+   * Old spelling of processing_class.
+   *
+   * Takes a tokenizer from AutoTokenizer.from_pretrained.
+   */
+  tokenizer: PreTrainedTokenizer | undefined
+  /**
+   * The adapter to put on the model.
+   *
+   * Takes a LoraConfig or null.
+   * @default null
+   */
+  peft_config: LoraConfig | null
+  /**
+   * Makes the text of a row; dataset_text_field is then not read.
+   *
+   * Takes a function.
+   */
+  formatting_func: ((row: Row) => string | Promise<string>) | undefined
+  /**
+   * Objects whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
+   *
+   * Takes a list of callbacks.
+   * @default []
+   */
+  callbacks: TrainerCallback[]
+  /**
+   * Old place of the option of this name of SFTConfig.
+   *
+   * Takes a text.
+   */
+  dataset_text_field: string | undefined
+  /**
+   * Old place of max_length of SFTConfig; null: 1024, as TRL took it.
+   *
+   * Takes a whole number >= 1 or null.
+   */
+  max_seq_length: number | null | undefined
+  /**
+   * Old place of the option of this name of SFTConfig.
+   *
+   * Takes true or false.
+   */
+  packing: boolean | undefined
+  /**
+   * Where progress is shown (ours); by default in the notebook or terminal that this runs in.
+   *
+   * Takes an object with start, step, log and end.
+   */
+  display: TrainingDisplay | undefined
+}
+
+/** What SFTTrainer takes. */
+export interface SFTTrainerOptions {
+  /**
+   * The model; with peft_config an adapter is put on it, else it has one already.
+   *
+   * Takes a model from AutoModelForCausalLM.from_pretrained.
+   */
+  model: CausalLM | PeftModel
+  /**
+   * Settings of the run: an SFTConfig, or TrainingArguments, which keep their own defaults.
+   *
+   * Takes an SFTConfig or TrainingArguments.
+   */
+  args?: TrainingArguments
+  /**
+   * Rows to learn from.
+   *
+   * Takes one Dataset, such as dict.get('train') of what load_dataset returns.
+   */
+  train_dataset: Dataset
+  /**
+   * Rows to evaluate on.
+   *
+   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or null.
+   * @default null
+   */
+  eval_dataset?: Dataset | null
+  /**
+   * The tokenizer of the model.
+   *
+   * Takes a tokenizer from AutoTokenizer.from_pretrained.
+   */
+  processing_class?: PreTrainedTokenizer
+  /**
+   * Old spelling of processing_class.
+   *
+   * Takes a tokenizer from AutoTokenizer.from_pretrained.
+   */
+  tokenizer?: PreTrainedTokenizer
+  /**
+   * The adapter to put on the model.
+   *
+   * Takes a LoraConfig or null.
+   * @default null
+   */
+  peft_config?: LoraConfig | null
+  /**
+   * Makes the text of a row; dataset_text_field is then not read.
+   *
+   * Takes a function.
+   */
+  formatting_func?: (row: Row) => string | Promise<string>
+  /**
+   * Objects whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
+   *
+   * Takes a list of callbacks.
+   * @default []
+   */
+  callbacks?: TrainerCallback[]
+  /**
+   * Old place of the option of this name of SFTConfig.
+   *
+   * Takes a text.
+   */
+  dataset_text_field?: string
+  /**
+   * Old place of max_length of SFTConfig; null: 1024, as TRL took it.
+   *
+   * Takes a whole number >= 1 or null.
+   */
+  max_seq_length?: number | null
+  /**
+   * Old place of the option of this name of SFTConfig.
+   *
+   * Takes true or false.
+   */
+  packing?: boolean
+  /**
+   * Where progress is shown (ours); by default in the notebook or terminal that this runs in.
+   *
+   * Takes an object with start, step, log and end.
+   */
+  display?: TrainingDisplay
+  /** @deprecated not supported: the loss is the mean over the targets. */
+  compute_loss_func?: null
+  /** @deprecated not supported: evaluation reports loss, accuracy and entropy of the tokens. */
+  compute_metrics?: null
+  /** @deprecated not supported: rows are put together without padding here. */
+  data_collator?: null
+  /** @deprecated not supported: load the model and pass it. */
+  model_init?: null
+  /** @deprecated not supported: choose an optimizer with optim of SFTConfig. */
+  optimizer_cls_and_kwargs?: null
+  /** @deprecated not supported: choose an optimizer and a schedule with optim and lr_scheduler_type of SFTConfig. */
+  optimizers?: [null, null] | null
+  /** @deprecated not supported: evaluation keeps no logits. */
+  preprocess_logits_for_metrics?: null
+  /** @deprecated not supported: give it to AutoModelForCausalLM.from_pretrained. */
+  quantization_config?: null
+  /** @deprecated not supported: rows are always prepared here. */
+  dataset_kwargs?: null | Record<string, never>
+  /** @deprecated not supported: rows are tokenized in one process. */
+  dataset_num_proc?: null | 1
+  /** @deprecated not supported: it is an option of SFTConfig. */
+  eval_packing?: null
+  /** @deprecated not supported: noise on embeddings is not built. */
+  neftune_noise_alpha?: null | 0
+  /** @deprecated not supported: packing fills rows of max_length tokens. */
+  num_of_sequences?: 1024 | null
+  /** @deprecated not supported: packing counts tokens, not characters. */
+  chars_per_token?: 3.6 | null
+  /** @deprecated not supported: load the model and pass it. */
+  model_init_kwargs?: null | Record<string, never>
+}
+
+/** The values of SFTTrainer.train. */
+export interface ParsedTrainOptions {
+  /**
+   * Folder of a checkpoint, or true for the last one in output_dir: the run continues from there with the same bits, given the model, data and batch sizes it was made with. null: a stopped run continues; false: a new run begins.
+   *
+   * Takes the folder of a checkpoint, true, false or null.
+   * @default null
+   */
+  resume_from_checkpoint: boolean | string | null
+  /**
+   * Aborted, it stops the run at the next step boundary.
+   *
+   * Takes an AbortSignal.
+   */
+  signal: AbortSignal | undefined
+}
+
+/** What SFTTrainer.train takes. */
+export interface TrainOptions {
+  /**
+   * Folder of a checkpoint, or true for the last one in output_dir: the run continues from there with the same bits, given the model, data and batch sizes it was made with. null: a stopped run continues; false: a new run begins.
+   *
+   * Takes the folder of a checkpoint, true, false or null.
+   * @default null
+   */
+  resume_from_checkpoint?: boolean | string | null
+  /**
+   * Aborted, it stops the run at the next step boundary.
+   *
+   * Takes an AbortSignal.
+   */
+  signal?: AbortSignal
+  /** @deprecated not supported: evaluation keeps no predictions. */
+  ignore_keys_for_eval?: null
+  /** @deprecated not supported: there is no search for hyperparameters. */
+  trial?: null
+}
