@@ -49,13 +49,16 @@ function docOf(option) {
   const { doc, default: value } = option
   const fits = `Takes ${describeSchema(option.schema)}.`
   const lines = [doc, '', fits]
-  if (value !== undefined) lines.push(`@default ${typeof value === 'object' && value ? JSON.stringify(value) : literal(value)}`)
+  if (value !== undefined)
+    lines.push(`@default ${typeof value === 'object' && value ? JSON.stringify(value) : literal(value)}`)
   return comment(lines)
 }
 
 function comment(lines) {
   const safe = lines.map((line) => line.replaceAll('*/', '*\\/'))
-  return safe.length === 1 ? `/** ${safe[0]} */` : ['/**', ...safe.map((line) => ` * ${line}`.trimEnd()), ' */'].join('\n')
+  return safe.length === 1
+    ? `/** ${safe[0]} */`
+    : ['/**', ...safe.map((line) => ` * ${line}`.trimEnd()), ' */'].join('\n')
 }
 
 const member = (doc, name, type, mark = '') => `${doc}\n${name}${mark}: ${type}`
@@ -73,7 +76,12 @@ function valueMembers({ set, base }) {
 function givenMembers({ set, base }) {
   const own = Object.entries(set.options).filter(([name, option]) => base?.set.options[name] !== option)
   const supported = own.map(([name, option]) =>
-    member(docOf(option), name, option.input ?? valueType(set.owner, name, option), option.required ? '' : '?'),
+    member(
+      docOf(option),
+      name,
+      option.input ?? valueType(set.owner, name, option),
+      option.required ? '' : '?',
+    ),
   )
   const spellings = own.flatMap(([name, option]) =>
     Object.entries(option.aliases ?? {}).map(([spelling, alias]) =>

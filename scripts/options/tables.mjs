@@ -7,11 +7,18 @@ import ts from 'typescript'
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
 const require = createRequire(import.meta.url)
-const compilerOptions = { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022, esModuleInterop: true }
+const compilerOptions = {
+  module: ts.ModuleKind.CommonJS,
+  target: ts.ScriptTarget.ES2022,
+  esModuleInterop: true,
+}
 
 // The tables are read from the sources: a build would need the interfaces that are still to be written.
 require.extensions['.ts'] = (module, file) =>
-  module._compile(ts.transpileModule(readFileSync(file, 'utf8'), { compilerOptions, fileName: file }).outputText, file)
+  module._compile(
+    ts.transpileModule(readFileSync(file, 'utf8'), { compilerOptions, fileName: file }).outputText,
+    file,
+  )
 
 const load = (path) => require(`${root}src/${path}`)
 

@@ -32,7 +32,11 @@ export const generateOptionSet: OptionSet<ParsedGenerateOptions> = {
       default: 1,
       doc: 'Logits are divided by it before a draw: below 1 prefers probable tokens.',
     },
-    top_k: { schema: count(0), default: 50, doc: 'Draw among the so many most probable tokens; 0: among all.' },
+    top_k: {
+      schema: count(0),
+      default: 50,
+      doc: 'Draw among the so many most probable tokens; 0: among all.',
+    },
     top_p: {
       schema: real({ above: 0, max: 1 }),
       default: 1,

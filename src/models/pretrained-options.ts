@@ -12,7 +12,10 @@ import type { ParsedPretrainedOptions, PretrainedOptions } from './options.gener
 
 export type { PretrainedOptions } from './options.generated'
 
-const dtypes = `'auto' | ${dtypeInput(['float32', 'bfloat16', 'float16'])} | (string & {})`.replace(' | null', '')
+const dtypes = `'auto' | ${dtypeInput(['float32', 'bfloat16', 'float16'])} | (string & {})`.replace(
+  ' | null',
+  '',
+)
 
 /** What `from_pretrained` of configs and models takes, with transformers' names; `owner` opens the messages. */
 export function pretrainedOptionSet(owner: string): OptionSet<ParsedPretrainedOptions> {
@@ -48,7 +51,12 @@ export function pretrainedOptionSet(owner: string): OptionSet<ParsedPretrainedOp
         doc: 'A GGUF file of the folder or repository to read; null: config.json and safetensors.',
       },
       ...hubSettings,
-      trust_remote_code: { schema: flag, default: false, inert: true, doc: 'No code of a repository is ever run.' },
+      trust_remote_code: {
+        schema: flag,
+        default: false,
+        inert: true,
+        doc: 'No code of a repository is ever run.',
+      },
       progress: optionalFunction<Progress>(
         '(done: number, total: number) => void',
         'Called after each tensor with how many are read and how many there are.',

@@ -12,14 +12,26 @@ export interface HubSettings {
 
 /** Their declarations, to be spread into an option set. */
 export const hubSettings: OptionSet<HubSettings>['options'] = {
-  revision: { schema: textOrNull, default: null, doc: 'Branch, tag or commit of the hub repository; null: main.' },
+  revision: {
+    schema: textOrNull,
+    default: null,
+    doc: 'Branch, tag or commit of the hub repository; null: main.',
+  },
   token: {
     schema: z.union([z.string(), z.boolean()]).nullable().describe('a text, true, false or null'),
     default: null,
     doc: 'Hub token; true demands one, false sends none, null: HF_TOKEN or the token file, if any.',
   },
-  cache_dir: { schema: textOrNull, default: null, doc: "Cache folder; null: the hub's own (HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub)." },
-  local_files_only: { schema: flag, default: false, doc: 'Never ask the hub: read the cache only. HF_HUB_OFFLINE=1 does the same for every call.' },
+  cache_dir: {
+    schema: textOrNull,
+    default: null,
+    doc: "Cache folder; null: the hub's own (HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub).",
+  },
+  local_files_only: {
+    schema: flag,
+    default: false,
+    doc: 'Never ask the hub: read the cache only. HF_HUB_OFFLINE=1 does the same for every call.',
+  },
 }
 
 /** The parsed settings as the functions of `files/hub.ts` take them, where undefined means "not given". */

@@ -273,7 +273,12 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     dataloader_persistent_workers: { schema: flag, default: false, inert: true, doc: inProcess },
     dataloader_prefetch_factor: { schema: countOrNull(1), default: null, inert: true, doc: inProcess },
     do_train: { schema: flag, default: false, inert: true, doc: forScripts },
-    do_eval: { schema: flag, default: false, inert: true, doc: `${forScripts} true when eval_strategy is set.` },
+    do_eval: {
+      schema: flag,
+      default: false,
+      inert: true,
+      doc: `${forScripts} true when eval_strategy is set.`,
+    },
     do_predict: { schema: flag, default: false, inert: true, doc: forScripts },
   },
   refused: refusedTrainingOptions,

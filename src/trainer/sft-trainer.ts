@@ -19,7 +19,12 @@ import { evaluateRows } from './evaluation'
 import { trainLoop, type TrainRun } from './loop'
 import { listenForInterrupt, unlessAborted } from './interrupt'
 import { csvReporter, displayReporter, stateReporter, tensorboardReporter } from './reporters'
-import type { ParsedSFTTrainerOptions, ParsedTrainOptions, SFTTrainerOptions, TrainOptions } from './options.generated'
+import type {
+  ParsedSFTTrainerOptions,
+  ParsedTrainOptions,
+  SFTTrainerOptions,
+  TrainOptions,
+} from './options.generated'
 import { newProgress, restoredProgress } from './progress'
 import { lastCheckpoint, openCheckpoint, type Checkpoint } from './resume'
 import { newState, type LogRow, type TrainerState, type TrainOutput } from './state'
@@ -144,7 +149,10 @@ export class SFTTrainer {
     }
   }
 
-  private async run(signal: AbortSignal, from: ParsedTrainOptions['resume_from_checkpoint']): Promise<TrainOutput> {
+  private async run(
+    signal: AbortSignal,
+    from: ParsedTrainOptions['resume_from_checkpoint'],
+  ): Promise<TrainOutput> {
     this.stopping = signal
     const goesOn = from === null ? this.unfinished : undefined
     const run = goesOn ?? (await unlessAborted(signal, this.newRun(signal, from)))
@@ -157,7 +165,10 @@ export class SFTTrainer {
     return output
   }
 
-  private async newRun(signal: AbortSignal, from: ParsedTrainOptions['resume_from_checkpoint']): Promise<TrainRun> {
+  private async newRun(
+    signal: AbortSignal,
+    from: ParsedTrainOptions['resume_from_checkpoint'],
+  ): Promise<TrainRun> {
     const { args } = this
     const folder = from === true ? await lastCheckpoint(args.output_dir) : from || undefined
     const checkpoint = folder === undefined ? undefined : await openCheckpoint(folder)

@@ -110,7 +110,10 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
   },
   refused: {
     compute_loss_func: { default: null, reason: 'the loss is the mean over the targets.' },
-    compute_metrics: { default: null, reason: 'evaluation reports loss, accuracy and entropy of the tokens.' },
+    compute_metrics: {
+      default: null,
+      reason: 'evaluation reports loss, accuracy and entropy of the tokens.',
+    },
     data_collator: { default: null, reason: 'rows are put together without padding here.' },
     model_init: { default: null, reason: 'load the model and pass it.' },
     optimizer_cls_and_kwargs: { default: null, reason: 'choose an optimizer with optim of SFTConfig.' },

@@ -127,7 +127,12 @@ describe('options', () => {
   })
 
   it('neutral values of what is refused pass', async () => {
-    const neutral: GenerateOptions = { num_beams: 1, no_repeat_ngram_size: 0, stop_strings: null, max_new_tokens: 2 }
+    const neutral: GenerateOptions = {
+      num_beams: 1,
+      no_repeat_ngram_size: 0,
+      stop_strings: null,
+      max_new_tokens: 2,
+    }
     expect(await answer(neutral)).toEqual(await answer({ max_new_tokens: 2 }))
   })
 })

@@ -96,6 +96,8 @@ describe('BitsAndBytesConfig', () => {
       'needs a list, each a text',
     )
     expect(() => new BitsAndBytesConfig({ llm_int8_has_fp16_weight: true as never })).toThrow('8-bit layers')
-    expect(() => new BitsAndBytesConfig({ llm_int8_enable_fp32_cpu_offload: true as never })).toThrow('one device')
+    expect(() => new BitsAndBytesConfig({ llm_int8_enable_fp32_cpu_offload: true as never })).toThrow(
+      'one device',
+    )
   })
 })
