@@ -31,6 +31,13 @@ export interface ParsedLoadDatasetOptions {
    */
   split: string | null
   /**
+   * Character between the fields of CSV files; null: a comma, in .tsv files a tab.
+   *
+   * Takes one character, no quote and no line end, or null.
+   * @default null
+   */
+  delimiter: string | null
+  /**
    * Branch, tag or commit of the hub repository; null: main.
    *
    * Takes a text or null.
@@ -96,6 +103,13 @@ export interface LoadDatasetOptions {
    */
   split?: 'train' | 'test' | 'validation' | (string & {}) | null
   /**
+   * Character between the fields of CSV files; null: a comma, in .tsv files a tab.
+   *
+   * Takes one character, no quote and no line end, or null.
+   * @default null
+   */
+  delimiter?: string | null
+  /**
    * Branch, tag or commit of the hub repository; null: main.
    *
    * Takes a text or null.
@@ -128,6 +142,8 @@ export interface LoadDatasetOptions {
    * Takes an AbortSignal.
    */
   signal?: AbortSignal
+  /** Another spelling of delimiter. Character between the fields of CSV files; null: a comma, in .tsv files a tab. */
+  sep?: string | null
   /** @deprecated not supported: data sets are read into memory; take a part with split: 'train[:1000]'. */
   streaming?: false | null
   /** @deprecated not supported: data sets are read into memory. */

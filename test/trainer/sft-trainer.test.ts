@@ -38,14 +38,18 @@ describe('options', () => {
     [
       'not a model',
       { model: 'some/model' },
-      '[SFTTrainer] model: got 'some/model', needs a model from AutoModelForCausalLM.from_pretrained',
+      "[SFTTrainer] model: got 'some/model', needs a model from AutoModelForCausalLM.from_pretrained",
     ],
     [
       'two adapters',
       { peft_config: new LoraConfig() },
       'the model has an adapter already; give a model or peft_config, not both',
     ],
-    ['a wrong value', { max_seq_length: 0 }, '[SFTTrainer] max_seq_length: got 0, needs a whole number >= 1 or null'],
+    [
+      'a wrong value',
+      { max_seq_length: 0 },
+      '[SFTTrainer] max_seq_length: got 0, needs a whole number >= 1 or null',
+    ],
   ])('%s is refused', async (_, changes, message) => {
     await expect(made(changes)).rejects.toThrow(message)
   })
