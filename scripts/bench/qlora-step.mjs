@@ -8,7 +8,9 @@ const require = createRequire(import.meta.url)
 const from = (name) => require(`../../dist/${name}.js`)
 const { PretrainedConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, AdamW, Device } = from('index')
 const { CausalLM } = from('models/causal-lm')
+const { tensorShapes } = from('models/blueprint')
 const { buildModel } = from('models/build')
+const { blueprintOf } = from('models/families')
 const { runPass } = from('models/pass')
 const { clipGradNorm } = from('optim/clip')
 const { Generator } = from('tensor/random')
@@ -42,10 +44,15 @@ const quantization = new BitsAndBytesConfig({
   bnb_4bit_quant_type: 'nf4',
   bnb_4bit_compute_dtype: dtype,
 })
-const parts = await buildModel(config, new RandomSource(config, new Generator(0)), device, {
-  dtype,
-  quantization,
-})
+const parts = await buildModel(
+  config,
+  new RandomSource(tensorShapes(blueprintOf(config)), new Generator(0)),
+  device,
+  {
+    dtype,
+    quantization,
+  },
+)
 const base = new CausalLM(config, parts, device, dtype, 'random', quantization)
 const model = get_peft_model(base, new LoraConfig({ r: 16, lora_alpha: 16, target_modules: 'all-linear' }))
 const optimizer = new AdamW(model.parameters())

@@ -1,4 +1,4 @@
-// What the step benches share: random weights of a Llama's shapes and random batches. The speed does not depend on values.
+// What the step benches share: random weights of a model's shapes and random batches. The speed does not depend on values.
 
 /** Llama-3-8B's configuration, with fewer layers if asked. */
 export const llama8b = (layers = 32) => ({
@@ -22,10 +22,10 @@ export const nf4 = /** @type {const} */ ({
   bnb_4bit_use_double_quant: true,
 })
 
-/** A weight source for `buildModel`: tensors of any name, normal with deviation 0.02, norms around 1. */
+/** A weight source for `buildModel`: tensors of these shapes (`tensorShapes`), normal with deviation 0.02, norms around 1. */
 export class RandomSource {
-  constructor(config, random) {
-    this.config = config
+  constructor(shapes, random) {
+    this.shapes = shapes
     this.random = random
   }
   has() {
@@ -35,18 +35,7 @@ export class RandomSource {
     return []
   }
   shape(name) {
-    const {
-      hidden_size: h,
-      intermediate_size: m,
-      vocab_size: v,
-      num_key_value_heads: kv,
-      head_dim: d,
-    } = this.config
-    if (name.endsWith('norm.weight')) return [h]
-    if (/embed_tokens|lm_head/.test(name)) return [v, h]
-    if (/k_proj|v_proj/.test(name)) return [kv * d, h]
-    if (/gate_proj|up_proj/.test(name)) return [m, h]
-    return name.includes('down_proj') ? [h, m] : [h, h]
+    return this.shapes[name]
   }
   async load(name, device, dtype) {
     const tensor = device.empty(this.shape(name), dtype)

@@ -33,7 +33,9 @@ const from = (name) => require(resolve(values.dist, `${name}.js`))
 const { PretrainedConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, Device, TrainingArguments } =
   from('index')
 const { CausalLM } = from('models/causal-lm')
+const { tensorShapes } = from('models/blueprint')
 const { buildModel } = from('models/build')
+const { blueprintOf } = from('models/families')
 const { countTargets } = from('models/batch')
 const { runPass } = from('models/pass')
 const { gradNorm } = from('optim/clip')
@@ -52,10 +54,15 @@ const device = Device.get(values.device)
 const config = new PretrainedConfig(llama8b(layers))
 const quantization = new BitsAndBytesConfig(nf4)
 const loading = performance.now()
-const parts = await buildModel(config, new RandomSource(config, new Generator(0)), device, {
-  dtype,
-  quantization,
-})
+const parts = await buildModel(
+  config,
+  new RandomSource(tensorShapes(blueprintOf(config)), new Generator(0)),
+  device,
+  {
+    dtype,
+    quantization,
+  },
+)
 await device.synchronize()
 const load_s = (performance.now() - loading) / 1000
 const base = new CausalLM(config, parts, device, dtype, 'random', quantization)

@@ -34,24 +34,6 @@ function randomBytes() {
   return bytes
 }
 
-function shapesOf({ layers, hidden, inner, vocab, kv }) {
-  const layer = {
-    input_layernorm: [hidden],
-    'self_attn.q_proj': [hidden, hidden],
-    'self_attn.k_proj': [kv, hidden],
-    'self_attn.v_proj': [kv, hidden],
-    'self_attn.o_proj': [hidden, hidden],
-    post_attention_layernorm: [hidden],
-    'mlp.gate_proj': [inner, hidden],
-    'mlp.up_proj': [inner, hidden],
-    'mlp.down_proj': [hidden, inner],
-  }
-  const shapes = [['model.embed_tokens.weight', [vocab, hidden]]]
-  for (let i = 0; i < layers; i++)
-    for (const [key, shape] of Object.entries(layer)) shapes.push([`model.layers.${i}.${key}.weight`, shape])
-  return [...shapes, ['model.norm.weight', [hidden]], ['lm_head.weight', [vocab, hidden]]]
-}
-
 function writeTokenizer(folder, require) {
   const { byteLevelAlphabet } = require('tokenizers')
   const vocab = Object.fromEntries(
@@ -88,8 +70,17 @@ export async function writeCheckpoint(folder, dist, options = {}) {
   const { layers = 32, hidden = 4096, inner = 14336, vocab = 128256, tokenizer } = options
   const require = createRequire(import.meta.url)
   const { writeSafetensors } = require(join(dist, 'files/safetensors-write.js'))
+  const { PretrainedConfig } = require(join(dist, 'models/config.js'))
+  const { blueprintOf } = require(join(dist, 'models/families.js'))
+  const { tensorShapes } = require(join(dist, 'models/blueprint.js'))
   const heads = hidden / 128
-  const kvHeads = Math.max(1, heads / 4)
+  const config = {
+    ...{ architectures: ['LlamaForCausalLM'], model_type: 'llama', torch_dtype: 'bfloat16' },
+    ...{ vocab_size: vocab, hidden_size: hidden, intermediate_size: inner, num_hidden_layers: layers },
+    ...{ num_attention_heads: heads, num_key_value_heads: Math.max(1, heads / 4) },
+    ...{ max_position_embeddings: 131072, rms_norm_eps: 1e-5, rope_theta: 500000 },
+    ...{ tie_word_embeddings: false },
+  }
   mkdirSync(folder, { recursive: true })
   const random = randomBytes()
   const ones = Buffer.alloc(random.length)
@@ -104,7 +95,7 @@ export async function writeCheckpoint(folder, dist, options = {}) {
   const shards = [[]]
   let size = 0
   let total = 0
-  for (const [name, shape] of shapesOf({ layers, hidden, inner, vocab, kv: kvHeads * 128 })) {
+  for (const [name, shape] of Object.entries(tensorShapes(blueprintOf(new PretrainedConfig(config))))) {
     const nbytes = 2 * shape.reduce((a, b) => a * b, 1)
     if (size + nbytes > SHARD_BYTES) {
       shards.push([])
@@ -132,16 +123,7 @@ export async function writeCheckpoint(folder, dist, options = {}) {
   if (tokenizer === undefined) writeTokenizer(folder, require)
   const special =
     tokenizer === undefined ? { bos_token_id: 0, eos_token_id: 1 } : copyTokenizer(tokenizer, folder)
-  writeFileSync(
-    join(folder, 'config.json'),
-    JSON.stringify({
-      ...{ architectures: ['LlamaForCausalLM'], model_type: 'llama', torch_dtype: 'bfloat16' },
-      ...{ vocab_size: vocab, hidden_size: hidden, intermediate_size: inner, num_hidden_layers: layers },
-      ...{ num_attention_heads: heads, num_key_value_heads: kvHeads, max_position_embeddings: 131072 },
-      ...{ rms_norm_eps: 1e-5, rope_theta: 500000, tie_word_embeddings: false },
-      ...special,
-    }),
-  )
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, ...special }))
   return total
 }
 

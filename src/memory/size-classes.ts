@@ -1,4 +1,6 @@
 import type { BatchSize } from '../models/batch'
+import type { LayerBlueprint } from '../models/blueprint'
+import { blueprintOf } from '../models/families'
 import type { TensorShape } from './tensor-shape'
 import type { StepShape } from './dry-run'
 import type { Machine } from './machine'
@@ -58,29 +60,23 @@ function highest(sizes: readonly BatchSize[], step: StepShape, machine: Machine)
   return found.map(({ size }) => size)
 }
 
-/** What attention_backward takes for itself: asked of the machine as a dry run of the batch would. */
+/** What attention_backward takes for itself, the most of all layers: asked of the machine as a dry run of the batch would. */
 export function attentionScratch(
   { tokens, sequences, longest }: BatchSize,
   { config, dtype, quantization, autocast, deterministic }: StepShape,
   machine: Machine,
 ): number {
-  const { num_attention_heads: heads, num_key_value_heads: kvHeads, head_dim } = config
+  const tensor = (shape: number[], of: TensorShape['dtype']): TensorShape => ({ shape, dtype: of })
+  const ofLayer = ({ heads, kvHeads, headDim, window }: LayerBlueprint): number => {
+    const q = tensor([tokens, heads * headDim], linear)
+    const k = tensor([tokens, kvHeads * headDim], linear)
+    const lse = tensor([heads, tokens], 'float32')
+    const tensors = [q, q, k, k, q, lse, tensor([sequences + 1], 'int32'), q, k, k]
+    const numbers = [heads, kvHeads, 1, window, longest, deterministic ?? false]
+    return machine.scratch('attention_backward', tensors, [...tensors, ...numbers])
+  }
   const linear = quantization?.load_in_4bit ? dtype : (autocast ?? dtype)
-  const tensor = (shape: number[], of: TensorShape['dtype'] = linear): TensorShape => ({ shape, dtype: of })
-  const q = tensor([tokens, heads * head_dim])
-  const k = tensor([tokens, kvHeads * head_dim])
-  const tensors = [
-    q,
-    q,
-    k,
-    k,
-    q,
-    tensor([heads, tokens], 'float32'),
-    tensor([sequences + 1], 'int32'),
-    q,
-    k,
-    k,
-  ]
-  const numbers = [heads, kvHeads, 1, 0, longest, deterministic ?? false]
-  return machine.scratch('attention_backward', tensors, [...tensors, ...numbers])
+  const { layers } = blueprintOf(config)
+  const kinds = new Map(layers.map((l) => [[l.heads, l.kvHeads, l.headDim, l.window].join(), l]))
+  return Math.max(...[...kinds.values()].map(ofLayer))
 }

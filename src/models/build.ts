@@ -1,18 +1,17 @@
-import { Attention } from '../nn/attention'
 import { Embedding } from '../nn/embedding'
 import { Linear, type LinearLayer } from '../nn/linear'
 import { Linear4bit } from '../nn/linear4bit'
-import { MLP } from '../nn/mlp'
 import { RMSNorm } from '../nn/rms-norm'
-import { RotaryEmbedding } from '../nn/rope'
 import type { BitsAndBytesConfig } from '../quantization/config'
 import { isPrequantized, loadPrequantized } from '../quantization/prequantized'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import type { Tensor } from '../tensor/tensor'
-import type { ModelParts } from './causal-lm'
+import { assemble, rotaryTables, type ModelParts, type Part } from './assemble'
+import { weightShape, type LinearModule, type Module } from './blueprint'
 import type { PretrainedConfig } from './config'
-import { DecoderLayer } from './decoder-layer'
+import { blueprintOf } from './families'
+import { isQuantized } from './quantized'
 import { allSettled, WeightStream } from './weight-stream'
 import type { WeightSource } from './weights'
 
@@ -31,20 +30,23 @@ export async function buildModel(
   device: Device,
   options: BuildOptions,
 ): Promise<ModelParts> {
-  const loader = new Loader(config, source, device, options)
+  const loader = new Loader(source, device, options)
   try {
-    const rotary = loader.own(new RotaryEmbedding(config.head_dim, config.rope_parameters, device))
-    const embed_tokens = new Embedding(
-      'model.embed_tokens',
-      await loader.tensor('model.embed_tokens.weight', [config.vocab_size, config.hidden_size]),
-    )
-    const layers: DecoderLayer[] = []
-    for (let i = 0; i < config.num_hidden_layers; i++) layers.push(await loader.layer(i, rotary))
-    const norm = await loader.norm('model.norm')
-    const lm_head = config.tie_word_embeddings
-      ? new Linear('lm_head', embed_tokens.weight)
-      : await loader.linear('lm_head', config.hidden_size, config.vocab_size, false)
-    return { embed_tokens, layers, norm, lm_head, rotary }
+    const blueprint = blueprintOf(config)
+    const { embedding, layers, norm, head, tied } = blueprint
+    const rotaries = rotaryTables(blueprint, device).map((table) => loader.own(table))
+    const made = new Map<string, Part>()
+    // The modules of a group are loaded side by side: the stream bounds what is on its way.
+    for (const modules of [
+      [embedding],
+      ...layers.map((layer) => layer.modules),
+      [norm],
+      tied ? [] : [head],
+    ]) {
+      const parts = await allSettled(modules.map((module) => loader.module(module)))
+      modules.forEach(({ key }, i) => made.set(key, parts[i]!))
+    }
+    return assemble(blueprint, made, rotaries)
   } catch (error) {
     loader.disposeAll()
     throw error
@@ -60,7 +62,6 @@ class Loader {
   private readonly stream: WeightStream
 
   constructor(
-    private readonly config: PretrainedConfig,
     private readonly source: WeightSource,
     private readonly device: Device,
     private readonly options: BuildOptions,
@@ -93,18 +94,19 @@ class Loader {
     this.options.progress?.(++this.done, this.total)
   }
 
-  async norm(name: string): Promise<RMSNorm> {
-    const weight = await this.tensor(`${name}.weight`, [this.config.hidden_size])
-    return new RMSNorm(name, weight, this.config.rms_norm_eps)
+  module(module: Module): Promise<Part> {
+    return module.kind === 'linear' ? this.linear(module) : this.plain(module)
   }
 
-  async linear(
-    name: string,
-    inFeatures: number,
-    outFeatures: number,
-    hasBias: boolean,
-  ): Promise<LinearLayer> {
-    const bias = hasBias ? await this.tensor(`${name}.bias`, [outFeatures]) : undefined
+  private async plain(module: Exclude<Module, LinearModule>): Promise<Part> {
+    const { key } = module
+    const weight = await this.tensor(`${key}.weight`, weightShape(module))
+    return module.kind === 'embedding' ? new Embedding(key, weight) : new RMSNorm(key, weight, module.eps)
+  }
+
+  private async linear(module: LinearModule): Promise<LinearLayer> {
+    const { key: name, inFeatures, outFeatures } = module
+    const bias = module.bias ? await this.tensor(`${name}.bias`, [outFeatures]) : undefined
     const { quantization } = this.options
     if (quantization && isPrequantized(this.source, name)) {
       const weight = await loadPrequantized(this.source, name, this.device)
@@ -117,8 +119,8 @@ class Loader {
       }
       return layer
     }
-    const shape = [outFeatures, inFeatures]
-    if (!quantization?.load_in_4bit || skipped(name, quantization))
+    const shape = weightShape(module)
+    if (!quantization || !isQuantized(module, quantization))
       return new Linear(name, await this.tensor(`${name}.weight`, shape), bias)
     this.checkShape(`${name}.weight`, shape)
     const weight = await this.stream.quantized(`${name}.weight`, {
@@ -130,48 +132,9 @@ class Loader {
     return layer
   }
 
-  async layer(index: number, rotary: RotaryEmbedding): Promise<DecoderLayer> {
-    const { config } = this
-    const { hidden_size: hidden, intermediate_size: inner, head_dim: headDim } = config
-    const heads = config.num_attention_heads
-    const kvHeads = config.num_key_value_heads
-    const prefix = `model.layers.${index}`
-    const attn = (key: string, inF: number, outF: number): Promise<LinearLayer> =>
-      this.linear(`${prefix}.self_attn.${key}`, inF, outF, config.attention_bias)
-    const mlp = (key: string, inF: number, outF: number): Promise<LinearLayer> =>
-      this.linear(`${prefix}.mlp.${key}`, inF, outF, config.mlp_bias)
-    // Side by side: the stream bounds what is on its way.
-    const [norm1, q, k, v, o, norm2, gate, up, down] = await allSettled([
-      this.norm(`${prefix}.input_layernorm`),
-      attn('q_proj', hidden, heads * headDim),
-      attn('k_proj', hidden, kvHeads * headDim),
-      attn('v_proj', hidden, kvHeads * headDim),
-      attn('o_proj', heads * headDim, hidden),
-      this.norm(`${prefix}.post_attention_layernorm`),
-      mlp('gate_proj', hidden, inner),
-      mlp('up_proj', hidden, inner),
-      mlp('down_proj', inner, hidden),
-    ])
-    return new DecoderLayer(
-      index,
-      norm1,
-      new Attention(q, k, v, o, { heads, kvHeads, headDim, window: 0 }, rotary),
-      norm2,
-      new MLP(gate, up, down),
-    )
-  }
-
   /** Registers what is to be freed when building fails. */
   own<T extends { dispose(): void }>(item: T): T {
     this.loaded.push(item)
     return item
   }
-}
-
-/** The head always stays unquantized; `llm_int8_skip_modules` names more, by the end of their path. */
-export function skipped(name: string, quantization: BitsAndBytesConfig): boolean {
-  const skip = quantization.llm_int8_skip_modules ?? ['lm_head']
-  return (
-    name === 'lm_head' || skip.some((s) => name === s || name.endsWith(`.${s}`) || name.startsWith(`${s}.`))
-  )
 }

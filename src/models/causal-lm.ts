@@ -1,15 +1,12 @@
-import type { Attention } from '../nn/attention'
-import type { Embedding } from '../nn/embedding'
 import type { LinearLayer } from '../nn/linear'
-import type { MLP } from '../nn/mlp'
 import type { Parameter } from '../nn/parameter'
-import type { RMSNorm } from '../nn/rms-norm'
-import type { RotaryEmbedding } from '../nn/rope'
 import type { BitsAndBytesConfig } from '../quantization/config'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
+import { placeOf, type ModelParts } from './assemble'
+import { modulesOf, type Blueprint } from './blueprint'
 import type { PretrainedConfig } from './config'
-import type { DecoderLayer } from './decoder-layer'
+import { blueprintOf } from './families'
 import type { MemoryPlans } from './memory-plan'
 import { type ModelInputs } from './padding'
 import { forwardPadded, type ModelOutput } from './forward'
@@ -29,20 +26,8 @@ export interface LinearSlot {
   set(layer: LinearLayer): void
 }
 
-export interface ModelParts {
-  embed_tokens: Embedding
-  layers: DecoderLayer[]
-  norm: RMSNorm
-  lm_head: LinearLayer
-  rotary: RotaryEmbedding
-}
-
-/** The layers of each module, and what they read. */
-const attentionLinears = { q_proj: 'x', k_proj: 'x', v_proj: 'x', o_proj: 'heads' } as const
-const mlpLinears = { gate_proj: 'x', up_proj: 'x', down_proj: 'h' } as const
-
 /**
- * A Llama-family decoder with a language-model head. Everything is frozen until an adapter is put on it
+ * A decoder with a language-model head, of one of the families in families.ts. Everything is frozen until an adapter is put on it
  * (`get_peft_model`). `from_pretrained` is on `AutoModelForCausalLM`.
  */
 export class CausalLM {
@@ -50,6 +35,8 @@ export class CausalLM {
   private checkpointing = false
   /** What training passes keep, offload and recompute, by the batch's size; set by a trainer. Default: as gradient checkpointing says. */
   memory_plans: MemoryPlans | undefined
+  /** What the model consists of. */
+  readonly blueprint: Blueprint
 
   constructor(
     readonly config: PretrainedConfig,
@@ -61,7 +48,9 @@ export class CausalLM {
     readonly name_or_path: string,
     readonly quantization_config?: BitsAndBytesConfig | undefined,
     readonly generation_config: GenerationDefaults = {},
-  ) {}
+  ) {
+    this.blueprint = blueprintOf(config)
+  }
 
   get is_gradient_checkpointing(): boolean {
     return this.checkpointing
@@ -90,12 +79,12 @@ export class CausalLM {
 
   /** Every linear layer, in the order of the model's modules, the head last. */
   *linearSlots(): Generator<LinearSlot> {
-    for (const layer of this.parts.layers) {
-      const prefix = `model.layers.${layer.index}`
-      yield* slots(`${prefix}.self_attn`, layer.self_attn, attentionLinears)
-      yield* slots(`${prefix}.mlp`, layer.mlp, mlpLinears)
+    const { layers, head } = this.blueprint
+    for (const module of [...layers.flatMap(({ modules }) => modules), head]) {
+      if (module.kind !== 'linear') continue
+      const { get, set } = placeOf(this.parts, module.key)
+      yield { name: module.key, input: module.reads, get: get as () => LinearLayer, set }
     }
-    yield slot('lm_head', this.parts, 'lm_head', 'hidden')
   }
 
   parameters(): Parameter[] {
@@ -109,26 +98,9 @@ export class CausalLM {
 
   /** Frees all weights; what the device kept for reuse goes back to it. */
   dispose(): void {
-    this.parts.embed_tokens.dispose()
-    for (const layer of this.parts.layers) layer.dispose()
-    this.parts.norm.dispose()
+    for (const { key } of modulesOf(this.blueprint)) placeOf(this.parts, key).get().dispose()
     this.parts.lm_head.dispose()
-    this.parts.rotary.dispose()
+    for (const { self_attn } of this.parts.layers) self_attn.rotary.dispose()
     this.device.emptyCache()
   }
-}
-
-function* slots(
-  prefix: string,
-  owner: Attention | MLP,
-  inputs: Readonly<Record<string, string>>,
-): Generator<LinearSlot> {
-  for (const [key, input] of Object.entries(inputs)) {
-    yield slot(`${prefix}.${key}`, owner, key, `${prefix} ${input}`)
-  }
-}
-
-function slot(name: string, owner: Attention | MLP | ModelParts, key: string, input: string): LinearSlot {
-  const record = owner as unknown as Record<string, LinearLayer>
-  return { name, input, get: () => record[key]!, set: (layer) => (record[key] = layer) }
 }

@@ -1,12 +1,10 @@
 import type { RopeParameters } from '../nn/rope'
 import type { FloatDType } from '../tensor/dtype'
 import { parseFloatDType } from '../tensor/dtype'
-
-/** Decoder families of which this version has the arithmetic. */
-const supportedTypes = ['llama'] as const
+import { familyOf } from './families'
 
 /**
- * A Llama configuration with Hugging Face's field names; both the 4.x spelling (`rope_theta`, `rope_scaling`,
+ * A decoder's configuration with Hugging Face's field names; both the 4.x spelling (`rope_theta`, `rope_scaling`,
  * `torch_dtype`) and that of 5.x (`rope_parameters`, `dtype`) are read. Fields it does not know are kept for writing back.
  */
 export class PretrainedConfig {
@@ -31,16 +29,18 @@ export class PretrainedConfig {
   readonly dtype: FloatDType | undefined
   /** Default of `generate`'s option of this name. Training never caches. */
   use_cache: boolean
+  /** transformers' class of this family, e.g. `LlamaForCausalLM`. */
+  readonly architecture: string
   private tensorParallel = 1
+  /** As given, and what the family has for fields left out. */
+  private readonly fields: Readonly<Record<string, unknown>>
 
   /** @throws Error on a model_type that is not supported, a missing size, sizes that do not fit, an unknown activation. */
   constructor(private readonly raw: Record<string, unknown>) {
     this.model_type = String(raw['model_type'] ?? 'llama')
-    if (!(supportedTypes as readonly string[]).includes(this.model_type)) {
-      throw new Error(
-        `model type '${this.model_type}' is not supported; supported: ${supportedTypes.join(', ')}`,
-      )
-    }
+    const family = familyOf(this.model_type)
+    this.architecture = family.architecture
+    this.fields = { ...family.defaults, ...raw }
     this.vocab_size = this.size('vocab_size')
     this.hidden_size = this.size('hidden_size')
     this.intermediate_size = this.size('intermediate_size')
@@ -53,7 +53,7 @@ export class PretrainedConfig {
     this.rope_parameters = ropeParameters(raw)
     this.attention_bias = raw['attention_bias'] === true
     this.mlp_bias = raw['mlp_bias'] === true
-    this.tie_word_embeddings = raw['tie_word_embeddings'] === true
+    this.tie_word_embeddings = this.fields['tie_word_embeddings'] === true
     this.bos_token_id = (raw['bos_token_id'] as number | null | undefined) ?? null
     this.eos_token_id = (raw['eos_token_id'] as number | number[] | null | undefined) ?? null
     this.pad_token_id = (raw['pad_token_id'] as number | null | undefined) ?? null
@@ -81,9 +81,9 @@ export class PretrainedConfig {
     this.tensorParallel = value
   }
 
-  /** transformers' class of this family, e.g. `LlamaForCausalLM`. */
-  get architecture(): string {
-    return 'LlamaForCausalLM'
+  /** A field that only some families have: as given, else the family's default, else undefined. */
+  field(key: string): unknown {
+    return this.fields[key]
   }
 
   /** `quantization_config` of the file, when its weights are already quantized. */
@@ -110,7 +110,7 @@ export class PretrainedConfig {
   }
 
   private size(key: string, otherwise?: number): number {
-    const value = this.raw[key] ?? otherwise
+    const value = this.fields[key] ?? otherwise
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
       throw new Error(`config: '${key}' must be a positive integer, got ${JSON.stringify(this.raw[key])}`)
     }

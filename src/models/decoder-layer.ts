@@ -129,12 +129,4 @@ export class DecoderLayer {
     add(x, attnResidual, attnResidual)
     return attnResidual
   }
-
-  dispose(): void {
-    this.input_layernorm.dispose()
-    this.post_attention_layernorm.dispose()
-    const { q_proj, k_proj, v_proj, o_proj } = this.self_attn
-    const { gate_proj, up_proj, down_proj } = this.mlp
-    for (const linear of [q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj]) linear.dispose()
-  }
 }

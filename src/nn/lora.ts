@@ -189,3 +189,8 @@ export class LoraLinear implements LinearLayer {
     for (const p of this.ownParameters()) p.dispose()
   }
 }
+
+/** The layer itself, or what an adapter on it holds. */
+export function baseLayer(layer: LinearLayer): LinearLayer {
+  return layer instanceof LoraLinear ? layer.base : layer
+}

@@ -1,9 +1,10 @@
 import type { PackedBatch } from '../models/batch'
+import { parameterCount } from '../models/blueprint'
 import type { CausalLM } from '../models/causal-lm'
 import type { ModelInputs } from '../models/padding'
 import type { ModelOutput } from '../models/forward'
 import type { StepResult } from '../models/pass'
-import { LoraLinear } from '../nn/lora'
+import { baseLayer } from '../nn/lora'
 import type { Parameter } from '../nn/parameter'
 import type { PretrainedConfig } from '../models/config'
 import { Generator } from '../tensor/random'
@@ -79,16 +80,10 @@ export class PeftModel {
   /** Numbers of trainable and of all parameters (4-bit weights count as the weights they stand for). */
   get_nb_trainable_parameters(): [number, number] {
     const trainable = this.parameters().reduce((n, p) => n + p.numel, 0)
-    const { parts } = this.base_model
-    const slots = [...this.base_model.linearSlots()].filter(
-      (s) => s.name !== 'lm_head' || !this.config.tie_word_embeddings,
-    )
-    const linears = slots.map((s) => s.get()).map((l) => (l instanceof LoraLinear ? l.base : l))
-    const base = linears.reduce((n, l) => n + l.inFeatures * l.outFeatures + (l.bias?.numel ?? 0), 0)
+    const linears = [...this.base_model.linearSlots()].map((s) => baseLayer(s.get()))
     // A trained bias is the base's own and counted there.
     const biases = linears.reduce((n, l) => n + (l.trainedBias?.numel ?? 0), 0)
-    const norms = (2 * parts.layers.length + 1) * this.config.hidden_size
-    return [trainable, base + norms + parts.embed_tokens.weight.numel + trainable - biases]
+    return [trainable, parameterCount(this.base_model.blueprint) + trainable - biases]
   }
 
   /** "trainable params: 27,262,976 || all params: 8,057,524,224 || trainable%: 0.3384" */

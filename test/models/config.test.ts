@@ -50,7 +50,7 @@ it('reads the spellings of transformers 4 and 5 alike', async () => {
 })
 
 it.each([
-  [{ model_type: 'gpt2' }, "model type 'gpt2' is not supported; supported: llama"],
+  [{ model_type: 'gpt2' }, "model type 'gpt2' is not supported; supported: llama, mistral, qwen2"],
   [{ vocab_size: '300' }, `config: 'vocab_size' must be a positive integer, got "300"`],
   [{ hidden_size: undefined }, "config: 'hidden_size' must be a positive integer, got undefined"],
   [{ num_hidden_layers: 0 }, "config: 'num_hidden_layers' must be a positive integer, got 0"],

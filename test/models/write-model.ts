@@ -2,46 +2,18 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { uniformStream } from '../../src/data/random'
 import { writeSafetensors } from '../../src/files/safetensors-write'
+import { tensorShapes } from '../../src/models/blueprint'
+import { PretrainedConfig } from '../../src/models/config'
+import { blueprintOf } from '../../src/models/families'
 import { temporaryFolder } from '../files/support/temporary'
 
-export interface ModelSizes {
-  hidden_size: number
-  intermediate_size: number
-  num_hidden_layers: number
-  num_attention_heads: number
-  num_key_value_heads: number
-  vocab_size: number
-}
-
-const tiny: ModelSizes = {
+const tiny = {
   hidden_size: 32,
   intermediate_size: 48,
   num_hidden_layers: 2,
   num_attention_heads: 4,
   num_key_value_heads: 2,
   vocab_size: 300,
-}
-
-/** Shapes of a checkpoint's tensors by name. */
-export function shapesOf(sizes: ModelSizes): Record<string, number[]> {
-  const { hidden_size: h, intermediate_size: inner, vocab_size: vocab } = sizes
-  const kv = (h / sizes.num_attention_heads) * sizes.num_key_value_heads
-  const shapes: Record<string, number[]> = { 'model.embed_tokens.weight': [vocab, h] }
-  for (let i = 0; i < sizes.num_hidden_layers; i++) {
-    const layer: Record<string, number[]> = {
-      input_layernorm: [h],
-      'self_attn.q_proj': [h, h],
-      'self_attn.k_proj': [kv, h],
-      'self_attn.v_proj': [kv, h],
-      'self_attn.o_proj': [h, h],
-      post_attention_layernorm: [h],
-      'mlp.gate_proj': [inner, h],
-      'mlp.up_proj': [inner, h],
-      'mlp.down_proj': [h, inner],
-    }
-    for (const [key, shape] of Object.entries(layer)) shapes[`model.layers.${i}.${key}.weight`] = shape
-  }
-  return { ...shapes, 'model.norm.weight': [h], 'lm_head.weight': [vocab, h] }
 }
 
 /** A model folder with random weights. `config` replaces fields of config.json, `shapes` those of tensors (null: left out). */
@@ -62,7 +34,8 @@ export async function writeModel(
   const sizes = Object.fromEntries(
     Object.entries(tiny).map(([k, v]) => [k, typeof config[k] === 'number' ? config[k] : v]),
   )
-  const stored = { ...shapesOf(sizes as unknown as ModelSizes), ...shapes }
+  const blueprint = blueprintOf(new PretrainedConfig({ model_type: 'llama', ...sizes }))
+  const stored = { ...tensorShapes(blueprint), ...shapes }
   const uniform = uniformStream(3)
   const entries = Object.entries(stored).flatMap(([name, shape]) => {
     if (!shape) return []

@@ -18,6 +18,8 @@ const models = [
   'tiny-llama-tied',
   'tiny-llama-bias',
   'tiny-llama-bias-nf4',
+  'tiny-qwen2',
+  'tiny-mistral-swa',
 ]
 /** Those with golden logits in bfloat16, and those with golden greedy text. */
 const bf16Models = ['tiny-llama', 'tiny-llama-nf4']

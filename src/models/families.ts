@@ -1,0 +1,81 @@
+import type { Blueprint, LayerBlueprint } from './blueprint'
+import type { PretrainedConfig } from './config'
+import { decoder, decoderLayer } from './decoder-blueprint'
+
+/** A decoder family: how a configuration of this `model_type` becomes a description of the modules. */
+export interface Family {
+  /** transformers' class, e.g. `LlamaForCausalLM`. */
+  architecture: string
+  /** Fields that a config.json may leave out and that are then not Llama's, as transformers' configuration class has them. */
+  defaults?: Readonly<Record<string, unknown>>
+  layer: (config: PretrainedConfig, index: number) => LayerBlueprint
+}
+
+/** By `model_type`. */
+const families: Readonly<Record<string, Family>> = {
+  llama: {
+    architecture: 'LlamaForCausalLM',
+    layer: (config, index) => {
+      const { attention_bias: attention, mlp_bias: mlp } = config
+      return decoderLayer(config, index, { bias: { qkv: attention, output: attention, mlp } })
+    },
+  },
+  mistral: {
+    architecture: 'MistralForCausalLM',
+    defaults: { num_key_value_heads: 8, max_position_embeddings: 131072, sliding_window: 4096 },
+    layer: (config, index) => decoderLayer(config, index, { window: slidingWindow(config, index, true) }),
+  },
+  qwen2: {
+    architecture: 'Qwen2ForCausalLM',
+    defaults: {
+      ...{ num_key_value_heads: 32, max_position_embeddings: 32768, sliding_window: 4096 },
+      ...{ use_sliding_window: false, max_window_layers: 28 },
+    },
+    layer: (config, index) => {
+      const slides = index >= Number(config.field('max_window_layers'))
+      const window = config.field('use_sliding_window') ? slidingWindow(config, index, slides) : 0
+      return decoderLayer(config, index, { bias: { qkv: true }, window })
+    },
+  },
+}
+
+/** @throws Error on a model_type that is not supported, with the list of those that are. */
+export function familyOf(modelType: string): Family {
+  if (Object.hasOwn(families, modelType)) return families[modelType]!
+  const supported = Object.keys(families).join(', ')
+  throw new Error(`model type '${modelType}' is not supported; supported: ${supported}`)
+}
+
+/** What the decoder of this configuration consists of. */
+export function blueprintOf(config: PretrainedConfig): Blueprint {
+  return decoder(config, familyOf(config.model_type).layer)
+}
+
+const layerTypes = ['full_attention', 'sliding_attention']
+
+/**
+ * `sliding_window`, where `layer_types` says so of the layer or, without that list, where the family does; else 0.
+ * @throws Error on a window that is no positive integer or a list that does not fit the layers.
+ */
+function slidingWindow(config: PretrainedConfig, index: number, otherwise: boolean): number {
+  const window = config.field('sliding_window')
+  if (window === null) return 0
+  if (typeof window !== 'number' || !Number.isInteger(window) || window < 1) {
+    throw new Error(
+      `config: 'sliding_window' must be a positive integer or null, got ${JSON.stringify(window)}`,
+    )
+  }
+  const types = config.field('layer_types') ?? undefined
+  if (types === undefined) return otherwise ? window : 0
+  const count = config.num_hidden_layers
+  if (
+    !Array.isArray(types) ||
+    types.length !== count ||
+    !types.every((t) => layerTypes.includes(t as string))
+  ) {
+    throw new Error(
+      `config: 'layer_types' must name ${count} layers, each ${layerTypes.join(' or ')}; got ${JSON.stringify(types)}`,
+    )
+  }
+  return types[index] === 'sliding_attention' ? window : 0
+}

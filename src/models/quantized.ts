@@ -1,0 +1,12 @@
+import type { BitsAndBytesConfig } from '../quantization/config'
+import type { LinearModule } from './blueprint'
+
+/** Whether a layer's weight is quantized: not where `llm_int8_skip_modules` names it, by the end or the beginning of its path. */
+export function isQuantized(
+  { key, quantizable }: Pick<LinearModule, 'key' | 'quantizable'>,
+  quantization: BitsAndBytesConfig | undefined,
+): boolean {
+  if (!quantizable || !quantization?.load_in_4bit) return false
+  const skip = quantization.llm_int8_skip_modules ?? []
+  return !skip.some((s) => key === s || key.endsWith(`.${s}`) || key.startsWith(`${s}.`))
+}
