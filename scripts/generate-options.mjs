@@ -1,12 +1,17 @@
-// npm run generate: writes what is generated from the option tables of src/: the interfaces that editors and the kernel show.
+// npm run generate: writes what is generated from the option tables of src/: the interfaces that editors and the kernel show,
+// and docs/options.md.
 // With --check it writes nothing and fails when a file is not what it would write.
 import './setup/help.mjs'
 import { readFileSync, writeFileSync } from 'node:fs'
 import prettier from 'prettier'
 import { interfaces } from './options/interfaces.mjs'
+import { page } from './options/page.mjs'
 import { files, root } from './options/tables.mjs'
 
-const texts = files.map((file) => ({ path: file.path, text: interfaces(file) }))
+const texts = [
+  ...files.map((file) => ({ path: file.path, text: interfaces(file) })),
+  { path: 'docs/options.md', text: page(files) },
+]
 
 let stale = 0
 for (const { path, text } of texts) {

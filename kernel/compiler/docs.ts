@@ -8,9 +8,7 @@ export function attachDocs(
   position: number,
 ): void {
   const node = ts.getTouchingPropertyName(cell, position)
-  const found = checker.getSymbolAtLocation(node)
-  const symbol = found && found.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(found) : found
-  for (const declaration of symbol?.declarations ?? []) {
+  for (const declaration of declarationsOf(checker, node)) {
     const file = declaration.getSourceFile()
     if (!file.isDeclarationFile) continue
     const text = ts.sys.readFile(file.fileName)
@@ -25,6 +23,20 @@ export function attachDocs(
       if (ts.isStatement(at)) break
     }
   }
+}
+
+/** A name in an object literal stands for the property that is expected there. */
+function declarationsOf(checker: TypeScript.TypeChecker, node: TypeScript.Node): TypeScript.Declaration[] {
+  const literal = node.parent?.parent
+  const expected =
+    literal &&
+    ts.isIdentifier(node) &&
+    ts.isObjectLiteralExpression(literal) &&
+    checker.getContextualType(literal)
+  const property = expected ? checker.getPropertyOfType(expected, node.text) : undefined
+  const found = property ?? checker.getSymbolAtLocation(node)
+  const symbol = found && found.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(found) : found
+  return symbol?.declarations ?? []
 }
 
 function attach(node: TypeScript.Node, text: string): void {

@@ -36,7 +36,6 @@ export const loadDatasetOptionSet: OptionSet<ParsedLoadDatasetOptions> = {
     },
     split: {
       schema: textOrNull,
-      input: "'train' | 'test' | 'validation' | (string & {}) | null",
       default: null,
       doc: "Which rows, such as 'train', 'train[:200]', 'train[10%:20%]' or 'train+test'; null: all splits, as a DatasetDict.",
     },
@@ -63,6 +62,25 @@ export const loadDatasetOptionSet: OptionSet<ParsedLoadDatasetOptions> = {
     streaming: { default: false, reason: `${inMemory}; take a part with split: 'train[:1000]'.` },
     keep_in_memory: { default: null, neutral: [true, false], reason: `${inMemory}.` },
     trust_remote_code: { default: false, reason: 'no code of a repository is ever run.' },
+    download_config: { default: null, reason: 'give token, cache_dir and revision themselves.' },
+    download_mode: {
+      default: null,
+      neutral: ['reuse_dataset_if_exists', 'reuse_cache_if_exists'],
+      reason: 'files are downloaded when the hub has others than the cache.',
+    },
+    features: { default: null, reason: 'types are those of the files.' },
+    save_infos: { default: false, reason: 'nothing is kept beside the files.' },
+    storage_options: { default: null, neutral: [{}], reason: 'files are local or on the hub.' },
+    verification_mode: {
+      default: null,
+      neutral: ['basic_checks', 'all_checks', 'no_checks'],
+      reason: 'size and hash of downloads are always checked.',
+    },
+    field: { default: null, reason: 'a JSON file is one object a line or one array of objects.' },
+    column_names: {
+      default: null,
+      reason: 'columns are named by the first line of a CSV file; see rename_column.',
+    },
     num_proc: { default: null, neutral: [1], reason: 'files are read one after the other.' },
   },
 }

@@ -101,7 +101,7 @@ export interface LoadDatasetOptions {
    * Takes a text or null.
    * @default null
    */
-  split?: 'train' | 'test' | 'validation' | (string & {}) | null
+  split?: string | null
   /**
    * Character between the fields of CSV files; null: a comma, in .tsv files a tab.
    *
@@ -150,6 +150,22 @@ export interface LoadDatasetOptions {
   keep_in_memory?: null | true | false
   /** @deprecated not supported: no code of a repository is ever run. */
   trust_remote_code?: false | null
+  /** @deprecated not supported: give token, cache_dir and revision themselves. */
+  download_config?: null
+  /** @deprecated not supported: files are downloaded when the hub has others than the cache. */
+  download_mode?: null | 'reuse_dataset_if_exists' | 'reuse_cache_if_exists'
+  /** @deprecated not supported: types are those of the files. */
+  features?: null
+  /** @deprecated not supported: nothing is kept beside the files. */
+  save_infos?: false | null
+  /** @deprecated not supported: files are local or on the hub. */
+  storage_options?: null | Record<string, never>
+  /** @deprecated not supported: size and hash of downloads are always checked. */
+  verification_mode?: null | 'basic_checks' | 'all_checks' | 'no_checks'
+  /** @deprecated not supported: a JSON file is one object a line or one array of objects. */
+  field?: null
+  /** @deprecated not supported: columns are named by the first line of a CSV file; see rename_column. */
+  column_names?: null
   /** @deprecated not supported: files are read one after the other. */
   num_proc?: null | 1
 }

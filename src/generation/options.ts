@@ -2,12 +2,13 @@ import { z } from 'zod'
 import type { OptionSet } from '../options/declaration'
 import { parseOptions } from '../options/parse'
 import { signal } from '../options/call'
-import { countOrNull, flag, flagOrNull, count, real } from '../options/schemas'
+import { countOrNull, flag, flagOrNull, count, real, textOrNull } from '../options/schemas'
+import { notInResult, refusedGenerateOptions } from './refused-options'
 import type { GenerateOptions, ParsedGenerateOptions } from './options.generated'
 
 export type { GenerateOptions, ParsedGenerateOptions } from './options.generated'
 
-const later = 'this version generates by greedy search and sampling only.'
+const oneCache = 'Not needed: there is one cache; every kind of transformers gives the same answer.'
 
 export const generateOptionSet: OptionSet<ParsedGenerateOptions> = {
   owner: 'generate',
@@ -62,26 +63,38 @@ export const generateOptionSet: OptionSet<ParsedGenerateOptions> = {
       default: null,
       doc: 'Seed of the draws (ours); null: another one each time.',
     },
+    pad_token_id: {
+      schema: z.int().nullable(),
+      default: null,
+      inert: true,
+      doc: 'Not needed: rows come back without padding.',
+    },
+    cache_implementation: { schema: textOrNull, default: null, inert: true, doc: oneCache },
+    max_cache_len: { schema: countOrNull(1), default: null, inert: true, doc: oneCache },
+    disable_compile: { schema: flagOrNull, default: null, inert: true, doc: 'Nothing is compiled.' },
     signal,
   },
-  refused: {
-    num_beams: { default: 1, reason: later },
-    num_return_sequences: { default: 1, reason: later },
-    min_p: { default: null, reason: later },
-    typical_p: { default: 1, reason: later },
-    no_repeat_ngram_size: { default: 0, reason: later },
-    stop_strings: { default: null, reason: later },
-    min_new_tokens: { default: null, reason: later },
-  },
+  refused: refusedGenerateOptions,
 }
 
-/** Checks `given`; the model's generation_config.json fills what it leaves open, where this version knows the option. */
+/**
+ * Checks `given`; what it leaves open comes from `defaults`, the model's generation_config.json.
+ * @throws TypeError also when that file asks for what is not built and would change the answer.
+ */
 export function generateOptions(
   given: GenerateOptions,
   defaults: Record<string, unknown>,
 ): ParsedGenerateOptions {
-  const known = Object.entries(defaults).filter(
-    ([name, value]) => name in generateOptionSet.options && value !== null,
+  const open = Object.entries(defaults).filter(
+    ([name, value]) => value !== null && given[name as keyof GenerateOptions] === undefined,
   )
-  return parseOptions(generateOptionSet, { ...Object.fromEntries(known), ...given })
+  const { options, refused } = generateOptionSet
+  const read = open.filter(([name]) => Object.hasOwn(options, name))
+  const asked = open.filter(([name]) => Object.hasOwn(refused, name) && !notInResult.has(name))
+  const fromFile = { ...generateOptionSet, owner: "generate: the model's generation_config.json" }
+  const values = parseOptions(fromFile, Object.fromEntries([...read, ...asked]))
+  return parseOptions(generateOptionSet, {
+    ...Object.fromEntries(read.map(([name]) => [name, values[name as keyof typeof values]])),
+    ...given,
+  })
 }

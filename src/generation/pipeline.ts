@@ -56,8 +56,9 @@ export async function pipeline(task: string, options: PipelineOptions): Promise<
       ? await tokenizer.apply_chat_template(prompt, { tokenize: false, add_generation_prompt: true })
       : prompt
     const ids = await tokenizer.encode(text, { add_special_tokens: !isChat })
-    const eos = rest.eos_token_id ?? model.config.eos_token_id ?? tokenizer.eos_token_id
-    const [sequence] = await generate(model, { input_ids: [ids] }, { ...rest, eos_token_id: eos })
+    const known = rest.eos_token_id ?? model.generation_config['eos_token_id'] ?? model.config.eos_token_id
+    const ends = known === undefined || known === null ? { eos_token_id: tokenizer.eos_token_id } : {}
+    const [sequence] = await generate(model, { input_ids: [ids] }, { ...rest, ...ends })
     const answer = await tokenizer.decode(sequence!.slice(ids.length), { skip_special_tokens: true })
     if (!isChat) return [{ generated_text: return_full_text ? prompt + answer : answer }]
     const turn = { role: 'assistant', content: answer }

@@ -32,6 +32,8 @@ export interface Alias {
   convert(value: unknown): unknown
   /** TypeScript type of its value, where it is not the option's. */
   readonly type?: string
+  /** Beside the option's own name it counts for nothing, with a warning; else the two must agree. */
+  readonly yields?: true
 }
 
 /** An option of the reference libraries that this version does not implement: only values that ask for nothing pass. */

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 
 import { type Option, type OptionSet, type Refused, knownNames, optionTable } from './declaration'
+import { logger } from '../logging'
 import { describeSchema } from './describe'
 import { unknownNameError } from './nearest'
 
@@ -77,6 +78,11 @@ export function parseOptions<T extends object>(
       !isDeepStrictEqual(values[name], value) &&
       !isDeepStrictEqual(values[name], option.default)
     ) {
+      if (option.aliases?.[before]?.yields || option.aliases?.[spelling]?.yields) {
+        logger.warning(`[${set.owner}] ${before} and ${spelling} are both given: ${name} counts`)
+        if (spelling === name) [values[name], chosenBy[name]] = [value, spelling]
+        continue
+      }
       throw new TypeError(
         `[${set.owner}] ${before} and ${spelling} are one option, given twice: ${show(values[name])} and ${show(value)}`,
       )

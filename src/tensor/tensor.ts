@@ -95,8 +95,10 @@ export class Tensor {
    * The contents: Float32Array for the float dtypes (16-bit ones widened), Int32Array, BigInt64Array or Uint8Array for the
    * others; name the type where it is not the first: `data<Int32Array>()`. Waits for everything enqueued before.
    */
-  async data<T extends TensorData = Float32Array>(): Promise<T> {
-    return decode(await addon().tensor_read(this.handle), this.dtype) as T
+  data(): Promise<Float32Array>
+  data<T extends TensorData>(): Promise<T>
+  async data(): Promise<TensorData> {
+    return decode(await addon().tensor_read(this.handle), this.dtype)
   }
 
   /** The contents as stored. */

@@ -1,96 +1,25 @@
 import { z } from 'zod'
 
-import type { MemoryWish } from '../memory/planner'
-import { type OptimizerName, optimizerKinds, refusedOptimizers } from '../optim/names'
 import { schedulerNames } from '../optim/schedules'
-import { type Alias, type OptionSet, renamed, type Schema } from '../options/declaration'
-import { count, countOrNull, flag, flagOrNull, oneOf, real, textOrNull } from '../options/schemas'
+import { type OptionSet, renamed } from '../options/declaration'
+import { count, countOrNull, flag, flagOrNull, oneOf, real, text, textOrNull } from '../options/schemas'
 import { refusedTrainingOptions } from './arguments-refused'
+import {
+  groupByLength,
+  interval,
+  memory,
+  memoryInput,
+  optimizer,
+  ratioToSteps,
+  report,
+  reportInput,
+  strategy,
+} from './arguments-schemas'
 import type { TrainingOptions } from './options.generated'
-
-export type Tracker = 'tensorboard' | 'csv'
-export type IntervalStrategy = 'no' | 'steps' | 'epoch'
-
-const keys = <K extends string>(table: Readonly<Record<K, unknown>>): K[] => Object.keys(table) as K[]
-
-const optimizer = z.preprocess(
-  (name) => {
-    const refused = typeof name === 'string' ? refusedOptimizers.get(name) : undefined
-    if (!refused) return name
-    throw new TypeError(
-      `[TrainingArguments] optim = '${name as string}' is not supported: ${refused.reason} The nearest is '${refused.nearest}'.`,
-    )
-  },
-  z.enum(keys(optimizerKinds)),
-) as unknown as Schema<OptimizerName>
-
-const units: Readonly<Record<string, number>> = {
-  KB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  KIB: 2 ** 10,
-  MIB: 2 ** 20,
-  GIB: 2 ** 30,
-}
-
-const unit = "'KB' | 'MB' | 'GB' | 'KiB' | 'MiB' | 'GiB'"
-const bytes = `\`\${number}\${${unit}}\` | \`\${number} \${${unit}}\``
-
-const memory = z
-  .preprocess(
-    (value) => {
-      const [, number, unit] = /^\s*([\d.]+)\s*([KMG]i?B)\s*$/i.exec(String(value)) ?? []
-      return number && unit ? Math.floor(Number(number) * units[unit.toUpperCase()]!) : value
-    },
-    z.union([z.enum(['fast', 'balanced', 'lean']), z.int().min(1), z.null()]),
-  )
-  .describe(
-    "'fast', 'balanced', 'lean', a number of bytes such as '6.3GiB', or null",
-  ) as unknown as Schema<MemoryWish>
-
-const strategy = oneOf<IntervalStrategy>('no', 'steps', 'epoch')
-
-/** Steps between two events: a count, or below 1 a share of all steps. */
-const interval = z
-  .number()
-  .min(0)
-  .refine((value) => value < 1 || Number.isInteger(value))
-  .describe('a whole number of steps, or below 1 a share of all steps')
-
-const trackers: Tracker[] = ['tensorboard', 'csv']
-const report = z
-  .preprocess(
-    (value) => {
-      const list = Array.isArray(value) ? value : [value]
-      if (list.length !== 1) return value
-      if (list[0] === 'none' || list[0] === null) return []
-      return list[0] === 'all' ? trackers : list
-    },
-    z.array(z.enum(trackers)),
-  )
-  .describe("'none', 'all', 'tensorboard', 'csv', or a list of the last two")
 
 // These change how fast batches come, never which ones: rows are held tokenized in memory, there is nothing to wait for.
 const inProcess = 'Not needed: rows are tokenized once and kept in memory, so there are no loader processes.'
 const forScripts = 'Not read by the trainer: for scripts that ask it.'
-
-/** The old spelling of a share. warmup_steps reads 1 as one step, so the whole run has to stay just below it. */
-const ratioToSteps: Alias = {
-  convert(ratio) {
-    if (typeof ratio !== 'number') return ratio
-    if (!(ratio >= 0 && ratio <= 1)) {
-      throw new TypeError(
-        `[TrainingArguments] warmup_ratio: got ${ratio}, needs a share of all steps from 0 to 1`,
-      )
-    }
-    return Math.min(ratio, 1 - Number.EPSILON)
-  },
-}
-
-const groupByLength: Alias = {
-  convert: (value) => (value === true ? 'group_by_length' : value === false ? 'random' : value),
-  type: 'boolean',
-}
 
 const steps = (verb: string): string => `Steps between two times of ${verb}; below 1: a share of all steps.`
 
@@ -178,11 +107,12 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     gradient_checkpointing: {
       schema: flag,
       default: false,
+      aliases: { activation_checkpointing: renamed },
       doc: 'Compute layers again in the backward pass: less memory, more time.',
     },
     memory: {
       schema: memory,
-      input: `'fast' | 'balanced' | 'lean' | ${bytes} | number | null`,
+      input: memoryInput,
       default: null,
       doc: "What to keep for the backward pass (ours): 'fast' everything; 'balanced' on the GPU or the host what fits; 'lean' the least; or the GPU bytes of all tensors, as 6.3GiB. null: as gradient_checkpointing says.",
     },
@@ -201,7 +131,7 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     },
     report_to: {
       schema: report,
-      input: "'tensorboard' | 'csv' | 'none' | 'all' | readonly ('tensorboard' | 'csv')[] | null",
+      input: reportInput,
       default: [],
       doc: "Where to log besides the screen: 'tensorboard', 'csv' (ours), 'all' or 'none'.",
     },
@@ -278,6 +208,42 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
       default: false,
       inert: true,
       doc: `${forScripts} true when eval_strategy is set.`,
+    },
+    length_column_name: {
+      schema: text,
+      default: 'length',
+      inert: true,
+      doc: 'Not needed: lengths are taken from the tokenized rows.',
+    },
+    log_level: {
+      schema: oneOf('debug', 'info', 'warning', 'error', 'critical', 'passive'),
+      default: 'passive',
+      doc: "Least severity of the messages shown from the trainer on; 'passive': as logging.set_verbosity(...) says.",
+    },
+    overwrite_output_dir: { schema: flag, default: false, inert: true, doc: forScripts },
+    remove_unused_columns: {
+      schema: flag,
+      default: true,
+      inert: true,
+      doc: 'Columns that the model does not read are never passed to it.',
+    },
+    skip_memory_metrics: {
+      schema: flag,
+      default: true,
+      inert: true,
+      doc: 'Not needed: nothing is measured by phase; trainer.status() tells what memory is used.',
+    },
+    tf32: {
+      schema: flagOrNull,
+      default: null,
+      inert: true,
+      doc: 'Permission to round factors to TF32 on a GPU; float32 products here are exact to float32 either way.',
+    },
+    use_liger_kernel: {
+      schema: flag,
+      default: false,
+      inert: true,
+      doc: 'Not needed: the kernels here are fused, and logits are never held whole.',
     },
     do_predict: { schema: flag, default: false, inert: true, doc: forScripts },
   },

@@ -12,6 +12,7 @@ const onlyOptim = 'no supported optimizer takes it.'
 /** To support one, move its line to arguments-options.ts. `reason` ends the sentence "... is not supported: ". */
 export const refusedTrainingOptions: Readonly<Record<string, Refused>> = {
   accelerator_config: { default: null, reason: distributed },
+  activation_checkpointing_kwargs: { default: null, neutral: [{}], reason: 'every layer is treated alike.' },
   adafactor: { default: false, reason: 'choose an optimizer with optim.' },
   auto_find_batch_size: { default: false, reason: 'choose per_device_train_batch_size yourself.' },
   average_tokens_across_devices: { default: true, neutral: [false], reason: distributed },
@@ -67,11 +68,9 @@ export const refusedTrainingOptions: Readonly<Record<string, Refused>> = {
     reason: "the labels of a causal language model are its 'labels'.",
   },
   label_smoothing_factor: { default: 0, reason: 'label smoothing is not built.' },
-  length_column_name: { default: 'length', reason: 'lengths are taken from the tokenized rows.' },
   liger_kernel_config: { default: null, reason: 'Liger kernels are Python; ours are fused already.' },
   load_best_model_at_end: { default: false, reason: best },
   local_rank: { default: -1, neutral: [0], reason: distributed },
-  log_level: { default: 'passive', reason: 'call logging.set_verbosity(...).' },
   log_level_replica: { default: 'warning', reason: distributed },
   log_on_each_node: { default: true, neutral: [false], reason: distributed },
   metric_for_best_model: { default: null, neutral: ['loss', 'eval_loss'], reason: best },
@@ -82,16 +81,11 @@ export const refusedTrainingOptions: Readonly<Record<string, Refused>> = {
     reason: 'the trainer runs where the model is; see device_map.',
   },
   optim_target_modules: { default: null, neutral: [[]], reason: onlyOptim },
-  overwrite_output_dir: { default: false, reason: gone },
   parallelism_config: { default: null, reason: distributed },
   prediction_loss_only: { default: false, neutral: [true], reason: 'evaluation reports the loss only.' },
   project: { default: 'huggingface', reason: 'no tracker here has projects.' },
   push_to_hub: { default: false, reason: hub },
   ray_scope: { default: 'last', reason: gone },
-  remove_unused_columns: {
-    default: true,
-    reason: 'columns that the model does not read are never passed to it.',
-  },
   restore_callback_states_from_checkpoint: { default: false, reason: 'callbacks have no saved state.' },
   resume_from_checkpoint: {
     default: null,
@@ -100,12 +94,6 @@ export const refusedTrainingOptions: Readonly<Record<string, Refused>> = {
   },
   save_on_each_node: { default: false, reason: distributed },
   save_safetensors: { default: true, reason: 'weights are always written as safetensors.' },
-  skip_memory_metrics: { default: true, reason: 'there is no report of memory by phase.' },
-  tf32: {
-    default: null,
-    neutral: [false],
-    reason: 'TF32 is a format of GPUs, which this version does not use.',
-  },
   torch_compile: { default: false, reason: compile },
   torch_compile_backend: { default: null, reason: compile },
   torch_compile_mode: { default: null, reason: compile },
@@ -122,5 +110,4 @@ export const refusedTrainingOptions: Readonly<Record<string, Refused>> = {
     neutral: [true],
     reason: 'the trainer runs where the model is; see device_map.',
   },
-  use_liger_kernel: { default: false, reason: 'Liger kernels are Python; ours are fused already.' },
 }

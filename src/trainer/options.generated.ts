@@ -364,6 +364,55 @@ export interface TrainingOptions {
    */
   do_eval: boolean
   /**
+   * Not needed: lengths are taken from the tokenized rows.
+   *
+   * Takes a text.
+   * @default 'length'
+   */
+  length_column_name: string
+  /**
+   * Least severity of the messages shown from the trainer on; 'passive': as logging.set_verbosity(...) says.
+   *
+   * Takes one of 'debug', 'info', 'warning', 'error', 'critical', 'passive'.
+   * @default 'passive'
+   */
+  log_level: 'debug' | 'info' | 'warning' | 'error' | 'critical' | 'passive'
+  /**
+   * Not read by the trainer: for scripts that ask it.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  overwrite_output_dir: boolean
+  /**
+   * Columns that the model does not read are never passed to it.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  remove_unused_columns: boolean
+  /**
+   * Not needed: nothing is measured by phase; trainer.status() tells what memory is used.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  skip_memory_metrics: boolean
+  /**
+   * Permission to round factors to TF32 on a GPU; float32 products here are exact to float32 either way.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  tf32: boolean | null
+  /**
+   * Not needed: the kernels here are fused, and logits are never held whole.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  use_liger_kernel: boolean
+  /**
    * Not read by the trainer: for scripts that ask it.
    *
    * Takes true or false.
@@ -735,6 +784,55 @@ export interface TrainingInit {
    */
   do_eval?: boolean
   /**
+   * Not needed: lengths are taken from the tokenized rows.
+   *
+   * Takes a text.
+   * @default 'length'
+   */
+  length_column_name?: string
+  /**
+   * Least severity of the messages shown from the trainer on; 'passive': as logging.set_verbosity(...) says.
+   *
+   * Takes one of 'debug', 'info', 'warning', 'error', 'critical', 'passive'.
+   * @default 'passive'
+   */
+  log_level?: 'debug' | 'info' | 'warning' | 'error' | 'critical' | 'passive'
+  /**
+   * Not read by the trainer: for scripts that ask it.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  overwrite_output_dir?: boolean
+  /**
+   * Columns that the model does not read are never passed to it.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  remove_unused_columns?: boolean
+  /**
+   * Not needed: nothing is measured by phase; trainer.status() tells what memory is used.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  skip_memory_metrics?: boolean
+  /**
+   * Permission to round factors to TF32 on a GPU; float32 products here are exact to float32 either way.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  tf32?: boolean | null
+  /**
+   * Not needed: the kernels here are fused, and logits are never held whole.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  use_liger_kernel?: boolean
+  /**
    * Not read by the trainer: for scripts that ask it.
    *
    * Takes true or false.
@@ -747,12 +845,16 @@ export interface TrainingInit {
   per_gpu_eval_batch_size?: number
   /** Another spelling of warmup_steps. Updates over which the rate rises from 0; below 1: a share of all updates, rounded up. */
   warmup_ratio?: number
+  /** Another spelling of gradient_checkpointing. Compute layers again in the backward pass: less memory, more time. */
+  activation_checkpointing?: boolean
   /** Another spelling of eval_strategy. When to evaluate. */
   evaluation_strategy?: 'no' | 'steps' | 'epoch'
   /** Another spelling of train_sampling_strategy. Order of rows; group_by_length puts rows of like length into one batch. */
   group_by_length?: boolean
   /** @deprecated not supported: training runs in one process on one device. */
   accelerator_config?: null
+  /** @deprecated not supported: every layer is treated alike. */
+  activation_checkpointing_kwargs?: null | Record<string, never>
   /** @deprecated not supported: choose an optimizer with optim. */
   adafactor?: false | null
   /** @deprecated not supported: choose per_device_train_batch_size yourself. */
@@ -828,16 +930,12 @@ export interface TrainingInit {
   label_names?: null | ['labels']
   /** @deprecated not supported: label smoothing is not built. */
   label_smoothing_factor?: 0 | null
-  /** @deprecated not supported: lengths are taken from the tokenized rows. */
-  length_column_name?: 'length' | null
   /** @deprecated not supported: Liger kernels are Python; ours are fused already. */
   liger_kernel_config?: null
   /** @deprecated not supported: choosing a best checkpoint is not built yet. */
   load_best_model_at_end?: false | null
   /** @deprecated not supported: training runs in one process on one device. */
   local_rank?: -1 | 0 | null
-  /** @deprecated not supported: call logging.set_verbosity(...). */
-  log_level?: 'passive' | null
   /** @deprecated not supported: training runs in one process on one device. */
   log_level_replica?: 'warning' | null
   /** @deprecated not supported: training runs in one process on one device. */
@@ -850,8 +948,6 @@ export interface TrainingInit {
   no_cuda?: false | true | null
   /** @deprecated not supported: no supported optimizer takes it. */
   optim_target_modules?: null | []
-  /** @deprecated not supported: it was removed in transformers 5; leave it out. */
-  overwrite_output_dir?: false | null
   /** @deprecated not supported: training runs in one process on one device. */
   parallelism_config?: null
   /** @deprecated not supported: evaluation reports the loss only. */
@@ -862,8 +958,6 @@ export interface TrainingInit {
   push_to_hub?: false | null
   /** @deprecated not supported: it was removed in transformers 5; leave it out. */
   ray_scope?: 'last' | null
-  /** @deprecated not supported: columns that the model does not read are never passed to it. */
-  remove_unused_columns?: true | null
   /** @deprecated not supported: callbacks have no saved state. */
   restore_callback_states_from_checkpoint?: false | null
   /** @deprecated not supported: give it to trainer.train({ resume_from_checkpoint }). */
@@ -872,10 +966,6 @@ export interface TrainingInit {
   save_on_each_node?: false | null
   /** @deprecated not supported: weights are always written as safetensors. */
   save_safetensors?: true | null
-  /** @deprecated not supported: there is no report of memory by phase. */
-  skip_memory_metrics?: true | null
-  /** @deprecated not supported: TF32 is a format of GPUs, which this version does not use. */
-  tf32?: null | false
   /** @deprecated not supported: there is no graph compiler; the kernels are fused already. */
   torch_compile?: false | null
   /** @deprecated not supported: there is no graph compiler; the kernels are fused already. */
@@ -894,14 +984,12 @@ export interface TrainingInit {
   use_cache?: false | null
   /** @deprecated not supported: the trainer runs where the model is; see device_map. */
   use_cpu?: false | true | null
-  /** @deprecated not supported: Liger kernels are Python; ours are fused already. */
-  use_liger_kernel?: false | null
 }
 
 /** The values of SFTConfig. */
 export interface SFTOptions extends Omit<
   TrainingOptions,
-  'learning_rate' | 'bf16' | 'gradient_checkpointing' | 'logging_steps'
+  'learning_rate' | 'bf16' | 'gradient_checkpointing' | 'logging_steps' | 'activation_checkpointing'
 > {
   /**
    * Peak learning rate.
@@ -1027,7 +1115,7 @@ export interface SFTOptions extends Omit<
 /** What SFTConfig takes. */
 export interface SFTInit extends Omit<
   TrainingInit,
-  'learning_rate' | 'bf16' | 'gradient_checkpointing' | 'logging_steps'
+  'learning_rate' | 'bf16' | 'gradient_checkpointing' | 'logging_steps' | 'activation_checkpointing'
 > {
   /**
    * Peak learning rate.
@@ -1148,6 +1236,8 @@ export interface SFTInit extends Omit<
    * @default false
    */
   trust_remote_code?: boolean
+  /** Another spelling of gradient_checkpointing. Compute layers again in the backward pass: less memory, more time. */
+  activation_checkpointing?: boolean
   /** Another spelling of max_length. Rows are cut to so many tokens; null: never. */
   max_seq_length?: number | null
   /** @deprecated not supported: activations are in host memory already. */

@@ -7,6 +7,7 @@ import { tokenizeDataset, type TokenizedDataset, type TokenizeOptions } from '..
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import type { TrainerStatus } from '../display/watch'
 import type { CausalLM } from '../models/causal-lm'
+import { logging } from '../logging'
 import { createOptimizer } from '../optim/create'
 import type { Optimizer } from '../optim/optimizer'
 import { get_scheduler } from '../optim/schedules'
@@ -60,6 +61,7 @@ export class SFTTrainer {
     const { args, processing_class } = options
     this.options = options
     this.args = args
+    if (args.log_level !== 'passive') logging.set_verbosity(args.log_level)
     this.processing_class = processing_class
     this.model = adapted(options.model, options.peft_config, args)
     if (args.gradient_checkpointing) this.model.base_model.gradient_checkpointing_enable()

@@ -226,6 +226,34 @@ describe('help', () => {
     ])
   })
 
+  it('shows what is deprecated last, and inspects a name in an object by what is expected there', () => {
+    write(
+      'node_modules/settings/index.d.ts',
+      [
+        'export interface Settings {',
+        '  /** @deprecated not supported: it is not built. */',
+        '  amp?: false | null',
+        '  /** Peak rate. */',
+        '  rate?: number',
+        '  /** Sum of things. */',
+        '  zoom?: number',
+        '}',
+        'export declare function run(settings: Settings): void',
+      ].join('\n'),
+    )
+    write('node_modules/settings/package.json', '{ "name": "settings", "types": "index.d.ts" }')
+    const cell = 'import { run } from "settings"\nrun({ '
+    expect(converter.complete(`${cell} })`, cell.length).candidates.slice(0, 3)).toEqual([
+      'rate',
+      'zoom',
+      'amp',
+    ])
+    expect(converter.inspect(`${cell}rate: 1 })`, cell.length + 1).text).toContain('Peak rate.')
+    expect(converter.inspect(`${cell}amp: false })`, cell.length + 1).text).toContain(
+      'not supported: it is not built',
+    )
+  })
+
   it('inspects with documentation, of earlier cells and of Node', () => {
     expect(converter.inspect('helped', 3).text).toContain('alpha: number')
     const { text } = converter.inspect('import * as path from "node:path"\npath.join', 41)

@@ -1,0 +1,95 @@
+import { z } from 'zod'
+
+import type { MemoryWish } from '../memory/planner'
+import { type OptimizerName, optimizerKinds, refusedOptimizers } from '../optim/names'
+import type { Alias, Schema } from '../options/declaration'
+import { oneOf } from '../options/schemas'
+
+// Values of TrainingArguments that need more than a schema of ../options/schemas.
+
+type Tracker = 'tensorboard' | 'csv'
+type IntervalStrategy = 'no' | 'steps' | 'epoch'
+
+const keys = <K extends string>(table: Readonly<Record<K, unknown>>): K[] => Object.keys(table) as K[]
+
+export const optimizer: Schema<OptimizerName> = z.preprocess(
+  (name) => {
+    const refused = typeof name === 'string' ? refusedOptimizers.get(name) : undefined
+    if (!refused) return name
+    throw new TypeError(
+      `[TrainingArguments] optim = '${name as string}' is not supported: ${refused.reason} The nearest is '${refused.nearest}'.`,
+    )
+  },
+  z.enum(keys(optimizerKinds)),
+) as unknown as Schema<OptimizerName>
+
+const units: Readonly<Record<string, number>> = {
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+}
+
+const unit = "'KB' | 'MB' | 'GB' | 'KiB' | 'MiB' | 'GiB'"
+/** Sizes as users write them, '6.6GiB': the compiler checks the unit. */
+const bytes = `\`\${number}\${${unit}}\` | \`\${number} \${${unit}}\``
+
+export const memoryInput: string = `'fast' | 'balanced' | 'lean' | ${bytes} | number | null`
+
+export const memory: Schema<MemoryWish> = z
+  .preprocess(
+    (value) => {
+      const [, number, unit] = /^\s*([\d.]+)\s*([KMG]i?B)\s*$/i.exec(String(value)) ?? []
+      return number && unit ? Math.floor(Number(number) * units[unit.toUpperCase()]!) : value
+    },
+    z.union([z.enum(['fast', 'balanced', 'lean']), z.int().min(1), z.null()]),
+  )
+  .describe(
+    "'fast', 'balanced', 'lean', a number of bytes such as '6.3GiB', or null",
+  ) as unknown as Schema<MemoryWish>
+
+export const strategy: Schema<IntervalStrategy> = oneOf<IntervalStrategy>('no', 'steps', 'epoch')
+
+/** Steps between two events: a count, or below 1 a share of all steps. */
+export const interval: z.ZodNumber = z
+  .number()
+  .min(0)
+  .refine((value) => value < 1 || Number.isInteger(value))
+  .describe('a whole number of steps, or below 1 a share of all steps')
+
+const trackers: Tracker[] = ['tensorboard', 'csv']
+export const reportInput: string =
+  "'tensorboard' | 'csv' | 'none' | 'all' | readonly ('tensorboard' | 'csv')[] | null"
+
+export const report: Schema<Tracker[]> = z
+  .preprocess(
+    (value) => {
+      const list = Array.isArray(value) ? value : [value]
+      if (list.length !== 1) return value
+      if (list[0] === 'none' || list[0] === null) return []
+      return list[0] === 'all' ? trackers : list
+    },
+    z.array(z.enum(trackers)),
+  )
+  .describe("'none', 'all', 'tensorboard', 'csv', or a list of the last two")
+
+/** The old spelling of a share; transformers 4 let warmup_steps win. warmup_steps reads 1 as one step, so the whole run has to stay just below it. */
+export const ratioToSteps: Alias = {
+  convert(ratio) {
+    if (typeof ratio !== 'number') return ratio
+    if (!(ratio >= 0 && ratio <= 1)) {
+      throw new TypeError(
+        `[TrainingArguments] warmup_ratio: got ${ratio}, needs a share of all steps from 0 to 1`,
+      )
+    }
+    return Math.min(ratio, 1 - Number.EPSILON)
+  },
+  yields: true,
+}
+
+export const groupByLength: Alias = {
+  convert: (value) => (value === true ? 'group_by_length' : value === false ? 'random' : value),
+  type: 'boolean',
+}
