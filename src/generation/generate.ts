@@ -3,7 +3,14 @@ import { uniformStream } from '../data/random'
 import { decodeStep, KVCache } from '../models/decode'
 import type { CausalLM } from '../models/causal-lm'
 import type { IdRows } from '../models/padding'
-import { generateOptions, type GenerateOptions, type ParsedGenerateOptions } from './options'
+import { knownNames } from '../options/declaration'
+import { unknownNameError } from '../options/nearest'
+import {
+  generateOptions,
+  generateOptionSet,
+  type GenerateOptions,
+  type ParsedGenerateOptions,
+} from './options'
 import { chooseToken } from './sampling'
 
 const DEFAULT_NEW_TOKENS = 20
@@ -24,6 +31,7 @@ export async function generate(
   inputs: GenerateInputs,
   options: GenerateOptions = {},
 ): Promise<number[][]> {
+  for (const name of Object.keys(inputs)) if (!inputNames.includes(name)) throw unknownInput(name)
   const parsed = generateOptions(options, model.generation_config)
   const uniform = uniformStream(parsed.seed ?? Math.floor(Math.random() * 2 ** 31))
   const rows: number[][] = []
@@ -33,6 +41,16 @@ export async function generate(
     rows.push(await generateRow(model, prompt, parsed, uniform))
   }
   return rows
+}
+
+const inputNames = ['input_ids', 'attention_mask']
+
+function unknownInput(name: string): TypeError {
+  if (!knownNames(generateOptionSet).includes(name))
+    return unknownNameError('generate', name, inputNames, 'input')
+  return new TypeError(
+    `[generate] ${name} is an option: give it in a second object, generate({ input_ids }, { ${name} })`,
+  )
 }
 
 async function generateRow(

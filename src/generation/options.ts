@@ -92,9 +92,6 @@ export function generateOptions(
   const read = open.filter(([name]) => Object.hasOwn(options, name))
   const asked = open.filter(([name]) => Object.hasOwn(refused, name) && !notInResult.has(name))
   const fromFile = { ...generateOptionSet, owner: "generate: the model's generation_config.json" }
-  const values = parseOptions(fromFile, Object.fromEntries([...read, ...asked]))
-  return parseOptions(generateOptionSet, {
-    ...Object.fromEntries(read.map(([name]) => [name, values[name as keyof typeof values]])),
-    ...given,
-  })
+  parseOptions(fromFile, Object.fromEntries([...read, ...asked]))
+  return parseOptions(generateOptionSet, { ...given, ...Object.fromEntries(read) })
 }

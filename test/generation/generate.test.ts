@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { generate } from '../../src/generation/generate'
 import type { GenerateOptions } from '../../src/generation/options'
 import { CausalLM } from '../../src/models/causal-lm'
 import { liveBytes, tinyModel, tinyPeft } from '../models/tiny'
@@ -124,6 +125,31 @@ describe('options', () => {
     [{ stop_strings: ['x'] }, 'is not supported'],
   ] as [object, string][])('%j is refused', async (options, message) => {
     await expect(answer(options)).rejects.toThrow(message)
+  })
+
+  it('generation_config.json: what would change the answer is told, what would not is passed over', async () => {
+    const model = await tinyModel()
+    const with_ = (config: object, options: GenerateOptions = {}): Promise<number[][]> => {
+      Object.assign(model, { generation_config: config })
+      return generate(model, { input_ids: [prompt] }, { max_new_tokens: 2, ...options })
+    }
+    await expect(with_({ no_repeat_ngram_size: 3 })).rejects.toThrow(
+      'generation_config.json] no_repeat_ngram_size = 3 is not supported',
+    )
+    await expect(with_({ suppress_tokens: [1] })).rejects.toThrow('suppress_tokens = [1]')
+    await expect(with_({ temperature: -1 })).rejects.toThrow('generation_config.json] temperature: got -1')
+    expect(await with_({ no_repeat_ngram_size: 3 }, { no_repeat_ngram_size: 0 })).toHaveLength(1)
+    const harmless = {
+      bos_token_id: 1,
+      pad_token_id: 0,
+      num_beams: 1,
+      cache_implementation: 'hybrid',
+      num_assistant_tokens: 5,
+    }
+    expect(await with_({ ...harmless, transformers_version: '5.0', max_new_tokens: 1 })).toHaveLength(1)
+    expect((await with_({ max_new_tokens: 1 }, { max_new_tokens: undefined as never }))[0]).toHaveLength(
+      prompt.length + 1,
+    )
   })
 
   it('neutral values of what is refused pass', async () => {

@@ -52,7 +52,7 @@ it('options go to generate', async () => {
   expect(await draw(1)).toEqual(await draw(1))
   expect(await draw(1)).not.toEqual(await draw(2))
   await expect(pipe('hello', { num_beam: 2 } as never)).rejects.toThrow(
-    "[generate] unknown option 'num_beam'. Did you mean 'num_beams'?",
+    "[pipeline] unknown option 'num_beam'. Did you mean 'num_beams'?",
   )
 })
 
@@ -101,4 +101,51 @@ describe('refused', () => {
       '[pipeline] give the tokenizer beside a model object',
     )
   })
+})
+
+it('options given to the pipeline hold for each call; a call goes before them', async () => {
+  const [model, tokenizer] = [await tinyModel(), await tinyTokenizer()]
+  const pipe = await pipeline('text-generation', {
+    model,
+    tokenizer,
+    max_new_tokens: 2,
+    return_full_text: false,
+  })
+  const length = async (call?: object): Promise<number> => {
+    const [answer] = await pipe('hello', { eos_token_id: [], ...call })
+    const ids = await tokenizer.encode(answer!.generated_text as string, { add_special_tokens: false })
+    return ids.length
+  }
+  expect(await length()).toBeLessThanOrEqual(2)
+  expect(await length({ max_new_tokens: 12 })).toBeGreaterThan(2)
+  const wrong = { model, tokenizer, max_new_token: 2 } as object as { model: typeof model }
+  await expect(pipeline('text-generation', wrong)).rejects.toThrow(
+    "[pipeline] unknown option 'max_new_token'. Did you mean 'max_new_tokens'?",
+  )
+  await expect(pipe('hello', { return_full_texts: true } as object)).rejects.toThrow(
+    "unknown option 'return_full_texts'",
+  )
+})
+
+it('answers a list of prompts one by one', async () => {
+  const pipe = await tinyPipe()
+  const both = await pipe(['hello', 'world'], options)
+  expect(both).toEqual([await pipe('hello', options), await pipe('world', options)])
+  await expect(pipe(['hello', 7] as never)).rejects.toThrow('[pipeline] prompt 1: got 7, needs a text')
+})
+
+it("ends at generation_config's tokens as generate does, at the tokenizer's only where the model has none", async () => {
+  const [model, tokenizer] = [await tinyModel(), await tinyTokenizer()]
+  const prompt = await tokenizer.encode('hello')
+  const long = { max_new_tokens: 8 }
+  const [free] = await model.generate({ input_ids: [prompt] }, { ...long, eos_token_id: [] })
+  const third = free![prompt.length + 2]!
+  Object.assign(model, { generation_config: { eos_token_id: [third] } })
+  const pipe = await pipeline('text-generation', { model, tokenizer })
+  const [answer] = await pipe('hello', { ...long, return_full_text: false })
+  const [stopped] = await model.generate({ input_ids: [prompt] }, long)
+  expect(stopped!.length).toBeLessThan(free!.length)
+  expect(answer!.generated_text).toBe(
+    await tokenizer.decode(stopped!.slice(prompt.length), { skip_special_tokens: true }),
+  )
 })

@@ -46,6 +46,7 @@ describe('TrainingArguments', () => {
     expect(dict).toMatchObject(defaults)
     // What there is besides: options of 4.x and ours.
     const besides = [
+      'activation_checkpointing_kwargs', // of 5.23
       'adafactor',
       'jit_mode_eval',
       'logging_dir',
@@ -107,6 +108,15 @@ describe('TrainingArguments', () => {
     expect(() => make({ save_steps: 2.5 })).toThrow(
       'save_steps: got 2.5, needs a whole number of steps, or below 1 a share',
     )
+  })
+
+  it('takes the arguments of published recipes', () => {
+    expect(make({ remove_unused_columns: false, tf32: true, use_liger_kernel: true }).tf32).toBe(true)
+    expect(make({ overwrite_output_dir: true, log_level: 'info' }).log_level).toBe('info')
+    expect(make({ activation_checkpointing: true }).gradient_checkpointing).toBe(true)
+    // transformers 4: the number of steps wins over the share, whichever comes first.
+    expect(make({ warmup_ratio: 0.03, warmup_steps: 100 }).warmup_steps).toBe(100)
+    expect(make({ warmup_steps: 100, warmup_ratio: 0.03 }).warmup_steps).toBe(100)
   })
 
   it('reads the spellings of transformers 4', () => {
