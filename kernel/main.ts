@@ -1,4 +1,5 @@
 /** The kernel's process: `node --no-force-async-hooks-checks main.js <connection file>`. */
+import { runner } from './runner/start'
 import { compiler } from './compiler/start'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
@@ -6,8 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import { userPlace } from './install/spec'
 import { watchParent } from './orphan'
 import { readConnection } from './protocol/connection'
-import { RunnerThread } from './runner/client'
-import { WorkerInspector } from './runner/inspector'
+import { MessageLog } from './protocol/log'
 import { Server } from './server'
 import { Kernel } from './session/kernel'
 
@@ -16,26 +16,24 @@ async function main(): Promise<void> {
   if (file === undefined) throw new Error('usage: main.js <connection file>')
   const session = randomUUID()
   const end = (code: number): void => {
-    // A thread that stands at a breakpoint would keep the process.
-    const free = inspector.post('Debugger.disable').catch(() => {})
-    void Promise.race([free, setTimeout(500)])
-      .then(() => server.close())
-      .then(() => process.exit(code))
+    runner.close()
+    void server.close().then(() => process.exit(code))
   }
   const server: Server = new Server(readConnection(file), session, (channel, message) =>
     kernel.handle(channel, message),
   )
-  const inspector = new WorkerInspector('runner/worker.js')
-  const runner = new RunnerThread(inspector)
+  const logFile = process.env.QLORA_KERNEL_LOG
+  if (logFile) server.log = new MessageLog(logFile)
   const kernel = new Kernel({
     session,
     runner,
     compiler,
-    inspector,
+    inspector: runner,
     historyFile: join(userPlace().data, 'qlora', 'history.jsonl'),
     send: (channel, message) => server.send(channel, message),
     shutdown: () => end(0),
   })
+  runner.onRestart = () => kernel.restarted()
   // The cell's error goes out before the process ends; Jupyter then starts a new kernel.
   runner.onExit = (code) => void setTimeout(100).then(() => end(code))
   process.on('SIGINT', () => kernel.interrupt())

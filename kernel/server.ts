@@ -1,16 +1,18 @@
 import { Reply, Router, XPublisher } from 'zeromq'
 import { address, type Connection } from './protocol/connection'
+import type { MessageLog } from './protocol/log'
 import { createMessage, type Channel, type Message } from './protocol/message'
 import { Wire } from './protocol/wire'
 
 type Sending = Router | XPublisher
 type Handler = (channel: 'shell' | 'control' | 'stdin', message: Message) => void
 
-/** Bytes; whoever sends more is disconnected before the frame is stored. */
+/** Maximum frame size in bytes; ZeroMQ drops a peer that exceeds it. */
 const maxMessageSize = 512 * 1024 * 1024
 
-/** The five sockets. One serializer a socket: ZeroMQ refuses a `send` while another one waits. */
+/** The five sockets. Each one's sends wait for each other: ZeroMQ refuses a `send` while another one is pending. */
 export class Server {
+  log: MessageLog | undefined
   private readonly sockets = {
     shell: new Router({ maxMessageSize }),
     control: new Router({ maxMessageSize }),
@@ -44,6 +46,7 @@ export class Server {
   }
 
   send(channel: Channel, message: Message): void {
+    this.log?.add('out', channel, message)
     const socket: Sending = this.sockets[channel]
     const frames = this.wire.encode(message)
     const tail = (this.tails.get(socket) ?? Promise.resolve())
@@ -64,7 +67,9 @@ export class Server {
   private async receive(channel: 'shell' | 'control' | 'stdin'): Promise<void> {
     for await (const frames of this.sockets[channel]) {
       try {
-        this.handle(channel, this.wire.decode(frames))
+        const message = this.wire.decode(frames)
+        this.log?.add('in', channel, message)
+        this.handle(channel, message)
       } catch (error) {
         complain(`${channel}: dropped: ${error instanceof Error ? error.message : String(error)}`)
       }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Completeness } from './completeness'
+import { DeclarationList } from './declaration-list'
 import type { Compiled, CompilerReply, CompilerRequest, Completion, Inspection } from './messages'
 
 /** What the kernel asks of TypeScript; positions are in UTF-16 units. */
@@ -9,9 +10,14 @@ export interface Compiler {
   complete(code: string, position: number): Promise<Completion>
   inspect(code: string, position: number): Promise<Inspection>
   isComplete(code: string): Promise<Completeness>
+  /** Ends a conversion that takes long; it rejects with a KeyboardInterrupt. */
+  interrupt(): void
+  /** What the cells have declared is gone. */
+  forget(): void
 }
 
 interface Waiting {
+  type: CompilerRequest['type']
   resolve(result: unknown): void
   reject(error: Error): void
 }
@@ -22,30 +28,24 @@ type Question = CompilerRequest extends infer R
     : never
   : never
 
+/** Milliseconds that a conversion still gets after an interrupt. */
+const patience = 300
+
+/** The TypeScript thread, started again when it is interrupted or fails: the declarations of the cells are kept here too. */
 export class CompilerThread implements Compiler {
-  /** A small young generation: parsing fills it with what stays, and it never shrinks again. */
-  private readonly worker = new Worker(join(__dirname, 'worker.js'), {
-    resourceLimits: { maxYoungGenerationSizeMb: 12 },
-  })
+  private worker: Worker
   private readonly waiting = new Map<number, Waiting>()
+  private declarations = new DeclarationList()
   private sequence = 0
 
   constructor() {
-    this.worker.on('message', (reply: CompilerReply) => {
-      const waiting = this.waiting.get(reply.sequence)
-      this.waiting.delete(reply.sequence)
-      if (reply.error !== undefined) waiting?.reject(new Error(reply.error))
-      else waiting?.resolve(reply.result)
-    })
-    this.worker.on('error', (error) => {
-      for (const waiting of this.waiting.values()) waiting.reject(error as Error)
-      this.waiting.clear()
-      process.stderr.write(`[kernel] TypeScript thread: ${String(error)}\n`)
-    })
+    this.worker = this.start()
   }
 
-  convert(code: string): Promise<Compiled> {
-    return this.ask({ type: 'convert', code })
+  async convert(code: string): Promise<Compiled> {
+    const compiled = await this.ask<Compiled>({ type: 'convert', code })
+    if (compiled.ok && compiled.change) this.declarations.apply(compiled.change)
+    return compiled
   }
 
   complete(code: string, position: number): Promise<Completion> {
@@ -60,10 +60,57 @@ export class CompilerThread implements Compiler {
     return this.ask({ type: 'is_complete', code })
   }
 
+  interrupt(): void {
+    const pending = [...this.waiting].find(([, { type }]) => type === 'convert')?.[0]
+    if (pending === undefined) return
+    setTimeout(() => {
+      if (!this.waiting.has(pending)) return
+      this.restart(Object.assign(new Error('the cell was interrupted'), { name: 'KeyboardInterrupt' }))
+    }, patience)
+  }
+
+  forget(): void {
+    this.declarations = new DeclarationList()
+    this.worker.postMessage({ type: 'forget', sequence: 0 } satisfies CompilerRequest)
+  }
+
+  private start(): Worker {
+    const worker = new Worker(join(__dirname, 'worker.js'), {
+      workerData: this.declarations.all,
+      // A small young generation: parsing fills it with what stays, and it never shrinks again.
+      resourceLimits: { maxYoungGenerationSizeMb: 12 },
+    })
+    worker.on('message', (reply: CompilerReply) => {
+      const waiting = this.waiting.get(reply.sequence)
+      this.waiting.delete(reply.sequence)
+      if (reply.error !== undefined) waiting?.reject(new Error(reply.error))
+      else waiting?.resolve(reply.result)
+    })
+    worker.on('error', (error: Error) => {
+      process.stderr.write(`[kernel] TypeScript thread: ${String(error)}; started again\n`)
+      if (worker === this.worker) this.restart(new Error(`TypeScript could not do it: ${error.message}`))
+    })
+    return worker
+  }
+
+  private restart(reason: Error): void {
+    const { worker } = this
+    const waiting = [...this.waiting.values()]
+    this.waiting.clear()
+    this.worker = this.start()
+    worker.removeAllListeners('message')
+    void worker.terminate()
+    for (const { reject } of waiting) reject(reason)
+  }
+
   private ask<T>(question: Question): Promise<T> {
     const sequence = ++this.sequence
     return new Promise<T>((resolve, reject) => {
-      this.waiting.set(sequence, { resolve: resolve as (result: unknown) => void, reject })
+      this.waiting.set(sequence, {
+        type: question.type,
+        resolve: resolve as (result: unknown) => void,
+        reject,
+      })
       this.worker.postMessage({ ...question, sequence })
     })
   }

@@ -42,12 +42,16 @@ function parse(code: string): TypeScript.SourceFile {
   })
 }
 
-/** Whether an `await` or a `for await` stands outside of every function. */
+/** Whether an `await`, a `for await` or an `await using` stands outside of every function. */
 export function hasAwait(file: TypeScript.SourceFile): boolean {
   const find = (node: TypeScript.Node): boolean => {
     if (ts.isFunctionLike(node)) return false
     if (ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier)) return true
+    if (ts.isVariableDeclarationList(node) && isAwaitUsing(node)) return true
     return ts.forEachChild(node, find) ?? false
   }
   return find(file)
 }
+
+const isAwaitUsing = ({ flags }: TypeScript.VariableDeclarationList): boolean =>
+  (flags & ts.NodeFlags.AwaitUsing) === ts.NodeFlags.AwaitUsing

@@ -1,29 +1,41 @@
 import { isBuiltin } from 'node:module'
 import type * as TypeScript from 'typescript'
-import { parameters } from '../runner/parameters'
+import { lastExpression, parameters } from '../runner/parameters'
 import { hasAwait, syntaxErrors } from './completeness'
-import { Declarations, localsOf } from './declarations'
+import { DeclarationList, type Declaration } from './declaration-list'
+import { changeOf, localsOf } from './declarations'
 import { refused } from './diagnostics'
-import { emit, lastExpression } from './emit'
+import { emit } from './emit'
 import * as help from './help'
 import { interruptible } from './interruptible'
 import { lineTable } from './line-table'
 import type { Compiled, Completion, Inspection, SideOutput } from './messages'
-import { ts } from './typescript'
+import { ts, type ProgramInternals } from './typescript'
 import { Workspace, type Checked } from './workspace'
 
-/** `await` and `for await` outside of functions: a cell is one. */
-const allowed = new Set([1378, 1432])
+/**
+ * No errors of a cell: `await`, `for await` and `await using` outside of functions, for a cell is one; attributes of
+ * imports, which `require` does not need.
+ */
+const allowed = new Set([1309, 1378, 1432, 2852, 2823, 2854, 2856])
+
+/** `noImplicitAny` gives `[]` and `null` the types of what is put there; what then stays `any` is no error. */
+const isImplicitAny = (code: number): boolean => code >= 7000 && code < 7100
 
 /** Checks cells and turns them into JavaScript; keeps what the cells so far have declared. */
 export class Converter {
   private readonly workspace: Workspace
-  private readonly declarations = new Declarations()
+  private declarations: DeclarationList
   /** The helper files as they were last given to the cells. */
   private readonly given = new Map<string, TypeScript.SourceFile>()
 
-  constructor(private readonly folder: string) {
+  /** @param declared - of earlier cells, where a thread before this one has converted them */
+  constructor(
+    private readonly folder: string,
+    declared: readonly Declaration[] = [],
+  ) {
     this.workspace = new Workspace(folder)
+    this.declarations = new DeclarationList(declared)
   }
 
   convert(code: string): Compiled {
@@ -35,7 +47,8 @@ export class Converter {
     if (errors.length > 0) return refused(errors, code, this.folder)
     const output = emit(checked, checked.cell)
     if (output.diagnostics.length > 0) return refused(output.diagnostics, code, this.folder)
-    this.declarations.add(checked.cell, output.declarations)
+    const change = changeOf(checked.cell, output.declarations)
+    this.declarations.apply(change)
     return {
       ok: true,
       code: interruptible(wrapped(output.code, hasAwait(alone), localsOf(alone))),
@@ -43,7 +56,14 @@ export class Converter {
       lastExpression: output.hasLastExpression ? lastExpression : undefined,
       imports: packagesIn(output.code),
       sideOutputs: changed.map((file) => this.side(checked, file)),
+      change,
     }
+  }
+
+  /** What the cells have declared and loaded is gone. */
+  forget(): void {
+    this.declarations = new DeclarationList()
+    this.given.clear()
   }
 
   /** Goes through all that a cell does, and declares nothing. */
@@ -80,7 +100,7 @@ export class Converter {
     const changed = helpers.filter((file) => this.given.get(file.fileName) !== file)
     const errorsOf = (file: TypeScript.SourceFile): readonly TypeScript.Diagnostic[] => [
       ...program.getSyntacticDiagnostics(file),
-      ...program.getSemanticDiagnostics(file),
+      ...program.getSemanticDiagnostics(file).filter(({ code }) => !isImplicitAny(code)),
     ]
     const own = errorsOf(cell).filter(({ code }) => !allowed.has(code))
     // One helper's types may depend on another's.
@@ -113,17 +133,13 @@ function wrapped(code: string, asynchronous: boolean, names: Map<string, unknown
 /** The folder's own files that the cell imports, and those that they import. */
 function helpersOf({ program, cell }: Checked): TypeScript.SourceFile[] {
   const found = new Set<TypeScript.SourceFile>([cell])
+  const internals = program as unknown as ProgramInternals
   for (const file of found) {
-    const { resolvedModules } = file as unknown as {
-      resolvedModules?: {
-        forEach(visit: (found: { resolvedModule?: TypeScript.ResolvedModuleFull }) => void): void
-      }
-    }
-    resolvedModules?.forEach(({ resolvedModule }) => {
+    internals.forEachResolvedModule(({ resolvedModule }) => {
       const helper = resolvedModule && program.getSourceFile(resolvedModule.resolvedFileName)
       if (!helper || helper.isDeclarationFile || ts.isJsonSourceFile(helper)) return
       if (!program.isSourceFileFromExternalLibrary(helper)) found.add(helper)
-    })
+    }, file)
   }
   found.delete(cell)
   return [...found]

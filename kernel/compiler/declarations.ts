@@ -1,33 +1,16 @@
 import type * as TypeScript from 'typescript'
+import type { Declaration, DeclarationChange } from './declaration-list'
 import { ts } from './typescript'
-
-interface Declaration {
-  name: string
-  /** What the name stands for: a later cell's value of the name leaves a type of the name as it is. */
-  meaning: TypeScript.SymbolFlags
-  text: string
-}
 
 const { Value, Type, Namespace, Alias } = ts.SymbolFlags
 const everything = Value | Type | Namespace
 
-/** What the cells so far have declared, one name at a time: a name declared anew loses its old declarations. */
-export class Declarations {
-  private kept: Declaration[] = []
-
-  get text(): string {
-    return this.kept.map(({ text }) => text).join('\n')
-  }
-
-  /** @param output - the cell's declaration file; its names alone are taken, not what it re-exports */
-  add(cell: TypeScript.SourceFile, output: string): void {
-    const names = localsOf(cell)
-    const added = read(output).filter(({ name }) => names.has(name))
-    const kept = this.kept.filter(({ name, meaning }) => {
-      const symbol = names.get(name)
-      return symbol === undefined || (meaningOf(symbol) & meaning) === 0
-    })
-    this.kept = [...kept, ...added]
+/** @param output - the cell's declaration file; its names alone are taken, not what it re-exports */
+export function changeOf(cell: TypeScript.SourceFile, output: string): DeclarationChange {
+  const names = localsOf(cell)
+  return {
+    declared: [...names].map(([name, symbol]) => [name, meaningOf(symbol)]),
+    added: read(output).filter(({ name }) => names.has(name)),
   }
 }
 

@@ -1,9 +1,7 @@
 import type * as TypeScript from 'typescript'
+import { lastExpression } from '../runner/parameters'
 import { ts } from './typescript'
 import type { Checked } from './workspace'
-
-/** Where a cell leaves the value of its last expression; no variable can have this name. */
-export const lastExpression = 'last expression'
 
 export interface Output {
   code: string
@@ -38,7 +36,10 @@ export function emit(checked: Checked, file: TypeScript.SourceFile): Output {
       },
     )
   }
-  output.diagnostics = checked.program.emit(file, write, undefined, false, { before }).diagnostics
+  output.diagnostics = checked.program.emit(file, write, undefined, false, {
+    before,
+    after: [withoutUseStrict],
+  }).diagnostics
   return output
 }
 
@@ -125,5 +126,20 @@ function dynamicImports(context: TypeScript.TransformationContext) {
       return ts.setTextRange(factory.createCallExpression(load, undefined, visited.arguments), node)
     }
     return ts.visitEachChild(file, visit, context)
+  }
+}
+
+/** Cells are not in strict mode, as in tslab: TypeScript's own `'use strict'` goes, one that the cell has stays. */
+function withoutUseStrict() {
+  return (file: TypeScript.SourceFile): TypeScript.SourceFile => {
+    const isAdded = (statement: TypeScript.Statement): boolean =>
+      ts.isExpressionStatement(statement) &&
+      ts.isStringLiteral(statement.expression) &&
+      statement.expression.text === 'use strict' &&
+      statement.pos < 0
+    return factory.updateSourceFile(
+      file,
+      file.statements.filter((statement) => !isAdded(statement)),
+    )
   }
 }

@@ -1,8 +1,10 @@
 import type * as TypeScript from 'typescript'
-import { ts } from './typescript'
+import { ts, type ProgramInternals } from './typescript'
 import type { Checked } from './workspace'
 
-type Resolve = (name: string) => TypeScript.ResolvedModuleWithFailedLookupLocations
+type Resolved = TypeScript.ResolvedModuleWithFailedLookupLocations
+type Resolve = (name: string) => Resolved
+type Resolutions = WeakMap<TypeScript.SourceFile, Map<string, Resolved>>
 
 interface Links {
   path: string
@@ -11,7 +13,6 @@ interface Links {
   imports: unknown[]
   moduleAugmentations: unknown[]
   ambientModuleNames: string[]
-  resolvedModules: Map<string, unknown>
   parent: TypeScript.Node
 }
 
@@ -33,12 +34,12 @@ export function extend(
   const options = program.getCompilerOptions()
   for (const file of [cell, earlier]) {
     if (program.getSourceFile(file.fileName) === file) continue
-    const resolved = ts.createModeAwareCache()
+    const resolved = new Map<string, Resolved>()
     for (const name of modulesOf(file)) {
       const found = resolve(name)
       const target = found.resolvedModule?.resolvedFileName
       if (target !== undefined && !program.getSourceFile(target)) return undefined
-      resolved.set(name, undefined, found)
+      resolved.set(name, found)
     }
     const links: Partial<Links> = {
       path: file.fileName,
@@ -47,13 +48,27 @@ export function extend(
       imports: [],
       moduleAugmentations: [],
       ambientModuleNames: [],
-      resolvedModules: resolved as never,
     }
     Object.assign(file, links)
+    resolutionsOf(program).set(file, resolved)
     ts.bindSourceFile(file, options)
   }
   Object.assign(cell, { parent: earlier })
   return { program, checker: program.getTypeChecker(), cell, earlier }
+}
+
+const resolutions = new WeakMap<TypeScript.Program, Resolutions>()
+
+/** What the files that are added to a program import: its checker asks the program. */
+function resolutionsOf(program: TypeScript.Program): Resolutions {
+  const known = resolutions.get(program)
+  if (known) return known
+  const added: Resolutions = new WeakMap()
+  const internals = program as unknown as ProgramInternals
+  const own = internals.getResolvedModule
+  internals.getResolvedModule = (file, name, mode) => added.get(file)?.get(name) ?? own(file, name, mode)
+  resolutions.set(program, added)
+  return added
 }
 
 function modulesOf(file: TypeScript.SourceFile): string[] {

@@ -7,8 +7,8 @@ import type { Checked } from './workspace'
 
 /** What may stand at a place of the cell; names that begin with what is typed, or where there are none, contain it. */
 export function complete({ program, cell }: Checked, position: number): Completion {
-  const info = ts.Completions.getCompletionsAtPositionForTslab(
-    {},
+  const info = ts.Completions.getCompletionsAtPosition(
+    { ...disk, getCurrentDirectory: () => program.getCurrentDirectory() },
     program,
     () => {},
     cell,
@@ -42,6 +42,10 @@ export function complete({ program, cell }: Checked, position: number): Completi
   }
 }
 
+const { fileExists, readFile, directoryExists, getDirectories, readDirectory } = ts.sys
+/** Where paths in strings are completed. */
+const disk = { fileExists, readFile, directoryExists, getDirectories, readDirectory }
+
 const isPackageName = /\b(?:from|import|require)\s*\(?\s*["'](?:node:)?\w*$/
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
@@ -49,11 +53,34 @@ const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 /** Type and documentation of what stands at a place of the cell. */
 export function inspect({ checker, cell }: Checked, position: number): Inspection {
   attachDocs(checker, cell, position)
-  const info = ts.getQuickInfoAtPosition(cell, checker, neverCancelled, position)
-  if (!info) return { found: false, text: '' }
+  const node = ts.getTouchingPropertyName(cell, position)
+  if (node === cell) return { found: false, text: '' }
+  const symbol = symbolAt(node, checker)
+  if (!symbol) {
+    const type = checker.getTypeAtLocation(node)
+    return { found: true, text: checker.typeToString(type, ts.getContainerNode(node)) }
+  }
+  const about = ts.SymbolDisplay.getSymbolDisplayPartsDocumentationAndSymbolKind(
+    checker,
+    symbol,
+    cell,
+    ts.getContainerNode(node),
+    node,
+  )
   const text = (parts: TypeScript.SymbolDisplayPart[] | undefined): string =>
     (parts ?? []).map((part) => part.text).join('')
-  const tags = (info.tags ?? []).map((tag) => `@${tag.name} ${text(tag.text)}`.trimEnd())
-  const about = [text(info.documentation), ...tags].filter((line) => line !== '').join('\n')
-  return { found: true, text: [text(info.displayParts), about].filter((part) => part !== '').join('\n\n') }
+  const tags = (about.tags ?? []).map((tag) => `@${tag.name} ${text(tag.text)}`.trimEnd())
+  const doc = [text(about.documentation), ...tags].filter((line) => line !== '').join('\n')
+  return { found: true, text: [text(about.displayParts), doc].filter((part) => part !== '').join('\n\n') }
+}
+
+/** Of a name in an object literal, the property that its context expects there: an option has its documentation. */
+function symbolAt(node: TypeScript.Node, checker: TypeScript.TypeChecker): TypeScript.Symbol | undefined {
+  const element = ts.getContainingObjectLiteralElement(node)
+  const expected = element && checker.getContextualType(element.parent as TypeScript.Expression)
+  if (expected) {
+    const found = ts.getPropertySymbolsFromContextualType(element, checker, expected, false)
+    if (found.length === 1) return found[0]
+  }
+  return checker.getSymbolAtLocation(node)
 }

@@ -1,4 +1,5 @@
 import type { Completeness } from './completeness'
+import type { DeclarationChange } from './declaration-list'
 
 /** JavaScript of a helper file that is new or has changed. */
 export interface SideOutput {
@@ -18,6 +19,7 @@ export type Compiled =
       /** Packages that the code requires. */
       imports?: string[]
       sideOutputs: SideOutput[]
+      change?: DeclarationChange
     }
   | { ok: false; message: string; diagnostics: string[] }
 
@@ -32,8 +34,10 @@ export interface Inspection {
   text: string
 }
 
-export type CompilerRequest = { sequence: number; code: string } & (
-  { type: 'convert' | 'is_complete' } | { type: 'complete' | 'inspect'; position: number }
+export type CompilerRequest = { sequence: number } & (
+  | { type: 'convert' | 'is_complete'; code: string }
+  | { type: 'complete' | 'inspect'; code: string; position: number }
+  | { type: 'forget' }
 )
 
 export interface CompilerReply {

@@ -4,30 +4,42 @@ import type * as TypeScript from 'typescript'
 import { requireCached } from './code-cache'
 
 export const tslabFolder: string = dirname(dirname(require.resolve('tslab/dist/converter.js')))
-const tslabRequire = createRequire(join(tslabFolder, 'package.json'))
 
 /** What TypeScript has without declaring it. */
 interface Internals {
   bindSourceFile(file: TypeScript.SourceFile, options: TypeScript.CompilerOptions): void
   getTouchingPropertyName(file: TypeScript.SourceFile, position: number): TypeScript.Node
-  getQuickInfoAtPosition(
-    file: TypeScript.SourceFile,
+  getContainerNode(node: TypeScript.Node): TypeScript.Node | undefined
+  getContainingObjectLiteralElement(node: TypeScript.Node): TypeScript.ObjectLiteralElement | undefined
+  getPropertySymbolsFromContextualType(
+    element: TypeScript.ObjectLiteralElement,
     checker: TypeScript.TypeChecker,
-    cancellation: TypeScript.CancellationToken,
-    position: number,
-  ): TypeScript.QuickInfo | undefined
+    type: TypeScript.Type,
+    unionSymbolOk: boolean,
+  ): readonly TypeScript.Symbol[]
   getJSDocCommentRanges(node: TypeScript.Node, text: string): TypeScript.TextRange[] | undefined
   parseIsolatedJSDocComment(
     text: string,
     start: number,
     length: number,
   ): { jsDoc: TypeScript.JSDoc } | undefined
-  createModeAwareCache(): { set(name: string, mode: undefined, found: unknown): void }
   isJsonSourceFile(file: TypeScript.SourceFile): boolean
   isIdentifierText(name: string): boolean
-  getDefaultTypeRoots(folder: string, host: { directoryExists(path: string): boolean }): string[] | undefined
+  SymbolDisplay: {
+    getSymbolDisplayPartsDocumentationAndSymbolKind(
+      checker: TypeScript.TypeChecker,
+      symbol: TypeScript.Symbol,
+      file: TypeScript.SourceFile,
+      container: TypeScript.Node | undefined,
+      node: TypeScript.Node,
+    ): {
+      displayParts: TypeScript.SymbolDisplayPart[]
+      documentation: TypeScript.SymbolDisplayPart[]
+      tags: TypeScript.JSDocTagInfo[] | undefined
+    }
+  }
   Completions: {
-    getCompletionsAtPositionForTslab(
+    getCompletionsAtPosition(
       host: object,
       program: TypeScript.Program,
       log: () => void,
@@ -41,12 +53,24 @@ interface Internals {
   }
 }
 
+/** What a program does without declaring it. */
+export interface ProgramInternals {
+  getResolvedModule(
+    file: TypeScript.SourceFile,
+    name: string,
+    mode: TypeScript.ResolutionMode,
+  ): TypeScript.ResolvedModuleWithFailedLookupLocations | undefined
+  forEachResolvedModule(
+    visit: (found: { resolvedModule?: TypeScript.ResolvedModuleFull }) => void,
+    file: TypeScript.SourceFile,
+  ): void
+}
+
 /**
- * The fork (5.0.4) that tslab brings, not the newest TypeScript: stock tslab checks notebooks with the same one, it is
- * installed already, and it gives completion and inspection of a program without a language service beside it. Its
- * types are near enough to those of the TypeScript this is compiled with.
+ * The TypeScript that builds this package, never the notebook's own: some of what is used here is not declared, so that
+ * another version may lack it. (Stock tslab has a fork of its own, 5.0.4.)
  */
-const loaded = requireCached(tslabRequire.resolve('@tslab/typescript-for-tslab'))
+const loaded = requireCached(require.resolve('typescript'))
 export const ts = loaded.exports as typeof TypeScript & Internals
 
 /** Keeps what V8 has compiled so far for the next kernel's start. */
@@ -54,7 +78,8 @@ export const keepCompiled: () => void = loaded.keep
 
 /** `@types`, wherever npm has hoisted them. */
 export function typesFolder(): string {
-  return dirname(dirname(tslabRequire.resolve('@types/node/package.json')))
+  const tslab = createRequire(join(tslabFolder, 'package.json'))
+  return dirname(dirname(tslab.resolve('@types/node/package.json')))
 }
 
 export const neverCancelled: TypeScript.CancellationToken = {

@@ -1,13 +1,14 @@
 /** The TypeScript thread: converts, completes, inspects. */
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import { completeness } from './completeness'
 import { Converter } from './converter'
+import type { Declaration } from './declaration-list'
 import type { CompilerReply, CompilerRequest } from './messages'
 import { keepCompiled } from './typescript'
 
-const converter = new Converter(process.cwd())
+const converter = new Converter(process.cwd(), workerData as readonly Declaration[])
 
-function answer(request: CompilerRequest): CompilerReply['result'] {
+function answer(request: CompilerRequest): CompilerReply['result'] | void {
   switch (request.type) {
     case 'convert':
       return converter.convert(request.code)
@@ -17,13 +18,15 @@ function answer(request: CompilerRequest): CompilerReply['result'] {
       return completeness(request.code)
     case 'complete':
       return converter.complete(request.code, request.position)
+    case 'forget':
+      return converter.forget()
   }
 }
 
 parentPort!.on('message', (request: CompilerRequest) => {
   let reply: CompilerReply
   try {
-    reply = { sequence: request.sequence, result: answer(request) }
+    reply = { sequence: request.sequence, result: answer(request) as CompilerReply['result'] }
   } catch (error) {
     reply = { sequence: request.sequence, error: error instanceof Error ? error.message : String(error) }
   }

@@ -28,6 +28,11 @@ export class Breakpoints {
     this.placed.clear()
   }
 
+  /** V8 knows none of them any more: those of a cell are set when it runs again. */
+  unplaced(): void {
+    this.placed.clear()
+  }
+
   /** Replaces those of a path; a line without code gives way to the next one that has some. */
   async set(path: string, lines: number[], isAttached: boolean): Promise<Breakpoint[]> {
     const cells = this.sources.cellsOf(path)

@@ -1,4 +1,5 @@
 import { pathToFileURL } from 'node:url'
+import { kernelGlobals, lastExpression, parameters } from '../runner/parameters'
 import { Breakpoints } from './breakpoints'
 import { cellExports, evaluate } from './evaluate'
 import type { Inspector } from '../runner/inspector'
@@ -12,9 +13,9 @@ type Command = (given: Arguments) => object | Promise<object>
 
 /** The one thread that frontends see. */
 const threadId = 1
-/** What a cell's function gets, and what the kernel puts beside the cells' own names. */
-const parameters = new Set(['exports', 'require', 'module', '__filename', '__dirname', '__q', 'arguments'])
-const globals = new Set(['prompt', 'kernel', 'npm', 'tsLastExpr', '__esModule'])
+/** Not shown: what every cell's function gets, and what the kernel puts beside the cells' own names. */
+const hiddenNames = new Set<string>([...parameters, 'arguments'])
+const globals = new Set([...kernelGlobals, lastExpression, '__esModule'])
 
 /** Jupyter's debugger: Debug Adapter Protocol in, V8's inspector protocol to the thread that runs the cells. */
 export class Debugger {
@@ -102,6 +103,16 @@ export class Debugger {
   /** A stopped cell goes on, to its interrupt. */
   async interrupt(): Promise<void> {
     if (this.attached) await this.stops.release()
+  }
+
+  /** The thread is a new one, which knows nothing of this debugger. */
+  async restarted(): Promise<void> {
+    this.breakpoints.unplaced()
+    this.variables.clear()
+    this.stops.restarted()
+    if (!this.attached) return
+    await this.inspector.post('Debugger.enable')
+    await this.stops.passInternals(true)
   }
 
   private async disconnect(): Promise<object> {
@@ -195,7 +206,7 @@ export class Debugger {
     if (call.returnValue) extra.push(this.variables.variable('(return value)', call.returnValue))
     if (call.this.type === 'object' && call.this.className !== 'global' && call.this.className !== 'Object')
       extra.push(this.variables.variable('this', call.this))
-    const hidden = cell === undefined ? new Set<string>() : parameters
+    const hidden = cell === undefined ? new Set<string>() : hiddenNames
     const locals = ids(['local', 'block', 'catch', 'with', 'eval'])
     const closures = ids(['closure'])
     const scope = (name: string, variablesReference: number, hint?: string): object => ({

@@ -74,6 +74,13 @@ export class Stops {
     await this.options.inspector.post(`Debugger.${kind}`)
   }
 
+  restarted(): void {
+    const were = this.frames
+    this.frames = this.step = this.reason = undefined
+    this.released = false
+    if (were) this.options.continued()
+  }
+
   /** An interrupt: nothing stops the cell until it has ended. */
   async release(): Promise<void> {
     this.released = true

@@ -64,11 +64,11 @@ export function tslabApi(show: Show): object {
 }
 
 function versions(): Record<string, string> {
-  const tslab = createRequire(require.resolve('tslab/package.json'))
-  const version = (name: string): string => (tslab(name) as { version: string }).version
+  const load = createRequire(__filename)
+  const version = (name: string): string => (load(`${name}/package.json`) as { version: string }).version
   return {
-    tslab: version('./package.json'),
-    typescript: version('@tslab/typescript-for-tslab/package.json'),
+    tslab: version('tslab'),
+    typescript: version('typescript'),
     node: process.version,
   }
 }

@@ -25,6 +25,7 @@ export class Executor {
   constructor(private readonly options: ExecutorOptions) {
     this.exports = openExports()
     this.modules = new CellModules(options.folder, options.tslab, options.interrupts)
+    options.interrupts.isHelper = (file) => this.modules.isHelper(file)
     // The library under stock tslab finds the cells' `require` there; helper files find `q`.
     Object.assign(globalThis, {
       __tslab__: { exports: this.exports, require: this.modules.require, q: options.interrupts, render },
@@ -41,7 +42,7 @@ export class Executor {
   async run(request: RunRequest): Promise<RunOutcome> {
     const { interrupts } = this.options
     const run = new Run(request.id)
-    interrupts.foreground = interrupts.current = run
+    interrupts.start(run)
     this.rejection = undefined
     try {
       await interrupts.wait(this.prepare(request))

@@ -1,4 +1,3 @@
-import { getEventListeners } from 'node:events'
 import { slots } from './messages'
 import { within } from './timers'
 
@@ -37,13 +36,26 @@ export class Interrupts {
   /** Of the interrupts that have come, the last one a loop or an await has thrown for. */
   private handled = 0
   private controller = new AbortController()
-  private patientFor: number | undefined
+  /** Whether a file is one of the notebook's own, which cells import. */
+  isHelper: (file: string) => boolean = () => false
+  /** The run whose interrupt was heard by work that is stopping now, such as training. */
+  private stopping: { run: Run; sequence: number; moved: boolean } | undefined
 
-  constructor(private readonly flags: Int32Array) {}
+  /** @param onMove - told once when a cell goes on by itself while such work is stopping */
+  constructor(
+    private readonly flags: Int32Array,
+    private readonly onMove: (sequence: number) => void = () => {},
+  ) {}
 
   /** Aborted at each interrupt; the next one gets a new signal. */
   get signal(): AbortSignal {
     return this.controller.signal
+  }
+
+  /** A cell begins in the foreground. */
+  start(run: Run): void {
+    this.foreground = this.current = run
+    this.stopping = undefined
   }
 
   /** Outputs of `act`, until its first await, are those of `run`. */
@@ -60,6 +72,7 @@ export class Interrupts {
   /** Throws in the interrupted cell; reads shared memory, so it works while this thread never rests. */
   readonly check = (): void => {
     if (Atomics.load(this.flags, slots.interrupt) !== 0) this.raise()
+    if (this.stopping) this.notice()
     if (this.current?.abandoned) throw new KeyboardInterrupt()
   }
 
@@ -94,19 +107,19 @@ export class Interrupts {
   }
 
   /**
-   * An interrupt that arrived as a message. True if somebody listens (training, by SIGINT or by the signal) and
-   * may end the cell in its own time; a second interrupt ends it at once.
+   * An interrupt that arrived as a message. True if somebody listens to SIGINT (training) and the cell may end in its own
+   * time; a second interrupt ends it at once.
    */
   arrive(runId: number, sequence: number): boolean {
     Atomics.store(this.flags, slots.interrupt, 0)
     const run = this.foreground
     if (run?.id !== runId) return false
     if (this.handled >= sequence) return false
-    const patient = this.announce()
-    const again = this.patientFor === runId
-    this.patientFor = patient ? runId : undefined
     this.handled = sequence
-    if (patient && !again) return true
+    if (this.announce(run)) {
+      this.stopping = { run, sequence, moved: false }
+      return true
+    }
     run.interrupt()
     return false
   }
@@ -116,9 +129,10 @@ export class Interrupts {
     Atomics.store(this.flags, slots.interrupt, 0)
     const run = this.foreground
     if (run?.id !== runId) return
+    this.foreground = undefined
+    // What follows the rejected awaits runs as this cell, where loops and awaits throw.
+    within(this, run, () => run.interrupt(), 50)
     run.abandoned = true
-    run.interrupt()
-    this.foreground = this.current = undefined
   }
 
   private raise(): void {
@@ -127,21 +141,48 @@ export class Interrupts {
     const run = this.foreground
     if (!run || this.current !== run) return
     this.handled = Atomics.exchange(this.flags, slots.interrupt, 0)
-    this.announce()
+    this.announce(run)
     // The loop may be in a callback: the cell's own awaits end as well.
     run.interrupt()
     throw new KeyboardInterrupt()
   }
 
-  private announce(): boolean {
-    Atomics.store(this.flags, slots.interrupt, 0)
+  /** Tells whoever listens, once a cell; true if there was somebody who now stops in his own time. */
+  private announce(run: Run): boolean {
+    if (this.stopping?.run === run) return false
+    this.stopping = undefined
     const { controller } = this
     this.controller = new AbortController()
-    const heard =
-      process.listenerCount('SIGINT') > 0 || getEventListeners(controller.signal, 'abort').length > 0
+    const heard = process.listenerCount('SIGINT') > 0
     controller.abort(new KeyboardInterrupt())
     process.emit('SIGINT')
     return heard
+  }
+
+  /** Code of the cell runs after an interrupt that was left to others; what they call back, such as a trainer's callback, is theirs. */
+  private notice(): void {
+    const { stopping } = this
+    if (!stopping || stopping.moved || this.current !== stopping.run || this.isCalledBack()) return
+    stopping.moved = true
+    this.onMove(stopping.sequence)
+  }
+
+  /** Whether a package has called the cells' code that runs now, directly or with awaits between. */
+  private isCalledBack(): boolean {
+    const { prepareStackTrace, stackTraceLimit } = Error
+    try {
+      Error.stackTraceLimit = 100
+      Error.prepareStackTrace = (_error, sites) => sites
+      const sites = new Error().stack as unknown as NodeJS.CallSite[]
+      return sites.some((site) => this.isPackage(site.getFileName() ?? ''))
+    } finally {
+      Object.assign(Error, { prepareStackTrace, stackTraceLimit })
+    }
+  }
+
+  private isPackage(file: string): boolean {
+    const isOwn = file === '' || /^cell-\d+\.ts$/.test(file) || this.isHelper(file)
+    return !isOwn && !file.startsWith('node:') && !file.startsWith(__dirname)
   }
 }
 

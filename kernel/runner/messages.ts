@@ -1,6 +1,5 @@
 import type { SideOutput } from '../compiler/messages'
 
-/** What the threads say to each other about running cells. */
 export type Bundle = Record<string, string>
 
 export interface Failure {
@@ -13,7 +12,7 @@ export interface RunRequest {
   id: number
   /** The execution count, for messages. */
   cell: number
-  /** A parenthesized function expression over `parameters` in executor.ts. */
+  /** A parenthesized function expression over `parameters` (parameters.ts). */
   code: string
   lines: number[]
   lastExpression?: string | undefined
@@ -63,8 +62,33 @@ export type FromRunner =
   /** `look` is to be called every so many seconds; undefined: no more. */
   | { type: 'watch'; watch: number; every: number | undefined }
   | { type: 'done'; run: number; outcome: RunOutcome }
-  | { type: 'interrupted'; sequence: number; patient: boolean }
+  /** `stopping`: somebody listens to SIGINT, and the cell may end in its own time. */
+  | { type: 'interrupted'; sequence: number; stopping: boolean }
+  /** The cell goes on by itself after such an interrupt. */
+  | { type: 'moved'; sequence: number }
   | { type: 'pong'; sequence: number }
+
+/** What the kernel says to the process that runs the cells. */
+export type ToHost =
+  | { type: 'run' | 'live'; request: RunRequest }
+  | { type: 'comm'; message: CommMessage }
+  | { type: 'interrupt' }
+  | { type: 'input'; value: string }
+  /** A command of V8's inspector protocol, and an event of it to be told of. */
+  | { type: 'inspect'; id: number; method: string; params: object }
+  | { type: 'listen'; event: string }
+
+/** Why the thread of the cells is gone: `process.exit` in a cell, or its heap is full. */
+export type EndReason = 'exit' | 'memory'
+
+export type FromHost =
+  /** The heap's limit in MB. */
+  | { type: 'ready'; heapLimit: number }
+  | { type: 'event'; event: RunEvent }
+  | { type: 'over'; run: number; outcome: RunOutcome }
+  | { type: 'inspected'; id: number; result?: unknown; error?: string }
+  | { type: 'heard'; event: string; params: unknown }
+  | { type: 'ended'; reason: EndReason; code: number }
 
 /** The name of a cell's script, in stacks and for breakpoints. */
 export const cellUrl = (cell: number): string => `cell-${cell}.ts`

@@ -26,13 +26,19 @@ export class CellModules {
     this.require = this.requireOf(folder)
   }
 
+  isHelper(file: string): boolean {
+    return this.outputs.has(file)
+  }
+
   /**
    * Before a cell runs: new texts of helper files (one that changed is loaded anew, and so is what imports it), and the
    * packages that only `import` loads. A promise if there are any.
    */
   prepare(imports: readonly string[], outputs: readonly SideOutput[]): Promise<unknown> | undefined {
-    if (outputs.length > 0) this.loaded.clear()
-    for (const output of outputs) this.outputs.set(resolve(output.path), output)
+    // A compiler that was started again sends them all.
+    const changed = outputs.filter(({ path, data }) => this.outputs.get(resolve(path))?.data !== data)
+    if (changed.length > 0) this.loaded.clear()
+    for (const output of changed) this.outputs.set(resolve(output.path), output)
     const wanted = [
       ...imports.map((name) => [this.folder, name] as const),
       ...outputs.flatMap(({ path, imports = [] }) =>

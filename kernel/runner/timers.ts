@@ -20,13 +20,15 @@ export function ownTimers(interrupts: Interrupts): void {
   }
 }
 
-/** Calls back as `run`, which keeps the floor for what follows at once. */
-export function within(interrupts: Interrupts, run: Run, callback: () => void): void {
+/**
+ * Calls back as `run`. Promises that the callback settles go on in microtasks: `run` stays the current one for so many of
+ * them.
+ */
+export function within(interrupts: Interrupts, run: Run, callback: () => void, microtasks = 8): void {
   if (run.abandoned) return
   const before = interrupts.current
-  if (run === before) return callback()
+  if (run === before && run === interrupts.foreground) return callback()
   interrupts.current = run
-  // Promises that the callback settles go on in microtasks: the cell keeps the floor for a few of them.
   const back = (left: number): void => {
     if (left > 0) queueMicrotask(() => back(left - 1))
     else if (interrupts.current === run) interrupts.current = interrupts.foreground
@@ -34,6 +36,6 @@ export function within(interrupts: Interrupts, run: Run, callback: () => void): 
   try {
     callback()
   } finally {
-    back(8)
+    back(microtasks)
   }
 }

@@ -13,7 +13,7 @@ import { Watches } from './watch'
 
 const { flags, replies } = workerData as { flags: Int32Array; replies: MessagePort }
 const post = (message: FromRunner): void => parentPort!.postMessage(message)
-const interrupts = new Interrupts(flags)
+const interrupts = new Interrupts(flags, (sequence) => post({ type: 'moved', sequence }))
 let allowStdin = false
 let last = 0
 const run = (): number => interrupts.current?.id ?? last
@@ -127,8 +127,8 @@ parentPort!.on('message', (message: ToRunner) => {
       void executor.run(message.request).then((outcome) => done(message.request.id, outcome))
       return
     case 'interrupt': {
-      const patient = interrupts.arrive(message.run, message.sequence)
-      return post({ type: 'interrupted', sequence: message.sequence, patient })
+      const stopping = interrupts.arrive(message.run, message.sequence)
+      return post({ type: 'interrupted', sequence: message.sequence, stopping })
     }
     case 'abandon':
       return interrupts.abandon(message.run)

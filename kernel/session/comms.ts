@@ -9,6 +9,10 @@ export class OpenComms {
     if (type === 'comm_close') this.targets.delete(String(comm_id))
   }
 
+  clear(): void {
+    this.targets.clear()
+  }
+
   /** The `comms` of a comm_info_reply. */
   answer(target: unknown): Record<string, { target_name: string }> {
     const wanted = [...this.targets].filter(

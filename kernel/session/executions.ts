@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Compiler } from '../compiler/client'
 import type { Content, Message } from '../protocol/message'
-import type { Runner } from '../runner/client'
+import type { Runner } from '../runner/process'
 import {
   cellUrl,
   type CommKind,
@@ -11,7 +11,6 @@ import {
   type RunRequest,
 } from '../runner/messages'
 import type { History } from './history'
-import { Streams } from './streams'
 
 export type Publish = (
   parent: Message,
@@ -46,13 +45,11 @@ export class Executions {
   private readonly main: Lane = { queue: [], running: undefined }
   private readonly subshells = new Map<string, Lane>()
   private readonly cells = new Map<number, { parent: Message; count: number }>()
-  private readonly streams: Streams
   private interrupted = false
   private count = 0
   private runs = 0
 
   constructor(private readonly options: ExecutionsOptions) {
-    this.streams = new Streams(options.publish)
     options.runner.onEvent = (event) => this.forward(event)
   }
 
@@ -100,6 +97,7 @@ export class Executions {
   interrupt(): void {
     this.interrupted = true
     this.options.runner.interrupt()
+    this.options.compiler.interrupt()
   }
 
   restateBusy(): void {
@@ -147,7 +145,6 @@ export class Executions {
     if (!silent) this.publish(request, 'execute_input', { code, execution_count: count })
     const page = await this.help(code).catch(() => undefined)
     const outcome = page ? { userExpressions: {} } : await this.run(request, code, count)
-    this.streams.flush()
     if (outcome.error) {
       if (!silent) this.publish(request, 'error', { ...outcome.error })
       this.options.reply(request, { status: 'error', execution_count: count, ...outcome.error })
@@ -217,9 +214,10 @@ export class Executions {
     const cell = this.cells.get(event.run)
     if (!cell) return
     const { parent, count } = cell
-    if (event.type === 'stream') return this.streams.write(parent, event.name, event.text)
+    if (event.type === 'stream') {
+      return this.publish(parent, 'stream', { name: event.name, text: event.text })
+    }
     if (event.type === 'input') {
-      this.streams.flush()
       return this.options.ask(parent, { prompt: event.prompt, password: event.password })
     }
     if (event.type === 'comm') {
@@ -243,10 +241,7 @@ export class Executions {
     this.publish(parent, type, { data: withParsedJson(event.data), metadata: {}, transient })
   }
 
-  private readonly publish: Publish = (...message) => {
-    this.streams.flush()
-    this.options.publish(...message)
-  }
+  private readonly publish: Publish = (...message) => this.options.publish(...message)
 }
 
 const isStored = ({ content }: Message): boolean => content.silent !== true && content.store_history !== false

@@ -1,17 +1,16 @@
 import { createRequire } from 'node:module'
 import { protocolVersion, type Content } from '../protocol/message'
 
-const version = (require: NodeJS.Require, name: string): string =>
-  (require(name) as { version: string }).version
+const load = createRequire(__filename)
+const version = (name: string): string => (load(name) as { version: string }).version
 
 export function kernelInfo(): Content {
-  const tslab = createRequire(require.resolve('tslab/package.json'))
-  const typescript = version(tslab, '@tslab/typescript-for-tslab/package.json')
+  const typescript = version('typescript/package.json')
   return {
     status: 'ok',
     protocol_version: protocolVersion,
     implementation: 'qlora',
-    implementation_version: version(require, '../../package.json'),
+    implementation_version: version('../../package.json'),
     language_info: {
       name: 'typescript',
       version: typescript,

@@ -2,7 +2,7 @@ import type { Compiler } from '../compiler/client'
 import { createMessage, type Channel, type Content, type Message } from '../protocol/message'
 import { Debugger } from '../debugger/debugger'
 import type { DapRequest } from '../debugger/messages'
-import type { Runner } from '../runner/client'
+import type { Runner } from '../runner/process'
 import type { Inspector } from '../runner/inspector'
 import type { CommKind } from '../runner/messages'
 import { OpenComms } from './comms'
@@ -74,6 +74,13 @@ export class Kernel {
   /** Sent once, before anything else. */
   starting(): void {
     this.publish(undefined, 'status', { execution_state: 'starting' })
+  }
+
+  /** The process of the cells was started again: nothing that they have declared is left. */
+  restarted(): void {
+    this.options.compiler.forget()
+    this.comms.clear()
+    this.debugger?.restarted().catch(() => {})
   }
 
   interrupt(): void {

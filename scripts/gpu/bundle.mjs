@@ -44,7 +44,7 @@ const optional = new Set(['sharp', 'tslab', 'zeromq'])
 const kernelTree = ['dist-kernel', 'notebooks/01-llama3-chatqa-qlora.ipynb', 'notebooks/data']
 const kernelFiles = [
   ...['tslab/package.json', 'tslab/dist', 'tslab/node_modules'],
-  ...['package.json', 'lib'].map((name) => `@tslab/typescript-for-tslab/${name}`),
+  ...['package.json', 'lib'].map((name) => `typescript/${name}`),
 ]
 const otherCompilers = /\/(tsserver\w*|tsc|typingsInstaller)\.(js|d\.ts)$|\.map$/
 

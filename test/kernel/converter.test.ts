@@ -129,6 +129,63 @@ describe('a refused cell', () => {
   })
 })
 
+describe("TypeScript's newer syntax", () => {
+  /** Runs the cell; what it logs. */
+  async function logged(code: string): Promise<unknown[]> {
+    const seen: unknown[] = []
+    const free = { check: () => {}, wait: (value: unknown) => value, iterate: (value: unknown) => value }
+    const cell = new Function('console', `return ${convert(code).code}`)({
+      log: (value: unknown) => seen.push(value),
+    }) as (...given: unknown[]) => unknown
+    await cell({}, require, { exports: {} }, '', '', free)
+    return seen
+  }
+
+  it('using and await using, also at the top of a cell', async () => {
+    const dispose = "{ [Symbol.dispose]() { console.log('disposed') } }"
+    expect(await logged(`{ using r = ${dispose}; console.log('in') }`)).toEqual(['in', 'disposed'])
+    expect(await logged(`using top = ${dispose}\nconsole.log(typeof top)`)).toEqual(['object', 'disposed'])
+    const later = "{ async [Symbol.asyncDispose]() { console.log('later') } }"
+    expect(await logged(`await using slow = ${later}\nconsole.log('in')`)).toEqual(['in', 'later'])
+  })
+
+  it('attributes of imports', () => {
+    write('values.json', '{ "five": 5 }')
+    convert('import values from "./values.json" with { type: "json" }\nvalues.five.toFixed()')
+  })
+
+  it('standard decorators', async () => {
+    const code = `function twice(method: (n: number) => number, context: ClassMethodDecoratorContext) {
+      return (n: number) => 2 * method(n)
+    }
+    class Doubled { @twice plusOne(n: number) { return n + 1 } }
+    console.log(new Doubled().plusOne(3))`
+    expect(await logged(code)).toEqual([8])
+  })
+
+  it('is not in strict mode unless the cell says so', async () => {
+    const code = 'console.log((function (this: unknown) { return this === undefined })())'
+    expect(await logged(code)).toEqual([false])
+    expect(await logged(`'use strict'\n${code}`)).toEqual([true])
+  })
+})
+
+describe('types', () => {
+  it('know null and undefined', () => {
+    expect(
+      refusal('let maybe: string | undefined\nmaybe!.length; [1].find((n) => n > 1).toFixed()').message,
+    ).toBe("Object is possibly 'undefined'.")
+    convert('const maybeNot: number | null = 1 as number | null\nmaybeNot?.toFixed()')
+  })
+
+  it('leave any where nothing is said, and give an empty array those of what is put into it', () => {
+    convert('function loose(x, y) { return x.anything + y }\nloose(1, 2).more')
+    convert('const filled = []\nfilled.push(1)\nfilled[0].toFixed()')
+    convert('let later = null\nlater = 5\nlater.toFixed()')
+    convert('const record = {}\nrecord["key"] = 1\nrecord["key"]')
+  })
+})
+
 describe('lines', () => {
   it('are those of the cell, though types and blank lines go', () => {
     const { code, lines } = convert(

@@ -31,7 +31,7 @@ class Cell:
 class Kernel:
     """Its history lies in `data`, by default the cell's own folder: never the user's."""
 
-    def __init__(self, main, cwd, data=None, **options):
+    def __init__(self, main, cwd, data=None, env=None, **options):
         self.manager = KernelManager()
         self.manager._kernel_spec = KernelSpec(
             argv=["node", "--no-force-async-hooks-checks", str(main), "{connection_file}"],
@@ -39,8 +39,8 @@ class Kernel:
             language="typescript",
             interrupt_mode="message",
         )
-        env = {**os.environ, "JUPYTER_DATA_DIR": str(data or cwd)}
-        self.manager.start_kernel(cwd=str(cwd), env=env, **options)
+        given = {**os.environ, "JUPYTER_DATA_DIR": str(data or cwd), **(env or {})}
+        self.manager.start_kernel(cwd=str(cwd), env=given, **options)
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)

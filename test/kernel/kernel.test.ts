@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Compiler } from '../../kernel/compiler/client'
 import { createMessage, type Channel, type Content, type Message } from '../../kernel/protocol/message'
-import type { Runner } from '../../kernel/runner/client'
+import type { Runner } from '../../kernel/runner/process'
 import type { RunEvent, RunOutcome, RunRequest } from '../../kernel/runner/messages'
 import { Kernel } from '../../kernel/session/kernel'
 
@@ -23,6 +23,8 @@ function setUp() {
     complete: async (_code, position) => ({ start: position - 1, end: position, candidates: ['abc'] }),
     inspect: async (_code, position) => ({ found: position > 1, text: `at ${position}` }),
     isComplete: async (code) => ({ status: code === '(' ? 'incomplete' : 'complete' }),
+    interrupt: () => {},
+    forget: () => void said.push('forget'),
   }
   const runner: Runner = {
     onEvent: () => {},
@@ -76,7 +78,6 @@ describe('execute_request', () => {
     const message = request('execute_request', { code: '1' })
     await turns()
     event({ type: 'stream', run: 1, name: 'stdout', text: 'a' })
-    event({ type: 'stream', run: 1, name: 'stdout', text: 'b' })
     event({ type: 'result', run: 1, data: { 'text/plain': '1' } })
     runs[0]!.end()
     await turns()
@@ -92,7 +93,7 @@ describe('execute_request', () => {
     expect(reply(message).identities).toEqual([identity])
   })
 
-  it('flushes streams before idle and in order', async () => {
+  it('passes streams on in order', async () => {
     const { request, runs, sent, log, event } = setUp()
     const message = request('execute_request', { code: '1' })
     await turns()
@@ -208,6 +209,16 @@ describe('execute_request', () => {
     request('input_reply', { value: 'me' }, 'stdin')
     expect(said).toEqual(['input me'])
   })
+})
+
+it('a new process of cells: declarations are forgotten, and comms are closed', async () => {
+  const { kernel, request, reply, said } = setUp()
+  request('comm_open', { comm_id: 'a', target_name: 't' })
+  kernel.restarted()
+  const comms = request('comm_info_request')
+  await turns()
+  expect(said).toContain('forget')
+  expect(reply(comms).content.comms).toEqual({})
 })
 
 describe('other requests', () => {

@@ -1,35 +1,24 @@
 import { join } from 'node:path'
+import { getHeapStatistics } from 'node:v8'
 import { MessageChannel, Worker } from 'node:worker_threads'
+import { signalChildren } from './children'
 import type { InputReply } from './input'
 import type { Inspector } from './inspector'
+import { Interruption } from './interruption'
 import {
   slots,
   type CommMessage,
+  type EndReason,
   type FromRunner,
   type RunEvent,
   type RunOutcome,
   type RunRequest,
   type ToRunner,
 } from './messages'
+import type { Runner } from './process'
 
-/** What the kernel asks of the thread that runs cells. */
-export interface Runner {
-  onEvent: (event: RunEvent) => void
-  /** Resolves when the cell is over, also when an interrupt has given it up. */
-  run(request: RunRequest): Promise<RunOutcome>
-  /** A subshell's cell: begins at once, also while another cell never rests. */
-  live(request: RunRequest): Promise<RunOutcome>
-  /** A frontend's comm message; resolves when the cells' handlers have ended. */
-  comm(message: CommMessage): Promise<void>
-  interrupt(): void
-  answerInput(value: string): void
-}
-
-/**
- * Milliseconds: for an answer to the cooperative interrupt, for the cell to end after it, while training stops; for a
- * subshell's cell to begin, and to end where it broke in; for a watch to look.
- */
-const patience = { answer: 150, ending: 1000, training: 30_000, turn: 50, breakIn: 10_000, look: 1000 }
+/** Milliseconds: for a subshell's cell to begin, and to end where it broke in; for a watch to look. */
+const patience = { turn: 50, breakIn: 10_000, look: 1000 }
 
 const failed = (ename: string, evalue: string): RunOutcome => ({
   error: { ename, evalue, traceback: [`${ename}: ${evalue}`] },
@@ -37,10 +26,13 @@ const failed = (ename: string, evalue: string): RunOutcome => ({
 })
 const interrupted = failed('KeyboardInterrupt', 'the cell was interrupted')
 
+/** The thread that runs the cells, as the main thread of its process sees it. */
 export class RunnerThread implements Runner {
   onEvent: (event: RunEvent) => void = () => {}
-  /** The thread is gone: `process.exit` in a cell, or out of memory. */
-  onExit: (code: number) => void = () => {}
+  /** The thread is gone; what it was asked stays unanswered. */
+  onExit: (reason: EndReason, code: number) => void = () => {}
+  /** Of the thread's heap, in MB: what Node gives this process, or `--max-old-space-size`. */
+  readonly heapLimit: number = Math.floor(getHeapStatistics().heap_size_limit / 2 ** 20)
   private readonly flags = new Int32Array(new SharedArrayBuffer(8))
   private readonly channel = new MessageChannel()
   private readonly worker: Worker
@@ -49,33 +41,39 @@ export class RunnerThread implements Runner {
   /** Subshells' cells of which the thread has not said that they run. */
   private readonly beginning = new Map<number, NodeJS.Timeout>()
   private readonly watches = new Map<number, NodeJS.Timeout>()
-  private running: { id: number; settle: (outcome: RunOutcome) => void } | undefined
-  private sequence = 0
-  private answered = 0
-  /** The run that the last interrupt was for. */
-  private target: number | undefined
+  /** `since`: milliseconds of `performance.now`. */
+  private running: { id: number; since: number; settle: (outcome: RunOutcome) => void } | undefined
   private asking = false
-  private deadline: NodeJS.Timeout | undefined
+  private readonly interruption = new Interruption({
+    flag: (sequence) => {
+      if (this.running || this.others.size > 0) Atomics.store(this.flags, slots.interrupt, sequence)
+    },
+    post: (message) => this.post(message),
+    terminate: () => void this.inspector.post('Runtime.terminateExecution').catch(() => {}),
+    signalChildren: (signal) => {
+      if (this.running) void signalChildren(signal, (performance.now() - this.running.since) / 1000)
+    },
+    giveUp: (run) => this.giveUp(run),
+  })
 
   constructor(private readonly inspector: Inspector) {
     this.worker = new Worker(join(__dirname, 'worker.js'), {
       workerData: { flags: this.flags, replies: this.channel.port2 },
       transferList: [this.channel.port2],
+      resourceLimits: { maxOldGenerationSizeMb: this.heapLimit },
     })
+    let reason: EndReason = 'exit'
     this.worker.on('message', (message: FromRunner) => this.receive(message))
-    this.worker.on('error', (error) => process.stderr.write(`[kernel] cells' thread: ${String(error)}\n`))
-    this.worker.on('exit', (code) => {
-      const outcome = failed('Exit', `the cells' thread ended with ${code}`)
-      this.settle(outcome)
-      for (const settle of this.others.values()) settle(outcome)
-      this.others.clear()
-      this.onExit(code)
+    this.worker.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') reason = 'memory'
+      else process.stderr.write(`[kernel] cells' thread: ${String(error)}\n`)
     })
+    this.worker.on('exit', (code) => this.onExit(reason, code))
   }
 
   run(request: RunRequest): Promise<RunOutcome> {
     return new Promise((settle) => {
-      this.running = { id: request.id, settle }
+      this.running = { id: request.id, since: performance.now(), settle }
       this.post({ type: 'run', request })
     })
   }
@@ -142,14 +140,8 @@ export class RunnerThread implements Runner {
   }
 
   interrupt(): void {
-    const sequence = ++this.sequence
-    this.target = this.running?.id
-    if (this.running || this.others.size > 0) Atomics.store(this.flags, slots.interrupt, sequence)
-    this.post({ type: 'interrupt', run: this.running?.id ?? 0, sequence })
+    this.interruption.begin(this.running?.id ?? 0)
     this.reply({ interrupted: true })
-    this.after(patience.answer, () => {
-      if (this.answered < sequence) this.terminate()
-    })
   }
 
   answerInput(value: string): void {
@@ -165,19 +157,9 @@ export class RunnerThread implements Runner {
     Atomics.notify(this.flags, slots.input)
   }
 
-  /** Ends whatever JavaScript runs in the thread, again and again until it answers; the thread's state stays. */
-  private terminate(): void {
-    const sequence = this.sequence
-    this.inspector.post('Runtime.terminateExecution').catch(() => {})
-    // An idle thread would end the next message's handler instead: this one may be lost.
-    this.post({ type: 'ping', sequence })
-    this.post({ type: 'ping', sequence })
-    this.after(patience.answer, () => this.terminate())
-  }
-
-  private abandon(): void {
-    if (!this.running || this.running.id !== this.target) return
-    this.post({ type: 'abandon', run: this.running.id })
+  private giveUp(run: number): void {
+    if (this.running?.id !== run) return
+    this.post({ type: 'abandon', run })
     this.settle(interrupted)
   }
 
@@ -193,13 +175,11 @@ export class RunnerThread implements Runner {
       case 'watch':
         return this.poll(message.watch, message.every)
       case 'pong':
-        this.answered = Math.max(this.answered, message.sequence)
-        clearTimeout(this.deadline)
-        return this.abandon()
+        return this.interruption.pong(message.sequence)
       case 'interrupted':
-        this.answered = Math.max(this.answered, message.sequence)
-        this.after(message.patient ? patience.training : patience.ending, () => this.abandon())
-        return
+        return this.interruption.answered(message.sequence, message.stopping)
+      case 'moved':
+        return this.interruption.moved(message.sequence)
       case 'input':
         this.asking = true
         return this.onEvent(message)
@@ -211,13 +191,8 @@ export class RunnerThread implements Runner {
   private settle(outcome: RunOutcome): void {
     const { running } = this
     this.running = undefined
-    clearTimeout(this.deadline)
+    this.interruption.end()
     running?.settle(outcome)
-  }
-
-  private after(milliseconds: number, act: () => void): void {
-    clearTimeout(this.deadline)
-    this.deadline = setTimeout(act, milliseconds)
   }
 
   private post(message: ToRunner): void {

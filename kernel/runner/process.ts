@@ -1,0 +1,171 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
+import { causeOf, failureOf, type Death } from './death'
+import type { Inspector } from './inspector'
+import type { CommMessage, FromHost, RunEvent, RunOutcome, RunRequest, ToHost } from './messages'
+
+/** What the kernel asks of whatever runs the cells. */
+export interface Runner {
+  onEvent: (event: RunEvent) => void
+  /** Resolves when the cell is over, also when an interrupt has given it up. */
+  run(request: RunRequest): Promise<RunOutcome>
+  /** A subshell's cell: begins at once, also while another cell never rests. */
+  live(request: RunRequest): Promise<RunOutcome>
+  /** A frontend's comm message; resolves when the cells' handlers have ended. */
+  comm(message: CommMessage): Promise<void>
+  interrupt(): void
+  answerInput(value: string): void
+}
+
+interface Asked {
+  resolve(result: unknown): void
+  reject(error: Error): void
+}
+
+/** Milliseconds in which the last words of a dead process arrive. */
+const lastWords = 100
+const keptWords = 8000
+
+/** The process that runs the cells (`host.ts`), started again when it dies. */
+export class RunnerProcess implements Runner, Inspector {
+  onEvent: (event: RunEvent) => void = () => {}
+  /** `process.exit` in a cell, or a process that cannot be started. */
+  onExit: (code: number) => void = () => {}
+  /** The process died and a new one has been started: nothing that cells have declared is left. */
+  onRestart: () => void = () => {}
+  private child: ChildProcess
+  private ended: Extract<FromHost, { type: 'ended' }> | undefined
+  private words = ''
+  private heapLimit: number | undefined
+  /** Told to the next cell, if none was running when the process died. */
+  private untold: RunOutcome | undefined
+  private closed = false
+  private readonly waiting = new Map<number, (outcome: RunOutcome) => void>()
+  private readonly asked = new Map<number, Asked>()
+  private readonly listeners = new Map<string, ((params: never) => void)[]>()
+  private sequence = 0
+
+  constructor() {
+    this.child = this.start()
+  }
+
+  run(request: RunRequest): Promise<RunOutcome> {
+    const { untold } = this
+    this.untold = undefined
+    return untold ? Promise.resolve(untold) : this.begin(request.id, { type: 'run', request })
+  }
+
+  live(request: RunRequest): Promise<RunOutcome> {
+    return this.begin(request.id, { type: 'live', request })
+  }
+
+  async comm(message: CommMessage): Promise<void> {
+    await this.begin(message.run, { type: 'comm', message })
+  }
+
+  interrupt(): void {
+    this.send({ type: 'interrupt' })
+  }
+
+  answerInput(value: string): void {
+    this.send({ type: 'input', value })
+  }
+
+  post<T>(method: string, params: object = {}): Promise<T> {
+    const id = ++this.sequence
+    return new Promise<T>((resolve, reject) => {
+      this.asked.set(id, { resolve: resolve as (result: unknown) => void, reject })
+      this.send({ type: 'inspect', id, method, params })
+    })
+  }
+
+  on<T>(event: string, listener: (params: T) => void): void {
+    const known = this.listeners.get(event)
+    this.listeners.set(event, [...(known ?? []), listener])
+    if (!known) this.send({ type: 'listen', event })
+  }
+
+  /** Ends the process, whatever it does. */
+  close(): void {
+    this.closed = true
+    this.child.kill('SIGKILL')
+  }
+
+  private begin(run: number, message: ToHost): Promise<RunOutcome> {
+    return new Promise((settle) => {
+      this.waiting.set(run, settle)
+      this.send(message)
+    })
+  }
+
+  private start(): ChildProcess {
+    const child = fork(join(__dirname, 'host.js'), {
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    })
+    this.ended = undefined
+    this.heapLimit = undefined
+    this.words = ''
+    child.stderr!.on('data', (text: Buffer) => {
+      this.words = (this.words + text.toString()).slice(-keptWords)
+      process.stderr.write(text)
+    })
+    child.on('message', (message: FromHost) => this.receive(message))
+    child.on('error', (error) => process.stderr.write(`[kernel] cells' process: ${error.message}\n`))
+    child.once('exit', (code, signal) => setTimeout(() => this.died({ code, signal }), lastWords))
+    return child
+  }
+
+  /** What is sent to a process that has just died is answered by `died`. */
+  private send(message: ToHost): void {
+    if (this.child.connected) this.child.send(message, () => {})
+  }
+
+  private receive(message: FromHost): void {
+    switch (message.type) {
+      case 'ready':
+        this.heapLimit = message.heapLimit
+        return
+      case 'event':
+        return this.onEvent(message.event)
+      case 'over':
+        this.waiting.get(message.run)?.(message.outcome)
+        this.waiting.delete(message.run)
+        return
+      case 'inspected': {
+        const asked = this.asked.get(message.id)
+        this.asked.delete(message.id)
+        if (message.error === undefined) asked?.resolve(message.result)
+        else asked?.reject(new Error(message.error))
+        return
+      }
+      case 'heard':
+        for (const listener of this.listeners.get(message.event) ?? []) listener(message.params as never)
+        return
+      case 'ended':
+        this.ended = message
+    }
+  }
+
+  private died(exit: { code: number | null; signal: string | null }): void {
+    if (this.closed) return
+    const { ended, words, heapLimit } = this
+    const death: Death = { ...exit, ended, words, heapLimit }
+    const outcome = failureOf(death)
+    const wasRunning = this.waiting.size > 0
+    const restarts = heapLimit !== undefined && ended?.reason !== 'exit'
+    // The new process is there before anybody who waited asks for something.
+    if (restarts) {
+      this.child = this.start()
+      for (const event of this.listeners.keys()) this.send({ type: 'listen', event })
+      this.onRestart()
+      if (!wasRunning) this.untold = outcome
+    }
+    process.stderr.write(`[kernel] ${causeOf(death)}${restarts ? '; started again' : ''}\n`)
+    for (const settle of this.waiting.values()) settle(outcome)
+    this.waiting.clear()
+    for (const { reject } of this.asked.values()) reject(new Error("the cells' process has ended"))
+    this.asked.clear()
+    if (!restarts) this.onExit(ended?.code ?? 1)
+  }
+}

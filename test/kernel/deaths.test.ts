@@ -1,0 +1,3 @@
+import { describeChecks } from './checks'
+
+describeChecks('a process of cells that dies', 'deaths.py')

@@ -1,0 +1,3 @@
+import { describeChecks } from './checks'
+
+describeChecks('interrupts', 'interrupts.py', 240_000)
