@@ -17,19 +17,24 @@ import {
   typeName,
   type Value,
 } from './values'
-import { equals } from './compare'
 
 /** `object.name`: an attribute or method, else the entry of that name, else undefined. */
 export function getAttribute(object: Value, name: string, budget: Budget): Value {
-  return ownAttribute(defined(object), name, budget) ?? ownItem(object, name) ?? missing(object, name)
+  const attribute = ownAttribute(defined(object), name, budget)
+  return or(attribute, () => or(ownItem(object, name, budget), () => missing(object, name)))
 }
 
 /** `object[key]`: the entry, else the attribute or method of that name, else undefined. */
 export function getItem(object: Value, key: Value, budget: Budget): Value {
-  const found = ownItem(defined(object), key)
-  if (found !== undefined) return found
-  const attribute = typeof key === 'string' ? ownAttribute(object, key, budget) : undefined
-  return attribute ?? missing(object, key)
+  const found = ownItem(defined(object), key, budget)
+  const attribute = (): Value | undefined =>
+    typeof key === 'string' ? ownAttribute(object, key, budget) : undefined
+  return or(found, () => or(attribute(), () => missing(object, key)))
+}
+
+/** `??` for values: None is one. */
+function or(found: Value | undefined, otherwise: () => Value): Value {
+  return found === undefined ? otherwise() : found
 }
 
 function ownAttribute(object: Value, name: string, budget: Budget): Value | undefined {
@@ -52,13 +57,15 @@ function ownAttribute(object: Value, name: string, budget: Budget): Value | unde
   return undefined
 }
 
-function ownItem(object: Value, key: Value): Value | undefined {
+function ownItem(object: Value, key: Value, budget: Budget): Value | undefined {
   if (object instanceof Dict) {
     return Array.isArray(key) || key instanceof Dict ? undefined : object.get(key)
   }
-  const items = typeof object === 'string' ? points(object) : arrayOf(object)
   const at = numberOf(key)
-  if (!items || !at || at.float) return undefined
+  if (!at || at.float) return undefined
+  budget.read(object)
+  const items = typeof object === 'string' ? points(object) : arrayOf(object)
+  if (!items) return undefined
   const index = Number(at.value)
   return items[index < 0 ? index + items.length : index]
 }
@@ -67,7 +74,7 @@ function missing(object: Value, key: Value): Undefined {
   const owner = object === null ? 'None' : `${typeName(object)} object`
   return typeof key === 'string'
     ? new Undefined(`'${owner}' has no attribute ${reprText(key)}`)
-    : new Undefined(`'${owner}' has no element ${equals(key, null) ? 'None' : String(key)}`)
+    : new Undefined(`'${owner}' has no element ${key === null ? 'None' : String(key)}`)
 }
 
 /**

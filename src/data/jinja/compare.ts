@@ -14,9 +14,9 @@ import {
 } from './values'
 
 /** Python's `a == b`. */
-export function equals(a: Value, b: Value, budget?: Budget): boolean {
+export function equals(a: Value, b: Value, budget: Budget): boolean {
   if (a === b) return true
-  budget?.spend()
+  budget.spend()
   const [x, y] = [numberOf(a), numberOf(b)]
   if (x && y) return compareNumbers(x, y) === 0
   if (Array.isArray(a) && Array.isArray(b)) {
@@ -35,14 +35,15 @@ export function equals(a: Value, b: Value, budget?: Budget): boolean {
 }
 
 /** Negative, 0 or positive by Python's order; NaN where a number is NaN. @throws TypeError for values without an order. */
-export function compare(a: Value, b: Value, operator = '<'): number {
+export function compare(a: Value, b: Value, budget: Budget, operator = '<'): number {
+  budget.spend()
   const [x, y] = [numberOf(a), numberOf(b)]
   if (x && y) return compareNumbers(x, y)
   if (typeof a === 'string' && typeof b === 'string') return compareTexts(a, b)
   if (Array.isArray(a) && Array.isArray(b) && a instanceof Tuple === b instanceof Tuple) {
-    const at = a.findIndex((item, i) => i >= b.length || !equals(item, b[i] ?? null))
+    const at = a.findIndex((item, i) => i >= b.length || !equals(item, b[i] ?? null, budget))
     if (at === -1) return a.length - b.length
-    return at >= b.length ? 1 : compare(a[at] ?? null, b[at] ?? null, operator)
+    return at >= b.length ? 1 : compare(a[at] ?? null, b[at] ?? null, budget, operator)
   }
   defined(a)
   defined(b)
@@ -65,6 +66,7 @@ function compareTexts(a: string, b: string): number {
 
 /** Python's `item in container`. */
 export function contains(container: Value, item: Value, budget: Budget): boolean {
+  budget.read(container)
   if (typeof container === 'string') {
     if (typeof item === 'string') return container.includes(item)
     throw new TypeError(`'in <string>' requires string as left operand, not ${typeName(item)}`)
@@ -90,9 +92,14 @@ export function distinct(items: readonly Value[], keyOf: (item: Value) => Value)
 }
 
 /** Stable, as Python's `sorted`. */
-export function sorted(items: readonly Value[], keyOf: (item: Value) => Value, reverse: boolean): Value[] {
+export function sorted(
+  items: readonly Value[],
+  keyOf: (item: Value) => Value,
+  reverse: boolean,
+  budget: Budget,
+): Value[] {
   const keyed = items.map((item, i) => ({ item, key: keyOf(item), i }))
   // A reversed sort keeps the order of equal items too.
-  keyed.sort((a, b) => (reverse ? compare(b.key, a.key) : compare(a.key, b.key)) || a.i - b.i)
+  keyed.sort((a, b) => (reverse ? compare(b.key, a.key, budget) : compare(a.key, b.key, budget)) || a.i - b.i)
   return keyed.map(({ item }) => item)
 }

@@ -18,11 +18,10 @@ function closed(type: string, name: string): Undefined {
 export function dictMethod(dict: Dict, name: string): Func | Undefined | undefined {
   switch (name) {
     case 'get':
-      return func(
-        name,
-        { key: REQUIRED, default: null },
-        (key = null, otherwise = null) => dict.get(key) ?? otherwise,
-      )
+      return func(name, { key: REQUIRED, default: null }, (key = null, otherwise = null) => {
+        const found = dict.get(key)
+        return found === undefined ? otherwise : found
+      })
     case 'items':
       return func(
         name,

@@ -37,7 +37,8 @@ export class Evaluator implements Rendering {
     this.budget.spend()
     const filter = textFilters.get(name) ?? listFilters.get(name)
     if (!filter) throw new Error(`No filter named '${name}'.`)
-    return filter(this, value, args)
+    this.budget.read(value)
+    return this.made(filter(this, value, args))
   }
 
   test(name: string, value: Value, args: Args): boolean {
@@ -47,6 +48,7 @@ export class Evaluator implements Rendering {
     if (name === 'test') return tests.has(String(value))
     const test = tests.get(name)
     if (!test) throw new Error(`No test named '${name}'.`)
+    this.budget.read(value)
     return test(this, value, args)
   }
 
@@ -60,7 +62,12 @@ export class Evaluator implements Rendering {
     this.depth++
     const result = run(args)
     this.depth--
-    return result
+    return this.made(result)
+  }
+
+  private made(value: Value): Value {
+    if (typeof value === 'string') this.budget.characters(value.length)
+    return value
   }
 
   args(args: CallArguments, scope: Scope): Args {
@@ -90,6 +97,7 @@ export class Evaluator implements Rendering {
       case 'slice': {
         const object = this.evaluate(e.object, scope)
         const [start, stop, step] = e.bounds.map((bound) => this.evaluate(bound, scope))
+        this.budget.read(object)
         return slice(object, start ?? null, stop ?? null, step ?? null)
       }
       case 'call': {

@@ -21,7 +21,7 @@ class Output {
 
   add(text: string): void {
     this.length += text.length
-    this.budget.characters(this.length)
+    this.budget.characters(this.length, text.length)
     this.pieces.push(text)
   }
 
@@ -164,7 +164,7 @@ export class Interpreter extends Evaluator {
     const state: LoopState = { items, index: 0, depth, last: undefined }
     const recurse = ({ positional: [other = null] }: { positional: readonly Value[] }): string =>
       this.capture(() => this.loop(loop, other, scope, depth + 1))
-    const variable = loopVariable(state, recursive ? recurse : undefined)
+    const variable = loopVariable(state, recursive ? recurse : undefined, this.budget)
     for (; state.index < items.length; state.index++) {
       const inner = new Scope(scope)
       inner.set('loop', variable)

@@ -30,7 +30,7 @@ export function dumps(value: Value, options: DumpOptions, budget: Budget): strin
   let length = 0
   const add = (piece: string): void => {
     length += piece.length
-    budget.characters(length)
+    budget.characters(length, piece.length)
     pieces.push(piece)
   }
   const newline = (depth: number): string => (indent === null ? '' : `\n${indent.repeat(depth)}`)
@@ -56,7 +56,7 @@ export function dumps(value: Value, options: DumpOptions, budget: Budget): strin
     else if (Array.isArray(v)) items('[', ']', v.length, depth, (i) => walk(v[i] ?? null, depth + 1))
     else if (v instanceof Dict) {
       const pairs = v.pairs()
-      if (sortKeys) pairs.sort(([a], [b]) => compare(a, b))
+      if (sortKeys) pairs.sort(([a], [b]) => compare(a, b, budget))
       items('{', '}', pairs.length, depth, (i) => {
         const [key, item] = pairs[i] ?? [null, null]
         add(keyText(key, ensureAscii) + keySeparator)

@@ -11,6 +11,9 @@ export interface RenderLimits {
 }
 
 const STEPS_BETWEEN_CLOCK_READINGS = 1024
+/** Of work that reads or makes a whole text or list at once. */
+const CHARACTERS_A_STEP = 256
+const ENTRIES_A_STEP = 8
 
 /** Counts what one rendering uses. Every method throws when a limit is passed. */
 export class Budget {
@@ -40,16 +43,22 @@ export class Budget {
       throw new Error(`rendering took longer than ${milliseconds} ms`)
   }
 
-  /** Call before a text of this length is made. */
-  characters(length: number): void {
+  /** Call before a text grows to this length; `added`: how many of its characters are new. */
+  characters(length: number, added: number = length): void {
     if (!(length <= this.limits.characters))
       throw new Error(`a text grew beyond ${this.limits.characters} characters`)
-    this.spend(length / 64)
+    this.spend(added / CHARACTERS_A_STEP)
+  }
+
+  /** Pays for reading a whole value. */
+  read(value: unknown): void {
+    if (typeof value === 'string') this.spend(value.length / CHARACTERS_A_STEP)
+    else if (Array.isArray(value)) this.spend(value.length / ENTRIES_A_STEP)
   }
 
   /** Call before a list of this length is made. */
   entries(length: number): void {
     if (!(length <= this.limits.entries)) throw new Error(`a list grew beyond ${this.limits.entries} entries`)
-    this.spend(length / 8)
+    this.spend(length / ENTRIES_A_STEP)
   }
 }

@@ -37,15 +37,18 @@ function keyGetter(
 
 table.add('length count', {}, (_, value) => lengthOf(value))
 table.add('list', {}, (_, value) => [...iterate(value)])
-table.add('first', {}, (_, value) => {
-  if (value instanceof ValueIterator)
-    return value.next() ?? new Undefined('No first item, sequence was empty.')
-  return iterate(value)[0] ?? new Undefined('No first item, sequence was empty.')
-})
+table.add('first', {}, (_, value) =>
+  itemOr(value instanceof ValueIterator ? value.next() : iterate(value)[0], 'first'),
+)
 table.add('last', {}, (_, value) => {
   if (value instanceof ValueIterator) throw new TypeError(`'${value.type}' object is not reversible`)
-  return iterate(value).at(-1) ?? new Undefined('No last item, sequence was empty.')
+  return itemOr(iterate(value).at(-1), 'last')
 })
+
+function itemOr(item: Value | undefined, which: string): Value {
+  return item === undefined ? new Undefined(`No ${which} item, sequence was empty.`) : item
+}
+
 table.add('default d', { default_value: '', boolean: false }, (_, value, otherwise = '', boolean = false) =>
   value instanceof Undefined || (isTrue(boolean) && !isTrue(value)) ? otherwise : value,
 )
@@ -72,7 +75,7 @@ table.add('join', { d: '', attribute: null }, ({ budget }, value, separator = ''
   const texts = iterate(value).map((item) => {
     const text = textOf(get(item), budget)
     length += text.length + between.length
-    budget.characters(length)
+    budget.characters(length, text.length + between.length)
     return text
   })
   return texts.join(between)
@@ -86,7 +89,7 @@ table.add(
     const keys = parts.map((part) => keyGetter(part, caseSensitive, budget))
     const items = iterate(value)
     budget.entries(items.length)
-    return sorted(items, (item) => keys.map((key) => key(item)), isTrue(reverse))
+    return sorted(items, (item) => keys.map((key) => key(item)), isTrue(reverse), budget)
   },
 )
 table.add(
@@ -96,7 +99,7 @@ table.add(
     if (by !== 'key' && by !== 'value') throw new Error('You can only sort by either "key" or "value"')
     if (!(value instanceof Dict)) throw new TypeError(`'${typeName(value)}' object has no attribute 'items'`)
     const pairs = value.pairs().map((pair) => Tuple.from1(pair))
-    return sorted(pairs, keyGetter(by === 'key' ? 0 : 1, caseSensitive, budget), isTrue(reverse))
+    return sorted(pairs, keyGetter(by === 'key' ? 0 : 1, caseSensitive, budget), isTrue(reverse), budget)
   },
 )
 table.add(
@@ -111,7 +114,10 @@ const extreme =
     const key = keyGetter(attribute, caseSensitive, budget)
     const [first, ...rest] = iterate(value)
     if (first === undefined) return new Undefined('No aggregated item, sequence was empty.')
-    return rest.reduce((best: Value, item) => (compare(key(item), key(best)) * sign > 0 ? item : best), first)
+    return rest.reduce(
+      (best: Value, item) => (compare(key(item), key(best), budget) * sign > 0 ? item : best),
+      first,
+    )
   }
 table.add('max', { case_sensitive: false, attribute: null }, extreme(1))
 table.add('min', { case_sensitive: false, attribute: null }, extreme(-1))
@@ -134,7 +140,7 @@ table.add(
     const key = keyGetter(attribute, caseSensitive, budget, otherwise)
     const own = attributeGetter(attribute, budget, otherwise)
     const groups: Value[][] = []
-    for (const item of sorted(iterate(value), key, false)) {
+    for (const item of sorted(iterate(value), key, false, budget)) {
       const group = groups.at(-1)
       if (group && equals(key(group[0] ?? null), key(item), budget)) group.push(item)
       else groups.push([item])

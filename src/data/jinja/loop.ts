@@ -1,4 +1,5 @@
 import { equals } from './compare'
+import type { Budget } from './limits'
 import { Attributes, Func, Undefined, type Args, type Value } from './values'
 
 /** Where a `for` loop stands. */
@@ -12,9 +13,15 @@ export interface LoopState {
 }
 
 /** The variable `loop`; `recurse` renders the loop over other items, in a recursive one. */
-export function loopVariable(state: LoopState, recurse: ((args: Args) => Value) | undefined): Attributes {
-  const at = (index: number, what: string): Value =>
-    state.items[index] ?? new Undefined(`there is no ${what} item`)
+export function loopVariable(
+  state: LoopState,
+  recurse: ((args: Args) => Value) | undefined,
+  budget: Budget,
+): Attributes {
+  const at = (index: number, what: string): Value => {
+    const item = state.items[index]
+    return item === undefined ? new Undefined(`there is no ${what} item`) : item
+  }
   const cycle = new Func('cycle', ({ positional }) => {
     if (positional.length === 0) throw new TypeError('no items for cycling given')
     return positional[state.index % positional.length] ?? null
@@ -22,7 +29,7 @@ export function loopVariable(state: LoopState, recurse: ((args: Args) => Value) 
   const changed = new Func('changed', ({ positional }) => {
     const before = state.last
     state.last = positional
-    return !before || !equals([...before], [...positional])
+    return !before || !equals([...before], [...positional], budget)
   })
   const get = (name: string): Value | undefined => {
     const { items, index, depth } = state

@@ -115,16 +115,17 @@ export function compareNumbers(a: Num, b: Num): number {
   return a.value == b.value ? 0 : NaN
 }
 
-/** `round(value, digits)`: half to even, as Python rounds. */
+/** `round(value, digits)` of a float: the nearest decimal, the even one of two that are as near, as Python rounds. */
 export function roundHalfEven(value: number, digits: number): number {
-  const scale = 10 ** digits
-  const scaled = value * scale
-  if (!Number.isFinite(scaled)) return value
-  const isTie = Math.abs(scaled % 1) === 0.5 && scaled / scale === value
-  if (isTie || digits < 0) {
-    const low = Math.floor(scaled)
-    const nearest = scaled - low < 0.5 ? low : scaled - low > 0.5 ? low + 1 : low % 2 === 0 ? low : low + 1
-    return nearest / scale
+  if (!Number.isFinite(value) || digits > 100 || (digits >= 0 && Math.abs(value) >= 1e21)) return value
+  if (digits < 0) {
+    const scale = 10 ** -digits
+    const low = Math.floor(value / scale)
+    const over = value / scale - low
+    return (over < 0.5 || (over === 0.5 && low % 2 === 0) ? low : low + 1) * scale
   }
-  return Number(value.toFixed(Math.min(digits, 100)))
+  // toFixed is exact, but takes the larger of two that are as near.
+  const [, kept = '', rest = ''] = new RegExp(`^(.*\\.\\d{${digits}})(.*)$`).exec(value.toFixed(100)) ?? []
+  const isTie = /^50*$/.test(rest) && /[02468]\.?$/.test(kept)
+  return Number(isTie ? kept : value.toFixed(digits))
 }

@@ -80,12 +80,12 @@ export function comparison(operator: ComparisonOperator, left: Value, right: Val
     case 'not in':
       return !contains(right, left, budget)
     case '<':
-      return compare(left, right, operator) < 0
+      return compare(left, right, budget, operator) < 0
     case '<=':
-      return compare(left, right, operator) <= 0
+      return compare(left, right, budget, operator) <= 0
     case '>':
-      return compare(left, right, operator) > 0
+      return compare(left, right, budget, operator) > 0
     case '>=':
-      return compare(left, right, operator) >= 0
+      return compare(left, right, budget, operator) >= 0
   }
 }

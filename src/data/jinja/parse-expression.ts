@@ -204,8 +204,7 @@ export class ExpressionParser {
       stream.expect('operator', ']')
       return { type: 'slice', object, bounds: [start, stop, step] }
     }
-    if (start === none) stream.fail(`unexpected ${stream.describe()}`)
-    const items = [start]
+    const items = start === none ? [] : [start]
     while (stream.skip('operator', ',')) items.push(this.expression())
     stream.expect('operator', ']')
     return { type: 'item', object, key: items.length === 1 ? start : { type: 'tuple', items } }

@@ -82,7 +82,7 @@ class Parser extends ExpressionParser {
       case 'generation':
         return { type: 'generation', body: this.outsideLoops(() => this.body('endgeneration').body) }
       case 'print':
-        return { type: 'print', value: this.tuple() }
+        return { type: 'print', value: this.printed() }
       case 'block':
         return this.block()
       case 'autoescape':
@@ -140,6 +140,12 @@ class Parser extends ExpressionParser {
       values.push(this.expression())
     }
     return { type: 'with', targets, values, body: this.body('endwith').body }
+  }
+
+  /** `print a, b` prints one after the other. */
+  private printed(): Expression {
+    const value = this.tuple()
+    return value.type === 'tuple' ? { type: 'concat', items: value.items } : value
   }
 
   private block(): Content<Statement> {

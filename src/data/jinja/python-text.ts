@@ -87,7 +87,7 @@ export function repr(value: Value, budget: Budget): string {
   let length = 0
   const add = (piece: string): void => {
     length += piece.length
-    budget.characters(length)
+    budget.characters(length, piece.length)
     pieces.push(piece)
   }
   const list = (items: readonly Value[], begin: string, end: string): void => {

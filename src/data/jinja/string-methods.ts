@@ -14,6 +14,7 @@ const method = (name: string, parameters: Parameters, run: Method): void => {
 
 /** A method of a text, or undefined when Python has none of that name. */
 export function stringMethod(text: string, name: string, budget: Budget): Func | undefined {
+  budget.read(text)
   const found = methods.get(name)
   return found && func(name, found[0], (...args) => found[1](text, budget, ...args))
 }
@@ -115,7 +116,7 @@ function split(text: string, separator: Value, most: number, budget: Budget): Va
     for (const word of text.matchAll(words)) {
       budget.spend()
       if (most >= 0 && pieces.length === most) {
-        pieces.push(trimEnd(text.slice(word.index)))
+        pieces.push(text.slice(word.index))
         break
       }
       pieces.push(word[0])

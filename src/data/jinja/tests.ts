@@ -69,10 +69,26 @@ add('sameas', { other: REQUIRED }, (_, value, other = null) => value === other)
 add('in', { seq: REQUIRED }, ({ budget }, value, container = null) => contains(container, value, budget))
 add('== eq equalto', { other: REQUIRED }, ({ budget }, value, other = null) => equals(value, other, budget))
 add('!= ne', { other: REQUIRED }, ({ budget }, value, other = null) => !equals(value, other, budget))
-add('< lt lessthan', { other: REQUIRED }, (_, value, other = null) => compare(value, other, '<') < 0)
-add('<= le', { other: REQUIRED }, (_, value, other = null) => compare(value, other, '<=') <= 0)
-add('> gt greaterthan', { other: REQUIRED }, (_, value, other = null) => compare(value, other, '>') > 0)
-add('>= ge', { other: REQUIRED }, (_, value, other = null) => compare(value, other, '>=') >= 0)
+add(
+  '< lt lessthan',
+  { other: REQUIRED },
+  ({ budget }, value, other = null) => compare(value, other, budget, '<') < 0,
+)
+add(
+  '<= le',
+  { other: REQUIRED },
+  ({ budget }, value, other = null) => compare(value, other, budget, '<=') <= 0,
+)
+add(
+  '> gt greaterthan',
+  { other: REQUIRED },
+  ({ budget }, value, other = null) => compare(value, other, budget, '>') > 0,
+)
+add(
+  '>= ge',
+  { other: REQUIRED },
+  ({ budget }, value, other = null) => compare(value, other, budget, '>=') >= 0,
+)
 
 function isIndexed(value: Value): boolean {
   return arrayOf(value) !== undefined && !typeName(value).startsWith('dict_')

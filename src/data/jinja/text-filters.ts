@@ -3,6 +3,7 @@ import { FilterTable, type Filter } from './filter'
 import { percentFormat } from './format-method'
 import { dumps } from './json-text'
 import { arithmetic, float, integer, numberOf, roundHalfEven, toInteger } from './numbers'
+import { signed } from './operators'
 import { repr, textOf, trimEnd } from './python-text'
 import { iterate, lengthOf, points, slice } from './sequences'
 import { capitalize, pad, splitLines, strip } from './string-methods'
@@ -193,7 +194,7 @@ table.add('pprint', {}, ({ budget }, value) => repr(value, budget))
 
 table.add('abs', {}, (_, value) => {
   const { value: n } = number(value)
-  return n < 0 ? arithmetic('*', number(value), { value: -1, float: false }) : value
+  return n < 0 ? arithmetic('*', number(value), { value: -1, float: false }) : signed('positive', value)
 })
 table.add('round', { precision: 0, method: 'common' }, (_, value, precision = 0, method = 'common') => {
   const { value: n, float: isFloat } = number(value)

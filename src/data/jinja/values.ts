@@ -168,7 +168,12 @@ export function hash(key: Value): unknown {
   if (typeof key === 'bigint') return key
   if (key instanceof Float) return Number.isSafeInteger(key.value) ? key.value : `float ${key.value}`
   // The zero character keeps it apart from texts.
-  if (key instanceof Tuple) return `\0tuple ${key.map((k) => `${typeof k} ${String(hash(k))}`).join('\0')}`
+  if (key instanceof Tuple) {
+    const text = `\0tuple ${key.map((k) => `${typeof k} ${String(hash(k))}`).join('\0')}`
+    // Tuples of the same tuple twice, many levels deep, would fill the memory.
+    if (text.length > 10_000) throw new Error('a tuple as a key is too long')
+    return text
+  }
   if (Array.isArray(key) || key instanceof Dict) throw new TypeError(`unhashable type: '${typeName(key)}'`)
   return key
 }
