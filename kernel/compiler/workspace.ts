@@ -5,7 +5,6 @@ import { Documents } from './documents'
 import { extend } from './extension'
 import { globals } from './globals'
 import { NodeTypes } from './node-types'
-import { ownLibrary } from '../library'
 import { ts, tslabFolder, typesFolder } from './typescript'
 
 /** A program with one cell in it. */
@@ -87,7 +86,7 @@ export class Workspace {
     this.setEarlier(earlier, this.earlierName.replace(/\.d\.ts$/, `${this.extensions}.d.ts`))
     const file = ts.createSourceFile(name, cell, asModule)
     return extend(this.program, file, this.earlier, (module) =>
-      orOwn(module, ts.resolveModuleName(module, name, this.options, this.host, this.resolutions)),
+      ts.resolveModuleName(module, name, this.options, this.host, this.resolutions),
     )
   }
 
@@ -148,7 +147,7 @@ export class Workspace {
           // Declared, never a file, and what Node requires by that name.
           isBuiltin(text)
             ? { resolvedModule: undefined }
-            : orOwn(text, ts.resolveModuleName(text, from, options, base, this.resolutions, redirected)),
+            : ts.resolveModuleName(text, from, options, base, this.resolutions, redirected),
         ),
       resolveTypeReferenceDirectiveReferences: (
         references: readonly (TypeScript.FileReference | string)[],
@@ -175,17 +174,6 @@ export class Workspace {
   private createResolutions(): TypeScript.ModuleResolutionCache {
     return ts.createModuleResolutionCache(dirname(this.cellName), (name) => name, this.options)
   }
-}
-
-const library = ownLibrary()
-
-/** The kernel's own library, where the notebook has none of that name. */
-function orOwn(name: string, found: Resolution): Resolution {
-  if (found.resolvedModule || name !== library?.name) return found
-  const resolvedFileName = slashes(library.types)
-  return {
-    resolvedModule: { resolvedFileName, extension: ts.Extension.Dts, isExternalLibraryImport: true },
-  } as Resolution
 }
 
 /** A checker grows with each cell it sees. */

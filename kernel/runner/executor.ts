@@ -120,7 +120,7 @@ export class Executor {
     const describe = (error: unknown): string => this.failures.describe(error).traceback.join('\n')
     const bundle = renderFully(value, describe)
     if (bundle instanceof Promise) return (interrupts.wait(bundle) as Promise<Bundle>).then(onResult)
-    if (Object.keys(bundle).length > 0) onResult(bundle)
+    onResult(bundle)
     return undefined
   }
 

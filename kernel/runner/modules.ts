@@ -3,7 +3,6 @@ import { dirname, join, resolve } from 'node:path'
 import { types } from 'node:util'
 import { constants, Script } from 'node:vm'
 import type { SideOutput } from '../compiler/messages'
-import { ownLibrary } from '../library'
 
 /** `require` as cells have it; `import` is what their `import()` becomes. */
 export type CellRequire = NodeJS.Require & { import(name: string): Promise<unknown> }
@@ -55,7 +54,7 @@ export class CellModules {
   private isRequired(folder: string, name: string): boolean {
     if (this.imported.has(key(folder, name))) return true
     try {
-      requireOrOwn(createRequire(join(folder, 'cell.js')), name)
+      createRequire(join(folder, 'cell.js'))(name)
       return true
     } catch (error) {
       return !isForImport(error)
@@ -84,7 +83,7 @@ export class CellModules {
     const load = (name: string): unknown => {
       if (name === 'tslab') return this.tslab
       const imported = this.imported.get(key(folder, name))
-      if (imported || !/^(\.{0,2}\/|\.{1,2}$)/.test(name)) return imported ?? requireOrOwn(require, name)
+      if (imported || !/^(\.{0,2}\/|\.{1,2}$)/.test(name)) return imported ?? require(name)
       const path = resolve(folder, name)
       if (name.endsWith('.json')) delete require.cache[path]
       return this.helper(path) ?? require(name)
@@ -125,19 +124,6 @@ export class CellModules {
       throw error
     }
     return module.exports
-  }
-}
-
-/** The kernel's own library, where the notebook has none of that name. */
-function requireOrOwn(require: NodeJS.Require, name: string): unknown {
-  try {
-    return require(name)
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const isMissing = code === 'MODULE_NOT_FOUND' && message.startsWith(`Cannot find module '${name}'`)
-    const library = isMissing ? ownLibrary() : undefined
-    if (name !== library?.name) throw error
-    return require(library.main)
   }
 }
 

@@ -8,7 +8,6 @@ import { Input } from './input'
 import { Interrupts, KeyboardInterrupt, Run } from './interrupt'
 import type { CommMessage, FromRunner, RunOutcome, RunRequest, ToRunner } from './messages'
 import { createNpm } from './npm'
-import type { kernelGlobals } from './parameters'
 import { ownTimers } from './timers'
 import { Watches } from './watch'
 
@@ -53,14 +52,12 @@ const watches = new Watches({ show, poll: (watch, every) => post({ type: 'watch'
 const kernel = { comms: comms.registry, Comm: comms.Comm, watch: watches.watch }
 // As if an earlier cell had declared them.
 const npm = createNpm(process.cwd(), interrupts)
-const clear_output = ({ wait = false }: { wait?: boolean } = {}): void => clear(wait)
-const given: Record<(typeof kernelGlobals)[number], unknown> = { prompt, clear_output, kernel, npm }
-Object.assign(executor.exports, given)
+Object.assign(executor.exports, { prompt, kernel, npm })
 
 Object.defineProperties(globalThis, {
-  ...Object.fromEntries(
-    Object.entries(given).map(([name, value]) => [name, { value, writable: true, configurable: true }]),
-  ),
+  prompt: { value: prompt, writable: true, configurable: true },
+  kernel: { value: kernel, writable: true, configurable: true },
+  npm: { value: npm, writable: true, configurable: true },
   [Symbol.for(hookName)]: { value: displayHook(show, clear) },
   [Symbol.for(signalName)]: { get: () => interrupts.signal },
 })

@@ -1,8 +1,8 @@
-import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Encoding, type Tokenizer as NativeTokenizer } from 'tokenizers'
 
-import { messageOf, writeFileAtomic } from '../files/atomic'
+import { messageOf, nameBeside, writeFileAtomic } from '../files/atomic'
+import { disk } from '../files/disk'
 import { type ChatMessage } from './chat-template'
 import { ChatTemplates } from './chat-templates'
 import { type BatchEncoding, type Encoded, padEncodings, utf16Offsets } from './token-padding'
@@ -226,12 +226,12 @@ export class PreTrainedTokenizer extends ChatTemplates {
   }
 
   private async saveVocabulary(path: string): Promise<string> {
-    const temporary = `${path}.${process.pid}.tmp`
+    const temporary = nameBeside(path, 'tmp')
     try {
       this.native.save(temporary, true)
-      await rename(temporary, path)
+      await disk.rename(temporary, path)
     } catch (error) {
-      await rm(temporary, { force: true })
+      await disk.rm(temporary, { force: true }).catch(() => undefined)
       throw new Error(`${path}: could not be written: ${messageOf(error)}`, { cause: error })
     }
     return path

@@ -1,6 +1,21 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises'
+import { type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { disk } from './disk'
+
+/** Temporary names that this process uses right now. */
+const inUse = new Set<string>()
+
+/** A name beside `path` for what is not finished; `kind` is its last part. `sweepRemains` knows these names. */
+export function nameBeside(path: string, kind: 'tmp' | 'old'): string {
+  const unique = `${process.pid}.${randomBytes(4).toString('hex')}`
+  return join(dirname(path), `.${basename(path)}.${unique}.${kind}`)
+}
+
+/** Whether this process is just writing a file of that temporary name. */
+export function isBeingWritten(temporary: string): boolean {
+  return inUse.has(temporary)
+}
 
 /**
  * Writes a file so that `path` holds either its old content or all of the new one, never a part: the data goes to
@@ -23,11 +38,12 @@ export async function replaceFile(
   whenWritten?: () => Promise<void>,
 ): Promise<void> {
   const folder = dirname(path)
-  const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`)
+  const temporary = nameBeside(path, 'tmp')
   let created = false
+  inUse.add(temporary)
   try {
-    await mkdir(folder, { recursive: true })
-    const file = await open(temporary, 'wx')
+    await disk.mkdir(folder, { recursive: true })
+    const file = await disk.open(temporary, 'wx')
     created = true
     try {
       await write(file)
@@ -36,10 +52,13 @@ export async function replaceFile(
       await file.close()
     }
     await whenWritten?.()
-    await rename(temporary, path)
+    await disk.rename(temporary, path)
   } catch (error) {
-    if (created) await rm(temporary, { force: true })
+    // What cannot be removed now is swept later; the fault to tell is the first one.
+    if (created) await disk.rm(temporary, { force: true }).catch(() => undefined)
     throw await explainWriteError(path, error)
+  } finally {
+    inUse.delete(temporary)
   }
   await syncFolder(folder)
 }
@@ -61,7 +80,7 @@ export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<voi
  * @throws Error naming the bytes needed and available.
  */
 export async function ensureFreeSpace(dir: string, bytes: number): Promise<void> {
-  const { bavail, bsize, blocks } = await statfs(dir)
+  const { bavail, bsize, blocks } = await disk.statfs(dir)
   // Some network file systems report no size at all; there the write itself has to tell.
   if (blocks === 0) return
   const available = bavail * bsize
@@ -80,20 +99,21 @@ export function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code
 }
 
-async function explainWriteError(path: string, error: unknown): Promise<unknown> {
+/** The error to throw when `path` could not be written: names it and the reason. */
+export async function explainWriteError(path: string, error: unknown): Promise<unknown> {
   if (error instanceof Error && error.name === 'AbortError') return error
   if (codeOf(error) !== 'ENOSPC') {
     return new Error(`${path}: could not be written: ${messageOf(error)}`, { cause: error })
   }
-  const space = await statfs(dirname(path)).catch(() => undefined)
+  const space = await disk.statfs(dirname(path)).catch(() => undefined)
   const left = space ? ` (${space.bavail * space.bsize} bytes available)` : ''
   return new Error(`${path}: no space left on the disk${left}; nothing was written`, { cause: error })
 }
 
 /** Makes the rename itself durable. Not every platform can open a folder, so a failure is no fault. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   try {
-    const handle = await open(folder, 'r')
+    const handle = await disk.open(folder, 'r')
     await handle.sync().finally(() => handle.close())
   } catch {
     return

@@ -1,6 +1,7 @@
-import { type FileHandle, mkdir } from 'node:fs/promises'
+import { type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ensureFreeSpace, replaceFile, writeAll } from './atomic'
+import { disk } from './disk'
 import { SAFETENSORS_DTYPES, type SafetensorsDtype, tensorBytes } from './safetensors-header'
 
 /** One tensor to write. `data` as a function is called when its turn comes, so one tensor is in memory at a time. */
@@ -34,7 +35,7 @@ export async function writeSafetensors(
   for await (const entry of entries) sorted.push(entry)
   sorted.sort(byDtypeThenName)
   const { header, sizes, total } = layout(path, sorted, metadata)
-  await mkdir(dirname(path), { recursive: true })
+  await disk.mkdir(dirname(path), { recursive: true })
   await ensureFreeSpace(dirname(path), header.byteLength + total)
   const write = async (file: FileHandle): Promise<void> => {
     await writeAll(file, header)

@@ -1,5 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle } from 'node:fs/promises'
 import { codeOf } from './atomic'
+import { disk } from './disk'
 import { readRange } from './read-range'
 import { parseSafetensorsHeader, type SafetensorsHeader, type TensorInfo } from './safetensors-header'
 
@@ -26,7 +27,7 @@ export class SafetensorsFile {
 
   /** Opens `path` and checks its header. Throws an Error that names file, offset and what was expected. */
   static async open(path: string): Promise<SafetensorsFile> {
-    const handle = await open(path, 'r').catch((error: unknown) => {
+    const handle = await disk.open(path, 'r').catch((error: unknown) => {
       throw codeOf(error) === 'ENOENT' ? new Error(`${path}: no such file`, { cause: error }) : error
     })
     try {

@@ -53,12 +53,13 @@ export abstract class Optimizer {
 
   /** One update of every parameter that has a gradient. Enqueues and returns; nothing is waited for. */
   step(lr: number, clip?: Clip): void {
+    const withGradient = this.parameters.filter((p) => p.grad)
+    // First: when there is no memory for it, the step has not begun.
+    this.makeStates(withGradient)
     this.steps += 1
     // A max_norm of 0 is transformers' "off".
     const active = clip && clip.max_norm > 0 ? clip : undefined
     const step = { lr, norm: active?.norm.handle, max_norm: active?.max_norm ?? 0, step: this.steps }
-    const withGradient = this.parameters.filter((p) => p.grad)
-    this.makeStates(withGradient)
     const apply = (part: readonly Stateful[]): void => {
       for (const group of this.groups(part)) this.update(group, step)
     }

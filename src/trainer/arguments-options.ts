@@ -77,6 +77,11 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
       default: 1,
       doc: 'Longest gradient over all weights; longer ones are scaled down. 0: off.',
     },
+    max_nonfinite_steps: {
+      schema: count(0),
+      default: 5,
+      doc: 'Ours: an update whose loss or gradient is not finite is skipped; after so many in a row the run stops. 0: never.',
+    },
     optim: {
       schema: optimizer,
       default: 'adamw_torch_fused',
@@ -173,7 +178,7 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     save_total_limit: {
       schema: countOrNull(1),
       default: null,
-      doc: 'Keep only the newest so many checkpoints.',
+      doc: "Keep only the newest so many of this run's checkpoints.",
     },
     save_only_model: {
       schema: flag,

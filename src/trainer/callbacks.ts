@@ -48,39 +48,53 @@ export class CallbackHandler {
     private readonly state: TrainerState,
   ) {}
 
-  async begin(): Promise<void> {
-    for (const c of this.callbacks) await c.on_train_begin?.(this.args, this.state, this.control)
+  begin(): Promise<void> {
+    return this.tell((c) => c.on_train_begin?.(this.args, this.state, this.control))
   }
 
-  async stepEnd(): Promise<void> {
-    for (const c of this.callbacks) await c.on_step_end?.(this.args, this.state, this.control)
+  stepEnd(): Promise<void> {
+    return this.tell((c) => c.on_step_end?.(this.args, this.state, this.control))
   }
 
-  /** Adds epoch and step to the row, keeps it in the history, and tells everybody. */
-  async log(row: LogRow): Promise<void> {
+  /** Adds epoch and step to the row, and keeps it in the history. */
+  record(row: LogRow): LogRow {
     const full = { ...row, epoch: this.state.epoch, step: this.state.global_step }
     this.state.log_history.push(full)
-    for (const c of this.callbacks) await c.on_log?.(this.args, this.state, this.control, full)
+    return full
   }
 
-  async evaluated(metrics: LogRow): Promise<void> {
-    for (const c of this.callbacks) await c.on_evaluate?.(this.args, this.state, this.control, metrics)
+  /** Tells everybody of a row that was recorded. */
+  logged(row: LogRow): Promise<void> {
+    return this.tell((c) => c.on_log?.(this.args, this.state, this.control, row))
   }
 
-  async saved(folder: string): Promise<void> {
-    for (const c of this.callbacks) await c.on_save?.(this.args, this.state, this.control, folder)
+  evaluated(metrics: LogRow): Promise<void> {
+    return this.tell((c) => c.on_evaluate?.(this.args, this.state, this.control, metrics))
   }
 
-  /** Everybody is told, also when one of them fails; a failure of the run itself goes before theirs. */
+  saved(folder: string): Promise<void> {
+    return this.tell((c) => c.on_save?.(this.args, this.state, this.control, folder))
+  }
+
+  /** A failure of the run itself goes before theirs. */
   async end(finished: boolean, failed: boolean): Promise<void> {
+    await this.tell((c) => c.on_train_end?.(this.args, this.state, this.control, finished)).catch(
+      (error: unknown) => {
+        if (!failed) throw error
+      },
+    )
+  }
+
+  /** Everybody is told, also when one of them fails, so that the others miss nothing; the first failure is thrown. */
+  private async tell(event: (callback: TrainerCallback) => void | Promise<void>): Promise<void> {
     const errors: unknown[] = []
-    for (const c of this.callbacks) {
+    for (const callback of this.callbacks) {
       try {
-        await c.on_train_end?.(this.args, this.state, this.control, finished)
+        await event(callback)
       } catch (error) {
         errors.push(error)
       }
     }
-    if (!failed && errors.length > 0) throw errors[0]
+    if (errors.length > 0) throw errors[0]
   }
 }

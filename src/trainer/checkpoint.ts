@@ -1,28 +1,34 @@
-import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../files/atomic'
+import { crc32 } from 'node:zlib'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
+import { writeFileAtomic } from '../files/atomic'
+import { removeFolder, replaceFolder } from '../files/atomic-folder'
+import { disk } from '../files/disk'
 import type { PeftModel } from '../peft/model'
 import { save_safetensors } from '../tensor/safetensors'
-import type { TrainingArguments } from './arguments'
+import { digestOf, type FileDigest } from './checkpoint-files'
+import { toJson } from './checkpoint-schema'
 import type { TrainRun } from './loop'
 import { savedProgress, type SavedProgress } from './progress'
+import type { RunSettings } from './run-settings'
 
 export const TRAINER_STATE = 'trainer_state.json'
 export const OPTIMIZER_STATE = 'optimizer.safetensors'
 export const RUN_STATE = 'run_state.json'
 
-/** run_state.json: where a run stands, and what it counts by. */
+/** run_state.json: whose checkpoint it is, where its run stands, and what it counts by. */
 export interface RunState {
-  progress: SavedProgress
+  /** The same in all checkpoints of a run. */
+  run_id: string
+  saved_at: string
+  /** false: the loss of the last step was NaN or infinite. */
+  loss_is_finite: boolean
+  settings: RunSettings
+  batches_per_epoch: number
   optimizer_steps: number
-  /** These must be the same when the run goes on: its place is counted in microbatches, the state is the optimizer's own. */
-  fixed: {
-    batches_per_epoch: number
-    per_device_train_batch_size: number
-    gradient_accumulation_steps: number
-    optim: string
-  }
+  /** The folder's other files, as they were written. */
+  files: Record<string, FileDigest>
+  progress: SavedProgress
 }
 
 /** The step in the name of a checkpoint's folder. */
@@ -31,61 +37,76 @@ export function checkpointStep(name: string): number | undefined {
   return step === undefined ? undefined : Number(step)
 }
 
-function fixedOf(args: TrainingArguments, batchesPerEpoch: number): RunState['fixed'] {
-  const { per_device_train_batch_size, gradient_accumulation_steps, optim } = args
-  return {
-    per_device_train_batch_size,
-    gradient_accumulation_steps,
-    optim,
-    batches_per_epoch: batchesPerEpoch,
-  }
-}
-
-/** @throws Error when a run would go on from a checkpoint with other data or other batches. */
-export function checkFixed({ fixed }: RunState, args: TrainingArguments, batchesPerEpoch: number): void {
-  const now = fixedOf(args, batchesPerEpoch)
-  const other = (Object.keys(now) as (keyof typeof now)[]).find((name) => fixed[name] !== now[name])
-  if (other === undefined) return
-  throw new Error(
-    `[SFTTrainer.train] resume_from_checkpoint: ${other} is ${now[other]}; the checkpoint's run had ${fixed[other]}`,
-  )
+/** The checkpoints in a folder by falling step, as their paths; none when there is no such folder. */
+export async function checkpointFolders(outputDir: string): Promise<string[]> {
+  const names = await disk.readdir(outputDir).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  })
+  const steps = names.flatMap((name) => checkpointStep(name) ?? [])
+  return steps.sort((a, b) => b - a).map((step) => join(outputDir, `checkpoint-${step}`))
 }
 
 /**
- * Writes `output_dir/checkpoint-<step>`: adapter, tokenizer and trainer_state.json, and unless `save_only_model` what the run
- * needs to go on; with `save_total_limit` the oldest are removed.
+ * Writes `output_dir/checkpoint-<step>`: adapter, tokenizer and trainer_state.json, and unless `save_only_model` the optimizer's
+ * state. The folder appears whole or not at all. With `save_total_limit` the oldest of this run are removed.
  */
 export async function saveCheckpoint(
   model: PeftModel,
   tokenizer: PreTrainedTokenizer,
   run: TrainRun,
 ): Promise<string> {
-  const { args, state, optimizer, progress } = run
-  const folder = join(args.output_dir, `checkpoint-${state.global_step}`)
-  await model.save_pretrained(folder)
-  await tokenizer.save_pretrained(folder)
-  if (!args.save_only_model) {
-    await save_safetensors(join(folder, OPTIMIZER_STATE), optimizer.stateTensors())
-    const where: RunState = {
-      progress: savedProgress(progress),
-      optimizer_steps: optimizer.stepCount,
-      fixed: fixedOf(args, run.batchesPerEpoch),
-    }
-    await writeFileAtomic(join(folder, RUN_STATE), JSON.stringify(where, null, 2))
-  }
-  await writeFileAtomic(join(folder, TRAINER_STATE), JSON.stringify(state, null, 2))
+  const { args, state, optimizer } = run
+  const target = join(args.output_dir, `checkpoint-${state.global_step}`)
+  await replaceFolder(target, async (folder) => {
+    await model.save_pretrained(folder)
+    await tokenizer.save_pretrained(folder)
+    if (!args.save_only_model) await save_safetensors(join(folder, OPTIMIZER_STATE), optimizer.stateTensors())
+    await writeFileAtomic(join(folder, TRAINER_STATE), toJson(state))
+    await writeFileAtomic(join(folder, RUN_STATE), withChecksum(await runStateOf(run, folder)))
+  })
   if (args.save_total_limit !== null && args.save_total_limit > 0)
-    await removeOldest(args.output_dir, args.save_total_limit, state.global_step)
-  return folder
+    await removeOldest(run, args.save_total_limit, target)
+  return target
 }
 
-/** The one just written stays even when an earlier run left checkpoints of later steps. */
-async function removeOldest(outputDir: string, limit: number, written: number): Promise<void> {
-  const steps = (await readdir(outputDir))
-    .flatMap((name) => checkpointStep(name) ?? [])
-    .filter((step) => step !== written)
-    .sort((a, b) => a - b)
-  for (const step of steps.slice(0, Math.max(0, steps.length + 1 - limit))) {
-    await rm(join(outputDir, `checkpoint-${step}`), { recursive: true })
+async function runStateOf(run: TrainRun, folder: string): Promise<RunState> {
+  const { progress, optimizer, identity, batchesPerEpoch } = run
+  const files: RunState['files'] = {}
+  for (const name of (await disk.readdir(folder)).sort()) files[name] = await digestOf(join(folder, name))
+  return {
+    ...identity,
+    saved_at: new Date().toISOString(),
+    loss_is_finite: Number.isFinite(progress.lastLoss ?? 0),
+    batches_per_epoch: batchesPerEpoch,
+    optimizer_steps: optimizer.stepCount,
+    files,
+    progress: savedProgress(progress),
   }
+}
+
+/** run_state.json with a sum over its own values, so that a change by hand is told. */
+function withChecksum(state: RunState): string {
+  return toJson({ ...state, checksum: crc32(toJson(state)) })
+}
+
+/** Whether the parsed run_state.json is as it was written. */
+export function hasItsChecksum(parsed: Record<string, unknown>): boolean {
+  const { checksum, ...state } = parsed
+  return checksum === crc32(toJson(state))
+}
+
+/** Removes the oldest of this run beyond `limit`. Those whose loss was not finite do not count and are removed too. */
+async function removeOldest({ args, identity }: TrainRun, limit: number, written: string): Promise<void> {
+  const own: { folder: string; isGood: boolean }[] = []
+  for (const folder of await checkpointFolders(args.output_dir)) {
+    const found = await disk
+      .readFile(join(folder, RUN_STATE), 'utf8')
+      .then((text) => JSON.parse(text) as Partial<RunState>)
+      .catch(() => undefined)
+    if (found?.run_id === identity.run_id) own.push({ folder, isGood: found.loss_is_finite === true })
+  }
+  const good = own.filter(({ isGood }) => isGood)
+  const kept = new Set([written, ...good.slice(0, limit).map(({ folder }) => folder)])
+  for (const { folder } of own) if (!kept.has(folder)) await removeFolder(folder)
 }

@@ -1,5 +1,5 @@
 import type { CausalLM } from '../models/causal-lm'
-import { runPass } from '../models/pass'
+import { runPass, type PassStats } from '../models/pass'
 import { countTargets, type PackedBatch } from '../models/batch'
 import { gradNorm } from '../optim/clip'
 import type { Optimizer } from '../optim/optimizer'
@@ -8,6 +8,8 @@ import type { TrainingArguments } from './arguments'
 import type { CallbackHandler } from './callbacks'
 import { isAbort } from './interrupt'
 import type { Due, RunProgress } from './progress'
+import type { RunSettings } from './run-settings'
+import { skippedRow, tooManySkipped } from './skipped-steps'
 import type { LogRow, TrainerState, TrainOutput } from './state'
 
 /** Everything a run needs, and how far it has come. */
@@ -18,6 +20,8 @@ export interface TrainRun {
   schedule: Schedule
   state: TrainerState
   progress: RunProgress
+  /** What tells this run from others: `run_id` is its own, also when it goes on from a checkpoint. */
+  identity: { run_id: string; settings: RunSettings }
   events: CallbackHandler
   /** Number of microbatches in an epoch. */
   batchesPerEpoch: number
@@ -35,10 +39,12 @@ export interface TrainRun {
  *   for each epoch, for each window of `gradient_accumulation_steps` microbatches:
  *     gradients of sum(loss) / targets of the whole window; clip; update; log, evaluate and save when due.
  * It ends at a step boundary when a callback asks, and pauses there when the signal is aborted: called again with the same run,
- * it goes on as if it had never stopped (`progress.ended` tells the two apart).
+ * it goes on as if it had never stopped (`progress.ended` tells the two apart). So it does after an error: a step counts when it is
+ * done, and what was due stays due until it is done.
  */
 export async function trainLoop(run: TrainRun, signal?: AbortSignal): Promise<TrainOutput> {
   const { model, optimizer, state, events, progress } = run
+  const wasEnded = progress.ended
   let failed = true
   progress.clock.resume()
   progress.metrics.clock.resume()
@@ -51,7 +57,8 @@ export async function trainLoop(run: TrainRun, signal?: AbortSignal): Promise<Tr
     progress.ended = isOver(run) && progress.seen === 0 && progress.due.length === 0
     const summary = finalMetrics(run)
     // A run that is only stopped has no last row yet.
-    if (progress.ended && run.args.logging_strategy !== 'no') await events.log(summary)
+    if (progress.ended && !wasEnded && run.args.logging_strategy !== 'no')
+      await events.logged(events.record(summary))
     failed = false
     return {
       global_step: state.global_step,
@@ -78,31 +85,38 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
     for (const window of windows(batches, args.gradient_accumulation_steps)) {
       if (isStopped() || isOver(run)) break
       const numItems = window.reduce((n, batch) => n + countTargets(batch), 0)
-      let lossSum = 0
+      const passes: PassStats[] = []
       optimizer.zeroGrad()
       for (const batch of window) {
-        const dropout = { seed: args.seed, microstep: progress.microstep++ }
+        const dropout = { seed: args.seed, microstep: progress.microstep + passes.length }
         const stats = await runPass(model, batch, {
           numItems,
           dropout,
           autocast: args.bf16 ? 'bfloat16' : undefined,
           deterministic: args.full_determinism,
         })
-        metrics.addPass(stats, batch.input_ids.length)
-        state.num_input_tokens_seen += batch.input_ids.length
-        lossSum += stats.lossSum
+        passes.push(stats)
       }
       using norm = gradNorm(optimizer.parameters)
       const learning_rate = args.learning_rate * schedule(state.global_step)
-      optimizer.step(learning_rate, norm && { norm, max_norm: args.max_grad_norm })
       const grad_norm = norm ? await norm.item() : 0
+      const lossSum = passes.reduce((sum, stats) => sum + stats.lossSum, 0)
       const loss = numItems > 0 ? lossSum / numItems : 0
-      progress.totalLoss += loss
+      // transformers applies such a step, which makes every weight NaN.
+      const isSkipped = ![loss, grad_norm, learning_rate].every(Number.isFinite)
+      if (!isSkipped) optimizer.step(learning_rate, norm && { norm, max_norm: args.max_grad_norm })
+
+      // The step is done; nothing from here to its end can fail.
+      passes.forEach((stats, i) => metrics.addPass(stats, window[i]!.input_ids.length))
       metrics.addStep(loss)
+      if (!isSkipped) progress.totalLoss += loss
+      progress.skipped += isSkipped ? 1 : 0
+      progress.skippedInRow = isSkipped ? progress.skippedInRow + 1 : 0
       progress.lastLoss = loss
       progress.last = { grad_norm, learning_rate }
-
+      state.num_input_tokens_seen += window.reduce((n, batch) => n + batch.input_ids.length, 0)
       state.global_step += 1
+      progress.microstep += window.length
       progress.seen += window.length
       state.epoch = progress.epoch + progress.seen / run.batchesPerEpoch
       progress.due = dueAfterStep(run)
@@ -126,7 +140,7 @@ function isFinished(run: TrainRun): boolean {
   return run.progress.ended && run.state.global_step >= run.state.max_steps
 }
 
-function dueAfterStep({ args, state }: TrainRun): Due[] {
+function dueAfterStep({ args, state, progress }: TrainRun): Due[] {
   const { global_step, max_steps } = state
   const isLast = global_step >= max_steps
   const reached = (event: 'logging' | 'eval' | 'save'): boolean => {
@@ -134,6 +148,7 @@ function dueAfterStep({ args, state }: TrainRun): Due[] {
     return interval > 0 && global_step % interval === 0
   }
   const due: Due[] = []
+  if (progress.skippedInRow > 0) due.push('skip')
   if (reached('logging') || (args.logging_first_step && global_step === 1)) due.push('log')
   const evaluates = reached('eval') || (isLast && args.eval_strategy === 'steps')
   if (evaluates && global_step >= args.eval_delay) due.push('evaluate')
@@ -149,34 +164,57 @@ function dueAfterEpoch({ args, state, progress }: TrainRun): Due[] {
   return due
 }
 
-/** Does what is due, in order. An evaluation that the signal ends stays due, and with it what comes after. */
+/**
+ * Does what is due, in order. An evaluation that the signal ends stays due, and with it what comes after; so does a save that fails.
+ * What is done is due no longer, also when a callback fails on hearing of it.
+ */
 async function settle(run: TrainRun, signal: AbortSignal | undefined): Promise<void> {
   const { due } = run.progress
   for (let next = due[0]; next; next = due[0]) {
-    if (next === 'log') await logNow(run)
+    if (next === 'skip') await tellSkipped(run)
+    else if (next === 'log') await logNow(run)
     else if (next === 'evaluate') await evaluateNow(run, signal)
-    else await run.events.saved(await run.save(run))
-    due.shift()
+    else {
+      const folder = await run.save(run)
+      due.shift()
+      await run.events.saved(folder)
+    }
   }
 }
 
-function logNow({ model, events, state, progress }: TrainRun): Promise<void> {
+/** The first of skipped steps gets a row of its own. @throws Error after `max_nonfinite_steps` in a row. */
+async function tellSkipped(run: TrainRun): Promise<void> {
+  const { progress, events, args } = run
+  progress.due.shift()
+  if (progress.skippedInRow === 1) await events.logged(events.record(skippedRow(run)))
+  if (args.max_nonfinite_steps === 0 || progress.skippedInRow < args.max_nonfinite_steps) return
+  const error = tooManySkipped(run)
+  // The next train() tries as many again.
+  progress.skippedInRow = 0
+  throw error
+}
+
+async function logNow({ model, events, state, progress }: TrainRun): Promise<void> {
   const { tokens_per_second, ...row } = progress.metrics.take()
   progress.speed = tokens_per_second
-  return events.log({
+  const full = events.record({
     ...row,
     ...progress.last,
+    ...(progress.skipped > 0 && { skipped_steps: progress.skipped }),
     num_tokens: state.num_input_tokens_seen,
     tokens_per_second: tokens_per_second!,
     memory_bytes: model.device.memoryStats().peak,
   })
+  progress.due.shift()
+  await events.logged(full)
 }
 
 async function evaluateNow(run: TrainRun, signal: AbortSignal | undefined): Promise<void> {
   const metrics = await run.evaluate(signal)
-  await run.events.log(metrics)
-  await run.events.evaluated(metrics)
+  run.progress.due.shift()
   run.schedule.observe?.(metrics['eval_loss']!)
+  const row = run.events.record(metrics)
+  await run.events.logged(row).finally(() => run.events.evaluated(metrics))
 }
 
 function finalMetrics({ state, progress, rowsPerStep }: TrainRun): LogRow {
@@ -185,7 +223,7 @@ function finalMetrics({ state, progress, rowsPerStep }: TrainRun): LogRow {
     train_runtime: seconds,
     train_samples_per_second: (state.global_step * rowsPerStep) / seconds,
     train_steps_per_second: state.global_step / seconds,
-    train_loss: progress.totalLoss / Math.max(1, state.global_step),
+    train_loss: progress.totalLoss / Math.max(1, state.global_step - progress.skipped),
   }
 }
 

@@ -5,7 +5,10 @@ import { Stopwatch } from './stopwatch'
 /** What was measured since the last row of the log. */
 export interface MetricSums {
   loss: number
+  /** Steps in `loss`. */
   steps: number
+  /** The newest loss that was left out because it is not finite. */
+  lastNonFinite?: number | undefined
   entropy: number
   correct: number
   targets: number
@@ -31,17 +34,19 @@ export class RunningMetrics {
     this.sums.tokens += tokens
   }
 
-  /** One optimizer step with its loss. A loss that is not finite counts as the mean of the others when filtered. */
+  /** One optimizer step with its loss. When filtered, a loss that is not finite is left out of the mean. */
   addStep(loss: number): void {
     const { sums } = this
-    const counted =
-      this.filterNonFinite && !Number.isFinite(loss) ? sums.loss / Math.max(1, sums.steps) : loss
-    sums.loss += counted
+    if (this.filterNonFinite && !Number.isFinite(loss)) {
+      sums.lastNonFinite = loss
+      return
+    }
+    sums.loss += loss
     sums.steps += 1
   }
 
   get hasSteps(): boolean {
-    return this.sums.steps > 0
+    return this.sums.steps > 0 || this.sums.lastNonFinite !== undefined
   }
 
   /** Tokens a second since the last row; undefined right after it. */
@@ -51,9 +56,10 @@ export class RunningMetrics {
 
   /** The row since the last call, and starts anew. */
   take(): LogRow {
-    const { loss, steps, entropy, correct, targets, tokens } = this.sums
+    const { loss, steps, lastNonFinite, entropy, correct, targets, tokens } = this.sums
     const row = {
-      loss: loss / steps,
+      // Where every step was left out, there is no mean to show in its place.
+      loss: steps === 0 && lastNonFinite !== undefined ? lastNonFinite : loss / steps,
       entropy: entropy / targets,
       mean_token_accuracy: correct / targets,
       tokens_per_second: tokens / this.clock.seconds,

@@ -95,6 +95,13 @@ export interface TrainingOptions {
    */
   max_grad_norm: number
   /**
+   * Ours: an update whose loss or gradient is not finite is skipped; after so many in a row the run stops. 0: never.
+   *
+   * Takes a whole number >= 0.
+   * @default 5
+   */
+  max_nonfinite_steps: number
+  /**
    * Optimizer. 8bit: block-wise state of a quarter of the size; paged: state in page-locked host memory (on the CPU the same).
    *
    * Takes one of 'adamw_torch', 'adamw_torch_fused', 'adamw_bnb_8bit', 'adamw_8bit', 'paged_adamw', 'paged_adamw_32bit', 'paged_adamw_8bit', 'lion_32bit', 'lion_8bit', 'paged_lion_32bit', 'paged_lion_8bit', 'sgd'.
@@ -273,7 +280,7 @@ export interface TrainingOptions {
    */
   save_steps: number
   /**
-   * Keep only the newest so many checkpoints.
+   * Keep only the newest so many of this run's checkpoints.
    *
    * Takes a whole number >= 1 or null.
    * @default null
@@ -508,6 +515,13 @@ export interface TrainingInit {
    */
   max_grad_norm?: number
   /**
+   * Ours: an update whose loss or gradient is not finite is skipped; after so many in a row the run stops. 0: never.
+   *
+   * Takes a whole number >= 0.
+   * @default 5
+   */
+  max_nonfinite_steps?: number
+  /**
    * Optimizer. 8bit: block-wise state of a quarter of the size; paged: state in page-locked host memory (on the CPU the same).
    *
    * Takes one of 'adamw_torch', 'adamw_torch_fused', 'adamw_bnb_8bit', 'adamw_8bit', 'paged_adamw', 'paged_adamw_32bit', 'paged_adamw_8bit', 'lion_32bit', 'lion_8bit', 'paged_lion_32bit', 'paged_lion_8bit', 'sgd'.
@@ -693,7 +707,7 @@ export interface TrainingInit {
    */
   save_steps?: number
   /**
-   * Keep only the newest so many checkpoints.
+   * Keep only the newest so many of this run's checkpoints.
    *
    * Takes a whole number >= 1 or null.
    * @default null
@@ -1461,7 +1475,7 @@ export interface SFTTrainerOptions {
 /** The values of SFTTrainer.train. */
 export interface ParsedTrainOptions {
   /**
-   * Folder of a checkpoint, or true for the last one in output_dir: the run continues from there with the same bits, given the model, data and batch sizes it was made with. null: a stopped run continues; false: a new run begins.
+   * Folder of a checkpoint, or true for the newest whole one in output_dir: the run continues from there with the same bits, given the model, data and settings it was made with. null: a stopped run continues; false: a new run begins.
    *
    * Takes the folder of a checkpoint, true, false or null.
    * @default null
@@ -1478,7 +1492,7 @@ export interface ParsedTrainOptions {
 /** What SFTTrainer.train takes. */
 export interface TrainOptions {
   /**
-   * Folder of a checkpoint, or true for the last one in output_dir: the run continues from there with the same bits, given the model, data and batch sizes it was made with. null: a stopped run continues; false: a new run begins.
+   * Folder of a checkpoint, or true for the newest whole one in output_dir: the run continues from there with the same bits, given the model, data and settings it was made with. null: a stopped run continues; false: a new run begins.
    *
    * Takes the folder of a checkpoint, true, false or null.
    * @default null

@@ -3,8 +3,8 @@ import { RunningMetrics, type MetricSums } from './metrics'
 import type { LogRow } from './state'
 import { Stopwatch } from './stopwatch'
 
-/** What a run has to do between two steps. */
-export type Due = 'log' | 'evaluate' | 'save'
+/** What a run has to do between two steps; 'skip': tell that a step was skipped. */
+export type Due = 'skip' | 'log' | 'evaluate' | 'save'
 
 /** How far a run has come. Kept from one `train()` to the next, it is where a stopped run goes on, to the bit. */
 export interface RunProgress {
@@ -13,7 +13,10 @@ export interface RunProgress {
   seen: number
   /** Microbatches of the whole run that are done; tells their dropout masks apart. */
   microstep: number
-  /** Sum over the steps, for the mean of the run. */
+  /** Steps whose update was skipped because loss, gradient or rate was not finite: in all, and in a row up to now. */
+  skipped: number
+  skippedInRow: number
+  /** Sum over the steps that were not skipped, for the mean of the run. */
   totalLoss: number
   /** Loss of the last step alone; undefined before the first. */
   lastLoss: number | undefined
@@ -36,6 +39,8 @@ export function newProgress(args: TrainingArguments): RunProgress {
     epoch: 0,
     seen: 0,
     microstep: 0,
+    skipped: 0,
+    skippedInRow: 0,
     totalLoss: 0,
     lastLoss: undefined,
     last: {},
@@ -47,33 +52,31 @@ export function newProgress(args: TrainingArguments): RunProgress {
   }
 }
 
-/** The progress in a checkpoint. A number that is not finite is null there, as JSON has no other way. */
-export type SavedProgress = Omit<RunProgress, 'metrics' | 'clock' | 'speed' | 'ended'> & {
+/** The progress in a checkpoint. */
+export type SavedProgress = Omit<RunProgress, 'metrics' | 'clock' | 'speed' | 'ended' | 'lastLoss'> & {
+  lastLoss?: number | undefined
   metrics: MetricSums & { seconds: number }
   seconds: number
 }
 
-/** The progress that a checkpoint holds: with the first thing due, which is to save it, done. */
+/** The progress that a checkpoint holds: the saving itself, when it was due, is done there. */
 export function savedProgress(progress: RunProgress): SavedProgress {
-  const { epoch, seen, microstep, totalLoss, lastLoss, last, due, metrics, clock } = progress
+  const { metrics, clock, speed: _, ended: __, due, ...plain } = progress
   return {
-    ...{ epoch, seen, microstep, totalLoss, lastLoss, last },
-    due: due.slice(1),
+    ...plain,
+    due: due[0] === 'save' ? due.slice(1) : due,
     metrics: { ...metrics.sums, seconds: metrics.clock.seconds },
     seconds: clock.seconds,
   }
 }
 
 export function restoredProgress(saved: SavedProgress, args: TrainingArguments): RunProgress {
-  const { metrics, seconds, totalLoss, ...plain } = saved
+  const { metrics, seconds, ...plain } = saved
   const { seconds: since, ...sums } = metrics
-  const number = (value: number | null): number => value ?? NaN
-  const restored = { ...sums, loss: number(sums.loss), entropy: number(sums.entropy) }
   return {
     ...newProgress(args),
     ...plain,
-    totalLoss: number(totalLoss),
-    metrics: new RunningMetrics(args.logging_nan_inf_filter, restored, new Stopwatch(since)),
+    metrics: new RunningMetrics(args.logging_nan_inf_filter, sums, new Stopwatch(since)),
     clock: new Stopwatch(seconds),
   }
 }

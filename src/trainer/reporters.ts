@@ -4,6 +4,7 @@ import { createTrainingDisplay, type TrainingDisplay } from '../display/training
 import type { PretrainedConfig } from '../models/config'
 import type { TrainingArguments } from './arguments'
 import type { TrainerCallback } from './callbacks'
+import { toJson } from './checkpoint-schema'
 import { CsvLog } from './logs/csv'
 import { defaultLoggingDir, SummaryWriter } from './logs/tensorboard'
 
@@ -58,6 +59,6 @@ export function csvReporter(): TrainerCallback {
 export function stateReporter(): TrainerCallback {
   return {
     on_train_end: (args, state) =>
-      writeFileAtomic(join(args.output_dir, 'trainer_state.json'), JSON.stringify(state, null, 2)),
+      writeFileAtomic(join(args.output_dir, 'trainer_state.json'), toJson(state)),
   }
 }

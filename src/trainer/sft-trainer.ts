@@ -1,10 +1,11 @@
-import { mkdir } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { collate } from '../data/collator'
 import type { Dataset } from '../data/dataset'
 import { chunked, sampleOrder } from '../data/sampler'
 import { tokenizeDataset, type TokenizedDataset, type TokenizeOptions } from '../data/tokenize'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
+import { sweepRemains } from '../files/atomic-folder'
 import type { TrainerStatus } from '../display/watch'
 import type { CausalLM } from '../models/causal-lm'
 import { logging } from '../logging'
@@ -15,10 +16,10 @@ import type { LoraConfig } from '../peft/config'
 import { get_peft_model, PeftModel } from '../peft/model'
 import type { SFTConfig } from './arguments'
 import { CallbackHandler, type TrainerCallback } from './callbacks'
-import { checkFixed, saveCheckpoint } from './checkpoint'
+import { saveCheckpoint } from './checkpoint'
 import { evaluateRows } from './evaluation'
 import { trainLoop, type TrainRun } from './loop'
-import { listenForInterrupt, unlessAborted } from './interrupt'
+import { type Interrupt, listenForInterrupt, unlessAborted } from './interrupt'
 import { csvReporter, displayReporter, stateReporter, tensorboardReporter } from './reporters'
 import type {
   ParsedSFTTrainerOptions,
@@ -27,7 +28,9 @@ import type {
   TrainOptions,
 } from './options.generated'
 import { newProgress, restoredProgress } from './progress'
-import { lastCheckpoint, openCheckpoint, type Checkpoint } from './resume'
+import { lastCheckpoint, openCheckpoint, restoreWeights, type Checkpoint } from './resume'
+import { holdingFolder } from './run-lock'
+import { settingsOf } from './run-settings'
 import { newState, type LogRow, type TrainerState, type TrainOutput } from './state'
 import { trainOptions, trainerOptions } from './trainer-options'
 import { batchSizes, planMemory } from './apply-memory-plan'
@@ -73,17 +76,20 @@ export class SFTTrainer {
   /**
    * Trains. Resolves when the last step is done, or, with `stopped: true`, at the step boundary after `signal` was aborted
    * or the process got SIGINT (Ctrl-C, a notebook's interrupt). A run stopped so is kept in memory: the next `train()` goes
-   * on with the bits of a run that was never stopped; with `resume_from_checkpoint` so does a run of another process. After a
-   * run that ended, was ended by a callback, or failed, `train()` begins a new one: a new optimizer, the adapter as it is.
-   * @throws Error when the data set is empty, has no text column (naming those it has), or leaves nothing to learn.
+   * on with the bits of a run that was never stopped; with `resume_from_checkpoint` so does a run of another process. So does
+   * a run that failed, by a full disk or a callback that threw. After a run that ended, or was ended by a callback, `train()` begins
+   * a new one: a new optimizer, the adapter as it is. SIGTERM and SIGHUP write a checkpoint at the step boundary, unless
+   * `save_strategy` is 'no', and then end the process; where somebody else listens for them, they are left alone.
+   * @throws Error when the data set is empty, has no text column (naming those it has), or leaves nothing to learn; when another
+   * run holds output_dir; when the disk or a callback fails; after `max_nonfinite_steps` steps that were not finite.
    */
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
     const { signal, resume_from_checkpoint } = trainOptions(options)
     // tslab runs a cell's first turn in a vm with breakOnSigint: a listener added there leaves SIGINT at its default, which ends the kernel.
     await setImmediate()
     if (this.training) await this.lastRun(signal)
-    const interrupt = listenForInterrupt(signal)
-    this.training = this.run(interrupt.signal, resume_from_checkpoint)
+    const interrupt = listenForInterrupt(signal, true)
+    this.training = holdingFolder(this.args.output_dir, () => this.run(interrupt, resume_from_checkpoint))
     try {
       return shownAsTable(await this.training)
     } finally {
@@ -91,6 +97,8 @@ export class SFTTrainer {
       // What a step takes besides the weights is the next cell's now, or another process's.
       this.model.base_model.device.emptyCache()
       interrupt.release()
+      // The run is saved: now the signal may do what it does without us.
+      if (interrupt.endedBy) process.kill(process.pid, interrupt.endedBy)
     }
   }
 
@@ -115,6 +123,7 @@ export class SFTTrainer {
 
   /** Saves adapter and tokenizer to a folder; default: output_dir. */
   async save_model(folder: string = this.args.output_dir): Promise<void> {
+    await sweepRemains(folder)
     await this.model.save_pretrained(folder)
     await this.processing_class.save_pretrained(folder)
   }
@@ -152,18 +161,21 @@ export class SFTTrainer {
   }
 
   private async run(
-    signal: AbortSignal,
+    interrupt: Interrupt,
     from: ParsedTrainOptions['resume_from_checkpoint'],
   ): Promise<TrainOutput> {
+    const { signal } = interrupt
     this.stopping = signal
     const goesOn = from === null ? this.unfinished : undefined
     const run = goesOn ?? (await unlessAborted(signal, this.newRun(signal, from)))
     // Stopped while the texts were tokenized: there is no run yet.
     if (!run) return { global_step: 0, training_loss: 0, metrics: {}, stopped: true }
-    this.unfinished = undefined
-    this.current = run
+    // Also what fails leaves the run where it stands.
+    this.unfinished = this.current = run
     const output = await trainLoop(run, signal)
-    if (!run.progress.ended) this.unfinished = run
+    if (run.progress.ended) this.unfinished = undefined
+    else if (interrupt.endedBy && run.args.save_strategy !== 'no' && run.state.global_step > 0)
+      await run.save(run)
     return output
   }
 
@@ -172,10 +184,6 @@ export class SFTTrainer {
     from: ParsedTrainOptions['resume_from_checkpoint'],
   ): Promise<TrainRun> {
     const { args } = this
-    const folder = from === true ? await lastCheckpoint(args.output_dir) : from || undefined
-    const checkpoint = folder === undefined ? undefined : await openCheckpoint(folder)
-    this.unfinished = this.current = undefined
-    Object.assign(this.state, newState())
     const { rows } = await this.trainRows(signal)
     const lengths = rows.map((row) => row.input_ids.length)
     const batchSize = args.per_device_train_batch_size
@@ -192,10 +200,18 @@ export class SFTTrainer {
         `[SFTTrainer] ${rows.length} rows make no batch of ${batchSize} with dataloader_drop_last`,
       )
     }
-    await mkdir(args.output_dir, { recursive: true })
-    if (checkpoint) checkFixed(checkpoint.run, args, batchesPerEpoch)
-    this.beginState(batchesPerEpoch)
-    const epochs = Array.from({ length: this.state.num_train_epochs }, (_, epoch) => epoch)
+    const begin = this.beginState(batchesPerEpoch)
+    const settings = await settingsOf(this.model, args, rows, begin.max_steps)
+    const checkpoint =
+      from === true
+        ? await lastCheckpoint(args.output_dir, settings)
+        : from
+          ? await openCheckpoint(from, settings)
+          : undefined
+    // All is checked: an earlier run is given up only now.
+    this.unfinished = this.current = undefined
+    Object.assign(this.state, begin)
+    const epochs = Array.from({ length: begin.num_train_epochs }, (_, epoch) => epoch)
     planMemory(this.model, args, batchSizes(epochs.flatMap(batchesOf), lengths))
     this.optimizer?.dispose()
     this.optimizer = createOptimizer(this.model.parameters(), args)
@@ -211,6 +227,7 @@ export class SFTTrainer {
       }),
       state: this.state,
       progress: newProgress(args),
+      identity: { run_id: checkpoint?.run.run_id ?? randomUUID(), settings },
       events: new CallbackHandler(this.callbacks, args, this.state),
       batchesPerEpoch,
       batches: function* (epoch, from) {
@@ -225,9 +242,11 @@ export class SFTTrainer {
   }
 
   /** Puts a run where the checkpoint's was. */
-  private async goOn(run: TrainRun, { state, run: saved, restore }: Checkpoint): Promise<void> {
-    await restore(this.model.parameters(), run.optimizer)
-    Object.assign(this.state, state)
+  private async goOn(run: TrainRun, checkpoint: Checkpoint): Promise<void> {
+    const { state, run: saved } = checkpoint
+    await restoreWeights(checkpoint, this.model.parameters(), run.optimizer)
+    const { epoch, global_step, num_input_tokens_seen, log_history } = state
+    Object.assign(this.state, { epoch, global_step, num_input_tokens_seen, log_history })
     run.progress = restoredProgress(saved.progress, this.args)
     // A schedule that follows the evaluations has seen these.
     for (const row of state.log_history) if ('eval_loss' in row) run.schedule.observe?.(row['eval_loss'])
@@ -258,17 +277,18 @@ export class SFTTrainer {
     return tokenizeDataset(dataset, this.processing_class, signal ? { ...options, signal } : options)
   }
 
-  private beginState(batchesPerEpoch: number): void {
-    const { args, state } = this
+  private beginState(batchesPerEpoch: number): TrainerState {
+    const { args } = this
     const stepsPerEpoch = Math.max(1, Math.ceil(batchesPerEpoch / args.gradient_accumulation_steps))
     const max_steps = args.max_steps > 0 ? args.max_steps : Math.ceil(args.num_train_epochs * stepsPerEpoch)
-    Object.assign(state, newState(), {
+    return {
+      ...newState(),
       max_steps,
       num_train_epochs: Math.ceil(max_steps / stepsPerEpoch),
       logging_steps: args.logging_steps,
       save_steps: args.save_steps,
       train_batch_size: args.per_device_train_batch_size,
-    })
+    }
   }
 }
 

@@ -146,7 +146,7 @@ export const trainOptionSet: OptionSet<ParsedTrainOptions> = {
         .nullable()
         .describe('the folder of a checkpoint, true, false or null'),
       default: null,
-      doc: 'Folder of a checkpoint, or true for the last one in output_dir: the run continues from there with the same bits, given the model, data and batch sizes it was made with. null: a stopped run continues; false: a new run begins.',
+      doc: 'Folder of a checkpoint, or true for the newest whole one in output_dir: the run continues from there with the same bits, given the model, data and settings it was made with. null: a stopped run continues; false: a new run begins.',
     },
     signal: { ...signal, doc: 'Aborted, it stops the run at the next step boundary.' },
   },

@@ -51,6 +51,7 @@ describe('TrainingArguments', () => {
       'jit_mode_eval',
       'logging_dir',
       'memory', // ours
+      'max_nonfinite_steps', // ours
       'no_cuda',
       'overwrite_output_dir',
       'ray_scope',

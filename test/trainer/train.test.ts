@@ -71,6 +71,7 @@ describe('an abort signal', () => {
     expect(await formatted.train({ signal: controller.signal })).toMatchObject(none)
     expect(formatted.state.global_step).toBe(0)
     expect(await trainer.train()).toMatchObject({ global_step: 4, stopped: false })
+    formatted.dispose()
   })
 })
 

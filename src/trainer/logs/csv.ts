@@ -1,4 +1,5 @@
-import { appendFile, rename, writeFile } from 'node:fs/promises'
+import { appendFile } from 'node:fs/promises'
+import { writeFileAtomic } from '../../files/atomic'
 
 const firstColumns = ['step', 'epoch', 'loss', 'grad_norm', 'learning_rate', 'tokens_per_second']
 
@@ -36,14 +37,12 @@ export class CsvLog {
     return done
   }
 
-  private async rewrite(count: number = this.rows.length): Promise<void> {
+  private rewrite(count: number = this.rows.length): Promise<void> {
     const lines = [
       this.columns.map(field).join(',') + '\n',
       ...this.rows.slice(0, count).map((row) => this.line(row)),
     ]
-    const temporary = `${this.file}.${process.pid}.tmp`
-    await writeFile(temporary, lines.join(''))
-    await rename(temporary, this.file)
+    return writeFileAtomic(this.file, lines.join(''))
   }
 
   private line(row: LogRow): string {

@@ -1,0 +1,39 @@
+import type { RunState } from './checkpoint'
+import type { SavedTrainerState } from './checkpoint-schema'
+
+/** @throws Error naming file and key when figures of the two files contradict each other: a place where no run can be. */
+export function checkRunPlace(path: string, run: RunState, state: SavedTrainerState): void {
+  const { progress, batches_per_epoch: batches, settings } = run
+  const { epoch, seen, microstep, skipped, skippedInRow, metrics } = progress
+  const accumulation = Number(settings.args['gradient_accumulation_steps'])
+  const fail = (key: string, got: unknown, expected: string): never => {
+    throw new Error(`${path}: ${key}: got ${String(got)}; expected ${expected}`)
+  }
+  const expect = (key: string, got: number, wanted: number): void => {
+    if (got !== wanted) fail(key, got, `${wanted}, by its other figures and trainer_state.json`)
+  }
+  if (!Number.isInteger(accumulation) || accumulation < 1)
+    fail('settings.args.gradient_accumulation_steps', accumulation, 'a whole number >= 1')
+  if (seen > batches) fail('progress.seen', seen, `at most ${batches}, the batches of an epoch`)
+  const done = Math.floor(microstep / batches)
+  const rest = microstep % batches
+  const steps = done * Math.ceil(batches / accumulation) + Math.ceil(rest / accumulation)
+  if (steps !== state.global_step)
+    fail('progress.microstep', microstep, `the micro batches of ${state.global_step} steps (global_step)`)
+  // A run that a callback or max_steps ended within an epoch has closed it.
+  if (seen > 0 || rest === 0) expect('progress.epoch', epoch * batches + seen, microstep)
+  else expect('progress.epoch', epoch, done + 1)
+  const position = microstep / batches
+  if (Math.abs(state.epoch - position) > 1e-6 * Math.max(1, position))
+    fail('progress.epoch', position, `the ${state.epoch} of trainer_state.json (epoch)`)
+  if (skipped > state.global_step) fail('progress.skipped', skipped, `at most ${state.global_step}`)
+  if (skippedInRow > skipped) fail('progress.skippedInRow', skippedInRow, `at most ${skipped}`)
+  expect('optimizer_steps', run.optimizer_steps, state.global_step - skipped)
+  if (metrics.steps > state.global_step)
+    fail('progress.metrics.steps', metrics.steps, `at most ${state.global_step}`)
+  if (metrics.correct > metrics.targets)
+    fail('progress.metrics.correct', metrics.correct, `at most ${metrics.targets}`)
+  const order = progress.due.map((due) => ['skip', 'log', 'evaluate', 'save'].indexOf(due))
+  if (order.some((place, i) => i > 0 && place <= order[i - 1]!))
+    fail('progress.due', progress.due.join(), "a part of 'skip', 'log', 'evaluate', 'save' in this order")
+}

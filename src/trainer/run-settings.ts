@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import type { LabelledRow } from '../data/packing'
+import type { PeftModel } from '../peft/model'
+import type { SFTConfig } from './arguments'
+import type { SFTOptions } from './options.generated'
+
+/**
+ * What a changed option means for a run that goes on from a checkpoint:
+ * `refused`: the run would not be the same one; `warned`: it may get other bits; `rows`: counts only through the tokenized
+ * rows, whose fingerprint is compared, and is named when that differs; `free`: may change.
+ */
+type OnResume = 'refused' | 'warned' | 'rows' | 'free'
+
+/** Every option has its line here: the compiler asks for that of a new one. */
+export const onResume: Readonly<Record<keyof SFTOptions, OnResume>> = {
+  adam_beta1: 'refused',
+  adam_beta2: 'refused',
+  adam_epsilon: 'refused',
+  bf16: 'refused',
+  data_seed: 'refused',
+  dataloader_drop_last: 'refused',
+  gradient_accumulation_steps: 'refused',
+  learning_rate: 'refused',
+  lr_scheduler_kwargs: 'refused',
+  lr_scheduler_type: 'refused',
+  max_grad_norm: 'refused',
+  optim: 'refused',
+  optim_args: 'refused',
+  per_device_train_batch_size: 'refused',
+  seed: 'refused',
+  train_sampling_strategy: 'refused',
+  warmup_steps: 'refused',
+  weight_decay: 'refused',
+  // On a GPU attention may add in another order.
+  full_determinism: 'warned',
+  // Plans with other MLP tiles add in another order.
+  memory: 'warned',
+  max_nonfinite_steps: 'free',
+  assistant_only_loss: 'rows',
+  completion_only_loss: 'rows',
+  dataset_text_field: 'rows',
+  max_length: 'rows',
+  packing: 'rows',
+  packing_strategy: 'rows',
+  truncation_mode: 'rows',
+  dataloader_num_workers: 'free',
+  dataloader_persistent_workers: 'free',
+  dataloader_pin_memory: 'free',
+  dataloader_prefetch_factor: 'free',
+  dataset_num_proc: 'free',
+  disable_tqdm: 'free',
+  do_eval: 'free',
+  do_predict: 'free',
+  do_train: 'free',
+  eval_delay: 'free',
+  eval_on_start: 'free',
+  eval_packing: 'free',
+  eval_steps: 'free',
+  eval_strategy: 'free',
+  gradient_checkpointing: 'free',
+  logging_dir: 'free',
+  logging_first_step: 'free',
+  logging_nan_inf_filter: 'free',
+  logging_steps: 'free',
+  logging_strategy: 'free',
+  loss_type: 'free',
+  // Compared apart: the length of the run may change, but bends most schedules.
+  max_steps: 'free',
+  num_train_epochs: 'free',
+  output_dir: 'free',
+  pad_to_multiple_of: 'free',
+  padding_free: 'free',
+  per_device_eval_batch_size: 'free',
+  report_to: 'free',
+  run_name: 'free',
+  save_only_model: 'free',
+  save_steps: 'free',
+  save_strategy: 'free',
+  save_total_limit: 'free',
+  length_column_name: 'free',
+  log_level: 'free',
+  overwrite_output_dir: 'free',
+  remove_unused_columns: 'free',
+  skip_memory_metrics: 'free',
+  tf32: 'free',
+  use_liger_kernel: 'free',
+  trust_remote_code: 'free',
+}
+
+/** Settings of the adapter that give other weights. */
+const adapterSettings = [
+  ...[
+    'r',
+    'lora_alpha',
+    'lora_dropout',
+    'target_modules',
+    'exclude_modules',
+    'bias',
+    'use_rslora',
+    'use_dora',
+  ],
+  ...['modules_to_save', 'layers_to_transform', 'layers_pattern', 'rank_pattern', 'alpha_pattern'],
+]
+
+/** What tells a run from another one, as run_state.json holds it. */
+export interface RunSettings {
+  /** Options that are refused, warned of, or count through the rows. */
+  args: Record<string, unknown>
+  adapter: Record<string, unknown>
+  /** Configuration, quantization, dtype and device of the base model, its name, and a sum of its last norm's weights. */
+  model: Record<string, unknown>
+  data: { rows: number; fingerprint: string }
+  /** Updates of the whole run, by which most schedules go. */
+  max_steps: number
+}
+
+export async function settingsOf(
+  model: PeftModel,
+  args: SFTConfig,
+  rows: readonly LabelledRow[],
+  max_steps: number,
+): Promise<RunSettings> {
+  const { base_model, peft_config } = model
+  const adapter = peft_config.to_dict()
+  const { _name_or_path, ...config } = model.config.to_dict()
+  const compared = Object.entries(onResume).filter(([, policy]) => policy !== 'free')
+  const settings = {
+    args: Object.fromEntries(compared.map(([name]) => [name, args[name as keyof SFTOptions]])),
+    adapter: Object.fromEntries(adapterSettings.map((name) => [name, adapter[name]])),
+    model: {
+      name_or_path: base_model.name_or_path,
+      config,
+      quantization_config: base_model.quantization_config?.to_dict() ?? null,
+      dtype: base_model.dtype,
+      device: base_model.device.name,
+      norm: crc32(await base_model.parts.norm.weight.bytes()),
+    },
+    data: { rows: rows.length, fingerprint: fingerprint(rows) },
+    max_steps,
+  }
+  // As a checkpoint's file gives it back: without undefined, with plain lists.
+  return JSON.parse(JSON.stringify(settings)) as RunSettings
+}
+
+/** SHA-256 over ids, labels and sequence lengths of all rows in order. */
+function fingerprint(rows: readonly LabelledRow[]): string {
+  const hash = createHash('sha256')
+  for (const { input_ids, labels, seq_lengths } of rows) {
+    const ends = seq_lengths ?? []
+    hash.update(Int32Array.of(input_ids.length, ends.length, ...ends))
+    hash.update(input_ids)
+    hash.update(labels)
+  }
+  return hash.digest('hex')
+}
+
+/** What of `now` is not as the checkpoint's run had it. Each text names one setting with both values. */
+export function differences(saved: RunSettings, now: RunSettings): { refused: string[]; warned: string[] } {
+  const refused: string[] = []
+  const warned: string[] = []
+  const told = (name: string, was: unknown, is: unknown): string =>
+    `${name} is ${text(is)}; the checkpoint's run had ${text(was)}`
+  const other = (was: Record<string, unknown>, is: Record<string, unknown>): string[] =>
+    [...new Set([...Object.keys(was), ...Object.keys(is)])].filter((key) => text(was[key]) !== text(is[key]))
+  const changed = other(saved.args, now.args)
+  for (const name of changed) {
+    const policy = onResume[name as keyof SFTOptions] as OnResume | undefined
+    const list = policy === 'refused' ? refused : policy === 'warned' ? warned : undefined
+    list?.push(told(name, saved.args[name], now.args[name]))
+  }
+  if (text(saved.data) !== text(now.data)) {
+    const causes = changed.filter((name) => onResume[name as keyof SFTOptions] === 'rows')
+    const why = causes.map((name) => told(name, saved.args[name], now.args[name])).join(', ')
+    const counts = `${now.data.rows} rows now, ${saved.data.rows} then`
+    refused.push(
+      `the tokenized rows of train_dataset are not those of the checkpoint's run (${why || counts})`,
+    )
+  }
+  for (const name of other(saved.adapter, now.adapter))
+    refused.push(told(`LoraConfig.${name}`, saved.adapter[name], now.adapter[name]))
+  for (const name of other(saved.model, now.model)) {
+    const list = name === 'name_or_path' || name === 'device' ? warned : refused
+    const [was, is] = [saved.model[name], now.model[name]]
+    const inside = isRecord(was) && isRecord(is) ? other(was, is) : []
+    if (name === 'norm') list.push("the base model's weights are not those of the checkpoint's run")
+    else if (isRecord(was) && isRecord(is))
+      list.push(...inside.map((key) => told(`the base model's ${key}`, was[key], is[key])))
+    else list.push(told(`the base model's ${name}`, was, is))
+  }
+  const schedule = text(now.args['lr_scheduler_type'])
+  if (saved.max_steps !== now.max_steps && !/constant|plateau/.test(schedule))
+    warned.push(
+      `${told('max_steps', saved.max_steps, now.max_steps)}: from here on the schedule ${schedule} runs as in the longer or shorter run`,
+    )
+  return { refused, warned }
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Equal values give equal texts, whatever the order of their keys. */
+function text(value: unknown): string {
+  if (typeof value === 'string') return value
+  return (
+    JSON.stringify(value, (_, v: unknown) =>
+      isRecord(v) ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1))) : v,
+    ) ?? 'not set'
+  )
+}
