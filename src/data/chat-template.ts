@@ -1,4 +1,5 @@
 import { messageOf } from '../files/atomic'
+import { isFloat, markFloats } from '../files/json'
 import { type RenderLimits } from './jinja/limits'
 import { Template, type Rendered } from './jinja/template'
 
@@ -62,6 +63,8 @@ export function templateMessages(messages: readonly ChatMessage[]): Record<strin
       )
     const present = Object.entries(message).filter(([, value]) => value !== null && value !== undefined)
     const turn = Object.fromEntries(present)
+    const floats = Object.keys(turn).filter((key) => Number.isInteger(turn[key]) && isFloat(message, key))
+    if (floats.length > 0) markFloats(turn, new Set(floats))
     const reasoning = reasoningFields.map((field) => turn[field]).find((value) => value !== undefined)
     return reasoning === undefined ? turn : { thinking: reasoning, ...turn, reasoning_content: reasoning }
   })

@@ -1,3 +1,4 @@
+import { parseExactJson } from '../files/json'
 import { type ChatMessage } from './chat-template'
 import { type Row } from './dataset'
 
@@ -41,19 +42,8 @@ export function templateOptionsOf(
 
 function listOfTools(given: unknown, index: number): unknown[] | null {
   if (given === undefined || given === null) return null
-  let tools = given
-  if (typeof given === 'string') {
-    try {
-      tools = JSON.parse(given)
-    } catch (error) {
-      throw new TypeError(
-        `[SFT] row ${index}: tools is a text that is not JSON: ${(error as Error).message}`,
-        {
-          cause: error,
-        },
-      )
-    }
-  }
+  let tools: unknown = given
+  if (typeof given === 'string') tools = parseExactJson(`[SFT] row ${index}: tools`, given)
   if (tools === null || Array.isArray(tools)) return tools
   throw new TypeError(`[SFT] row ${index}: tools needs a list, got ${kindOf(tools)}`)
 }

@@ -7,6 +7,16 @@ export type { LoraInit } from './options.generated'
 
 export interface LoraConfig extends LoraOptions {}
 
+/** Numbers of the update: null in a file is a fault of it. */
+const decisive = new Set(['r', 'lora_alpha', 'lora_dropout'])
+/** Fields of a file that say how the adapter began or where Python finds its classes: nothing that loading needs. */
+const withoutEffect = new Set([
+  ...['auto_mapping', 'eva_config', 'lora_ga_config', 'corda_config', 'loftq_config'],
+  ...['runtime_config', 'megatron_config', 'megatron_core', 'qalora_group_size'],
+])
+/** Starts that choose A and B alone; the other named ones change the base weights too, also when a file is loaded. */
+const startsOfA = new Set(['orthogonal', 'eva', 'lora_ga', 'mica'])
+
 /**
  * LoRA settings with the names and defaults of PEFT: `y = W x + scale * B A dropout(x)`, A (r, inputs), B (outputs, r),
  * `scale = lora_alpha / r`.
@@ -59,8 +69,14 @@ export class LoraConfig {
 
   /** Reads adapter_config.json. Fields this version never heard of are skipped; known ones it cannot honour throw. */
   static from_dict(dict: Record<string, unknown>): LoraConfig {
-    // Null in a file stands for "not set", also where PEFT's default is something else.
-    const set = Object.fromEntries(Object.entries(dict).filter(([, value]) => value !== null))
+    const set = Object.fromEntries(
+      Object.entries(dict).filter(
+        // Null in a file stands for "not set", also where PEFT's default is something else.
+        ([name, value]) => (value !== null || decisive.has(name)) && !withoutEffect.has(name),
+      ),
+    )
+    const start = set['init_lora_weights']
+    if (typeof start === 'string' && startsOfA.has(start)) set['init_lora_weights'] = true
     return new LoraConfig(parseOptions(loraOptionSet, set, { unknown: 'ignore' }))
   }
 }

@@ -1,4 +1,5 @@
 import type { LinearSlot, CausalLM } from '../models/causal-lm'
+import { Embedding } from '../nn/embedding'
 import { Linear, type BaseLayer } from '../nn/linear'
 import { DoraLinear } from '../nn/dora'
 import { LoraLinear } from '../nn/lora'
@@ -74,6 +75,7 @@ export function injectAdapter(
       remove,
       merge: () => {
         for (const adapter of adapters) adapter.checkMergeable()
+        separateTiedHead(model, adapters)
         for (const adapter of adapters) adapter.merge()
         for (const copy of copies) copy.adopt()
         remove()
@@ -83,6 +85,16 @@ export function injectAdapter(
     remove()
     throw error
   }
+}
+
+/** An adapter merges into the head alone: an embedding that shares the head's weight gets a copy of its own. */
+function separateTiedHead(model: CausalLM, adapters: readonly LoraLinear[]): void {
+  const { parts } = model
+  const { name, weight } = parts.embed_tokens
+  if (!adapters.some(({ base }) => base instanceof Linear && base.weight === weight)) return
+  const own = weight.device.empty(weight.shape, weight.dtype)
+  copy(weight, own)
+  parts.embed_tokens = new Embedding(name, own)
 }
 
 /** The A matrices of targets that read the same tensor, one under the other; made when the first of them is asked for. */

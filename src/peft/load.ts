@@ -1,17 +1,21 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { resolve_file, type HubOptions } from '../files/hub'
-import { parseJson } from '../files/json'
-import { SafetensorsFile } from '../files/safetensors'
-import type { CausalLM } from '../models/causal-lm'
+import { messageOf } from '../files/atomic'
+import { parseJsonObject } from '../files/json'
+import { SafetensorsFile, type TensorInfo } from '../files/safetensors'
+import type { CausalLM, LinearSlot } from '../models/causal-lm'
+import { Linear } from '../nn/linear'
+import { baseLayer } from '../nn/lora'
 import type { Parameter } from '../nn/parameter'
 import { fromSafetensorsDType, isFloat, type FloatDType } from '../tensor/dtype'
 import { copy } from '../tensor/ops'
 import { readTensor } from '../tensor/safetensors'
+import type { Tensor } from '../tensor/tensor'
 import { Generator } from '../tensor/random'
 import { adapterOptions, type AdapterOptions } from './adapter-options'
 import { LoraConfig } from './config'
-import { injectAdapter, type Injection } from './inject'
+import { injectAdapter, KEY_PREFIX, type Injection } from './inject'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './save'
 
 /** Reads an adapter folder onto a model. */
@@ -21,15 +25,15 @@ export async function loadAdapter(
   options: AdapterOptions,
 ): Promise<{ config: LoraConfig; injection: Injection }> {
   const { autocast_adapter_dtype, hub } = adapterOptions(options)
-  const config = LoraConfig.from_dict(await readConfig(source, hub))
+  const { config, file: configFile } = await readConfig(source, hub)
   const path = await resolve_file(source, ADAPTER_WEIGHTS, hub)
   if (!path) throw new Error(`${source}: has no ${ADAPTER_WEIGHTS}`)
   const file = await SafetensorsFile.open(path)
   try {
     const dtype = autocast_adapter_dtype ? 'float32' : storedDType(file)
-    const injection = injectAdapter(model, config, dtype, new Generator(0))
+    const injection = named(configFile, () => injectAdapter(model, config, dtype, new Generator(0)))
     try {
-      await fillParameters(injection.parameters, file)
+      await fillParameters(injection.parameters, file, model)
     } catch (error) {
       injection.remove()
       throw error
@@ -40,10 +44,20 @@ export async function loadAdapter(
   }
 }
 
-async function readConfig(source: string, hub: HubOptions): Promise<Record<string, unknown>> {
+async function readConfig(source: string, hub: HubOptions): Promise<{ config: LoraConfig; file: string }> {
   const path = await resolve_file(source, ADAPTER_CONFIG, hub)
   if (!path) throw new Error(`${source}: has no ${ADAPTER_CONFIG}; is it an adapter?`)
-  return parseJson(path, await readFile(path, 'utf8')) as Record<string, unknown>
+  const fields = parseJsonObject(path, await readFile(path, 'utf8'))
+  return { config: named(path, () => LoraConfig.from_dict(fields)), file: path }
+}
+
+/** What `read` gives; its errors name the file. */
+function named<T>(file: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw new Error(`${file}: ${messageOf(error)}`, { cause: error })
+  }
 }
 
 function storedDType(file: SafetensorsFile): FloatDType {
@@ -63,7 +77,11 @@ export async function readAdapterWeights(folder: string, parameters: Parameter[]
   }
 }
 
-async function fillParameters(parameters: Parameter[], file: SafetensorsFile): Promise<void> {
+async function fillParameters(
+  parameters: Parameter[],
+  file: SafetensorsFile,
+  model?: CausalLM,
+): Promise<void> {
   const unused = new Set(file.tensors.keys())
   for (const { name, data } of parameters) {
     const info = file.tensors.get(name)
@@ -77,6 +95,41 @@ async function fillParameters(parameters: Parameter[], file: SafetensorsFile): P
     using stored = await readTensor(info, data.device)
     copy(stored, data)
   }
+  for (const slot of model?.linearSlots() ?? []) {
+    const key = `${KEY_PREFIX}${slot.name}.base_layer.weight`
+    const info = file.tensors.get(key)
+    if (!info) continue
+    await checkSameBase(slot, info, file)
+    unused.delete(key)
+  }
   if (unused.size > 0)
     throw new Error(`${file.path}: the model has no place for '${[...unused].slice(0, 3).join("', '")}'`)
+}
+
+/**
+ * PEFT saves a head's frozen weight beside its adapter. It has to be the model's own, up to the model's dtype.
+ * @throws Error when it is another one
+ */
+async function checkSameBase(slot: LinearSlot, info: TensorInfo, file: SafetensorsFile): Promise<void> {
+  const base = baseLayer(slot.get())
+  if (!(base instanceof Linear)) return
+  const { weight } = base
+  const isSame = info.shape.join() === weight.shape.join() && (await holdsSame(info, weight))
+  if (isSame) return
+  throw new Error(
+    `${file.path}: '${info.name}' differs from the weight of '${slot.name}' in the model: the adapter was trained on ` +
+      'another base; load it onto that one',
+  )
+}
+
+async function holdsSame(info: TensorInfo, weight: Tensor): Promise<boolean> {
+  using stored = await readTensor(info, weight.device)
+  using converted = weight.device.empty(weight.shape, weight.dtype)
+  copy(stored, converted)
+  const [theirs, ours] = [await converted.data(), await weight.data()]
+  return bytesOf(theirs).equals(bytesOf(ours))
+}
+
+function bytesOf(data: NodeJS.ArrayBufferView): Buffer {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength)
 }

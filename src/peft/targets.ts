@@ -10,6 +10,7 @@ type Rules = Pick<
 type Patterns = Pick<LoraConfig, 'r' | 'lora_alpha' | 'use_rslora' | 'rank_pattern' | 'alpha_pattern'>
 
 const HEAD = 'lm_head'
+const EMBEDDING = 'model.embed_tokens'
 /** PEFT's choice for Llama, Mistral and Qwen2 when target_modules is null. */
 const DEFAULT_TARGETS = ['q_proj', 'v_proj']
 
@@ -91,6 +92,11 @@ export function matchTargets(linearNames: readonly string[], rules: Rules): stri
   } else {
     matches = (name) => targets.includes(name) || (isOrEndsWith(name, targets) && isInLayers(name, rules))
   }
+  if (matches(EMBEDDING) && !isExcluded(EMBEDDING, rules)) {
+    throw new TypeError(
+      `[LoraConfig] target_modules ${JSON.stringify(targets)} takes in embed_tokens: adapters on embeddings are not built`,
+    )
+  }
   const wanted = linearNames.filter(matches)
   const found = wanted.filter((name) => !isExcluded(name, rules))
   const parts = [...new Set(linearNames.map(lastPart))]
@@ -131,8 +137,14 @@ export function alphaFor(name: string, config: Patterns): number {
   return fromPattern('alpha_pattern', config.alpha_pattern, name) ?? config.lora_alpha
 }
 
-/** Factor of the update: alpha / rank, or alpha / sqrt(rank) with use_rslora. */
+/** Factor of the update: alpha / rank, or alpha / sqrt(rank) with use_rslora. @throws TypeError when it is not finite in float32. */
 export function scalingFor(name: string, config: Patterns): number {
   const rank = rankFor(name, config)
-  return alphaFor(name, config) / (config.use_rslora ? Math.sqrt(rank) : rank)
+  const alpha = alphaFor(name, config)
+  const scaling = alpha / (config.use_rslora ? Math.sqrt(rank) : rank)
+  if (!Number.isFinite(Math.fround(scaling)))
+    throw new TypeError(
+      `[LoraConfig] lora_alpha: ${alpha} makes a scale of ${scaling}, beyond what float32 holds`,
+    )
+  return scaling
 }

@@ -115,7 +115,8 @@ export class BitsAndBytesConfig {
    * more. Throws when `quant_method` names another method.
    */
   static from_dict(dict: Record<string, unknown>): BitsAndBytesConfig {
-    const { quant_method: method = 'bitsandbytes', ...fields } = dict
+    // Of 8-bit layers: nothing that 4-bit weights depend on.
+    const { quant_method: method = 'bitsandbytes', llm_int8_has_fp16_weight: _, ...fields } = dict
     if (method !== 'bitsandbytes') {
       throw new TypeError(
         `[BitsAndBytesConfig] quant_method is '${String(method)}'; only weights quantized by 'bitsandbytes' can be read`,

@@ -82,9 +82,9 @@ describe('LoraConfig', () => {
   })
 
   it('skips unknown fields of a file but throws on them in a call', () => {
-    expect(LoraConfig.from_dict({ r: 4, a_new_field: { x: 1 }, lora_alpha: null })).toMatchObject({
+    expect(LoraConfig.from_dict({ r: 4, a_new_field: { x: 1 }, rank_pattern: null })).toMatchObject({
       r: 4,
-      lora_alpha: 8,
+      rank_pattern: {},
     })
     expect(() => new LoraConfig({ lora_dropot: 0.1 } as never)).toThrow(
       "[LoraConfig] unknown option 'lora_dropot'. Did you mean 'lora_dropout'?",

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { CausalLM } from '../../src/models/causal-lm'
+import { type Linear } from '../../src/nn/linear'
 import { LoraConfig, type LoraInit } from '../../src/peft/config'
 import { get_peft_model } from '../../src/peft/model'
 import { liveBytes, randomInputs, tinyModel, tinyPeft } from '../models/tiny'
@@ -197,6 +198,28 @@ describe('what trains', () => {
     const all = await names('all')
     expect(all.length).toBe(2 * 7)
     expect(all).toContain('base_model.model.model.layers.1.mlp.down_proj.bias')
+  })
+
+  it('merging an adapter on a tied head keeps the embedding', async () => {
+    const model = await tinyModel('tiny-llama-tied')
+    const embedding = Array.from(await model.parts.embed_tokens.weight.data())
+    const peft = get_peft_model(
+      model,
+      new LoraConfig({ target_modules: ['lm_head'], init_lora_weights: false }),
+    )
+    const merged = peft.merge_and_unload()
+    expect(Array.from(await merged.parts.embed_tokens.weight.data())).toEqual(embedding)
+    expect(Array.from(await (merged.parts.lm_head as Linear).weight.data())).not.toEqual(embedding)
+    merged.dispose()
+  })
+
+  it('an embedding as a target is refused', async () => {
+    const model = await tinyModel('tiny-llama')
+    for (const target_modules of [['q_proj', 'embed_tokens'], '.*embed_tokens|.*q_proj'])
+      expect(() => get_peft_model(model, new LoraConfig({ target_modules }))).toThrow(
+        'takes in embed_tokens: adapters on embeddings are not built',
+      )
+    model.dispose()
   })
 
   it('modules_to_save: a copy of the head, also where it is tied to the embedding', async () => {

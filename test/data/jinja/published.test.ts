@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 
+import { parseExactJson } from '../../../src/files/json'
 import { renderConversation, type ChatMessage } from '../../../src/data/chat-template'
 
 interface Expected {
@@ -22,7 +23,7 @@ interface Fixture {
 
 const fixtures = join(__dirname, '../fixtures')
 const text = readFileSync(join(fixtures, 'chat-expected.json'), 'utf8')
-const { special_tokens, cases, expected } = JSON.parse(text) as Fixture
+const { special_tokens, cases, expected } = parseExactJson('chat-expected.json', text) as Fixture
 const files = readdirSync(join(fixtures, 'chat-templates')).filter((name) => name.endsWith('.jinja'))
 
 beforeAll(() => {
