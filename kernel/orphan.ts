@@ -2,7 +2,7 @@
 const interval = 1000
 
 /**
- * Calls `end` when the process that started the kernel is gone: nobody could ever stop it. Jupyter names that process in
+ * Calls `end` when the process that started the kernel has ended: nothing else would stop the kernel. Jupyter names that process in
  * JPY_PARENT_PID; without it (a kernel started by hand) the kernel stays.
  */
 export function watchParent(end: () => void): void {

@@ -8,11 +8,18 @@ export interface Completeness {
 
 /** Whether Enter runs the code or continues it. */
 export function completeness(code: string): Completeness {
-  const [first] = syntaxErrors(parse(code))
-  if (!first) return { status: 'complete' }
+  const file = parse(code)
+  const [first] = syntaxErrors(file)
+  if (!first) return { status: file.statements.some(isNameless) ? 'invalid' : 'complete' }
   // Two empty lines say that nothing more comes.
   const isOpen = !/\n\s*\n\s*$/.test(code) && isOpenEnd(first, code)
   return isOpen ? { status: 'incomplete', indent: indent(code) } : { status: 'invalid' }
+}
+
+/** `class {}` parses, and only the checker refuses it. */
+function isNameless(statement: TypeScript.Statement): boolean {
+  if (!ts.isClassDeclaration(statement) || statement.name) return false
+  return !statement.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword)
 }
 
 /** What does not parse. */

@@ -1,4 +1,5 @@
 import type * as TypeScript from 'typescript'
+import { hintFor } from './hints'
 import type { Compiled } from './messages'
 import { ts } from './typescript'
 
@@ -10,10 +11,12 @@ export function refused(
 ): Compiled {
   const [first] = diagnostics
   const message = ts.flattenDiagnosticMessageText(first!.messageText, '\n').split('\n')[0]!
+  const hint = hintFor(lineOf(first!, cell), message)
+  const told = diagnostics.map((found) => describe(found, cell, folder))
   return {
     ok: false,
-    message,
-    diagnostics: [...new Set(diagnostics.map((found) => describe(found, cell, folder)))],
+    message: hint === undefined ? message : `${message} ${hint}`,
+    diagnostics: [...new Set(told), ...(hint === undefined ? [] : [hint])],
   }
 }
 
@@ -24,13 +27,12 @@ function describe(
 ): string {
   const message = ts.flattenDiagnosticMessageText(messageText, '\n')
   if (!file) return message
-  const isCell = /\/__cell__\d*\.ts$/.test(file.fileName)
   // What was put behind the cell is not the cell's.
-  const end = isCell ? cell.length : file.text.length
+  const end = isCell(file) ? cell.length : file.text.length
   const from = file.getLineAndCharacterOfPosition(Math.min(start, end))
   const to = file.getLineAndCharacterOfPosition(Math.min(start + length, end))
   const place = `${from.line + 1}:${from.character + 1} - ${message}`
-  if (!isCell) return `${relative(folder, file.fileName)}:${place}`
+  if (!isCell(file)) return `${relative(folder, file.fileName)}:${place}`
   const width = to.line === from.line ? to.character - from.character : 1
   const underline = ' '.repeat(from.character) + '~'.repeat(Math.max(1, width))
   return `${place}\n    ${cell.split('\n')[from.line]}\n    ${underline}`
@@ -40,3 +42,12 @@ function relative(folder: string, name: string): string {
   const at = folder.replaceAll('\\', '/').replace(/\/$/, '') + '/'
   return name.startsWith(at) ? name.slice(at.length) : name
 }
+
+/** The cell's line that an error is in; empty for one of another file. */
+function lineOf({ file, start = 0 }: TypeScript.Diagnostic, cell: string): string {
+  if (!file || !isCell(file)) return ''
+  const { line } = file.getLineAndCharacterOfPosition(Math.min(start, cell.length))
+  return cell.split('\n')[line] ?? ''
+}
+
+const isCell = ({ fileName }: TypeScript.SourceFile): boolean => /\/__cell__\d*\.ts$/.test(fileName)

@@ -24,7 +24,7 @@ export class Documents {
     return known.file
   }
 
-  /** Forgets what has changed on disk; true if something had. */
+  /** Drops the files that have changed on disk; true if there were any. */
   refresh(which: 'helpers' | 'all'): boolean {
     const before = this.known.size
     for (const [name, known] of this.known) {

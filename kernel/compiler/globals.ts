@@ -1,5 +1,7 @@
 /** What every cell finds declared; the runner puts the values there. */
 export const globals = `declare function prompt(message?: string, fallback?: string): string | null;
+/** Clears the output of the running cell; with wait only when something new is shown. */
+declare function clear_output(options?: { wait?: boolean }): void;
 /** Installs packages for this notebook; what npm prints is shown. */
 declare const npm: { install(...names: string[]): Promise<void> };
 declare interface KernelCommMessage { content: { comm_id: string; data: any; target_name?: string }; metadata: any; buffers: Uint8Array[] }

@@ -6,7 +6,7 @@ import { ts } from './typescript'
 
 interface File {
   name: string
-  /** Declares modules and nothing else: nobody misses it who does not import them. */
+  /** Declares modules only: not needed unless one of them is imported. */
   isModules: boolean
   imports: string[]
 }

@@ -5,6 +5,7 @@ import { Documents } from './documents'
 import { extend } from './extension'
 import { globals } from './globals'
 import { NodeTypes } from './node-types'
+import { ownLibrary } from '../library'
 import { ts, tslabFolder, typesFolder } from './typescript'
 
 /** A program with one cell in it. */
@@ -86,7 +87,7 @@ export class Workspace {
     this.setEarlier(earlier, this.earlierName.replace(/\.d\.ts$/, `${this.extensions}.d.ts`))
     const file = ts.createSourceFile(name, cell, asModule)
     return extend(this.program, file, this.earlier, (module) =>
-      ts.resolveModuleName(module, name, this.options, this.host, this.resolutions),
+      orOwn(module, ts.resolveModuleName(module, name, this.options, this.host, this.resolutions)),
     )
   }
 
@@ -147,7 +148,7 @@ export class Workspace {
           // Declared, never a file, and what Node requires by that name.
           isBuiltin(text)
             ? { resolvedModule: undefined }
-            : ts.resolveModuleName(text, from, options, base, this.resolutions, redirected),
+            : orOwn(text, ts.resolveModuleName(text, from, options, base, this.resolutions, redirected)),
         ),
       resolveTypeReferenceDirectiveReferences: (
         references: readonly (TypeScript.FileReference | string)[],
@@ -174,6 +175,17 @@ export class Workspace {
   private createResolutions(): TypeScript.ModuleResolutionCache {
     return ts.createModuleResolutionCache(dirname(this.cellName), (name) => name, this.options)
   }
+}
+
+const library = ownLibrary()
+
+/** The kernel's own library, where the notebook has none of that name. */
+function orOwn(name: string, found: Resolution): Resolution {
+  if (found.resolvedModule || name !== library?.name) return found
+  const resolvedFileName = slashes(library.types)
+  return {
+    resolvedModule: { resolvedFileName, extension: ts.Extension.Dts, isExternalLibraryImport: true },
+  } as Resolution
 }
 
 /** A checker grows with each cell it sees. */
@@ -214,7 +226,7 @@ function compilerOptions(folder: string): TypeScript.CompilerOptions {
     declaration: true,
     sourceMap: true,
     newLine: ts.NewLineKind.LineFeed,
-    // `null` is told; `[]` becomes an array of what is put into it (converter.ts lets `any` pass).
+    // `null` is checked. noImplicitAny gives `[]` the type of what is pushed; converter.ts ignores its errors.
     strict: false,
     strictNullChecks: true,
     noImplicitAny: true,

@@ -90,7 +90,7 @@ export class Sources {
     return this.texts.get(path) ?? this.cellsOf(path)[0]?.code
   }
 
-  /** The files of the user's and the packages' modules. */
+  /** The files of the notebook's own modules and of packages. */
   files(): string[] {
     const found = [...this.urls.values()].filter((url) => url.startsWith('file:') && !isInternal(url))
     return [...new Set(found)].map((url) => fileURLToPath(url))

@@ -88,7 +88,7 @@ export class Stops {
     await this.resume()
   }
 
-  /** A cell begins: an interrupt of the last one is no longer in its way. */
+  /** Before a cell runs: an interrupt of the previous cell must not keep it from stopping. */
   async begins(): Promise<void> {
     if (!this.released) return
     this.released = false
@@ -112,7 +112,7 @@ export class Stops {
     if (this.reason === 'pause') void this.passInternals(true).catch(() => {})
     const isStale = reason === 'step' && this.reason === undefined
     if (this.released || isStale) return this.proceed('resume')
-    // A pause while nothing of the user's runs waits for what does.
+    // No code of the user is running: the pause happens when some does.
     if (all.every(({ path }) => path === ''))
       return this.proceed(this.reason === 'pause' ? 'stepInto' : 'resume')
     if (top?.path === '' && !isException) return this.proceed('stepOut')

@@ -21,7 +21,7 @@ export function withoutAsyncChecks(): void {
     try {
       return (wrap ??= asyncWrap())
     } catch {
-      // A Node to come may name it otherwise: its hooks shall work all the same.
+      // A later Node may use another name: hooks must still work there.
       return undefined
     }
   }

@@ -19,7 +19,7 @@ export class Executor {
   readonly exports: Record<string, unknown>
   readonly failures = new Failures()
   private readonly modules: CellModules
-  /** Rejections nobody handled, told while or right after a cell ran: they are that cell's error. */
+  /** An unhandled rejection that Node reported while a cell ran or just after: it is that cell's error. */
   private rejection: { reason: unknown } | undefined
 
   constructor(private readonly options: ExecutorOptions) {
@@ -120,7 +120,7 @@ export class Executor {
     const describe = (error: unknown): string => this.failures.describe(error).traceback.join('\n')
     const bundle = renderFully(value, describe)
     if (bundle instanceof Promise) return (interrupts.wait(bundle) as Promise<Bundle>).then(onResult)
-    onResult(bundle)
+    if (Object.keys(bundle).length > 0) onResult(bundle)
     return undefined
   }
 
@@ -140,7 +140,7 @@ export class Executor {
 
 const setImmediateOriginal = setImmediate
 
-/** TypeScript defines imported names as getters; as plain values a later cell may declare them anew. */
+/** TypeScript defines imported names as getters; as plain values, a later cell may declare them again. */
 function openExports(): Record<string, unknown> {
   const values: Record<string, unknown> = {}
   return new Proxy(values, {

@@ -23,7 +23,7 @@ interface Attached {
   params: { sessionId: string; workerInfo: { url: string } }
 }
 
-/** Reaches the worker whose script's URL ends in `script`; must exist before that worker starts, or is not told of it. */
+/** Reaches the worker whose script's URL ends in `script`; create it before that worker starts, or it is not notified of the worker. */
 export class WorkerInspector implements Inspector {
   private readonly session = new Session()
   private readonly waiting = new Map<number, Waiting>()

@@ -41,7 +41,7 @@ export class Interrupts {
   /** The run whose interrupt was heard by work that is stopping now, such as training. */
   private stopping: { run: Run; sequence: number; moved: boolean } | undefined
 
-  /** @param onMove - told once when a cell goes on by itself while such work is stopping */
+  /** @param onMove - called once when a cell goes on by itself while such work is stopping */
   constructor(
     private readonly flags: Int32Array,
     private readonly onMove: (sequence: number) => void = () => {},
@@ -147,7 +147,7 @@ export class Interrupts {
     throw new KeyboardInterrupt()
   }
 
-  /** Tells whoever listens, once a cell; true if there was somebody who now stops in his own time. */
+  /** Emits SIGINT and aborts the signal, once for each cell; true if there was a SIGINT listener, whose work now stops. */
   private announce(run: Run): boolean {
     if (this.stopping?.run === run) return false
     this.stopping = undefined

@@ -4,7 +4,7 @@ import type { ToRunner } from './messages'
  * Milliseconds: for the thread to answer; for a cell to end after its awaits were rejected, or after it went on beside
  * work that is stopping; for that work to stop.
  */
-const patience = { answer: 150, ending: 1000, stopping: 30_000 }
+const patience = { answer: 150, ending: 1000, stopping: 15_000 }
 
 export interface InterruptionActions {
   /** Sets the flag that the cells' loops read, and clears it with 0. */

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { types } from 'node:util'
 import { constants, Script } from 'node:vm'
 import type { SideOutput } from '../compiler/messages'
+import { ownLibrary } from '../library'
 
 /** `require` as cells have it; `import` is what their `import()` becomes. */
 export type CellRequire = NodeJS.Require & { import(name: string): Promise<unknown> }
@@ -31,7 +32,7 @@ export class CellModules {
   }
 
   /**
-   * Before a cell runs: new texts of helper files (one that changed is loaded anew, and so is what imports it), and the
+   * Before a cell runs: new texts of helper files (one that changed is loaded again, and so is what imports it), and the
    * packages that only `import` loads. A promise if there are any.
    */
   prepare(imports: readonly string[], outputs: readonly SideOutput[]): Promise<unknown> | undefined {
@@ -54,7 +55,7 @@ export class CellModules {
   private isRequired(folder: string, name: string): boolean {
     if (this.imported.has(key(folder, name))) return true
     try {
-      createRequire(join(folder, 'cell.js'))(name)
+      requireOrOwn(createRequire(join(folder, 'cell.js')), name)
       return true
     } catch (error) {
       return !isForImport(error)
@@ -83,7 +84,7 @@ export class CellModules {
     const load = (name: string): unknown => {
       if (name === 'tslab') return this.tslab
       const imported = this.imported.get(key(folder, name))
-      if (imported || !/^(\.{0,2}\/|\.{1,2}$)/.test(name)) return imported ?? require(name)
+      if (imported || !/^(\.{0,2}\/|\.{1,2}$)/.test(name)) return imported ?? requireOrOwn(require, name)
       const path = resolve(folder, name)
       if (name.endsWith('.json')) delete require.cache[path]
       return this.helper(path) ?? require(name)
@@ -124,6 +125,19 @@ export class CellModules {
       throw error
     }
     return module.exports
+  }
+}
+
+/** The kernel's own library, where the notebook has none of that name. */
+function requireOrOwn(require: NodeJS.Require, name: string): unknown {
+  try {
+    return require(name)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const isMissing = code === 'MODULE_NOT_FOUND' && message.startsWith(`Cannot find module '${name}'`)
+    const library = isMissing ? ownLibrary() : undefined
+    if (name !== library?.name) throw error
+    return require(library.main)
   }
 }
 

@@ -17,6 +17,7 @@ const depths = [1, 2, 4]
 /** The forms of a cell's last value, as far as they are there at once. */
 export function render(value: unknown, describe: Describe = plain): Bundle {
   const own = ownForms(value)
+  if (isNothing(own)) return {}
   return isBundle(own) ? withText(own, value) : commonForms(value, describe)
 }
 
@@ -29,6 +30,7 @@ export function renderFully(value: unknown, describe: Describe = plain): Bundle 
       (error: unknown) => failing(value, error),
     )
   }
+  if (isNothing(own)) return {}
   return isBundle(own) ? withText(own, value) : commonForms(value, describe)
 }
 
@@ -77,6 +79,10 @@ function withText(bundle: Record<string, Content>, value: unknown): Bundle {
   const text = bundle['text/plain'] ?? plain(value)
   return encode({ ...bundle, 'text/plain': typeof text === 'string' ? shortened(text) : text })
 }
+
+/** A bundle without forms: the value wants nothing shown. */
+const isNothing = (own: unknown): boolean =>
+  typeof own === 'object' && own !== null && !(own instanceof Promise) && Object.keys(own).length === 0
 
 function isBundle(value: unknown): value is Record<string, Content> {
   if (typeof value !== 'object' || value === null || value instanceof Promise) return false

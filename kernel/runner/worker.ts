@@ -8,6 +8,7 @@ import { Input } from './input'
 import { Interrupts, KeyboardInterrupt, Run } from './interrupt'
 import type { CommMessage, FromRunner, RunOutcome, RunRequest, ToRunner } from './messages'
 import { createNpm } from './npm'
+import type { kernelGlobals } from './parameters'
 import { ownTimers } from './timers'
 import { Watches } from './watch'
 
@@ -52,12 +53,14 @@ const watches = new Watches({ show, poll: (watch, every) => post({ type: 'watch'
 const kernel = { comms: comms.registry, Comm: comms.Comm, watch: watches.watch }
 // As if an earlier cell had declared them.
 const npm = createNpm(process.cwd(), interrupts)
-Object.assign(executor.exports, { prompt, kernel, npm })
+const clear_output = ({ wait = false }: { wait?: boolean } = {}): void => clear(wait)
+const given: Record<(typeof kernelGlobals)[number], unknown> = { prompt, clear_output, kernel, npm }
+Object.assign(executor.exports, given)
 
 Object.defineProperties(globalThis, {
-  prompt: { value: prompt, writable: true, configurable: true },
-  kernel: { value: kernel, writable: true, configurable: true },
-  npm: { value: npm, writable: true, configurable: true },
+  ...Object.fromEntries(
+    Object.entries(given).map(([name, value]) => [name, { value, writable: true, configurable: true }]),
+  ),
   [Symbol.for(hookName)]: { value: displayHook(show, clear) },
   [Symbol.for(signalName)]: { get: () => interrupts.signal },
 })
@@ -76,7 +79,7 @@ process.on('unhandledRejection', (reason) => {
 const done = (run: number, outcome: RunOutcome): void => post({ type: 'done', run, outcome })
 
 const begun = new Set<number>()
-/** What broke in has the thread now, and whom it took it from; still set afterwards if it was terminated. */
+/** The run that interrupted another one through the inspector, and that other one; still set if it was terminated. */
 let breakIn: { id: number; from: Run | undefined } | undefined
 
 function breakingIn(id: number, act: () => void): void {
@@ -86,7 +89,7 @@ function breakingIn(id: number, act: () => void): void {
   breakIn = outer
 }
 
-/** A message asks for it; if this thread does not come to its messages, the inspector does. */
+/** Called by a message; while this thread is busy and reads no messages, by the inspector. */
 function live(request: RunRequest): void {
   if (begun.has(request.id)) return
   begun.add(request.id)

@@ -71,7 +71,7 @@ export class Executions {
     return id
   }
 
-  /** What it runs now ends in its own time. */
+  /** The cell that it is running goes on to its end. */
   closeSubshell(id: string): void {
     const lane = this.subshells.get(id)
     if (!lane) throw new Error(`subshell_id '${id}': no such subshell`)

@@ -117,7 +117,7 @@ export class Kernel {
     }
     this.reply(channel, message, content)
     this.publish(message, 'status', { execution_state: 'idle' })
-    // Frontends show the newest state, whoever it belongs to.
+    // Frontends show the newest state, whichever request it belongs to.
     this.executions.restateBusy()
     if (message.header.msg_type === 'shutdown_request') {
       // The other frontends learn of it too.

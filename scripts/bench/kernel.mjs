@@ -179,12 +179,14 @@ class Session {
     return (of(this.process.pid) * 1024) / 1e6
   }
 
-  /** Milliseconds of processor time so far (Linux); other work on the machine hardly changes it. */
+  /** Milliseconds of processor time so far, of the process and its children (Linux); other work on the machine hardly changes it. */
   processor() {
-    const file = `/proc/${this.process.pid}/stat`
-    if (!existsSync(file)) return NaN
-    const fields = readFileSync(file, 'utf8').split(') ')[1].split(' ')
-    return 10 * (Number(fields[11]) + Number(fields[12]))
+    const of = (pid) => {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
+      return children.reduce((sum, child) => sum + of(child), 10 * (Number(fields[11]) + Number(fields[12])))
+    }
+    return existsSync(`/proc/${this.process.pid}/stat`) ? of(this.process.pid) : NaN
   }
 
   async stop() {

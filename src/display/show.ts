@@ -17,7 +17,9 @@ export interface DisplayHandle {
 export async function display(value: unknown, options: { output?: Output } = {}): Promise<DisplayHandle> {
   const { output = detectOutput() } = options
   const handle = output.show(await bundleOf(value))
-  return { update: async (next) => handle.update(await bundleOf(next)) }
+  const shown: DisplayHandle = { update: async (next) => handle.update(await bundleOf(next)) }
+  // As a cell's last value it shows nothing a second time.
+  return Object.defineProperty(shown, displayMethod, { value: () => ({}) })
 }
 
 /** The value's own bundle, or the best that can be made of it. */

@@ -168,6 +168,21 @@ def import_call_of_what_node_requires(k):
 
 
 @check
+def the_kernels_own_library_where_none_is_installed(k):
+    assert k.run("import { LoraConfig } from 'qlora'\nnew LoraConfig({ r: 4 }).r").result == "4"
+    assert k.run("(await import('qlora')).LoraConfig === LoraConfig").result == "true"
+    cell = k.run("import { display } from 'qlora'\nawait display({ 'text/plain': 'once' })")
+    shown = [content["data"]["text/plain"] for kind, content in cell.messages if "data" in content]
+    assert cell.status == "ok" and shown == ["once"], cell.messages
+
+
+@check
+def output_is_cleared(k):
+    cell = k.run("console.log(1)\nclear_output({ wait: true })\nconsole.log(2)\nclear_output()")
+    assert [content["wait"] for content in cell.contents("clear_output")] == [True, False], cell.messages
+
+
+@check
 def npm_install_shows_what_npm_prints(k):
     write("local/package.json", '{ "name": "local-package", "version": "1.2.3", "main": "m.js", "types": "m.d.ts" }')
     write("local/m.js", "exports.local = 7")

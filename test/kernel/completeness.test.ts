@@ -2,12 +2,16 @@ import { describe, expect, it } from 'vitest'
 import { completeness } from '../../kernel/compiler/completeness'
 
 describe('completeness', () => {
-  it.each(['1', 'await f()\nfor await (const a of b) {}', 'const x = `a`', '// f('])(
-    'complete: %s',
-    (code) => {
-      expect(completeness(code)).toEqual({ status: 'complete' })
-    },
-  )
+  it.each([
+    '1',
+    'await f()\nfor await (const a of b) {}',
+    'const x = `a`',
+    '// f(',
+    'export default class {}',
+    '(class {})',
+  ])('complete: %s', (code) => {
+    expect(completeness(code)).toEqual({ status: 'complete' })
+  })
 
   it.each([
     ['f(', '  '],
@@ -21,7 +25,7 @@ describe('completeness', () => {
     expect(completeness(code)).toEqual({ status: 'incomplete', indent })
   })
 
-  it.each(['const = 1', 'f(]', 'if (a) {\n\n\n'])('invalid: %s', (code) => {
+  it.each(['const = 1', 'class { }', 'f(]', 'if (a) {\n\n\n'])('invalid: %s', (code) => {
     expect(completeness(code)).toEqual({ status: 'invalid' })
   })
 })

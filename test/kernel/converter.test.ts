@@ -186,6 +186,36 @@ describe('types', () => {
   })
 })
 
+describe('habits from elsewhere', () => {
+  it.each([
+    ['%timeit 1 + 1', 'console.time'],
+    ['%%bash\nls', 'execSync'],
+    ['!ls -l', 'execSync("ls -l"'],
+    ['pip install numpy left-pad', "await npm.install('numpy', 'left-pad')"],
+    ['!pip install -q x', "await npm.install('x')"],
+    ['%pip install x', "await npm.install('x')"],
+    ['print("a")', 'console.log(...)'],
+    ['const b = 1\nhelp(b)', 'name?'],
+    ['const flag = True', 'true'],
+  ])('%s is answered with what to write', (code, wanted) => {
+    const { message, diagnostics } = refusal(code)
+    expect(message).toContain(wanted)
+    expect(diagnostics.at(-1)).toContain(wanted)
+  })
+
+  it('other errors get no hint', () => {
+    expect(refusal('nothing(1)').message).toBe("Cannot find name 'nothing'.")
+    convert('const print = (x: unknown) => x\n!print(1)\nprint(5 % 2)')
+  })
+})
+
+describe('the library of the kernel', () => {
+  it('may be imported in a folder that has none', () => {
+    convert('import { LoraConfig } from "qlora"\nnew LoraConfig({ r: 4 }).r.toFixed()')
+    expect(refusal('import { Nothing } from "qlora"').message).toContain("no exported member 'Nothing'")
+  })
+})
+
 describe('lines', () => {
   it('are those of the cell, though types and blank lines go', () => {
     const { code, lines } = convert(

@@ -63,12 +63,12 @@ describe('Interruption', () => {
     expect(taken()).toEqual(['give up 7'])
   })
 
-  it('waits 30 s for work that stops; a second interrupt, or a cell that goes on for a second, ends that', () => {
+  it('waits 15 s for work that stops; a second interrupt, or a cell that goes on for a second, ends that', () => {
     const { interruption, taken } = setUp()
     interruption.begin(7)
     interruption.answered(1, true)
     taken()
-    vi.advanceTimersByTime(29_999)
+    vi.advanceTimersByTime(14_999)
     expect(taken()).toEqual([])
     vi.advanceTimersByTime(1)
     expect(taken()).toEqual(['flag', 'interrupt'])
