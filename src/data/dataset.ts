@@ -1,6 +1,15 @@
 import { setImmediate } from 'node:timers/promises'
 
 import { unknownNameError } from '../options/nearest'
+import { checkNames } from '../options/parse'
+import {
+  type MapOptions,
+  refusedInFilter,
+  refusedInMap,
+  refusedInShuffle,
+  refusedInSplit,
+  type SplitOptions,
+} from './dataset-options'
 import { dtypeOf, mergeDtypes } from './features'
 import { permutation } from './random'
 
@@ -8,30 +17,10 @@ import { permutation } from './random'
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a column's type is known only when the file is read
 export type Row = Record<string, any>
 
-export interface MapOptions {
-  /** Give the function columns of many rows (`{ text: [...] }`) and take columns back; the number of rows may change. */
-  batched?: boolean
-  /** Rows a call when batched. Default 1000. */
-  batch_size?: number
-  /** Columns to leave out of the result, unless the function returns them. */
-  remove_columns?: string | readonly string[]
-  signal?: AbortSignal
-  /** Called with rows done and rows in all, now and then. */
-  progress?: (done: number, total: number) => void
-}
-
-export interface SplitOptions {
-  /** Share (below 1, rounded up) or number of test rows. Default 0.25, or what `train_size` leaves. */
-  test_size?: number
-  /** Share (below 1, rounded down) or number of training rows. Default: what `test_size` leaves. */
-  train_size?: number
-  /** Default true. */
-  shuffle?: boolean
-  seed?: number
-}
-
 // Rows handled between two pauses: a pause lets timers, heartbeats and an interrupt through.
 const ROWS_PER_TURN = 1000
+
+export type { MapOptions, SplitOptions } from './dataset-options'
 
 /** A table in memory with the names of `datasets.Dataset`. Datasets do not change: every operation returns a new one. */
 export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
@@ -122,6 +111,8 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
    * name. When a batched function changes the number of rows, the old columns must all be replaced or removed.
    */
   async map(fn: (row: Row, index: number) => Row | Promise<Row>, options: MapOptions = {}): Promise<Dataset> {
+    const names = ['batched', 'batch_size', 'remove_columns', 'signal', 'progress'] as const
+    checkNames<MapOptions>('Dataset.map', options, names, refusedInMap)
     const { batched = false, batch_size = ROWS_PER_TURN, remove_columns = [], signal, progress } = options
     const removed = typeof remove_columns === 'string' ? [remove_columns] : remove_columns
     for (const name of removed) requireColumn(this, name)
@@ -144,6 +135,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     fn: (row: Row, index: number) => boolean | Promise<boolean>,
     options: { signal?: AbortSignal } = {},
   ): Promise<Dataset> {
+    checkNames<{ signal?: AbortSignal }>('Dataset.filter', options, ['signal'], refusedInFilter)
     const kept: Row[] = []
     for (const [i, row] of this.rows.entries()) {
       if (i % ROWS_PER_TURN === 0) await setImmediate(undefined, options)
@@ -153,12 +145,17 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
   }
 
   /** A random order; the same for the same seed (not NumPy's order), another each time without one. */
-  shuffle({ seed = Math.floor(Math.random() * 2 ** 32) }: { seed?: number } = {}): Dataset {
+  shuffle(options: { seed?: number } = {}): Dataset {
+    checkNames<{ seed?: number }>('Dataset.shuffle', options, ['seed'], refusedInShuffle)
+    const { seed = Math.floor(Math.random() * 2 ** 32) } = options
     return this.select(permutation(this.length, seed))
   }
 
   /** Two data sets, 'train' and 'test'. Throws when one of them would be empty or both do not fit. */
-  train_test_split({ test_size, train_size, shuffle = true, seed }: SplitOptions = {}): DatasetDict {
+  train_test_split(options: SplitOptions = {}): DatasetDict {
+    const names = ['test_size', 'train_size', 'shuffle', 'seed'] as const
+    checkNames<SplitOptions>('Dataset.train_test_split', options, names, refusedInSplit)
+    const { test_size, train_size, shuffle = true, seed } = options
     const n = this.length
     const count = (size: number, round: (x: number) => number): number => (size < 1 ? round(size * n) : size)
     const wanted = test_size ?? (train_size === undefined ? 0.25 : undefined)

@@ -1,3 +1,4 @@
+import type { Refused } from '../options/declaration'
 import { type SpecialTokenName } from './special-tokens'
 
 export interface EncodeOptions {
@@ -50,3 +51,28 @@ export interface TokenizerSettings {
   truncation_side: 'left' | 'right'
   name_or_path: string
 }
+
+const arrays = 'ids come back as arrays of numbers; Tensor.from makes a tensor of them.'
+
+/** What transformers' tokenizers take besides, and why it is not here. */
+export const refusedInCall: Readonly<Record<string, Refused>> = {
+  return_tensors: { default: null, reason: arrays },
+  return_attention_mask: { default: null, neutral: [true], reason: 'the mask always comes along.' },
+  return_token_type_ids: { default: null, neutral: [false], reason: 'decoder models have one kind of text.' },
+  return_special_tokens_mask: { default: false, reason: 'compare ids with all_special_ids.' },
+  return_overflowing_tokens: { default: false, reason: 'what is cut off is not returned.' },
+  return_length: { default: false, reason: 'take the length of input_ids.' },
+  stride: { default: 0, reason: 'what is cut off is not returned.' },
+  is_split_into_words: { default: false, reason: 'give the text in one piece.' },
+  padding_side: { default: null, reason: 'set tokenizer.padding_side.' },
+  text_pair: { default: null, reason: 'decoder models read one text.' },
+  verbose: { default: true, neutral: [false], reason: 'call logging.set_verbosity(...).' },
+}
+export const callNames: readonly (keyof CallOptions)[] = [
+  'add_special_tokens',
+  'padding',
+  'truncation',
+  'max_length',
+  'pad_to_multiple_of',
+  'return_offsets_mapping',
+]

@@ -3,11 +3,14 @@ import { type Encoding, type Tokenizer as NativeTokenizer } from 'tokenizers'
 
 import { messageOf, nameBeside, writeFileAtomic } from '../files/atomic'
 import { disk } from '../files/disk'
+import { checkNames } from '../options/parse'
 import { type ChatMessage } from './chat-template'
 import { ChatTemplates } from './chat-templates'
 import { type BatchEncoding, type Encoded, padEncodings, utf16Offsets } from './token-padding'
 import {
   type CallOptions,
+  callNames,
+  refusedInCall,
   type ChatTemplateOptions,
   type DecodeOptions,
   type EncodeOptions,
@@ -68,7 +71,9 @@ export class PreTrainedTokenizer extends ChatTemplates {
   }
 
   /** Ids of one text. */
-  async encode(text: string, { add_special_tokens = true }: EncodeOptions = {}): Promise<number[]> {
+  async encode(text: string, options: EncodeOptions = {}): Promise<number[]> {
+    checkNames<EncodeOptions>('tokenizer.encode', options, ['add_special_tokens'], refusedInCall)
+    const { add_special_tokens = true } = options
     return (
       await this.native.encode(checkedText(text, 0), null, { addSpecialTokens: add_special_tokens })
     ).getIds()
@@ -94,6 +99,7 @@ export class PreTrainedTokenizer extends ChatTemplates {
 
   /** As `call` with a list. Throws when padding is asked for and there is no pad token. */
   async batch_encode(texts: readonly string[], options: CallOptions = {}): Promise<BatchEncoding> {
+    checkNames<CallOptions>('tokenizer', options, callNames, refusedInCall)
     const {
       add_special_tokens = true,
       padding = false,
@@ -141,6 +147,8 @@ export class PreTrainedTokenizer extends ChatTemplates {
     sequences: readonly ArrayLike<number>[],
     options: DecodeOptions = {},
   ): Promise<string[]> {
+    const names = ['skip_special_tokens', 'clean_up_tokenization_spaces'] as const
+    checkNames<DecodeOptions>('tokenizer.decode', options, names)
     const { skip_special_tokens = false, clean_up_tokenization_spaces = false } = options
     if (clean_up_tokenization_spaces) {
       throw new Error(

@@ -8,6 +8,7 @@ import { chartSvg } from './chart-svg'
 import { formatBytes, formatNumber } from './format'
 import { detectOutput, type Handle, type MimeBundle, type Output } from './output'
 import { Throttle } from './throttle'
+import { checkNames } from '../options/parse'
 
 export interface LossChartOptions {
   /** Default: `Training`. */
@@ -72,6 +73,7 @@ export async function plot_loss(
   log_history: readonly LogRow[],
   options: LossChartOptions = {},
 ): Promise<void> {
+  checkNames<LossChartOptions>('plot_loss', options, ['title', 'output'])
   const { title = 'Training', output = detectOutput() } = options
   const series = seriesOf(log_history, finalPoints)
   if (!series.some((line) => line.axis === 'loss')) {

@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { displayMethod } from './rich-display'
 import { detectOutput, type MimeBundle, type Output } from './output'
 import { tableBundle, type TableRow } from './table'
+import { checkNames } from '../options/parse'
 
 /** Something shown. */
 export interface DisplayHandle {
@@ -15,6 +16,7 @@ export interface DisplayHandle {
  * else as itself.
  */
 export async function display(value: unknown, options: { output?: Output } = {}): Promise<DisplayHandle> {
+  checkNames<{ output?: Output }>('display', options, ['output'])
   const { output = detectOutput() } = options
   const handle = output.show(await bundleOf(value))
   const shown: DisplayHandle = { update: async (next) => handle.update(await bundleOf(next)) }

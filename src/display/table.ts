@@ -1,5 +1,6 @@
 import { escapeHtml, formatNumber } from './format'
 import { detectOutput, type MimeBundle, type Output } from './output'
+import { checkNames } from '../options/parse'
 
 export interface TableOptions {
   /** Columns and their order. Default: every key of the rows, in order of appearance. */
@@ -19,6 +20,8 @@ export function show_table(
   rows: readonly TableRow[],
   options: TableOptions & { output?: Output } = {},
 ): void {
+  const names = ['columns', 'title', 'max_rows', 'max_width', 'output'] as const
+  checkNames<TableOptions & { output?: Output }>('show_table', options, names)
   const { output = detectOutput(), ...table } = options
   output.show(tableBundle(rows, table))
 }

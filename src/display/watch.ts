@@ -4,6 +4,7 @@ import { seriesOf, type LogRow } from './chart-data'
 import { escapeHtml, formatBytes, formatNumber } from './format'
 import { chartBundle, livePoints, loadPlotly } from './loss-chart'
 import { detectOutput, type Handle, type MimeBundle, type Output } from './output'
+import { checkNames } from '../options/parse'
 
 /** Where a trainer stands at one moment. */
 export interface TrainerStatus {
@@ -46,6 +47,7 @@ export interface WatchOptions {
  * date until the run ends or stops. Outside of a notebook it prints lines.
  */
 export function watch(trainer: Watched, options: WatchOptions = {}): void {
+  checkNames<WatchOptions>('watch', options, ['interval', 'signal', 'output'])
   const { output = detectOutput(), signal } = options
   const { interval = output.kind === 'rich' ? 1 : 10 } = options
   const id = randomUUID()

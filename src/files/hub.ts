@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { logger } from '../logging'
+import { checkNames } from '../options/parse'
 import { filterPaths } from './glob'
 import { RepoCache, sizeOf } from './hub-cache'
 import { downloadBlob, type DownloadProgress } from './hub-download'
@@ -30,6 +31,16 @@ export interface HubOptions {
   progress?: DownloadProgress | undefined
 }
 
+const hubNames = [
+  'repo_type',
+  'revision',
+  'cache_dir',
+  'token',
+  'local_files_only',
+  'signal',
+  'progress',
+] as const satisfies readonly (keyof HubOptions)[]
+
 /**
  * Path of one file of a repository in the local cache, downloaded if need be. The cache is the one of Python's
  * huggingface_hub. A broken download is resumed, size and hash are checked. When the hub cannot be reached, a cached
@@ -40,6 +51,7 @@ export interface HubOptions {
 export async function hf_hub_download(
   options: HubOptions & { repo_id: string; filename: string },
 ): Promise<string> {
+  checkNames('hf_hub_download', options, [...hubNames, 'repo_id', 'filename'])
   const { filename } = options
   checkFilename(filename)
   const cache = new RepoCache(options.cache_dir ?? hubCacheDir(), toRepo(options))
@@ -104,6 +116,7 @@ async function refresh(
 
 /** Names of a repository's files; offline, those of them that are cached. Throws HubError. */
 export async function list_repo_files(options: HubOptions & { repo_id: string }): Promise<string[]> {
+  checkNames('list_repo_files', options, [...hubNames, 'repo_id'])
   const repo = toRepo(options)
   if (!(options.local_files_only ?? isOffline())) return repoFiles(repo, await askingOf(options))
   const files = await new RepoCache(options.cache_dir ?? hubCacheDir(), repo).files()
@@ -128,6 +141,7 @@ export async function snapshot_download(
     ignore_patterns?: string | readonly string[] | undefined
   },
 ): Promise<string> {
+  checkNames('snapshot_download', options, [...hubNames, 'repo_id', 'allow_patterns', 'ignore_patterns'])
   const cache = new RepoCache(options.cache_dir ?? hubCacheDir(), toRepo(options))
   const known = await cache.commit()
   const cached = known !== undefined && (await cache.files()) ? cache.snapshot(known) : undefined
@@ -136,10 +150,11 @@ export async function snapshot_download(
     const asking = { ...(await askingOf(options)), ...(cached ? { attempts: 1 } : {}) }
     const commit = isCommit(cache.repo.revision) ? cache.repo.revision : await repoCommit(cache.repo, asking)
     const files = await repoFiles({ ...cache.repo, revision: commit }, asking)
-    const queue = filterPaths(files, options.allow_patterns, options.ignore_patterns)
+    const { allow_patterns, ignore_patterns, ...rest } = options
+    const queue = filterPaths(files, allow_patterns, ignore_patterns)
     if (queue.length === 0)
       throw new Error(`${describeRepo(cache.repo)}: no file matches; it has ${files.join(', ')}`)
-    await downloadFour(queue, { ...options, revision: commit })
+    await downloadFour(queue, { ...rest, revision: commit })
     await cache.writeRef(commit)
     return cache.snapshot(commit)
   } catch (error) {

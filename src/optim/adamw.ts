@@ -1,5 +1,6 @@
 import { addon } from '../native/addon'
 import type { Parameter } from '../nn/parameter'
+import { checkNames } from '../options/parse'
 import { Optimizer, type UpdateGroup, type UpdateStep } from './optimizer'
 import type { StateOptions } from './state'
 
@@ -24,6 +25,14 @@ export class AdamW extends Optimizer {
   private readonly options: Required<Pick<AdamWOptions, 'beta1' | 'beta2' | 'eps'>>
 
   constructor(parameters: Parameter[], options: AdamWOptions = {}) {
+    checkNames<AdamWOptions>('AdamW', options, [
+      'beta1',
+      'beta2',
+      'eps',
+      'weight_decay',
+      'optim_bits',
+      'is_paged',
+    ])
     const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, ...state } = options
     super(parameters, weight_decay, 2, state)
     this.options = { beta1, beta2, eps }

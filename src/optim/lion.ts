@@ -1,5 +1,6 @@
 import { addon } from '../native/addon'
 import type { Parameter } from '../nn/parameter'
+import { checkNames } from '../options/parse'
 import { Optimizer, type UpdateGroup, type UpdateStep } from './optimizer'
 import type { StateOptions } from './state'
 
@@ -21,6 +22,7 @@ export class Lion extends Optimizer {
   private readonly beta2: number
 
   constructor(parameters: Parameter[], options: LionOptions = {}) {
+    checkNames<LionOptions>('Lion', options, ['beta1', 'beta2', 'weight_decay', 'optim_bits', 'is_paged'])
     const { beta1 = 0.9, beta2 = 0.99, weight_decay = 0, ...state } = options
     super(parameters, weight_decay, 1, state)
     this.beta1 = beta1

@@ -1,6 +1,6 @@
 import type { Option, OptionSet } from '../options/declaration'
 import { unknownNameError } from '../options/nearest'
-import { parseOptions } from '../options/parse'
+import { checkNames, parseOptions } from '../options/parse'
 import { count, countOrNull, oneOf, real, realOrNull } from '../options/schemas'
 import type { Schedule } from './schedule'
 import { greedySchedule, plateauSchedule } from './metric-schedules'
@@ -206,6 +206,12 @@ export const schedulerNames: readonly SchedulerName[] = Object.keys(schedules) a
 export function get_scheduler(name: string, settings: ScheduleSettings): Schedule {
   if (!Object.hasOwn(schedules, name))
     throw unknownNameError('get_scheduler', name, schedulerNames, 'schedule')
+  checkNames<ScheduleSettings>('get_scheduler', settings, [
+    'num_warmup_steps',
+    'num_training_steps',
+    'learning_rate',
+    'lr_scheduler_kwargs',
+  ])
   const { num_warmup_steps: warmup = 0, num_training_steps: total, learning_rate: peak } = settings
   const kwargs = settings.lr_scheduler_kwargs ?? {}
   return schedules[name as SchedulerName]({

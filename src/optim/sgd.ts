@@ -1,5 +1,6 @@
 import { addon } from '../native/addon'
 import type { Parameter } from '../nn/parameter'
+import { checkNames } from '../options/parse'
 import { Optimizer, type UpdateGroup, type UpdateStep } from './optimizer'
 
 export interface SGDOptions {
@@ -21,6 +22,7 @@ export class SGD extends Optimizer {
   private readonly options: Required<Omit<SGDOptions, 'weight_decay'>>
 
   constructor(parameters: Parameter[], options: SGDOptions = {}) {
+    checkNames<SGDOptions>('SGD', options, ['momentum', 'dampening', 'nesterov', 'weight_decay'])
     const { momentum = 0, dampening = 0, nesterov = false, weight_decay = 0 } = options
     if (nesterov && !(momentum > 0 && dampening === 0))
       throw new TypeError('[SGD] nesterov needs a momentum above 0 and dampening 0')

@@ -4,7 +4,7 @@ import { type OptionSet, knownNames, optionTable } from './declaration'
 import { describeSchema } from './describe'
 import { type Kind, anyKind, fromText, kindsOf } from './from-text'
 import { nearest, unknownNameError } from './nearest'
-import { show } from './parse'
+import { checkNames, show } from './parse'
 
 /** A class whose options are declared: TrainingArguments, SFTConfig, LoraConfig, BitsAndBytesConfig. */
 export interface ArgumentsClass {
@@ -41,9 +41,12 @@ export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
   readonly #classes: C
   readonly #known: ReadonlyMap<string, Known>
 
-  constructor(classes: C) {
-    this.#classes = classes
-    this.#known = index(classes)
+  /** @param classes - A list of classes, or one class. */
+  constructor(classes: C | C[number]) {
+    const list = (Array.isArray(classes) ? classes : [classes]) as unknown as C
+    list.forEach(requireOptions)
+    this.#classes = list
+    this.#known = index(list)
   }
 
   /**
@@ -63,8 +66,10 @@ export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
   ): [...Instances<C>, string[]]
   parse_args_into_dataclasses(
     args: readonly string[] = process.argv.slice(2),
-    { return_remaining_strings: keep = false }: { return_remaining_strings?: boolean } = {},
+    options: { return_remaining_strings?: boolean } = {},
   ): unknown[] {
+    checkNames<typeof options>(OWN, options, ['return_remaining_strings'])
+    const { return_remaining_strings: keep = false } = options
     const given = new Map<string, unknown>()
     const remaining: string[] = []
     for (let i = 0; i < args.length;) {
@@ -89,10 +94,9 @@ export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
   }
 
   /** The same from an object. With `allow_extra_keys` names that no class knows are skipped. */
-  parse_dict(
-    args: Record<string, unknown>,
-    { allow_extra_keys = false }: { allow_extra_keys?: boolean } = {},
-  ): Instances<C> {
+  parse_dict(args: Record<string, unknown>, options: { allow_extra_keys?: boolean } = {}): Instances<C> {
+    checkNames<typeof options>(OWN, options, ['allow_extra_keys'])
+    const { allow_extra_keys = false } = options
     const given = new Map<string, unknown>()
     for (const [name, value] of Object.entries(args)) {
       if (this.#known.has(name)) given.set(name, value)
@@ -153,6 +157,15 @@ export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
     }
     return this.#classes.map((Class, i) => new Class(inits[i] as never)) as unknown as Instances<C>
   }
+}
+
+function requireOptions(given: unknown): void {
+  const options = typeof given === 'function' && 'options' in given ? given.options : undefined
+  if (typeof options === 'object' && options !== null && 'owner' in options) return
+  const got = typeof given === 'function' ? `the class ${given.name}, which declares no options` : show(given)
+  throw new TypeError(
+    `[${OWN}] got ${got}; needs TrainingArguments, SFTConfig, LoraConfig or BitsAndBytesConfig`,
+  )
 }
 
 function split(word: string): [string, string | undefined] {

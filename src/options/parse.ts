@@ -102,3 +102,24 @@ export function optionsToDict(set: OptionSet<object>, values: object): Record<st
   ]
   return Object.fromEntries(structuredClone(all).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
+
+/**
+ * Throws `TypeError` when `given` has a name that is none of `known`, with the nearest; for functions with few options and no
+ * table. `refused`: what the reference takes besides, with the reason why it is not here.
+ */
+export function checkNames<T extends object>(
+  owner: string,
+  given: T,
+  known: readonly (keyof T & string)[],
+  refused: Readonly<Record<string, Refused>> = {},
+): void {
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(`[${owner}] got ${show(given)}, needs an object of options`)
+  }
+  for (const [name, value] of Object.entries(given)) {
+    if ((known as readonly string[]).includes(name)) continue
+    if (!Object.hasOwn(refused, name))
+      throw unknownNameError(owner, name, [...known, ...Object.keys(refused)])
+    refuse(owner, name, refused[name]!, value)
+  }
+}

@@ -150,7 +150,9 @@ function wrap(
 function bareLayer(slot: LinearSlot): BaseLayer {
   const layer = slot.get()
   if (layer instanceof LoraLinear)
-    throw new Error('the model has an adapter already; take it off with unload() first')
+    throw new Error(
+      'the model has an adapter already: of an earlier get_peft_model or SFTTrainer. Take it off with unload() of that PeftModel (trainer.model.unload()), or load the model again',
+    )
   return layer as BaseLayer
 }
 

@@ -1,12 +1,13 @@
 import type { PackedBatch } from '../models/batch'
 import { parameterCount } from '../models/blueprint'
-import type { CausalLM } from '../models/causal-lm'
+import { CausalLM } from '../models/causal-lm'
 import type { ModelInputs } from '../models/padding'
 import type { ModelOutput } from '../models/forward'
 import type { StepResult } from '../models/pass'
 import { baseLayer } from '../nn/lora'
 import type { Parameter } from '../nn/parameter'
 import type { PretrainedConfig } from '../models/config'
+import { show } from '../options/parse'
 import { Generator } from '../tensor/random'
 import { peftOptions, type AdapterOptions, type PeftOptions } from './adapter-options'
 import { LoraConfig } from './config'
@@ -16,6 +17,15 @@ import { saveAdapter } from './save'
 
 /** Puts a fresh adapter on a model; only its parameters train. */
 export function get_peft_model(model: CausalLM, config: LoraConfig, options: PeftOptions = {}): PeftModel {
+  if (!(model instanceof CausalLM)) {
+    const got =
+      (model as unknown) instanceof PeftModel
+        ? 'a model that has an adapter already: call unload() on it first'
+        : show(model)
+    throw new TypeError(
+      `[get_peft_model] model: got ${got}, needs a model from AutoModelForCausalLM.from_pretrained`,
+    )
+  }
   const o = peftOptions(options)
   const dtype = o.dtype ?? (o.autocast_adapter_dtype ? 'float32' : model.dtype)
   const own = new LoraConfig(config)

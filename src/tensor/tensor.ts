@@ -1,3 +1,4 @@
+import { checkNames } from '../options/parse'
 import { addon } from '../native/addon'
 import type { TensorHandle } from '../native/contract'
 import { decode, encode, type TensorData } from './convert'
@@ -32,6 +33,7 @@ export class Tensor {
    * @throws Error when the number of elements does not fit the shape.
    */
   static from(array: ArrayLike<number> | BigInt64Array, options: TensorOptions = {}): Tensor {
+    checkNames<TensorOptions>('Tensor.from', options, ['dtype', 'shape', 'device'])
     const dtype = options.dtype ?? defaultDType(array)
     const shape = options.shape ?? [array.length]
     const numel = shape.reduce((n, d) => n * d, 1)

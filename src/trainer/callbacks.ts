@@ -1,3 +1,5 @@
+import { unknownNameError } from '../options/nearest'
+import { show } from '../options/parse'
 import type { TrainingArguments } from './arguments'
 import type { LogRow, TrainerState } from './state'
 
@@ -38,9 +40,61 @@ export interface TrainerCallback {
   ): void | Promise<void>
 }
 
+const events: readonly (keyof TrainerCallback & string)[] = [
+  'on_train_begin',
+  'on_step_end',
+  'on_log',
+  'on_evaluate',
+  'on_save',
+  'on_train_end',
+]
+
+/** @throws TypeError on what is no callback, and on a method that nothing would ever call. */
+export function checkCallback(callback: unknown): void {
+  if (typeof callback !== 'object' || callback === null)
+    throw new TypeError(
+      `[SFTTrainer] callbacks: got ${show(callback)}, needs objects with methods such as on_log`,
+    )
+  for (const name in allNames(callback))
+    if (name.startsWith('on_') && !(events as readonly string[]).includes(name))
+      throw unknownNameError('SFTTrainer callback', name, events, 'event')
+}
+
+/** The names of an object and of its classes, whose methods `in` does not list. */
+function allNames(object: object): Record<string, true> {
+  const names: Record<string, true> = {}
+  for (
+    let at: object | null = object;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at) as object
+  )
+    for (const name of Object.getOwnPropertyNames(at)) names[name] = true
+  return names
+}
+
+/** The other flags of transformers: setting one is told, not ignored. */
+function newControl(): TrainerControl {
+  const control = { should_training_stop: false }
+  const later = {
+    should_epoch_stop: 'set should_training_stop',
+    should_save: 'set save_strategy and save_steps',
+    should_evaluate: 'set eval_strategy and eval_steps, or call trainer.evaluate() after the run',
+    should_log: 'set logging_steps',
+  }
+  for (const [name, instead] of Object.entries(later))
+    Object.defineProperty(control, name, {
+      get: () => false,
+      set(value) {
+        if (value)
+          throw new TypeError(`[TrainerControl] ${name} = ${show(value)} is not supported: ${instead}.`)
+      },
+    })
+  return control
+}
+
 /** Calls one event on all callbacks in order. */
 export class CallbackHandler {
-  readonly control: TrainerControl = { should_training_stop: false }
+  readonly control: TrainerControl = newControl()
 
   constructor(
     private readonly callbacks: TrainerCallback[],

@@ -9,6 +9,7 @@ import { sweepRemains } from '../files/atomic-folder'
 import type { TrainerStatus } from '../display/watch'
 import type { CausalLM } from '../models/causal-lm'
 import { logging } from '../logging'
+import { checkNames } from '../options/parse'
 import { createOptimizer } from '../optim/create'
 import type { Optimizer } from '../optim/optimizer'
 import { get_scheduler } from '../optim/schedules'
@@ -107,6 +108,10 @@ export class SFTTrainer {
    * @throws AbortError when `signal` is aborted or the process gets SIGINT, between two batches.
    */
   async evaluate(dataset?: Dataset, options: { signal?: AbortSignal } = {}): Promise<LogRow> {
+    checkNames<{ signal?: AbortSignal }>('SFTTrainer.evaluate', options, ['signal'], {
+      metric_key_prefix: { default: 'eval', reason: 'the names begin with eval_.' },
+      ignore_keys: { default: null, reason: 'evaluation keeps no predictions.' },
+    })
     await setImmediate() // as in train
     const interrupt = listenForInterrupt(options.signal)
     try {

@@ -12,7 +12,7 @@ import { countOrNull, flag, optional, text } from '../options/schemas'
 import { LoraConfig } from '../peft/config'
 import { PeftModel } from '../peft/model'
 import { SFTConfig, TrainingArguments } from './arguments'
-import type { TrainerCallback } from './callbacks'
+import { checkCallback, type TrainerCallback } from './callbacks'
 import type {
   ParsedSFTTrainerOptions,
   ParsedTrainOptions,
@@ -168,6 +168,7 @@ export function trainerOptions(given: SFTTrainerOptions): ParsedSFTTrainerOption
   processing_class: PreTrainedTokenizer
 } {
   const options = parseOptions(sftTrainerOptionSet, given)
+  options.callbacks.forEach(checkCallback)
   const processing_class = options.processing_class ?? options.tokenizer
   if (!processing_class) throw new TypeError('[SFTTrainer] processing_class (or tokenizer) is missing')
   if (options.tokenizer && options.tokenizer !== processing_class) {
@@ -184,6 +185,8 @@ export function trainerOptions(given: SFTTrainerOptions): ParsedSFTTrainerOption
     }
     moved.max_length = options.max_seq_length ?? DEFAULT_MAX_LENGTH
   }
+  if ((options.args?.eval_strategy ?? 'no') !== 'no' && !options.eval_dataset)
+    throw new TypeError(`[SFTTrainer] eval_strategy is '${options.args?.eval_strategy}': give eval_dataset`)
   const args = new SFTConfig({ ...((options.args ?? {}) as SFTInit), ...moved })
   return { ...options, args, processing_class }
 }

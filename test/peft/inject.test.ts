@@ -299,7 +299,7 @@ describe('refused, the model stays as it was', () => {
     const model = await tinyPeft()
     const adapted = await logitsOf(model)
     expect(() => get_peft_model(model.base_model, new LoraConfig())).toThrow(
-      'the model has an adapter already; take it off with unload() first',
+      'Take it off with unload() of that PeftModel',
     )
     expect(await logitsOf(model)).toEqual(adapted)
   })
