@@ -1,5 +1,7 @@
 import { parse as parseYaml } from 'yaml'
+import { z } from 'zod'
 
+import { messageOf } from '../files/atomic'
 import { globMatcher } from '../files/glob'
 import { unknownNameError } from '../options/nearest'
 import { formatOf } from './read-rows'
@@ -15,11 +17,24 @@ export interface SplitFiles {
 }
 
 interface CardConfig {
-  config_name?: string
-  data_dir?: string
-  data_files?: string | (string | { split: string; path: string | string[] })[]
-  default?: boolean
+  config_name?: string | null
+  data_dir?: string | null
+  data_files?: string | (string | { split: string; path: string | string[] })[] | null
+  default?: boolean | null
 }
+
+const patternList = z.union([z.string(), z.array(z.string())])
+const cardConfig = z.looseObject({
+  config_name: z.string().nullish(),
+  data_dir: z.string().nullish(),
+  data_files: z
+    .union([
+      z.string(),
+      z.array(z.union([z.string(), z.looseObject({ split: z.string(), path: patternList })])),
+    ])
+    .nullish(),
+  default: z.boolean().nullish(),
+})
 
 const keywords: Readonly<Record<string, readonly string[]>> = {
   train: ['train', 'training'],
@@ -44,7 +59,7 @@ export function filesBySplit(
   const config = configs.length === 0 || (data_dir && !name) ? {} : chosenConfig(configs, name)
   const root = [data_dir, config.data_dir].filter(Boolean).join('/').replace(/\/+$/, '')
   const patterns = config.data_files
-  if (patterns === undefined) return discover(files, root)
+  if (patterns === undefined || patterns === null) return discover(files, root)
   const entries = typeof patterns === 'string' ? [patterns] : patterns
   const bySplit: Record<string, string[]> = {}
   for (const entry of entries) {
@@ -112,8 +127,22 @@ function isList(dataFiles: DataFiles): dataFiles is readonly string[] {
 function cardConfigs(card: string): CardConfig[] {
   const header = /^\uFEFF?---\r?\n([\s\S]*?)\r?\n---(\r?\n|$)/.exec(card)?.[1]
   if (header === undefined) return []
-  const data = parseYaml(header) as { configs?: CardConfig[] } | null
-  return Array.isArray(data?.configs) ? data.configs : []
+  let data: unknown
+  try {
+    data = parseYaml(header)
+  } catch (error) {
+    throw new Error(`README.md: the data card's header is not valid YAML: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  const configs = (data as { configs?: unknown } | null)?.configs
+  if (configs === undefined || configs === null) return []
+  const parsed = z.array(cardConfig).safeParse(configs)
+  if (parsed.success) return parsed.data as CardConfig[]
+  const { path, message } = parsed.error.issues[0]!
+  throw new Error(
+    `README.md: the data card's configs${path.map((key) => `[${String(key)}]`).join('')}: ${message}`,
+  )
 }
 
 function chosenConfig(configs: readonly CardConfig[], name: string | null | undefined): CardConfig {

@@ -1,7 +1,8 @@
-import { readFile, readdir, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 
 import { type HubOptions, hf_hub_download, list_repo_files } from '../files/hub'
+import { readTextFile } from '../files/text'
 import { type DataFiles, type SplitFiles, listing, matchFiles } from './data-files'
 
 /** Where a data set's files are: their names (with `/`, from the root) and a way to have one on this machine. */
@@ -30,7 +31,7 @@ export async function openSource(path: string, access: HubOptions): Promise<Data
 
 /** Text of a source's data card; '' without one. */
 export async function readCard(source: DataSource): Promise<string> {
-  return source.files.includes('README.md') ? readFile(await source.fetch('README.md'), 'utf8') : ''
+  return source.files.includes('README.md') ? readTextFile(await source.fetch('README.md')) : ''
 }
 
 /** Local files by path or pattern, relative to `data_dir`. Throws for one that is missing. */

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 
+import { isFloat, markFloats } from '../files/json'
 import { unknownNameError } from '../options/nearest'
 import { checkNames } from '../options/parse'
 import {
@@ -16,6 +17,9 @@ import { permutation } from './random'
 /** One row: column name to value. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a column's type is known only when the file is read
 export type Row = Record<string, any>
+
+// Cells of a table with very many columns, most of them then null.
+const MOST_CELLS = 5e7
 
 // Rows handled between two pauses: a pause lets timers, heartbeats and an interrupt through.
 const ROWS_PER_TURN = 1000
@@ -37,10 +41,12 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     const columns = new Set<string>()
     for (const row of rows) for (const name in row) columns.add(name)
     const names = [...columns]
-    const whole = (row: Row): Row =>
-      Object.keys(row).length === names.length
-        ? row
-        : Object.fromEntries(names.map((name) => [name, row[name] ?? null]))
+    if (names.length > 1000 && names.length * rows.length > MOST_CELLS)
+      throw new RangeError(
+        `[Dataset.from_list] ${rows.length} rows with ${names.length} different keys: keys are columns, and a table of that ` +
+          `many cells does not fit; are names or ids used as keys?`,
+      )
+    const whole = (row: Row): Row => (Object.keys(row).length === names.length ? row : filled(row, names))
     return new Dataset(rows.map(whole), names)
   }
 
@@ -74,7 +80,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     return Object.fromEntries(
       this.column_names.map((name) => [
         name,
-        seen.map((row) => dtypeOf(row[name])).reduce(mergeDtypes, 'null'),
+        seen.map((row) => (isFloat(row, name) ? 'float64' : dtypeOf(row[name]))).reduce(mergeDtypes, 'null'),
       ]),
     )
   }
@@ -241,6 +247,16 @@ export function requireColumn(dataset: Dataset, name: string): void {
   throw new Error(
     `the data set has no column '${name}'. Its columns: ${dataset.column_names.join(', ') || 'none'}`,
   )
+}
+
+/** The row with null in the columns it lacks. */
+function filled(row: Row, names: readonly string[]): Row {
+  const all = Object.fromEntries(
+    names.map((name) => [name, (Object.hasOwn(row, name) ? row[name] : null) ?? null]),
+  )
+  const floats = names.filter((name) => isFloat(row, name))
+  if (floats.length > 0) markFloats(all, new Set(floats))
+  return all
 }
 
 function pick(row: Row, names: readonly string[]): Row {

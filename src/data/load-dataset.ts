@@ -1,4 +1,5 @@
 import { type HubOptions } from '../files/hub'
+import { namingFile } from '../files/naming'
 import { parseOptions } from '../options/parse'
 import { type SplitFiles, filesBySplit, matchFiles, requireWhole } from './data-files'
 import { localFiles, openSource, readCard } from './data-source'
@@ -52,7 +53,7 @@ export async function load_dataset(
       throw new Error(
         `[load_dataset] '${path}' split '${split}' is empty: no rows in ${found.files.join(', ')}`,
       )
-    const dataset = Dataset.from_list(rows)
+    const dataset = await namingFile(found.files.join(', '), () => Dataset.from_list(rows))
     loaded.set(split, dataset)
     return dataset
   }

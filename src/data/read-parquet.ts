@@ -1,49 +1,130 @@
-import { stat } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
 
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
-import { compressors } from 'hyparquet-compressors'
+import {
+  asyncBufferFromFile,
+  parquetMetadataAsync,
+  parquetRead,
+  parquetSchema,
+  type SchemaTree,
+} from 'hyparquet'
 
 import { messageOf } from '../files/atomic'
+import { markFloats } from '../files/json'
+import { regularFile } from '../files/text'
 import { type Row } from './dataset'
+import { setColumn } from './read-csv'
+import { checkedFile, checkMetadata, pageCompressors, SizeCount } from './parquet-pages'
 
 /**
  * Rows of a Parquet file, row group after row group. int64 values become numbers where a number holds them exactly,
  * else they stay BigInt.
  *
- * @throws Error naming the file when it is not Parquet or is cut short
+ * @throws Error naming the file when it is not Parquet, is damaged, or would expand beyond all proportion
  */
 export async function readParquet(path: string, signal?: AbortSignal): Promise<Row[]> {
-  await stat(path)
+  const size = await regularFile(path)
   const rows: Row[] = []
   try {
-    const file = await asyncBufferFromFile(path)
-    const metadata = await parquetMetadataAsync(file)
+    const plain = await asyncBufferFromFile(path)
+    const metadata = await parquetMetadataAsync(plain)
+    checkMetadata(metadata, size)
+    const file = checkedFile(plain, metadata)
+    const columns = columnsOf(parquetSchema(metadata))
+    const count = new SizeCount(size)
     for (const group of metadata.row_groups) {
       signal?.throwIfAborted()
       const rowStart = rows.length
-      const part = await parquetReadObjects({
+      const rowEnd = rowStart + Number(group.num_rows)
+      let part: unknown[][] = []
+      const onComplete = (found: unknown[][]): void => void (part = found)
+      const names = columns.map(({ name }) => name)
+      await parquetRead({
         file,
         metadata,
-        compressors,
+        compressors: pageCompressors,
+        columns: names,
         rowStart,
-        rowEnd: rowStart + Number(group.num_rows),
+        rowEnd,
+        onComplete,
       })
-      for (const row of part) rows.push(plainNumbers(row) as Row)
+      if (part.length !== rowEnd - rowStart)
+        throw new Error(`a row group has ${part.length} rows; its metadata says ${rowEnd - rowStart}`)
+      for (const values of part) {
+        rows.push(rowOf(columns, values, count))
+        count.check()
+      }
       await setImmediate()
     }
   } catch (error) {
     signal?.throwIfAborted()
-    throw new Error(`${path}: not readable as Parquet: ${messageOf(error)}`, { cause: error })
+    // What a damaged file makes the reader stumble over says nothing to its user.
+    const isPlain = error instanceof Error && error.constructor === Error
+    const reason = isPlain ? messageOf(error) : 'the file is damaged, or is not Parquet'
+    throw new Error(`${path}: not readable as Parquet: ${reason}`, { cause: error })
   }
   return rows
 }
 
-function plainNumbers(value: unknown): unknown {
+interface Column {
+  name: string
+  float: boolean
+  tree: SchemaTree
+}
+
+function columnsOf(schema: SchemaTree): Column[] {
+  const names = new Set<string>()
+  for (const { element } of schema.children) {
+    if (names.has(element.name)) throw new Error(`two columns are named '${element.name}'`)
+    names.add(element.name)
+  }
+  return schema.children.map((tree) => ({ name: tree.element.name, float: isFloatType(tree), tree }))
+}
+
+function isFloatType({ element: { type } }: SchemaTree): boolean {
+  return type === 'FLOAT' || type === 'DOUBLE'
+}
+
+function rowOf(columns: readonly Column[], values: readonly unknown[], count: SizeCount): Row {
+  const row: Row = {}
+  const floats = new Set<string>()
+  for (const [i, { name, float, tree }] of columns.entries()) {
+    const value = plainValue(values[i], tree, count)
+    setColumn(row, name, value)
+    if (float && Number.isInteger(value)) floats.add(name)
+  }
+  if (floats.size > 0) markFloats(row, floats)
+  return row
+}
+
+function plainValue(value: unknown, tree: SchemaTree, count: SizeCount): unknown {
+  count.add(typeof value === 'string' ? value.length : 8)
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value
-  if (Array.isArray(value)) return value.map(plainNumbers)
-  if (typeof value !== 'object' || value === null || value instanceof Date || ArrayBuffer.isView(value))
-    return value ?? null
-  for (const [key, field] of Object.entries(value)) (value as Row)[key] = plainNumbers(field)
+  if (Array.isArray(value)) {
+    const element = elementOf(tree)
+    const plain = value.map((item) => plainValue(item, element, count))
+    if (isFloatType(element)) markFloats(plain, new Set(plain.keys()))
+    return plain
+  }
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value ?? null
+  if (ArrayBuffer.isView(value)) {
+    count.add(value.byteLength)
+    return value
+  }
+  const floats = new Set<string>()
+  for (const [key, field] of Object.entries(value)) {
+    const child = tree.children.find(({ element }) => element.name === key) ?? tree
+    const plain = plainValue(field, child, count)
+    setColumn(value as Row, key, plain)
+    if (child !== tree && isFloatType(child) && Number.isInteger(plain)) floats.add(key)
+  }
+  if (floats.size > 0) markFloats(value, floats)
   return value
+}
+
+/** The schema of a list's elements: `list.element` in three levels, or the repeated field itself. */
+function elementOf(tree: SchemaTree): SchemaTree {
+  const [repeated] = tree.children
+  if (!repeated || tree.children.length > 1 || tree.element.repetition_type === 'REPEATED') return tree
+  const [inner] = repeated.children
+  return inner && repeated.children.length === 1 ? inner : repeated
 }

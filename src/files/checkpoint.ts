@@ -1,9 +1,10 @@
-import { readFile, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { messageOf } from './atomic'
-import { parseJson } from './json'
+import { parseJsonObject } from './json'
 import { SafetensorsFile } from './safetensors'
 import type { TensorInfo } from './safetensors-header'
+import { readTextFile } from './text'
 
 /** File name of a model stored in one piece, and of the index of one stored in shards. */
 export const MODEL_FILE = 'model.safetensors'
@@ -38,7 +39,7 @@ export class Checkpoint {
 
   private static async openIndex(folder: string, files: string[]): Promise<Checkpoint> {
     const index = join(folder, MODEL_INDEX)
-    const weightMap = parseWeightMap(index, await readFile(index, 'utf8'))
+    const weightMap = parseWeightMap(index, await readTextFile(index))
     const shards = new Map<string, SafetensorsFile>()
     try {
       for (const file of new Set(weightMap.values())) {
@@ -79,8 +80,9 @@ export class Checkpoint {
 
 /** Names of the shards that an index file's text lists; used to know what to download. Throws on a faulty index. */
 export function parseWeightMap(index: string, text: string): Map<string, string> {
-  const map = (parseJson(index, text) as { weight_map?: unknown } | null)?.weight_map
-  if (typeof map !== 'object' || map === null) throw new Error(`${index}: no weight_map object`)
+  const map = parseJsonObject(index, text)['weight_map']
+  if (typeof map !== 'object' || map === null || Array.isArray(map))
+    throw new Error(`${index}: no weight_map object`)
   return new Map(
     Object.entries(map).map(([name, file]): [string, string] => {
       // Shards lie beside the index: a path would reach out of the folder.

@@ -1,9 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises'
-import { codeOf } from './atomic'
 import { GgufCursor } from './gguf-cursor'
 import { DEQUANTIZABLE, dequantize } from './gguf-dequantize'
 import { type GgufHeader, type GgufTensorInfo, type GgufValue, readGgufHeader } from './gguf-header'
 import { readRange } from './read-range'
+import { unreadable } from './text'
 
 export type { GgufTensorInfo, GgufValue } from './gguf-header'
 
@@ -75,7 +75,7 @@ export async function openGguf(path: string): Promise<GgufFile> {
 
 async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
   const handle = await open(path, 'r').catch((error: unknown) => {
-    throw codeOf(error) === 'ENOENT' ? new Error(`${path}: no such file`, { cause: error }) : error
+    throw unreadable(path, error)
   })
   try {
     return await use(handle)

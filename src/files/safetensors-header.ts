@@ -1,4 +1,5 @@
 import { messageOf } from './atomic'
+import { parseJson } from './json'
 
 /** Bits of one element, in the order in which the reference writer sorts data types (small to large). */
 const DTYPE_BITS = {
@@ -67,7 +68,7 @@ export interface SafetensorsHeader {
  * @throws Error naming file, offset and what was expected
  */
 export function parseSafetensorsHeader(bytes: Uint8Array, file: string, fileSize: number): SafetensorsHeader {
-  const json = parseJson(bytes, file)
+  const json = headerObject(bytes, file)
   const begin = 8 + bytes.byteLength
   const metadata = readMetadata(json['__metadata__'], file)
   const tensors = new Map<string, TensorInfo>()
@@ -78,14 +79,14 @@ export function parseSafetensorsHeader(bytes: Uint8Array, file: string, fileSize
   return { metadata, tensors }
 }
 
-function parseJson(bytes: Uint8Array, file: string): Record<string, unknown> {
+function headerObject(bytes: Uint8Array, file: string): Record<string, unknown> {
   const fault = (what: string): Error =>
     new Error(`${file}: header at offset 8 (${bytes.byteLength} bytes) ${what}; expected a JSON object`)
   let json: unknown
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    json = parseJson(file, new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (error) {
-    throw fault(`is not valid JSON (${messageOf(error)})`)
+    throw fault(`is not valid JSON (${messageOf(error).replace(`${file}: `, '')})`)
   }
   if (!isObject(json)) throw fault('is JSON of another kind')
   return json

@@ -1,7 +1,7 @@
 import { type FileHandle } from 'node:fs/promises'
-import { codeOf } from './atomic'
 import { disk } from './disk'
 import { readRange } from './read-range'
+import { unreadable } from './text'
 import { parseSafetensorsHeader, type SafetensorsHeader, type TensorInfo } from './safetensors-header'
 
 export { type SafetensorsDtype, type TensorInfo } from './safetensors-header'
@@ -28,7 +28,7 @@ export class SafetensorsFile {
   /** Opens `path` and checks its header. Throws an Error that names file, offset and what was expected. */
   static async open(path: string): Promise<SafetensorsFile> {
     const handle = await disk.open(path, 'r').catch((error: unknown) => {
-      throw codeOf(error) === 'ENOENT' ? new Error(`${path}: no such file`, { cause: error }) : error
+      throw unreadable(path, error)
     })
     try {
       return new SafetensorsFile(path, handle, await readHeader(handle, path))
@@ -51,7 +51,9 @@ export class SafetensorsFile {
 }
 
 async function readHeader(handle: FileHandle, path: string): Promise<SafetensorsHeader> {
-  const { size } = await handle.stat()
+  const found = await handle.stat()
+  if (!found.isFile()) throw new Error(`${path}: is a folder or a device; expected a file`)
+  const { size } = found
   if (size < 8) {
     throw new Error(`${path}: truncated: ${size} bytes; expected 8 bytes of header length at offset 0`)
   }

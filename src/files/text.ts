@@ -68,20 +68,25 @@ export async function readTextFile(path: string, signal?: AbortSignal): Promise<
 
 async function* fileBytes(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
   signal?.throwIfAborted()
-  const found = await stat(path).catch((error: unknown) => {
-    throw unreadable(path, error)
-  })
-  // A pipe or a device may never end.
-  if (!found.isFile())
-    throw new Error(`${path}: is ${found.isDirectory() ? 'a folder' : 'no regular file'}; expected a file`)
+  const size = await regularFile(path)
   const handle = await open(path, 'r').catch((error: unknown) => {
     throw unreadable(path, error)
   })
   try {
-    yield* plainBytes(handle, path, found.size, signal)
+    yield* plainBytes(handle, path, size, signal)
   } finally {
     await handle.close()
   }
+}
+
+/** Size of a file in bytes. @throws Error naming it when it is missing, a folder, a device or a pipe, which may never end */
+export async function regularFile(path: string): Promise<number> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw unreadable(path, error)
+  })
+  if (!found.isFile())
+    throw new Error(`${path}: is ${found.isDirectory() ? 'a folder' : 'no regular file'}; expected a file`)
+  return found.size
 }
 
 /** An error of the file system, with the path in front and the usual reasons in words. */

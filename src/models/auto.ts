@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { resolve_file, type HubOptions } from '../files/hub'
 import { parseWeightMap, MODEL_FILE, MODEL_INDEX } from '../files/checkpoint'
-import { parseJson } from '../files/json'
+import { parseJsonObject } from '../files/json'
+import { namingFile } from '../files/naming'
+import { readTextFile } from '../files/text'
 import { logger } from '../logging'
 import { BitsAndBytesConfig } from '../quantization/config'
 import { Device } from '../tensor/device'
@@ -12,6 +13,8 @@ import { CausalLM, type GenerationDefaults } from './causal-lm'
 import { PretrainedConfig } from './config'
 import { pretrainedOptions, type PretrainedOptions } from './pretrained-options'
 import { GgufSource, SafetensorsSource, type WeightSource } from './weights'
+
+const CONFIG_FILE = 'config.json'
 
 /** Reads configurations. */
 export class AutoConfig {
@@ -24,8 +27,9 @@ export class AutoConfig {
     options: PretrainedOptions = {},
   ): Promise<PretrainedConfig> {
     const { hub, gguf_file } = pretrainedOptions('AutoConfig.from_pretrained', options)
-    if (gguf_file === undefined) return new PretrainedConfig(await readJson(name_or_path, 'config.json', hub))
-    return new PretrainedConfig((await openGguf(name_or_path, gguf_file, hub)).config)
+    if (gguf_file === undefined) return readConfig(name_or_path, hub)
+    const source = await openGguf(name_or_path, gguf_file, hub)
+    return namingFile(source.path, () => new PretrainedConfig(source.config))
   }
 }
 
@@ -49,14 +53,12 @@ export class AutoModelForCausalLM {
           `${name_or_path} is already quantized: its own quantization_config is used, not the one given`,
         )
       }
-      const quantization = stored ? BitsAndBytesConfig.from_dict(stored) : o.quantization_config
+      const quantization = stored
+        ? await namingFile(opened.configPath, () => BitsAndBytesConfig.from_dict(stored))
+        : o.quantization_config
       const dtype = o.dtype === 'auto' ? (config.dtype ?? 'float32') : parseFloatDType(o.dtype, 'dtype')
-      const parts = await buildModel(config, source, device, {
-        dtype,
-        quantization,
-        signal: o.signal,
-        progress: o.progress,
-      })
+      const build = { dtype, quantization, signal: o.signal, progress: o.progress }
+      const parts = await namingFile(source.path, () => buildModel(config, source, device, build), o.signal)
       return new CausalLM(config, parts, device, dtype, name_or_path, quantization, opened.generation)
     } finally {
       await source.close()
@@ -66,6 +68,8 @@ export class AutoModelForCausalLM {
 
 interface OpenedModel {
   config: PretrainedConfig
+  /** The file that the config is from. */
+  configPath: string
   source: WeightSource
   generation: GenerationDefaults
 }
@@ -73,23 +77,23 @@ interface OpenedModel {
 async function openModel(name: string, gguf: string | undefined, hub: HubOptions): Promise<OpenedModel> {
   if (gguf !== undefined) {
     const source = await openGguf(name, gguf, hub)
-    return { config: new PretrainedConfig(source.config), source, generation: {} }
+    const config = await namingFile(source.path, () => new PretrainedConfig(source.config))
+    return { config, configPath: source.path, source, generation: {} }
   }
-  const config = new PretrainedConfig(await readJson(name, 'config.json', hub))
+  const config = await readConfig(name, hub)
   const single = await resolve_file(name, MODEL_FILE, hub)
   const index = single ?? (await resolve_file(name, MODEL_INDEX, hub))
   if (!index) throw new Error(`${name}: has neither ${MODEL_FILE} nor ${MODEL_INDEX}`)
   if (!single) {
-    const shards = new Set(parseWeightMap(index, await readFile(index, 'utf8')).values())
+    const shards = new Set(parseWeightMap(index, await readTextFile(index)).values())
     for (const shard of shards) await resolve_file(name, shard, hub)
   }
   const generation = await resolve_file(name, 'generation_config.json', hub)
   return {
     config,
+    configPath: join(dirname(index), CONFIG_FILE),
     source: await SafetensorsSource.open(dirname(index)),
-    generation: generation
-      ? (parseJson(generation, await readFile(generation, 'utf8')) as GenerationDefaults)
-      : {},
+    generation: generation ? parseJsonObject(generation, await readTextFile(generation)) : {},
   }
 }
 
@@ -99,8 +103,9 @@ async function openGguf(name: string, file: string, hub: HubOptions): Promise<Gg
   return GgufSource.open(path)
 }
 
-async function readJson(name: string, file: string, hub: HubOptions): Promise<Record<string, unknown>> {
-  const path = await resolve_file(name, file, hub)
-  if (!path) throw new Error(`${name}: has no ${file}`)
-  return parseJson(path, await readFile(path, 'utf8')) as Record<string, unknown>
+async function readConfig(name: string, hub: HubOptions): Promise<PretrainedConfig> {
+  const path = await resolve_file(name, CONFIG_FILE, hub)
+  if (!path) throw new Error(`${name}: has no ${CONFIG_FILE}`)
+  const fields = parseJsonObject(path, await readTextFile(path))
+  return namingFile(path, () => new PretrainedConfig(fields))
 }

@@ -2,6 +2,7 @@ import { Embedding } from '../nn/embedding'
 import { Linear, type LinearLayer } from '../nn/linear'
 import { Linear4bit } from '../nn/linear4bit'
 import { RMSNorm } from '../nn/rms-norm'
+import { logger } from '../logging'
 import type { BitsAndBytesConfig } from '../quantization/config'
 import { isPrequantized, loadPrequantized } from '../quantization/prequantized'
 import type { Device } from '../tensor/device'
@@ -32,6 +33,11 @@ export async function buildModel(
 ): Promise<ModelParts> {
   const loader = new Loader(source, device, options)
   try {
+    const stored = source.names().length
+    if (config.num_hidden_layers > stored)
+      throw new Error(
+        `the config asks for ${config.num_hidden_layers} layers; there are ${stored} tensors in all`,
+      )
     const blueprint = blueprintOf(config)
     const { embedding, layers, norm, head, tied } = blueprint
     const rotaries = rotaryTables(blueprint, device).map((table) => loader.own(table))
@@ -46,6 +52,7 @@ export async function buildModel(
       const parts = await allSettled(modules.map((module) => loader.module(module)))
       modules.forEach(({ key }, i) => made.set(key, parts[i]!))
     }
+    await loader.finish(tied ? [...made.keys(), head.key] : [...made.keys()])
     return assemble(blueprint, made, rotaries)
   } catch (error) {
     loader.disposeAll()
@@ -70,8 +77,24 @@ class Loader {
     this.stream = new WeightStream(source, device, options.dtype, options.signal)
   }
 
+  /** @throws Error naming a weight that is not finite; warns of tensors that belong to no module of `keys` */
+  async finish(keys: readonly string[]): Promise<void> {
+    await this.stream.finite.finish()
+    const known = new Set(keys)
+    const unused = this.source.names().filter((name) => {
+      const key = /^(.*?)\.(weight|bias)(\..*)?$/.exec(name)?.[1] ?? name
+      return !known.has(key) && !name.endsWith('rotary_emb.inv_freq')
+    })
+    if (unused.length === 0) return
+    const some = unused.slice(0, 3).join("', '")
+    logger.warning(
+      `${this.source.path}: ${unused.length} of ${this.total} tensors have no place in a model of this config and are left out: '${some}'${unused.length > 3 ? ', ...' : ''}`,
+    )
+  }
+
   /** A half-built model gives its memory back. */
   disposeAll(): void {
+    this.stream.finite.dispose()
     for (const item of this.loaded) item.dispose()
   }
 

@@ -1,5 +1,6 @@
-import type { RopeParameters } from '../nn/rope'
+import { inverseFrequencies, type RopeParameters } from '../nn/rope'
 import type { FloatDType } from '../tensor/dtype'
+import { logger } from '../logging'
 import { parseFloatDType } from '../tensor/dtype'
 import { familyOf } from './families'
 
@@ -51,14 +52,23 @@ export class PretrainedConfig {
     this.max_position_embeddings = this.size('max_position_embeddings', 2048)
     this.rms_norm_eps = positive('rms_norm_eps', raw['rms_norm_eps'] ?? 1e-6)
     this.rope_parameters = ropeParameters(raw)
-    this.attention_bias = raw['attention_bias'] === true
-    this.mlp_bias = raw['mlp_bias'] === true
-    this.tie_word_embeddings = this.fields['tie_word_embeddings'] === true
-    this.bos_token_id = (raw['bos_token_id'] as number | null | undefined) ?? null
-    this.eos_token_id = (raw['eos_token_id'] as number | number[] | null | undefined) ?? null
-    this.pad_token_id = (raw['pad_token_id'] as number | null | undefined) ?? null
+    inverseFrequencies(2, this.rope_parameters) // throws for what it cannot compute
+    this.attention_bias = flag('attention_bias', raw['attention_bias'])
+    this.mlp_bias = flag('mlp_bias', raw['mlp_bias'])
+    this.tie_word_embeddings = flag('tie_word_embeddings', this.fields['tie_word_embeddings'])
+    this.bos_token_id = this.tokenId('bos_token_id', raw['bos_token_id'])
+    const eos = raw['eos_token_id']
+    this.eos_token_id = Array.isArray(eos)
+      ? eos.map((id) => this.tokenId('eos_token_id', id) ?? -1)
+      : this.tokenId('eos_token_id', eos)
+    this.pad_token_id = this.tokenId('pad_token_id', raw['pad_token_id'])
     const dtype = raw['dtype'] ?? raw['torch_dtype']
-    this.dtype = typeof dtype === 'string' ? parseFloatDType(dtype, 'config: dtype') : undefined
+    if (dtype != null && typeof dtype !== 'string')
+      throw new Error(`config: dtype must be a name such as 'bfloat16', got ${JSON.stringify(dtype)}`)
+    this.dtype = dtype == null ? undefined : parseFloatDType(dtype, 'config: dtype')
+    const quantized = raw['quantization_config']
+    if (quantized != null && !isObject(quantized))
+      throw new Error(`config: quantization_config must be an object, got ${JSON.stringify(quantized)}`)
     this.use_cache = raw['use_cache'] !== false
     const activation = raw['hidden_act'] ?? 'silu'
     if (activation !== 'silu')
@@ -88,7 +98,7 @@ export class PretrainedConfig {
 
   /** `quantization_config` of the file, when its weights are already quantized. */
   get quantization_config(): Record<string, unknown> | undefined {
-    return this.raw['quantization_config'] as Record<string, unknown> | undefined
+    return (this.raw['quantization_config'] ?? undefined) as Record<string, unknown> | undefined
   }
 
   /** The object to write as config.json. */
@@ -109,6 +119,16 @@ export class PretrainedConfig {
     return dim
   }
 
+  /** A token's id, -1 and null for none. Beyond the vocabulary it can never come up: it is kept, with a warning. */
+  private tokenId(key: string, value: unknown): number | null {
+    if (value === undefined || value === null) return null
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < -1)
+      throw new Error(`config: '${key}' must be a token's id or null, got ${JSON.stringify(value)}`)
+    if (value >= this.vocab_size)
+      logger.warning(`config: '${key}' is ${value}, but the vocabulary ends at ${this.vocab_size - 1}`)
+    return value
+  }
+
   private size(key: string, otherwise?: number): number {
     const value = this.fields[key] ?? otherwise
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
@@ -123,7 +143,19 @@ function positive(key: string, value: unknown): number {
   throw new Error(`config: '${key}' must be a positive number, got ${JSON.stringify(value)}`)
 }
 
+function flag(key: string, value: unknown): boolean {
+  if (value === undefined || value === null || typeof value === 'boolean') return value === true
+  throw new Error(`config: '${key}' must be true or false, got ${JSON.stringify(value)}`)
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 function ropeParameters(raw: Record<string, unknown>): RopeParameters {
+  for (const key of ['rope_parameters', 'rope_scaling'])
+    if (raw[key] != null && !isObject(raw[key]))
+      throw new Error(`config: '${key}' must be an object, got ${JSON.stringify(raw[key])}`)
   const modern = raw['rope_parameters'] as Partial<RopeParameters> | undefined
   const scaling = raw['rope_scaling'] as (Partial<RopeParameters> & { type?: string }) | null | undefined
   const theta = positive('rope_theta', modern?.rope_theta ?? raw['rope_theta'] ?? 10000)

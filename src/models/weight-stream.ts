@@ -5,6 +5,7 @@ import type { Device } from '../tensor/device'
 import { fromSafetensorsDType, isFloat, itemsize, type DType, type FloatDType } from '../tensor/dtype'
 import { copy } from '../tensor/ops'
 import { readInto } from '../tensor/safetensors'
+import { FiniteCheck } from '../tensor/finite-check'
 import type { Tensor } from '../tensor/tensor'
 import type { WeightSource } from './weights'
 
@@ -21,6 +22,8 @@ export class WeightStream {
   private running = 0
   private readonly waiting: (() => void)[] = []
   private failure: { error: unknown } | undefined
+  /** Of all values that pass; its owner ends it. */
+  readonly finite: FiniteCheck = new FiniteCheck()
 
   constructor(
     private readonly source: WeightSource,
@@ -38,8 +41,10 @@ export class WeightStream {
     const stored = floatOf(info)
     const out = this.device.empty(info.shape, this.dtype)
     try {
-      if (stored === this.dtype) await this.turn(() => readInto(out, info.file, info.offset))
-      else
+      if (stored === this.dtype) {
+        await this.turn(() => readInto(out, info.file, info.offset))
+        this.finite.add(info, out)
+      } else
         await this.slices(info, stored, (slice, first) => {
           using view = out.view(slice.shape, first)
           copy(slice, view)
@@ -92,6 +97,7 @@ export class WeightStream {
         this.turn(async () => {
           using slice = this.device.empty([Math.min(step, total - first)], dtype)
           await readInto(slice, info.file, info.offset + first * size)
+          this.finite.add(info, slice)
           take(slice, first)
         }),
       ),

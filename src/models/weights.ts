@@ -9,6 +9,8 @@ import { Tensor } from '../tensor/tensor'
 
 /** Where a model's tensors come from, by checkpoint key. */
 export interface WeightSource {
+  /** The file, or the folder of files, for messages. */
+  readonly path: string
   has(name: string): boolean
   names(): string[]
   /** Shape as stored. @throws Error when the name is missing. */
@@ -25,6 +27,10 @@ export interface WeightSource {
 /** A folder of safetensors files; byte ranges go from the file to the device without passing through JavaScript. */
 export class SafetensorsSource implements WeightSource {
   private constructor(private readonly checkpoint: Checkpoint) {}
+
+  get path(): string {
+    return this.checkpoint.folder
+  }
 
   static async open(folder: string): Promise<SafetensorsSource> {
     return new SafetensorsSource(await Checkpoint.open(folder))
@@ -65,6 +71,10 @@ export class SafetensorsSource implements WeightSource {
 export class GgufSource implements WeightSource {
   private constructor(private readonly gguf: GgufCheckpoint) {}
 
+  get path(): string {
+    return this.gguf.file.path
+  }
+
   static async open(path: string): Promise<GgufSource> {
     return new GgufSource(await GgufCheckpoint.open(path))
   }
@@ -89,6 +99,11 @@ export class GgufSource implements WeightSource {
 
   async load(name: string, device: Device, dtype?: FloatDType): Promise<Tensor> {
     const values = await this.gguf.read(name)
+    const at = values.findIndex((value) => !Number.isFinite(value))
+    if (at >= 0)
+      throw new Error(
+        `${this.path}: tensor '${this.gguf.tensors.get(name)?.name}' is NaN or infinite at element ${at}; the file is damaged`,
+      )
     return converted(Tensor.from(values, { shape: this.shape(name), device }), dtype, name)
   }
 

@@ -15,7 +15,7 @@ export interface RopeParameters {
 /**
  * inv_freq[i] = theta^(-2i / head_dim), i < head_dim / 2. 'linear' divides all by factor; 'llama3' divides those of long
  * wavelength (> original / low), keeps the short (< original / high) and interpolates between (Llama 3.1's release).
- * @throws Error on a rope_type other than default, linear, llama3.
+ * @throws Error on a rope_type other than default, linear, llama3; on a factor that is missing or not positive.
  */
 export function inverseFrequencies(headDim: number, rope: RopeParameters): Float32Array {
   const base = Float32Array.from({ length: headDim / 2 }, (_, i) =>
@@ -31,6 +31,8 @@ export function inverseFrequencies(headDim: number, rope: RopeParameters): Float
       const low = required(rope, 'low_freq_factor')
       const high = required(rope, 'high_freq_factor')
       const original = required(rope, 'original_max_position_embeddings')
+      if (high <= low)
+        throw new Error(`rope_type 'llama3': high_freq_factor ${high} must be above low_freq_factor ${low}`)
       return base.map((f) => {
         const wavelength = (2 * Math.PI) / f
         if (wavelength < original / high) return f
@@ -46,8 +48,10 @@ export function inverseFrequencies(headDim: number, rope: RopeParameters): Float
 
 function required(rope: RopeParameters, key: keyof RopeParameters): number {
   const value = rope[key]
-  if (typeof value !== 'number')
-    throw new Error(`rope_type '${rope.rope_type}' needs a number '${key}' in the config`)
+  if (typeof value !== 'number' || !(value > 0 && Number.isFinite(value)))
+    throw new Error(
+      `rope_type '${rope.rope_type}' needs a positive number '${key}' in the config, got ${JSON.stringify(value)}`,
+    )
   return value
 }
 

@@ -1,15 +1,16 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { resolve_file, type HubOptions } from '../files/hub'
-import { messageOf } from '../files/atomic'
 import { parseJsonObject } from '../files/json'
 import { SafetensorsFile, type TensorInfo } from '../files/safetensors'
 import type { CausalLM, LinearSlot } from '../models/causal-lm'
 import { Linear } from '../nn/linear'
 import { baseLayer } from '../nn/lora'
+import { namingFile } from '../files/naming'
+import { readTextFile } from '../files/text'
 import type { Parameter } from '../nn/parameter'
 import { fromSafetensorsDType, isFloat, type FloatDType } from '../tensor/dtype'
 import { copy } from '../tensor/ops'
+import { FiniteCheck } from '../tensor/finite-check'
 import { readTensor } from '../tensor/safetensors'
 import type { Tensor } from '../tensor/tensor'
 import { Generator } from '../tensor/random'
@@ -25,13 +26,15 @@ export async function loadAdapter(
   options: AdapterOptions,
 ): Promise<{ config: LoraConfig; injection: Injection }> {
   const { autocast_adapter_dtype, hub } = adapterOptions(options)
-  const { config, file: configFile } = await readConfig(source, hub)
+  const { path: configPath, fields } = await readConfig(source, hub)
+  const config = await namingFile(configPath, () => LoraConfig.from_dict(fields))
   const path = await resolve_file(source, ADAPTER_WEIGHTS, hub)
   if (!path) throw new Error(`${source}: has no ${ADAPTER_WEIGHTS}`)
   const file = await SafetensorsFile.open(path)
   try {
     const dtype = autocast_adapter_dtype ? 'float32' : storedDType(file)
-    const injection = named(configFile, () => injectAdapter(model, config, dtype, new Generator(0)))
+    const inject = (): Injection => injectAdapter(model, config, dtype, new Generator(0))
+    const injection = await namingFile(configPath, inject)
     try {
       await fillParameters(injection.parameters, file, model)
     } catch (error) {
@@ -44,20 +47,13 @@ export async function loadAdapter(
   }
 }
 
-async function readConfig(source: string, hub: HubOptions): Promise<{ config: LoraConfig; file: string }> {
+async function readConfig(
+  source: string,
+  hub: HubOptions,
+): Promise<{ path: string; fields: Record<string, unknown> }> {
   const path = await resolve_file(source, ADAPTER_CONFIG, hub)
   if (!path) throw new Error(`${source}: has no ${ADAPTER_CONFIG}; is it an adapter?`)
-  const fields = parseJsonObject(path, await readFile(path, 'utf8'))
-  return { config: named(path, () => LoraConfig.from_dict(fields)), file: path }
-}
-
-/** What `read` gives; its errors name the file. */
-function named<T>(file: string, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    throw new Error(`${file}: ${messageOf(error)}`, { cause: error })
-  }
+  return { path, fields: parseJsonObject(path, await readTextFile(path)) }
 }
 
 function storedDType(file: SafetensorsFile): FloatDType {
@@ -83,6 +79,7 @@ async function fillParameters(
   model?: CausalLM,
 ): Promise<void> {
   const unused = new Set(file.tensors.keys())
+  const finite = new FiniteCheck()
   for (const { name, data } of parameters) {
     const info = file.tensors.get(name)
     if (!info) throw new Error(`${file.path}: has no '${name}', which its ${ADAPTER_CONFIG} asks for`)
@@ -93,8 +90,10 @@ async function fillParameters(
     }
     unused.delete(name)
     using stored = await readTensor(info, data.device)
+    finite.add(info, stored)
     copy(stored, data)
   }
+  await finite.finish()
   for (const slot of model?.linearSlots() ?? []) {
     const key = `${KEY_PREFIX}${slot.name}.base_layer.weight`
     const info = file.tensors.get(key)

@@ -58,7 +58,7 @@ test('faults name the index, the shard and the tensor', async () => {
   await writeFile(join(folder, 'model.safetensors.index.json'), '{')
   await expect(Checkpoint.open(folder)).rejects.toThrow('index.json: not valid JSON')
   await writeFile(join(folder, 'model.safetensors.index.json'), '[]')
-  await expect(Checkpoint.open(folder)).rejects.toThrow('no weight_map object')
+  await expect(Checkpoint.open(folder)).rejects.toThrow('expected a JSON object, got an array')
 })
 
 test('a folder without weights: the error lists what is there', async () => {

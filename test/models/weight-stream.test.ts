@@ -86,6 +86,7 @@ it('an abort or a file that ends early leaves nothing behind', async () => {
   const loading = stream.quantized('w', {})
   controller.abort()
   await expect(loading).rejects.toThrow('aborted')
+  stream.finite.dispose()
   expect(await liveBytes()).toBeLessThanOrEqual(before)
 
   const { truncate } = await import('node:fs/promises')
@@ -93,5 +94,6 @@ it('an abort or a file that ends early leaves nothing behind', async () => {
   const broken = new WeightStream(source, device, 'float32', undefined, SLICE)
   await expect(broken.quantized('w', {})).rejects.toThrow(`${file}: ends at offset ${5 * SLICE}`)
   await expect(broken.tensor('w')).rejects.toThrow(`${file}: ends at offset`) // nothing new is begun
+  broken.finite.dispose()
   expect(await liveBytes()).toBeLessThanOrEqual(before)
 })

@@ -41,10 +41,16 @@ describe('inverseFrequencies', () => {
       { ...plain, rope_type: 'yarn' },
       "rope_type 'yarn' is not supported; supported: default, linear, llama3",
     ],
-    [{ ...plain, rope_type: 'linear' }, "rope_type 'linear' needs a number 'factor' in the config"],
+    [{ ...plain, rope_type: 'linear', factor: -2 }, "needs a positive number 'factor' in the config, got -2"],
+    [{ ...llama3, factor: 0 }, "needs a positive number 'factor' in the config, got 0"],
+    [{ ...llama3, low_freq_factor: 4 }, 'high_freq_factor 4 must be above low_freq_factor 4'],
+    [
+      { ...plain, rope_type: 'linear' },
+      "rope_type 'linear' needs a positive number 'factor' in the config, got undefined",
+    ],
     [
       { ...llama3, low_freq_factor: undefined as never },
-      "rope_type 'llama3' needs a number 'low_freq_factor' in the config",
+      "rope_type 'llama3' needs a positive number 'low_freq_factor' in the config, got undefined",
     ],
   ])('%j is refused', (rope, message) => {
     expect(() => inverseFrequencies(8, rope)).toThrow(message)

@@ -86,6 +86,10 @@ describe('LoraConfig', () => {
       r: 4,
       rank_pattern: {},
     })
+    // PEFT computes lora_alpha / r, and fails.
+    expect(() => LoraConfig.from_dict({ r: 4, lora_alpha: null })).toThrow(
+      '[LoraConfig] lora_alpha: got null',
+    )
     expect(() => new LoraConfig({ lora_dropot: 0.1 } as never)).toThrow(
       "[LoraConfig] unknown option 'lora_dropot'. Did you mean 'lora_dropout'?",
     )

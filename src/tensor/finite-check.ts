@@ -1,0 +1,65 @@
+import { open } from 'node:fs/promises'
+import { readRange } from '../files/read-range'
+import type { TensorInfo } from '../files/safetensors'
+import { addon } from '../native/addon'
+import type { Tensor } from './tensor'
+
+/** Bytes of a file looked at in one go. */
+const PIECE = 2 ** 24
+
+/**
+ * Finds NaN and infinite values among weights from safetensors files. The device sums squares while more is being read; only
+ * where a sum is not finite is the file read again, to say which element it is (values beyond 1e19 are large, not wrong).
+ */
+export class FiniteCheck {
+  private readonly sums: { info: TensorInfo; norm: Tensor }[] = []
+
+  /** Enqueues the check of `values`, all or a part of the tensor `info`. */
+  add(info: TensorInfo, values: Tensor): void {
+    const norm = values.device.empty([1], 'float32')
+    this.sums.push({ info, norm })
+    addon().global_norm([values.handle], norm.handle)
+  }
+
+  /** @throws Error naming file, tensor and element of the first value that is not finite */
+  async finish(): Promise<void> {
+    for (const { info, norm } of this.sums)
+      if (!Number.isFinite(await norm.item())) await refuseNonFinite(info)
+    this.dispose()
+  }
+
+  dispose(): void {
+    for (const { norm } of this.sums.splice(0)) norm.dispose()
+  }
+}
+
+/** Element by its bits; a float is not finite when all bits of its exponent are set. */
+const exponents: Readonly<Record<string, [bytes: number, mask: number]>> = {
+  F32: [4, 0x7f800000],
+  BF16: [2, 0x7f80],
+  F16: [2, 0x7c00],
+}
+
+async function refuseNonFinite(info: TensorInfo): Promise<void> {
+  const [size, mask] = exponents[info.dtype] ?? []
+  if (size === undefined || mask === undefined) return
+  const handle = await open(info.file, 'r')
+  try {
+    for (let from = 0; from < info.nbytes; from += PIECE) {
+      const bytes = await readRange(
+        handle,
+        info.file,
+        info.offset + from,
+        Math.min(PIECE, info.nbytes - from),
+      )
+      const bits = size === 4 ? new Uint32Array(bytes.buffer) : new Uint16Array(bytes.buffer)
+      const at = bits.findIndex((word) => (word & mask) === mask)
+      if (at >= 0)
+        throw new Error(
+          `${info.file}: tensor '${info.name}' is NaN or infinite at element ${from / size + at}; the file is damaged, or its training diverged`,
+        )
+    }
+  } finally {
+    await handle.close()
+  }
+}
