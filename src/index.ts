@@ -6,6 +6,15 @@ export { PretrainedConfig, PretrainedConfig as LlamaConfig } from './models/conf
 export { CausalLM, CausalLM as LlamaForCausalLM } from './models/causal-lm'
 export type { ModelInputs } from './models/padding'
 export type { ModelOutput } from './models/forward'
+export type { ForwardBackwardOptions, StepResult } from './models/pass'
+export type {
+  HostObjective,
+  LossFunction,
+  Objective,
+  ObjectiveBatch,
+  ObjectiveResult,
+  TokenObjective,
+} from './models/objective'
 export type { PretrainedOptions } from './models/pretrained-options'
 export { AutoTokenizer } from './data/auto-tokenizer'
 export { PreTrainedTokenizer } from './data/tokenizer'
@@ -22,6 +31,9 @@ export { SFTTrainer } from './trainer/sft-trainer'
 export type { SFTTrainerOptions, TrainOptions } from './trainer/options.generated'
 export type { TrainerCallback, TrainerControl } from './trainer/callbacks'
 export type { LogRow, TrainerState, TrainOutput } from './trainer/state'
+export { trainStep as train_step } from './trainer/train-step'
+export type { TrainStepOptions, TrainStepResult } from './trainer/train-step'
+export { clipGradNorm as clip_grad_norm_ } from './optim/clip'
 export { get_scheduler } from './optim/schedules'
 export { AdamW } from './optim/adamw'
 export { Lion } from './optim/lion'

@@ -10,8 +10,14 @@ namespace {
 constexpr int32_t kIgnored = -100;
 
 struct RowStats {
-  double loss = 0, entropy = 0;
-  bool counted = false, correct = false;
+  double nll = 0, entropy = 0;
+  bool correct = false;
+};
+
+/** What one row's loss is made of besides its logits. */
+struct RowLoss {
+  int64_t label;
+  double weight, smoothing;
 };
 
 /** One row of logits, read tile by tile: three passes (maximum, sums, gradient) over memory that stays in the
@@ -47,18 +53,32 @@ class Row {
         if (earlier > 0) correct = false;
       });
     }
-    return {std::log(sum_) - (static_cast<double>(at_label) - max_), entropy_, true, correct};
+    return {std::log(sum_) - (static_cast<double>(at_label) - max_), entropy_, correct};
   }
 
-  /** (softmax - onehot) * scale */
-  void gradient(const FloatView& out, int64_t label, double scale) const {
-    float max = max_, factor = static_cast<float>(scale / sum_);
+  /** Mean over the vocabulary of -log p. */
+  double mean_nll() const {
+    double total = 0;
+    for_each_tile([&](int64_t, const float* x, int64_t n) {
+      float shifted[kTile];
+      for (int64_t j = 0; j < n; j++) shifted[j] = x[j] - max_;
+      total += sum(shifted, n);
+    });
+    return std::log(sum_) - total / vocab_;
+  }
+
+  /** (softmax - (1 - smoothing) * onehot - smoothing / vocab) * weight */
+  void gradient(const FloatView& out, const RowLoss& loss) const {
+    const int64_t label = loss.label;
+    float max = max_, factor = static_cast<float>(loss.weight / sum_);
+    float all = static_cast<float>(loss.weight * loss.smoothing / vocab_);
+    float at_label = static_cast<float>(loss.weight * (1 - loss.smoothing));
     for_each_tile([&](int64_t i, const float* x, int64_t n) {
       float buffer[kTile];
       float* y = out.place(start_ + i, buffer);
       QLORA_INDEPENDENT
-      for (int64_t j = 0; j < n; j++) y[j] = fast_exp(x[j] - max) * factor;
-      if (label >= i && label < i + n) y[label - i] -= static_cast<float>(scale);
+      for (int64_t j = 0; j < n; j++) y[j] = fast_exp(x[j] - max) * factor - all;
+      if (label >= i && label < i + n) y[label - i] -= at_label;
       out.write(start_ + i, n, y);
     });
   }
@@ -86,8 +106,10 @@ void zero(const FloatView& out, int64_t start, int64_t n) {
 
 }  // namespace
 
-void CpuOps::cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& stats,
-                           const OptionalTensor& dlogits, double grad_scale) {
+void CpuOps::cross_entropy(const Tensor& logits, const Tensor& labels, const OptionalTensor& weights,
+                           const Tensor& stats, const OptionalTensor& logps, const OptionalTensor& entropies,
+                           const OptionalTensor& dlogits, double grad_scale, double label_smoothing,
+                           bool by_probability) {
   int64_t rows = logits.rows(), vocab = logits.cols();
   const int32_t* label = labels.data<int32_t>();
   for (int64_t i = 0; i < rows; i++) {
@@ -96,24 +118,34 @@ void CpuOps::cross_entropy(const Tensor& logits, const Tensor& labels, const Ten
     }
   }
   FloatView from(logits), to(dlogits ? *dlogits : logits);
+  const float* weight = weights ? weights->data<float>() : nullptr;
+  float* logp = logps ? logps->data<float>() : nullptr;
+  float* entropy = entropies ? entropies->data<float>() : nullptr;
   std::vector<RowStats> each(rows);
+  std::vector<double> losses(rows);
   parallel_for(rows, row_grain(4 * vocab), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       if (label[i] == kIgnored) {
         if (dlogits) zero(to, i * vocab, vocab);
-        continue;
+      } else {
+        Row row(from, i * vocab, vocab);
+        each[i] = row.stats(label[i]);
+        const double nll = each[i].nll;
+        const double w = (weight ? weight[i] : 1.0) * (by_probability ? std::exp(-nll) : 1.0);
+        losses[i] =
+            w * (label_smoothing > 0 ? (1 - label_smoothing) * nll + label_smoothing * row.mean_nll() : nll);
+        if (dlogits) row.gradient(to, {label[i], w * grad_scale, label_smoothing});
       }
-      Row row(from, i * vocab, vocab);
-      each[i] = row.stats(label[i]);
-      if (dlogits) row.gradient(to, label[i], grad_scale);
+      if (logp) logp[i] = static_cast<float>(0 - each[i].nll);
+      if (entropy) entropy[i] = static_cast<float>(each[i].entropy);
     }
   });
   double total[4] = {};
-  for (const RowStats& row : each) {
-    total[0] += row.loss;
-    total[1] += row.counted;
-    total[2] += row.entropy;
-    total[3] += row.correct;
+  for (int64_t i = 0; i < rows; i++) {
+    total[0] += losses[i];
+    total[1] += label[i] != kIgnored;
+    total[2] += each[i].entropy;
+    total[3] += each[i].correct;
   }
   float* sums = stats.data<float>();
   for (int j = 0; j < 4; j++) sums[j] = static_cast<float>(sums[j] + total[j]);

@@ -50,10 +50,21 @@ struct Running {
   }
 };
 
-/** One block a row: a pass that sums, then one that writes the gradient. Rows whose length is no multiple of
- * 8 are not `aligned`. */
-__global__ void row_kernel(View logits, const int32_t* labels, double* row_stats, bool has_gradient,
-                           View dlogits, int64_t vocab, double grad_scale, Fault* fault) {
+/** Further inputs and outputs of each row, float32 [rows]; null when not asked for. */
+struct PerRow {
+  const float* weights;
+  float *logps, *entropies;
+};
+
+struct LossRule {
+  double grad_scale, smoothing;
+  bool by_probability;
+};
+
+/** One block a row: a pass that sums (with smoothing a second), then one that writes the gradient. Rows whose
+ * length is no multiple of 8 are not `aligned`. */
+__global__ void row_kernel(View logits, const int32_t* labels, double* row_stats, PerRow each,
+                           bool has_gradient, View dlogits, int64_t vocab, LossRule rule, Fault* fault) {
   const int64_t row = blockIdx.x, first = row * vocab, end = first + vocab;
   const int32_t label = labels[row];
   double* stats = row_stats + 4 * row;
@@ -64,6 +75,8 @@ __global__ void row_kernel(View logits, const int32_t* labels, double* row_stats
     if (threadIdx.x == 0) {
       if (label != kIgnored) raise(fault, FaultKind::label, row, label, vocab);
       for (int j = 0; j < 4; j++) stats[j] = 0;
+      if (each.logps) each.logps[row] = 0;
+      if (each.entropies) each.entropies[row] = 0;
     }
     const float zeros[8] = {};
     if (has_gradient) for_vectors([&](int64_t j) { dlogits.store8(first + j, end, zeros); });
@@ -79,20 +92,39 @@ __global__ void row_kernel(View logits, const int32_t* labels, double* row_stats
   const int earlier = block_sum(static_cast<int>(own.most == most && own.first < label));
   own.raise_to(most);
   const double sum = block_sum(own.sum), weighted = block_sum(own.weighted);
+  const double nll = log(sum) - (static_cast<double>(at_label) - most);
+  double loss = nll;
+  if (rule.smoothing > 0) {
+    double shifted = 0;
+    for_vectors([&](int64_t j) {
+      float x[8], some = 0;
+      logits.load8(first + j, end, x);
+      for (int e = 0; e < min(vocab - j, int64_t{8}); e++) some += x[e] - most;
+      shifted += some;
+    });
+    const double mean_nll = log(sum) - block_sum(shifted) / vocab;
+    loss = (1 - rule.smoothing) * nll + rule.smoothing * mean_nll;
+  }
+  const double weight = (each.weights ? each.weights[row] : 1.0) * (rule.by_probability ? exp(-nll) : 1.0);
   if (threadIdx.x == 0) {
-    stats[0] = log(sum) - (static_cast<double>(at_label) - most);
+    stats[0] = weight * loss;
     stats[1] = 1;
     stats[2] = log(sum) - weighted / sum;
     stats[3] = at_label == most && earlier == 0;
+    if (each.logps) each.logps[row] = static_cast<float>(0 - nll);
+    if (each.entropies) each.entropies[row] = static_cast<float>(stats[2]);
   }
   if (!has_gradient) return;
   __syncthreads();  // at_label has been read by all: dlogits may be logits
-  const float factor = static_cast<float>(grad_scale / sum), one = static_cast<float>(grad_scale);
+  const double scale = weight * rule.grad_scale;
+  const float factor = static_cast<float>(scale / sum);
+  const float elsewhere = static_cast<float>(scale * rule.smoothing / vocab);
+  const float here = elsewhere + static_cast<float>(scale * (1 - rule.smoothing));
   for_vectors([&](int64_t j) {
     float x[8];
     logits.load8(first + j, end, x);
 #pragma unroll
-    for (int e = 0; e < 8; e++) x[e] = expf(x[e] - most) * factor - (j + e == label ? one : 0.0f);
+    for (int e = 0; e < 8; e++) x[e] = expf(x[e] - most) * factor - (j + e == label ? here : elsewhere);
     dlogits.store8(first + j, end, x);
   });
 }
@@ -109,15 +141,19 @@ __global__ void total_kernel(const double* row_stats, int64_t rows, float* stats
 
 }  // namespace
 
-void CudaOps::cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& stats,
-                            const OptionalTensor& dlogits, double grad_scale) {
+void CudaOps::cross_entropy(const Tensor& logits, const Tensor& labels, const OptionalTensor& weights,
+                            const Tensor& stats, const OptionalTensor& logps, const OptionalTensor& entropies,
+                            const OptionalTensor& dlogits, double grad_scale, double label_smoothing,
+                            bool by_probability) {
   const int64_t rows = logits.rows();
   if (rows == 0) return;
   const View from = by_row(logits);
   const Scratch scratch(context_, static_cast<size_t>(rows) * 4 * sizeof(double));
+  const auto floats = [](const OptionalTensor& t) { return t ? t->data<float>() : nullptr; };
   row_kernel<<<static_cast<unsigned>(rows), kRowThreads, 0, context_.stream>>>(
-      from, labels.data<int32_t>(), scratch.as<double>(), dlogits.has_value(),
-      dlogits ? by_row(*dlogits) : from, logits.cols(), grad_scale, context_.fault);
+      from, labels.data<int32_t>(), scratch.as<double>(), {floats(weights), floats(logps), floats(entropies)},
+      dlogits.has_value(), dlogits ? by_row(*dlogits) : from, logits.cols(),
+      {grad_scale, label_smoothing, by_probability}, context_.fault);
   check_launch();
   total_kernel<<<1, kThreads, 0, context_.stream>>>(scratch.as<double>(), rows, stats.data<float>());
   check_launch();

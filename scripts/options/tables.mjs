@@ -43,6 +43,7 @@ export const files = [
       "import type { LoraConfig } from '../peft/config'",
       "import type { PeftModel } from '../peft/model'",
       "import type { TrainingArguments } from './arguments'",
+      "import type { Objective } from '../models/objective'",
       "import type { TrainerCallback } from './callbacks'",
     ],
     tables: [

@@ -114,7 +114,9 @@ export class DryRun {
       numTargets: targets,
     }
     const dropout = this.step.lora.lora_dropout > 0 ? { seed: 0, microstep: 0 } : undefined
-    forwardAndBack(this.model, batch, contextOf(batch, scope, { autocast, dropout, deterministic }), plan, 1)
+    forwardAndBack(this.model, batch, contextOf(batch, scope, { autocast, dropout, deterministic }), plan, {
+      gradScale: 1,
+    })
   }
 
   private update(optimizer: Optimizer, peft: PeftModel): void {

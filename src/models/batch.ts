@@ -13,6 +13,8 @@ export interface PackedBatch {
   position_ids: Int32Array
   /** int32 [sequences + 1] */
   cu_seqlens: Int32Array
+  /** Anything else that an objective is to see: one value a sequence. */
+  columns?: Readonly<Record<string, readonly unknown[]>> | undefined
 }
 
 /** What a batch's memory depends on: its tokens, how many sequences they are, and the tokens of the longest. */
@@ -33,18 +35,20 @@ export interface DeviceBatch {
   numTargets: number
 }
 
-/** Row t predicts token t + 1 of the same sequence, where that is labelled. */
-function shiftedTargets(batch: PackedBatch): { rows: number[]; labels: number[] } {
+/** Row t predicts token t + 1 of the same sequence, where that is labelled. `bounds`: where each sequence's begin, and the end. */
+export function shiftedTargets(batch: PackedBatch): { rows: number[]; labels: number[]; bounds: number[] } {
   const rows: number[] = []
   const labels: number[] = []
+  const bounds = [0]
   for (let s = 0; s + 1 < batch.cu_seqlens.length; s++) {
     for (let t = batch.cu_seqlens[s]! + 1; t < batch.cu_seqlens[s + 1]!; t++) {
       if (batch.labels[t] === -100) continue
       rows.push(t - 1)
       labels.push(batch.labels[t]!)
     }
+    bounds.push(rows.length)
   }
-  return { rows, labels }
+  return { rows, labels, bounds }
 }
 
 function longestSequence({ cu_seqlens }: PackedBatch): number {

@@ -10,7 +10,7 @@ import { blueprintOf } from './families'
 import type { MemoryPlans } from './memory-plan'
 import { type ModelInputs } from './padding'
 import { forwardPadded, type ModelOutput } from './forward'
-import { forwardBackward, type StepResult } from './pass'
+import { forwardBackward, type ForwardBackwardOptions, type StepResult } from './pass'
 import type { PackedBatch } from './batch'
 
 /** Fields of generation_config.json; `generate` reads its defaults here. */
@@ -72,9 +72,12 @@ export class CausalLM {
     return forwardPadded(this, inputs)
   }
 
-  /** Accumulates gradients of the mean loss over the batch's targets into `named_parameters()`; returns that loss. */
-  forward_backward(batch: ModelInputs | PackedBatch): Promise<StepResult> {
-    return forwardBackward(this, batch)
+  /**
+   * Accumulates gradients of the loss into `named_parameters()`; returns that loss: the mean over the batch's targets, or what
+   * `objective` says.
+   */
+  forward_backward(batch: ModelInputs | PackedBatch, options?: ForwardBackwardOptions): Promise<StepResult> {
+    return forwardBackward(this, batch, options)
   }
 
   /** Every linear layer, in the order of the model's modules, the head last. */

@@ -33,7 +33,7 @@ export async function forwardPadded(model: CausalLM, inputs: ModelInputs): Promi
   const logits = unpack(model.parts.lm_head.forward(hidden, ctx))
   let loss: number | undefined
   if (inputs.labels && batch.numTargets > 0) {
-    const { stats } = languageModelLoss(hidden, batch.targets, model.parts.lm_head, 1, ctx, false)
+    const { stats } = languageModelLoss(hidden, batch.targets, model.parts.lm_head, ctx)
     const [sum, count] = await stats.data()
     loss = sum! / count!
   }

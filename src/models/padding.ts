@@ -1,3 +1,4 @@
+import { unknownNameError } from '../options/nearest'
 import type { PackedBatch } from './batch'
 
 /** Rows of one length, or of different lengths (then no mask is needed). */
@@ -11,6 +12,31 @@ export interface ModelInputs {
   /** -100 = ignored. */
   labels?: IdRows
   output_hidden_states?: boolean
+  /** What an objective is to see besides: one value a row. */
+  columns?: Readonly<Record<string, readonly unknown[]>>
+}
+
+const inputKeys: readonly (keyof ModelInputs)[] = [
+  'input_ids',
+  'attention_mask',
+  'labels',
+  'output_hidden_states',
+  'columns',
+]
+export const packedKeys: readonly (keyof PackedBatch)[] = [
+  'input_ids',
+  'labels',
+  'position_ids',
+  'cu_seqlens',
+  'columns',
+]
+
+/** @throws TypeError on a key that nothing reads, with the nearest that is read. */
+export function checkKeys(owner: string, batch: object, known: readonly string[]): void {
+  for (const key of Object.keys(batch)) {
+    if (!known.includes(key)) throw unknownNameError(owner, key, known, 'input')
+  }
+  if (!('input_ids' in batch)) throw new TypeError(`[${owner}] input_ids is missing`)
 }
 
 export function isPacked(batch: ModelInputs | PackedBatch): batch is PackedBatch {
@@ -25,9 +51,16 @@ interface PackedInputs {
   width: number
 }
 
-/** @throws Error when the rows of mask or labels do not fit those of input_ids, or a row has no token or an id that is no integer. */
-export function packInputs(inputs: ModelInputs): PackedInputs {
-  const { input_ids, attention_mask, labels } = inputs
+/** @throws TypeError on an unknown key; Error when the rows of mask or labels do not fit those of input_ids, or a row has no token or an id that is no integer. */
+export function packInputs(inputs: ModelInputs, owner: string = 'forward'): PackedInputs {
+  checkKeys(owner, inputs, inputKeys)
+  const { input_ids, attention_mask, labels, columns } = inputs
+  for (const [name, values] of Object.entries(columns ?? {})) {
+    if (values.length !== input_ids.length)
+      throw new Error(
+        `[${owner}] columns: ${name} has ${values.length} entries, input_ids has ${input_ids.length} rows`,
+      )
+  }
   const width = Math.max(0, ...input_ids.map((row) => row.length))
   const tokens: { id: number; label: number; position: number; place: number }[] = []
   const cu = [0]
@@ -63,6 +96,7 @@ export function packInputs(inputs: ModelInputs): PackedInputs {
     labels: Int32Array.from(tokens, (t) => t.label),
     position_ids: Int32Array.from(tokens, (t) => t.position),
     cu_seqlens: Int32Array.from(cu),
+    ...(columns && { columns }),
   }
   return { packed, place: Int32Array.from(tokens, (t) => t.place), batchSize: input_ids.length, width }
 }

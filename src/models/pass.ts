@@ -1,13 +1,24 @@
 import { keepInput, keepProducts, uniformPlan, type MemoryPlan } from './memory-plan'
 import type { Context, DropoutState } from '../nn/context'
-import { languageModelLoss } from '../nn/loss'
+import { languageModelLoss, type LossRequest } from '../nn/loss'
 import type { FloatDType } from '../tensor/dtype'
 import type { Scope } from '../tensor/scope'
-import type { Tensor } from '../tensor/tensor'
+import { Tensor } from '../tensor/tensor'
 import { alignBatch, sizeOf, toDevice, type DeviceBatch, type PackedBatch } from './batch'
 import type { CausalLM } from './causal-lm'
-import { backwardLayers, forwardLayers } from './layers-pass'
-import { isPacked, packInputs, type ModelInputs } from './padding'
+import { askObjective, deriveTargets, observeTargets, type Observed } from './host-objective'
+import { backwardLayers, forwardLayers, type LayersForward } from './layers-pass'
+import { checkKeys, isPacked, packedKeys, packInputs, type ModelInputs } from './padding'
+import {
+  checkObjective,
+  kindOf,
+  objectiveBatch,
+  perTarget,
+  type HostObjective,
+  type Objective,
+  type ObjectiveBatch,
+} from './objective'
+import { unknownNameError } from '../options/nearest'
 
 export interface PassOptions {
   autocast?: FloatDType | undefined
@@ -15,7 +26,9 @@ export interface PassOptions {
   /** Same bits each time, where a GPU may be faster without. Default: false. */
   deterministic?: boolean | undefined
   /** The loss is sum / numItems. Default: this batch's own number of targets. */
-  numItems?: number
+  numItems?: number | undefined
+  /** Default: the negative log-likelihood of the targets. */
+  objective?: Objective | undefined
   /** false: loss only, nothing saved. */
   backward?: boolean
   /** Default: the model's; else the products are kept, or only the layers' inputs when gradient checkpointing is on. */
@@ -24,6 +37,7 @@ export interface PassOptions {
 
 /** Statistics of a pass, summed over its targets. */
 export interface PassStats {
+  /** The objective's loss times numItems. */
   lossSum: number
   numTargets: number
   entropySum: number
@@ -37,7 +51,8 @@ export interface StepResult {
 
 /**
  * One forward, and one backward unless it is turned off: embedding -> layers -> norm -> chunked loss, then back the
- * same way. Enqueues everything before it waits for the four numbers it returns. Gradients of sum(loss) / numItems accumulate.
+ * same way. Gradients of the objective accumulate, by default of sum(loss) / numItems. Enqueues everything before it waits for the
+ * four numbers it returns; a loss on the host waits once more between forward and backward.
  */
 export async function runPass(
   model: CausalLM,
@@ -49,41 +64,142 @@ export async function runPass(
   const aligned = alignBatch(batch, model.device.rowMultiple)
   const onDevice = toDevice(aligned, model.config.vocab_size, model.device, scope)
   if (onDevice.numTargets === 0) return { lossSum: 0, numTargets: 0, entropySum: 0, correct: 0 }
+  const { numItems = onDevice.numTargets } = options
   const ctx = contextOf(onDevice, scope, options)
   const plan = options.plan ?? model.memory_plans?.planFor(sizeOf(aligned)) ?? defaultPlan(model)
+  const { host, token } = kindOf(options.objective)
+  if (host) {
+    const view = objectiveBatch(batch, numItems)
+    const run = backward ? hostForwardAndBack : hostForwardOnly
+    return await run(model, onDevice, ctx, plan, host, view)
+  }
+  const { loss_type, label_smoothing_factor: labelSmoothing, token_weights } = token!
+  const request: LossRequest = { labelSmoothing, byProbability: loss_type === 'dft' }
+  if (token_weights) {
+    const weights = await token_weights(objectiveBatch(batch, numItems))
+    request.weights = upload(perTarget('token_weights', weights, onDevice.numTargets), ctx)
+  }
   const stats = backward
-    ? forwardAndBack(model, onDevice, ctx, plan, 1 / (options.numItems ?? onDevice.numTargets))
-    : forwardOnly(model, onDevice, ctx, plan)
+    ? forwardAndBack(model, onDevice, ctx, plan, { ...request, gradScale: 1 / numItems })
+    : forwardOnly(model, onDevice, ctx, plan, request)
+  return await readStats(stats)
+}
+
+const upload = (values: Float32Array, ctx: Context): Tensor =>
+  ctx.scope.add(Tensor.from(values, { device: ctx.scope.device }))
+
+async function readStats(stats: Tensor): Promise<PassStats> {
   const [lossSum, numTargets, entropySum, correct] = await stats.data()
   return { lossSum: lossSum!, numTargets: numTargets!, entropySum: entropySum!, correct: correct! }
+}
+
+/** What the forward leaves for the backward: that of the layers, and the final hidden states with their norm's rstd. */
+interface ForwardPass extends Disposable {
+  layers: LayersForward
+  hidden: Tensor
+  rstd: Tensor
+}
+
+/** Enqueues embedding, layers and the last norm. */
+export function forwardPass(
+  model: CausalLM,
+  { ids }: DeviceBatch,
+  ctx: Context,
+  plan: MemoryPlan,
+): ForwardPass {
+  const { embed_tokens, layers, norm } = model.parts
+  const pass = forwardLayers(layers, embed_tokens.forward(ids, ctx), ctx, plan)
+  const { y: hidden, rstd } = norm.forward(pass.x, ctx)
+  return { layers: pass, hidden, rstd, [Symbol.dispose]: () => pass[Symbol.dispose]() }
+}
+
+/** Enqueues the way back from dhidden, which becomes the gradient of each layer's input in turn. */
+export function backwardPass(
+  model: CausalLM,
+  { layers: pass, hidden, rstd }: ForwardPass,
+  dhidden: Tensor,
+  ctx: Context,
+): void {
+  const { layers, norm } = model.parts
+  ctx.scope.free(hidden)
+  norm.backward(dhidden, pass.x, rstd, undefined, dhidden)
+  ctx.scope.free(pass.x)
+  backwardLayers(layers, dhidden, pass, ctx)
 }
 
 /** Enqueues a pass; returns the loss's statistics, in ctx.scope. */
 export function forwardAndBack(
   model: CausalLM,
-  { ids, targets }: DeviceBatch,
+  batch: DeviceBatch,
   ctx: Context,
   plan: MemoryPlan,
-  scale: number,
+  request: LossRequest,
 ): Tensor {
-  const { embed_tokens, layers, norm, lm_head } = model.parts
-  using pass = forwardLayers(layers, embed_tokens.forward(ids, ctx), ctx, plan)
-  const { y: hidden, rstd } = norm.forward(pass.x, ctx)
-  const { stats, dhidden } = languageModelLoss(hidden, targets, lm_head, scale, ctx, true)
-  ctx.scope.free(hidden)
-  const dx = dhidden!
-  norm.backward(dx, pass.x, rstd, undefined, dx)
-  ctx.scope.free(pass.x)
-  backwardLayers(layers, dx, pass, ctx)
+  using forward = forwardPass(model, batch, ctx, plan)
+  const { stats, dhidden } = languageModelLoss(
+    forward.hidden,
+    batch.targets,
+    model.parts.lm_head,
+    ctx,
+    request,
+  )
+  backwardPass(model, forward, dhidden!, ctx)
   return stats
 }
 
-function forwardOnly(model: CausalLM, batch: DeviceBatch, ctx: Context, plan: MemoryPlan): Tensor {
-  const { norm, lm_head } = model.parts
+function forwardOnly(
+  model: CausalLM,
+  batch: DeviceBatch,
+  ctx: Context,
+  plan: MemoryPlan,
+  request: LossRequest,
+): Tensor {
+  const hidden = finalHidden(model, batch, ctx, plan)
+  return languageModelLoss(hidden, batch.targets, model.parts.lm_head, ctx, request).stats
+}
+
+function finalHidden(model: CausalLM, batch: DeviceBatch, ctx: Context, plan: MemoryPlan): Tensor {
   const x = forwardHidden(model, batch, ctx, undefined, plan.mlpRows)
-  const hidden = norm.forward(x, ctx).y
+  const hidden = model.parts.norm.forward(x, ctx).y
   ctx.scope.free(x)
-  return languageModelLoss(hidden, batch.targets, lm_head, 1, ctx, false).stats
+  return hidden
+}
+
+async function hostForwardAndBack(
+  model: CausalLM,
+  batch: DeviceBatch,
+  ctx: Context,
+  plan: MemoryPlan,
+  objective: HostObjective,
+  view: ObjectiveBatch,
+): Promise<PassStats> {
+  using forward = forwardPass(model, batch, ctx, plan)
+  const observed = observeTargets(model, forward.hidden, batch, ctx, objective.entropies === true)
+  const { loss, dlogps } = await askObjective(objective, view, observed, ctx)
+  const weights = upload(
+    dlogps.map((d) => -d),
+    ctx,
+  )
+  backwardPass(model, forward, deriveTargets(model, forward.hidden, batch, weights, ctx), ctx)
+  return hostStats(loss, observed, view)
+}
+
+async function hostForwardOnly(
+  model: CausalLM,
+  batch: DeviceBatch,
+  ctx: Context,
+  plan: MemoryPlan,
+  objective: HostObjective,
+  view: ObjectiveBatch,
+): Promise<PassStats> {
+  const hidden = finalHidden(model, batch, ctx, plan)
+  const observed = observeTargets(model, hidden, batch, ctx, objective.entropies === true)
+  const { loss } = await askObjective(objective, view, observed, ctx)
+  return hostStats(loss, observed, view)
+}
+
+async function hostStats(loss: number, { stats }: Observed, view: ObjectiveBatch): Promise<PassStats> {
+  return { ...(await readStats(stats)), lossSum: loss * view.num_items_in_batch }
 }
 
 /** Final hidden states before the last norm; `visit` sees the embedding and each layer's output while it lives. */
@@ -124,15 +240,42 @@ function defaultPlan(model: CausalLM): MemoryPlan {
   return uniformPlan(model.is_gradient_checkpointing ? keepInput : keepProducts, model.parts.layers.length)
 }
 
-/** `model.forward_backward`: the mean loss of one batch and its gradients. */
+/** What `model.forward_backward` takes besides the batch. */
+export interface ForwardBackwardOptions {
+  /** Default: the mean negative log-likelihood of the targets. */
+  objective?: Objective
+  /** What the loss is divided by, where several batches are accumulated: the targets of all of them. Default: the batch's own. */
+  num_items_in_batch?: number
+}
+
+const optionKeys: readonly (keyof ForwardBackwardOptions)[] = ['objective', 'num_items_in_batch']
+
+/** `model.forward_backward`: the loss of one batch and its gradients. */
 export async function forwardBackward(
   model: CausalLM,
   batch: ModelInputs | PackedBatch,
+  options: ForwardBackwardOptions = {},
 ): Promise<StepResult> {
-  const packed = isPacked(batch) ? batch : packInputs(batch).packed
-  const stats = await runPass(model, packed)
+  for (const key of Object.keys(options)) {
+    if (!(optionKeys as readonly string[]).includes(key))
+      throw unknownNameError('forward_backward', key, optionKeys)
+  }
+  const { objective, num_items_in_batch: numItems } = options
+  if (numItems !== undefined && !(Number.isFinite(numItems) && numItems > 0))
+    throw new RangeError(
+      `[forward_backward] num_items_in_batch: got ${numItems}; expected a number of targets, 1 or more`,
+    )
+  checkObjective(objective)
+  const stats = await runPass(model, packedOf(batch), { objective, numItems })
   if (stats.numTargets === 0) {
     throw new Error('[forward_backward] nothing to learn: give labels, and not all of them -100')
   }
-  return { loss: stats.lossSum / stats.numTargets, num_items: stats.numTargets }
+  return { loss: stats.lossSum / (numItems ?? stats.numTargets), num_items: stats.numTargets }
+}
+
+/** The batch in the form that is used inside. @throws TypeError on a key that a batch does not have. */
+export function packedOf(batch: ModelInputs | PackedBatch): PackedBatch {
+  if (!isPacked(batch)) return packInputs(batch, 'forward_backward').packed
+  checkKeys('forward_backward', batch, packedKeys)
+  return batch
 }

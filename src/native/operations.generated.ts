@@ -217,16 +217,24 @@ export interface Operations {
     out: TensorHandle | undefined,
   ): void
   /**
-   * Rows of a chunk of logits [rows, vocab]; labels int32 [rows], -100 = ignored. stats float32 [4] accumulates
-   * {sum of -log p(label), rows counted, sum of softmax entropies, rows whose argmax is the label}. When dlogits is
-   * given (it may be logits): dlogits = (softmax - onehot) * grad_scale, 0 on ignored rows.
+   * The loss of a chunk of rows of logits [rows, vocab]; labels int32 [rows], -100 = ignored. Of one row it is
+   *   w * ((1 - label_smoothing) * -log p(label) + label_smoothing * mean over the vocabulary of -log p)
+   * with w = weights[row], float32 [rows], 1 when not given; by_probability: times p(label), a factor that is not derived.
+   * stats float32 [4] accumulates {sum of losses, rows counted, sum of softmax entropies, rows whose argmax is the label}.
+   * When given: logps float32 [rows] = log p(label) and entropies float32 [rows], 0 on ignored rows; dlogits (it may be
+   * logits) = the loss's derivative * grad_scale, which is w * (softmax - onehot) * grad_scale without smoothing, 0 on ignored rows.
    */
   cross_entropy(
     logits: TensorHandle,
     labels: TensorHandle,
+    weights: TensorHandle | undefined,
     stats: TensorHandle,
+    logps: TensorHandle | undefined,
+    entropies: TensorHandle | undefined,
     dlogits: TensorHandle | undefined,
     grad_scale: number,
+    label_smoothing: number,
+    by_probability: boolean,
   ): void
 
   // -- optimizer ------------------------------------------------------------------------------------

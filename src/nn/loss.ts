@@ -15,22 +15,41 @@ export interface Targets {
   labels: Tensor
 }
 
+/** How a target's loss follows from its logits: `cross_entropy` in native/core/ops.inc. */
+export interface TokenLoss {
+  /** float32, one a target. Default: all 1. */
+  weights?: Tensor | undefined
+  /** 0 to 1. Default 0. */
+  labelSmoothing?: number | undefined
+  /** Times the token's probability, which is not derived. Default false. */
+  byProbability?: boolean | undefined
+}
+
+export interface LossRequest extends TokenLoss {
+  /** `dhidden` is of the loss times this. Not given: no gradient. */
+  gradScale?: number | undefined
+  /** float32, one a target; overwritten with log p(label). */
+  logps?: Tensor | undefined
+  /** float32, one a target; overwritten with the entropy of the prediction. */
+  entropies?: Tensor | undefined
+}
+
 /**
- * loss = sum over targets of -log softmax(head(hidden))[label] * gradScale, without ever holding all logits: only
+ * The sum over targets of their loss, by default -log softmax(head(hidden))[label], without ever holding all logits: only
  * rows with a label, a chunk at a time. Returns stats float32 [4] (sum of losses, count, sum of entropies, correct
- * predictions; not scaled) and, when `withGradient`, dhidden [T, hidden] of the scaled loss. The head may be trained.
+ * predictions; not scaled) and, with `gradScale`, dhidden [T, hidden]. The head may be trained.
  */
 export function languageModelLoss(
   hidden: Tensor,
   targets: Targets,
   head: LinearLayer,
-  gradScale: number,
   ctx: Context,
-  withGradient: boolean,
+  request: LossRequest = {},
 ): { stats: Tensor; dhidden: Tensor | undefined } {
+  const { weights, logps, entropies, gradScale, labelSmoothing = 0, byProbability = false } = request
   const stats = ctx.scope.empty([4], 'float32')
   fill(stats, 0)
-  const dhidden = withGradient ? ctx.scope.empty(hidden.shape, hidden.dtype) : undefined
+  const dhidden = gradScale === undefined ? undefined : ctx.scope.empty(hidden.shape, hidden.dtype)
   if (dhidden) fill(dhidden, 0)
   const total = targets.labels.numel
   const rowsAtOnce = chunkRows(hidden.device)
@@ -38,12 +57,24 @@ export function languageModelLoss(
     using scope = hidden.device.scope()
     const chunkCtx = withScope(ctx, scope)
     const end = Math.min(begin + rowsAtOnce, total)
-    const rows = scope.add(targets.rows.slice(begin, end))
-    const labels = scope.add(targets.labels.slice(begin, end))
+    const part = (t: Tensor | undefined): Tensor | undefined => t && scope.add(t.slice(begin, end))
+    const rows = part(targets.rows)!
+    const labels = part(targets.labels)!
     const chunk = scope.empty([end - begin, hidden.cols], hidden.dtype)
     gatherRows(hidden, rows, chunk)
     const logits = head.forward(chunk, chunkCtx)
-    addon().cross_entropy(logits.handle, labels.handle, stats.handle, dhidden && logits.handle, gradScale)
+    addon().cross_entropy(
+      logits.handle,
+      labels.handle,
+      part(weights)?.handle,
+      stats.handle,
+      part(logps)?.handle,
+      part(entropies)?.handle,
+      dhidden && logits.handle,
+      gradScale ?? 1,
+      labelSmoothing,
+      byProbability,
+    )
     if (dhidden) scatterRows(head.backward(logits, chunk, chunkCtx)!, rows, dhidden)
   }
   return { stats, dhidden }

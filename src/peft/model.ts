@@ -3,7 +3,7 @@ import { parameterCount } from '../models/blueprint'
 import { CausalLM } from '../models/causal-lm'
 import type { ModelInputs } from '../models/padding'
 import type { ModelOutput } from '../models/forward'
-import type { StepResult } from '../models/pass'
+import type { ForwardBackwardOptions, StepResult } from '../models/pass'
 import { baseLayer } from '../nn/lora'
 import type { Parameter } from '../nn/parameter'
 import type { PretrainedConfig } from '../models/config'
@@ -73,8 +73,8 @@ export class PeftModel {
     return this.base_model.forward(inputs)
   }
 
-  forward_backward(batch: ModelInputs | PackedBatch): Promise<StepResult> {
-    return this.base_model.forward_backward(batch)
+  forward_backward(batch: ModelInputs | PackedBatch, options?: ForwardBackwardOptions): Promise<StepResult> {
+    return this.base_model.forward_backward(batch, options)
   }
 
   /** Runs `body` with the base model alone answering; biases that were trained (`bias`) stay as they are. */

@@ -82,6 +82,11 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
       default: 5,
       doc: 'Ours: an update whose loss or gradient is not finite is skipped; after so many in a row the run stops. 0: never.',
     },
+    label_smoothing_factor: {
+      schema: real({ min: 0, max: 1 }),
+      default: 0,
+      doc: 'e in the loss of a token, (1 - e) * -log p + e * mean over the vocabulary of -log p.',
+    },
     optim: {
       schema: optimizer,
       default: 'adamw_torch_fused',

@@ -67,7 +67,6 @@ export const refusedTrainingOptions: Readonly<Record<string, Refused>> = {
     neutral: [['labels']],
     reason: "the labels of a causal language model are its 'labels'.",
   },
-  label_smoothing_factor: { default: 0, reason: 'label smoothing is not built.' },
   liger_kernel_config: { default: null, reason: 'Liger kernels are Python; ours are fused already.' },
   load_best_model_at_end: { default: false, reason: best },
   local_rank: { default: -1, neutral: [0], reason: distributed },

@@ -2,6 +2,7 @@ import { collate } from '../data/collator'
 import { chunked } from '../data/sampler'
 import type { TokenizedDataset } from '../data/tokenize'
 import type { CausalLM } from '../models/causal-lm'
+import type { Objective } from '../models/objective'
 import { runPass } from '../models/pass'
 import type { TrainingArguments } from './arguments'
 import type { LogRow } from './state'
@@ -12,6 +13,7 @@ export async function evaluateRows(
   { rows }: TokenizedDataset,
   args: TrainingArguments,
   signal: AbortSignal | undefined,
+  objective?: Objective,
 ): Promise<LogRow> {
   const started = performance.now()
   const sums = { loss: 0, targets: 0, entropy: 0, correct: 0 }
@@ -19,7 +21,7 @@ export async function evaluateRows(
   const autocast = args.bf16 ? ('bfloat16' as const) : undefined
   for (const batch of batches) {
     signal?.throwIfAborted()
-    const stats = await runPass(model, collate(batch), { backward: false, autocast })
+    const stats = await runPass(model, collate(batch), { backward: false, autocast, objective })
     sums.loss += stats.lossSum
     sums.targets += stats.numTargets
     sums.entropy += stats.entropySum

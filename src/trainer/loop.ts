@@ -1,7 +1,6 @@
 import type { CausalLM } from '../models/causal-lm'
-import { runPass, type PassStats } from '../models/pass'
-import { countTargets, type PackedBatch } from '../models/batch'
-import { gradNorm } from '../optim/clip'
+import type { PackedBatch } from '../models/batch'
+import type { Objective } from '../models/objective'
 import type { Optimizer } from '../optim/optimizer'
 import type { Schedule } from '../optim/schedules'
 import type { TrainingArguments } from './arguments'
@@ -11,6 +10,7 @@ import type { Due, RunProgress } from './progress'
 import type { RunSettings } from './run-settings'
 import { skippedRow, tooManySkipped } from './skipped-steps'
 import type { LogRow, TrainerState, TrainOutput } from './state'
+import { trainStep } from './train-step'
 
 /** Everything a run needs, and how far it has come. */
 export interface TrainRun {
@@ -18,6 +18,8 @@ export interface TrainRun {
   args: TrainingArguments
   optimizer: Optimizer
   schedule: Schedule
+  /** Default: the mean negative log-likelihood. */
+  objective?: Objective | undefined
   state: TrainerState
   progress: RunProgress
   /** What tells this run from others: `run_id` is its own, also when it goes on from a checkpoint. */
@@ -84,28 +86,20 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
     const batches = run.batches(progress.epoch, progress.seen)
     for (const window of windows(batches, args.gradient_accumulation_steps)) {
       if (isStopped() || isOver(run)) break
-      const numItems = window.reduce((n, batch) => n + countTargets(batch), 0)
-      const passes: PassStats[] = []
-      optimizer.zeroGrad()
-      for (const batch of window) {
-        const dropout = { seed: args.seed, microstep: progress.microstep + passes.length }
-        const stats = await runPass(model, batch, {
-          numItems,
-          dropout,
-          autocast: args.bf16 ? 'bfloat16' : undefined,
-          deterministic: args.full_determinism,
-        })
-        passes.push(stats)
-      }
-      using norm = gradNorm(optimizer.parameters)
       const learning_rate = args.learning_rate * schedule(state.global_step)
-      const grad_norm = norm ? await norm.item() : 0
-      const lossSum = passes.reduce((sum, stats) => sum + stats.lossSum, 0)
-      const loss = numItems > 0 ? lossSum / numItems : 0
-      // transformers applies such a step, which makes every weight NaN.
-      const isSkipped = ![loss, grad_norm, learning_rate].every(Number.isFinite)
-      if (!isSkipped) optimizer.step(learning_rate, norm && { norm, max_norm: args.max_grad_norm })
-
+      const {
+        loss,
+        grad_norm,
+        passes,
+        skipped: isSkipped,
+      } = await trainStep(model, optimizer, window, {
+        learning_rate,
+        max_grad_norm: args.max_grad_norm,
+        objective: run.objective,
+        bf16: args.bf16,
+        full_determinism: args.full_determinism,
+        dropout: { seed: args.seed, microstep: progress.microstep },
+      })
       // The step is done; nothing from here to its end can fail.
       passes.forEach((stats, i) => metrics.addPass(stats, window[i]!.input_ids.length))
       metrics.addStep(loss)

@@ -6,6 +6,7 @@ import type { CausalLM } from '../models/causal-lm'
 import type { LoraConfig } from '../peft/config'
 import type { PeftModel } from '../peft/model'
 import type { TrainingArguments } from './arguments'
+import type { Objective } from '../models/objective'
 import type { TrainerCallback } from './callbacks'
 
 /** The values of TrainingArguments. */
@@ -101,6 +102,13 @@ export interface TrainingOptions {
    * @default 5
    */
   max_nonfinite_steps: number
+  /**
+   * e in the loss of a token, (1 - e) * -log p + e * mean over the vocabulary of -log p.
+   *
+   * Takes a number >= 0 and <= 1.
+   * @default 0
+   */
+  label_smoothing_factor: number
   /**
    * Optimizer. 8bit: block-wise state of a quarter of the size; paged: state in page-locked host memory (on the CPU the same).
    *
@@ -522,6 +530,13 @@ export interface TrainingInit {
    */
   max_nonfinite_steps?: number
   /**
+   * e in the loss of a token, (1 - e) * -log p + e * mean over the vocabulary of -log p.
+   *
+   * Takes a number >= 0 and <= 1.
+   * @default 0
+   */
+  label_smoothing_factor?: number
+  /**
    * Optimizer. 8bit: block-wise state of a quarter of the size; paged: state in page-locked host memory (on the CPU the same).
    *
    * Takes one of 'adamw_torch', 'adamw_torch_fused', 'adamw_bnb_8bit', 'adamw_8bit', 'paged_adamw', 'paged_adamw_32bit', 'paged_adamw_8bit', 'lion_32bit', 'lion_8bit', 'paged_lion_32bit', 'paged_lion_8bit', 'sgd'.
@@ -942,8 +957,6 @@ export interface TrainingInit {
   jit_mode_eval?: false | null
   /** @deprecated not supported: the labels of a causal language model are its 'labels'. */
   label_names?: null | ['labels']
-  /** @deprecated not supported: label smoothing is not built. */
-  label_smoothing_factor?: 0 | null
   /** @deprecated not supported: Liger kernels are Python; ours are fused already. */
   liger_kernel_config?: null
   /** @deprecated not supported: choosing a best checkpoint is not built yet. */
@@ -1055,12 +1068,12 @@ export interface SFTOptions extends Omit<
    */
   truncation_mode: 'keep_start'
   /**
-   * Mean negative log-likelihood of the tokens. Both names give the same number: logits are never held whole.
+   * nll, chunked_nll: mean negative log-likelihood of the tokens, the same number, since logits are never held whole. dft: each token times its probability, which is not derived.
    *
-   * Takes one of 'nll', 'chunked_nll'.
+   * Takes one of 'nll', 'chunked_nll', 'dft'.
    * @default 'chunked_nll'
    */
-  loss_type: 'nll' | 'chunked_nll'
+  loss_type: 'nll' | 'chunked_nll' | 'dft'
   /**
    * Fill rows of max_length tokens with several texts.
    *
@@ -1181,12 +1194,12 @@ export interface SFTInit extends Omit<
    */
   truncation_mode?: 'keep_start'
   /**
-   * Mean negative log-likelihood of the tokens. Both names give the same number: logits are never held whole.
+   * nll, chunked_nll: mean negative log-likelihood of the tokens, the same number, since logits are never held whole. dft: each token times its probability, which is not derived.
    *
-   * Takes one of 'nll', 'chunked_nll'.
+   * Takes one of 'nll', 'chunked_nll', 'dft'.
    * @default 'chunked_nll'
    */
-  loss_type?: 'nll' | 'chunked_nll' | null
+  loss_type?: 'nll' | 'chunked_nll' | 'dft' | null
   /**
    * Fill rows of max_length tokens with several texts.
    *
@@ -1325,6 +1338,12 @@ export interface ParsedSFTTrainerOptions {
    */
   formatting_func: ((row: Row) => string | Promise<string>) | undefined
   /**
+   * The loss (ours): a function of the log-probabilities of the targets, or one that the device computes. By default what loss_type and label_smoothing_factor say.
+   *
+   * Takes a function (logps, batch) => ({ loss, dlogps }), or an object with loss, loss_type, label_smoothing_factor or token_weights.
+   */
+  objective: Objective | undefined
+  /**
    * Objects whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
    *
    * Takes a list of callbacks.
@@ -1410,6 +1429,12 @@ export interface SFTTrainerOptions {
    */
   formatting_func?: (row: Row) => string | Promise<string>
   /**
+   * The loss (ours): a function of the log-probabilities of the targets, or one that the device computes. By default what loss_type and label_smoothing_factor say.
+   *
+   * Takes a function (logps, batch) => ({ loss, dlogps }), or an object with loss, loss_type, label_smoothing_factor or token_weights.
+   */
+  objective?: Objective
+  /**
    * Objects whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
    *
    * Takes a list of callbacks.
@@ -1440,7 +1465,7 @@ export interface SFTTrainerOptions {
    * Takes an object with start, step, log and end.
    */
   display?: TrainingDisplay
-  /** @deprecated not supported: the loss is the mean over the targets. */
+  /** @deprecated not supported: whole logits never exist here; give a loss of log-probabilities as objective. */
   compute_loss_func?: null
   /** @deprecated not supported: evaluation reports loss, accuracy and entropy of the tokens. */
   compute_metrics?: null

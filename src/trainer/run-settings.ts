@@ -22,6 +22,7 @@ export const onResume: Readonly<Record<keyof SFTOptions, OnResume>> = {
   dataloader_drop_last: 'refused',
   gradient_accumulation_steps: 'refused',
   learning_rate: 'refused',
+  label_smoothing_factor: 'refused',
   lr_scheduler_kwargs: 'refused',
   lr_scheduler_type: 'refused',
   max_grad_norm: 'refused',

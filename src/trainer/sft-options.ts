@@ -54,10 +54,10 @@ export const sftOptionSet: OptionSet<SFTOptions> = {
       doc: 'Which end of a long row is kept.',
     },
     loss_type: {
-      schema: z.preprocess((value) => value ?? 'chunked_nll', z.enum(['nll', 'chunked_nll'])),
-      input: "'nll' | 'chunked_nll' | null",
+      schema: z.preprocess((value) => value ?? 'chunked_nll', z.enum(['nll', 'chunked_nll', 'dft'])),
+      input: "'nll' | 'chunked_nll' | 'dft' | null",
       default: 'chunked_nll',
-      doc: 'Mean negative log-likelihood of the tokens. Both names give the same number: logits are never held whole.',
+      doc: 'nll, chunked_nll: mean negative log-likelihood of the tokens, the same number, since logits are never held whole. dft: each token times its probability, which is not derived.',
     },
     packing: { schema: flag, default: false, doc: 'Fill rows of max_length tokens with several texts.' },
     packing_strategy: {

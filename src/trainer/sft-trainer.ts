@@ -146,7 +146,7 @@ export class SFTTrainer {
     const tokenized = dataset
       ? await this.tokenize(dataset, 'evaluation', signal)
       : await this.evalRows(given, signal)
-    return evaluateRows(this.model.base_model, tokenized, this.args, signal)
+    return evaluateRows(this.model.base_model, tokenized, this.args, signal, this.options.objective)
   }
 
   /** A run that was told to stop may still be in its last step: its cell was given up before. */
@@ -230,6 +230,7 @@ export class SFTTrainer {
         learning_rate: args.learning_rate,
         lr_scheduler_kwargs: args.lr_scheduler_kwargs,
       }),
+      objective: this.options.objective,
       state: this.state,
       progress: newProgress(args),
       identity: { run_id: checkpoint?.run.run_id ?? randomUUID(), settings },

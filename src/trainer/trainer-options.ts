@@ -5,6 +5,7 @@ import { PreTrainedTokenizer } from '../data/tokenizer'
 import type { TrainingDisplay } from '../display/training-progress'
 import { logger } from '../logging'
 import { CausalLM } from '../models/causal-lm'
+import { checkObjective, type Objective } from '../models/objective'
 import { object, optionalFunction, optionalObject, signal } from '../options/call'
 import type { OptionSet } from '../options/declaration'
 import { parseOptions } from '../options/parse'
@@ -88,6 +89,15 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       '(row: Row) => string | Promise<string>',
       'Makes the text of a row; dataset_text_field is then not read.',
     ),
+    objective: {
+      ...object<Objective | undefined>(
+        'Objective',
+        'a function (logps, batch) => ({ loss, dlogps }), or an object with loss, loss_type, label_smoothing_factor or token_weights',
+        (value) => typeof value === 'function' || (typeof value === 'object' && value !== null),
+        'The loss (ours): a function of the log-probabilities of the targets, or one that the device computes. By default what loss_type and label_smoothing_factor say.',
+      ),
+      default: undefined,
+    },
     callbacks: {
       schema: z.custom<TrainerCallback[]>(Array.isArray).describe('a list of callbacks'),
       default: [],
@@ -109,7 +119,10 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
     ),
   },
   refused: {
-    compute_loss_func: { default: null, reason: 'the loss is the mean over the targets.' },
+    compute_loss_func: {
+      default: null,
+      reason: 'whole logits never exist here; give a loss of log-probabilities as objective.',
+    },
     compute_metrics: {
       default: null,
       reason: 'evaluation reports loss, accuracy and entropy of the tokens.',
@@ -188,7 +201,23 @@ export function trainerOptions(given: SFTTrainerOptions): ParsedSFTTrainerOption
   if ((options.args?.eval_strategy ?? 'no') !== 'no' && !options.eval_dataset)
     throw new TypeError(`[SFTTrainer] eval_strategy is '${options.args?.eval_strategy}': give eval_dataset`)
   const args = new SFTConfig({ ...((options.args ?? {}) as SFTInit), ...moved })
-  return { ...options, args, processing_class }
+  return { ...options, args, processing_class, objective: objectiveOf(options.objective, args) }
+}
+
+/** The one loss that the options name. */
+function objectiveOf(objective: Objective | undefined, args: SFTConfig): Objective {
+  const { label_smoothing_factor } = args
+  const loss_type = args.loss_type === 'dft' ? 'dft' : 'nll'
+  checkObjective(objective)
+  if (objective === undefined) {
+    const own = { loss_type, label_smoothing_factor } as const
+    checkObjective(own)
+    return own
+  }
+  const other =
+    loss_type === 'dft' ? 'loss_type' : label_smoothing_factor > 0 ? 'label_smoothing_factor' : undefined
+  if (other) throw new TypeError(`[SFTTrainer] objective and ${other} are two losses; give one`)
+  return objective
 }
 
 /** @throws TypeError on an unknown name or a wrong value. */

@@ -163,7 +163,7 @@ await expectError(
 )
 await expectError(
   'cross_entropy',
-  [x, int32([0, 1, 8, 2]), output([4], 'float32'), undefined, 1],
+  [x, int32([0, 1, 8, 2]), undefined, output([4], 'float32'), undefined, undefined, undefined, 1, 0, false],
   'labels[2] is 8; expected -100 or 0 to 7',
 )
 await expectError(

@@ -109,17 +109,30 @@ for (const dtype of floats) {
       [stats, 1e-5],
       [d, Math.max(3e-3, 0)],
     ]
-    await compare('cross_entropy', `${dtype} ${rows}x${vocab}`, [logits, labels, stats, d, 0.25], limits)
-    await compare(
-      'cross_entropy',
-      `${dtype} in place`,
-      [logits, labels, stats, logits, 0.25],
-      [
-        [stats, 1e-5],
-        [logits, 3e-3],
-      ],
-    )
-    await compare('cross_entropy', `${dtype} loss`, [logits, labels, stats, undefined, 1], [[stats, 1e-5]])
+    const plain = (out, scale) => [
+      ...[logits, labels, undefined, stats, undefined, undefined],
+      ...[out, scale, 0, false],
+    ]
+    await compare('cross_entropy', `${dtype} ${rows}x${vocab}`, plain(d, 0.25), limits)
+    for (const [what, smoothing, byProbability] of [
+      ['weights and outputs by row', 0, false],
+      ['smoothing', 0.3, false],
+      ['by probability', 0, true],
+    ]) {
+      const [logps, entropies] = [output([rows], 'float32'), output([rows], 'float32')]
+      const weights = random([rows], 'float32', 1)
+      await compare(
+        'cross_entropy',
+        `${dtype} ${rows}x${vocab} ${what}`,
+        [logits, labels, weights, stats, logps, entropies, d, 0.25, smoothing, byProbability],
+        [...limits, [logps, 1e-5], [entropies, 1e-5]],
+      )
+    }
+    await compare('cross_entropy', `${dtype} in place`, plain(logits, 0.25), [
+      [stats, 1e-5],
+      [logits, 3e-3],
+    ])
+    await compare('cross_entropy', `${dtype} loss`, plain(undefined, 1), [[stats, 1e-5]])
   }
 }
 

@@ -42,7 +42,10 @@ export async function tinyPeft(
 }
 
 /** Right-padded rows of random ids (3 ... 255) of these lengths; the first token of each row has no label. */
-export function randomInputs(lengths: readonly number[], seed: number = 1): Required<ModelInputs> {
+export function randomInputs(
+  lengths: readonly number[],
+  seed: number = 1,
+): Required<Omit<ModelInputs, 'columns'>> {
   const uniform = uniformStream(seed)
   const width = Math.max(...lengths)
   const rows = lengths.map((n) => Array.from({ length: n }, () => 3 + Math.floor(uniform() * 253)))

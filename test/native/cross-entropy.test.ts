@@ -52,6 +52,17 @@ function labelsFor(logits: Float64Array, rows: number): number[] {
   })
 }
 
+/** The loss without weights, outputs by row, or smoothing. */
+function crossEntropy(
+  logits: TensorHandle,
+  labels: TensorHandle,
+  stats: TensorHandle,
+  dlogits: TensorHandle | undefined,
+  scale: number,
+): void {
+  native.cross_entropy(logits, labels, undefined, stats, undefined, undefined, dlogits, scale, 0, false)
+}
+
 const noStats = (): Output => new Output([4], 'float32', [0, 0, 0, 0])
 
 describe.each(floatDTypes)('%s', (dtype) => {
@@ -72,13 +83,13 @@ describe.each(floatDTypes)('%s', (dtype) => {
     const stats = noStats()
     const dlogits = new Output([rows, vocab], dtype)
     const inPlace = new Output([rows, vocab], dtype, logits)
-    native.cross_entropy(tl, ti, stats.handle, dlogits.handle, 0.25)
+    crossEntropy(tl, ti, stats.handle, dlogits.handle, 0.25)
     const [loss, counted, entropy, correct] = await stats.read()
     const perRow = (x: number): number => x / Math.max(1, want.stats[1])
     expectAbsolute([perRow(loss!), perRow(entropy!)], [perRow(want.stats[0]), perRow(want.stats[2])], 1e-5)
     expect([counted, correct]).toEqual([want.stats[1], want.stats[3]])
     expectRelative(await dlogits.read(), want.dlogits, gradientTolerance[dtype])
-    native.cross_entropy(inPlace.handle, ti, stats.handle, inPlace.handle, 0.25)
+    crossEntropy(inPlace.handle, ti, stats.handle, inPlace.handle, 0.25)
     expect(await inPlace.read()).toEqual(await dlogits.read())
     expect((await stats.read())[1]).toBe(2 * want.stats[1]) // accumulates
   })
@@ -89,7 +100,7 @@ it('the gradient is that of the loss', async () => {
   const logits = rounded(normals(rows * vocab, 4), 'float32')
   const labels = [2, -100, 6]
   const dlogits = new Output([rows, vocab])
-  native.cross_entropy(
+  crossEntropy(
     tensor(logits, [rows, vocab]),
     tensor(labels, [rows], 'int32'),
     noStats().handle,
@@ -108,7 +119,7 @@ it('the argmax among equal logits is the first', async () => {
   for (const at of [1500, 1700, 2000 + 3, 2000 + 1999]) logits[at] = 2
   const accuracy = async (labels: number[]): Promise<number> => {
     const stats = noStats()
-    native.cross_entropy(tensor(logits, [2, 2000]), tensor(labels, [2], 'int32'), stats.handle, undefined, 1)
+    crossEntropy(tensor(logits, [2, 2000]), tensor(labels, [2], 'int32'), stats.handle, undefined, 1)
     return (await stats.read())[3]!
   }
   expect(await accuracy([1500, 3])).toBe(2)
@@ -120,7 +131,7 @@ it('large and masked logits', async () => {
   const logits = [30000, 29999, -Infinity, -30000]
   const stats = noStats()
   const dlogits = new Output([1, 4])
-  native.cross_entropy(tensor(logits, [1, 4]), tensor([1], [1], 'int32'), stats.handle, dlogits.handle, 1)
+  crossEntropy(tensor(logits, [1, 4]), tensor([1], [1], 'int32'), stats.handle, dlogits.handle, 1)
   const p = 1 / (1 + Math.exp(-1))
   const entropy = -(p * Math.log(p) + (1 - p) * Math.log(1 - p))
   expectAbsolute(await stats.read(), [1 - Math.log(p), 1, entropy, 0], 1e-6)
@@ -130,13 +141,7 @@ it('large and masked logits', async () => {
 it('a NaN is not hidden', async () => {
   const stats = noStats()
   const dlogits = new Output([1, 3])
-  native.cross_entropy(
-    tensor([1, NaN, 2], [1, 3]),
-    tensor([0], [1], 'int32'),
-    stats.handle,
-    dlogits.handle,
-    1,
-  )
+  crossEntropy(tensor([1, NaN, 2], [1, 3]), tensor([0], [1], 'int32'), stats.handle, dlogits.handle, 1)
   expect((await stats.read())[0]).toBeNaN()
   expect((await dlogits.read())[2]).toBeNaN()
 })
@@ -151,7 +156,7 @@ it('the same bits whatever the threads', async () => {
   const run = async (threads: number): Promise<Float64Array> => {
     native.set_num_threads(native.open_device('cpu'), threads)
     const stats = noStats()
-    native.cross_entropy(logits, labels, stats.handle, undefined, 1)
+    crossEntropy(logits, labels, stats.handle, undefined, 1)
     return stats.read()
   }
   const one = await run(1)
@@ -162,7 +167,7 @@ it('the same bits whatever the threads', async () => {
 it('a label outside the vocabulary is an error when it runs', async () => {
   const run = (label: number): TensorHandle => {
     const logits = tensor([1, 2, 3], [1, 3])
-    native.cross_entropy(logits, tensor([label], [1], 'int32'), noStats().handle, undefined, 1)
+    crossEntropy(logits, tensor([label], [1], 'int32'), noStats().handle, undefined, 1)
     return logits
   }
   run(3)
@@ -175,15 +180,85 @@ it('checks arguments before anything runs', () => {
   const x = tensor(new Float64Array(6), [2, 3])
   const labels = tensor([0, 1], [2], 'int32')
   const stats = tensor([0, 0, 0, 0], [4])
-  expect(() => native.cross_entropy(x, tensor([0], [1], 'int32'), stats, undefined, 1)).toThrow(
+  expect(() => crossEntropy(x, tensor([0], [1], 'int32'), stats, undefined, 1)).toThrow(
     '[cross_entropy] labels: expected shape (2), got (1)',
   )
-  expect(() => native.cross_entropy(x, tensor([0, 1], [2]), stats, undefined, 1)).toThrow(
-    'labels: expected int32',
-  )
-  expect(() => native.cross_entropy(x, labels, tensor([0], [1]), undefined, 1)).toThrow(
-    'stats: expected shape (4)',
-  )
-  expect(() => native.cross_entropy(x, labels, stats, stats, 1)).toThrow('dlogits: expected shape (2, 3)')
-  expect(() => native.cross_entropy(stats, labels, stats, undefined, 1)).toThrow('logits: expected 2 axes')
+  expect(() => crossEntropy(x, tensor([0, 1], [2]), stats, undefined, 1)).toThrow('labels: expected int32')
+  expect(() => crossEntropy(x, labels, tensor([0], [1]), undefined, 1)).toThrow('stats: expected shape (4)')
+  expect(() => crossEntropy(x, labels, stats, stats, 1)).toThrow('dlogits: expected shape (2, 3)')
+  expect(() => crossEntropy(stats, labels, stats, undefined, 1)).toThrow('logits: expected 2 axes')
+})
+
+describe.each(floatDTypes)('weights, smoothing and outputs by row, %s', (dtype) => {
+  it.each([
+    [5, 63, 0, false],
+    [65, 3001, 0.3, false],
+    [7, 9, 1, false],
+    [33, 1025, 0, true],
+  ])('%i rows of %i, smoothing %d, by probability %s', async (rows, vocab, smoothing, byProbability) => {
+    const logits = rounded(normals(rows * vocab, rows), dtype)
+    const labels = labelsFor(logits, rows)
+    const weights = Array.from({ length: rows }, (_, i) => (i % 4) - 1.5)
+    const stats = noStats()
+    const [logps, entropies] = [new Output([rows]), new Output([rows])]
+    const dlogits = new Output([rows, vocab], dtype)
+    native.cross_entropy(
+      tensor(logits, [rows, vocab], dtype),
+      tensor(labels, [rows], 'int32'),
+      tensor(weights, [rows]),
+      stats.handle,
+      logps.handle,
+      entropies.handle,
+      dlogits.handle,
+      0.25,
+      smoothing,
+      byProbability,
+    )
+    const want = labels.map((label, i) => {
+      const zeros = { logp: 0, entropy: 0, loss: 0, gradient: new Float64Array(vocab) }
+      if (label === -100) return zeros
+      const row = logits.subarray(i * vocab, (i + 1) * vocab)
+      const max = row.reduce((m, v) => Math.max(m, v), -Infinity)
+      const lse = max + Math.log(row.reduce((s, v) => s + Math.exp(v - max), 0))
+      const logp = row[label]! - lse
+      const entropy = -row.reduce((s, v) => s + Math.exp(v - lse) * (v - lse), 0)
+      const w = weights[i]! * (byProbability ? Math.exp(logp) : 1)
+      const uniform = row.reduce((s, v) => s + lse - v, 0) / vocab
+      const gradient = row.map(
+        (v, j) => 0.25 * w * (Math.exp(v - lse) - (j === label ? 1 - smoothing : 0) - smoothing / vocab),
+      )
+      return { logp, entropy, loss: w * ((1 - smoothing) * -logp + smoothing * uniform), gradient }
+    })
+    expectAbsolute(
+      await logps.read(),
+      want.map((row) => row.logp),
+      1e-5,
+    )
+    expectAbsolute(
+      await entropies.read(),
+      want.map((row) => row.entropy),
+      1e-5,
+    )
+    expectRelative([(await stats.read())[0]!], [want.reduce((s, row) => s + row.loss, 0)], 1e-5)
+    expectRelative(
+      await dlogits.read(),
+      want.flatMap((row) => Array.from(row.gradient)),
+      gradientTolerance[dtype],
+    )
+  })
+})
+
+it('weights, outputs by row and smoothing are checked', () => {
+  const x = tensor(new Float64Array(6), [2, 3])
+  const labels = tensor([0, 1], [2], 'int32')
+  const stats = tensor([0, 0, 0, 0], [4])
+  const run =
+    (weights?: TensorHandle, logps?: TensorHandle, entropies?: TensorHandle, smoothing = 0) =>
+    () =>
+      native.cross_entropy(x, labels, weights, stats, logps, entropies, undefined, 1, smoothing, false)
+  expect(run(tensor([1], [1]))).toThrow('[cross_entropy] weights: expected shape (2), got (1)')
+  expect(run(undefined, labels)).toThrow('logps: expected float32')
+  expect(run(undefined, undefined, stats)).toThrow('entropies: expected shape (2)')
+  expect(run(undefined, undefined, undefined, 1.5)).toThrow('label_smoothing: expected 0 to 1')
+  expect(run(undefined, undefined, undefined, NaN)).toThrow('label_smoothing: expected 0 to 1')
 })

@@ -43,7 +43,9 @@ describe('languageModelLoss', () => {
     const linear = new Linear('lm_head', tensor(head))
     linear.trainedWeight = new Parameter('w', linear.weight)
     const scale = 0.01
-    const { stats, dhidden } = languageModelLoss(tensor(hidden), targets(), linear, scale, context(T), true)
+    const { stats, dhidden } = languageModelLoss(tensor(hidden), targets(), linear, context(T), {
+      gradScale: scale,
+    })
     const each = rows.map((t, i) => rowReference(t, labels[i]!))
     const total = (key: 'loss' | 'entropy' | 'hit'): number => each.reduce((s, row) => s + row[key], 0)
     const [loss, count, entropy, hits] = await stats.data()
@@ -67,9 +69,8 @@ describe('languageModelLoss', () => {
         tensor(hidden),
         targets(),
         new Linear('lm_head', tensor(head)),
-        1,
         context(T),
-        withGradient,
+        withGradient ? { gradScale: 1 } : {},
       )
     const [forward, both] = [run(false), run(true)]
     expect(forward.dhidden).toBeUndefined()
@@ -87,7 +88,7 @@ describe('languageModelLoss', () => {
     const device = Device.get('cpu')
     const before = await liveBytes()
     device.resetPeakMemory()
-    await languageModelLoss(x, some, linear, 1, ctx, true).stats.data()
+    await languageModelLoss(x, some, linear, ctx, { gradScale: 1 }).stats.data()
     expect(device.memoryStats().peak - before).toBeLessThan(0.5 * rows.length * wide * 4)
     linear.dispose()
   })

@@ -119,7 +119,7 @@ describe('parse_args_into_dataclasses', () => {
     // What fits can be said in words for every option.
     const all = help + new HfArgumentParser([SFTConfig]).format_help()
     expect(all).not.toContain('another value')
-    expect(all).toContain("one of 'nll', 'chunked_nll'; default: 'chunked_nll'")
+    expect(all).toContain("one of 'nll', 'chunked_nll', 'dft'; default: 'chunked_nll'")
   })
 
   it('refuses two classes with one option', () => {

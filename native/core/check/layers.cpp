@@ -70,16 +70,26 @@ void Checks::swiglu_backward(const Tensor& dout, const Tensor& gate, const Tenso
   if (out) require_like("swiglu_backward", "out", *out, gate);
 }
 
-void Checks::cross_entropy(const Tensor& logits, const Tensor& labels, const Tensor& stats,
-                           const OptionalTensor& dlogits, double grad_scale) {
-  require_float("cross_entropy", "logits", logits);
-  require_rank("cross_entropy", "logits", logits, 2);
-  require("cross_entropy", logits.cols() > 0, "logits: expected a vocabulary of 1 or more");
-  require_dtype("cross_entropy", "labels", labels, DType::i32);
-  require_shape("cross_entropy", "labels", labels, {logits.rows()});
-  require_dtype("cross_entropy", "stats", stats, DType::f32);
-  require_shape("cross_entropy", "stats", stats, {4});
-  if (dlogits) require_like("cross_entropy", "dlogits", *dlogits, logits);
+void Checks::cross_entropy(const Tensor& logits, const Tensor& labels, const OptionalTensor& weights,
+                           const Tensor& stats, const OptionalTensor& logps, const OptionalTensor& entropies,
+                           const OptionalTensor& dlogits, double grad_scale, double label_smoothing,
+                           bool by_probability) {
+  const char* op = "cross_entropy";
+  require_float(op, "logits", logits);
+  require_rank(op, "logits", logits, 2);
+  require(op, logits.cols() > 0, "logits: expected a vocabulary of 1 or more");
+  const auto per_row = [&](const char* what, const Tensor& t, DType dtype) {
+    require_dtype(op, what, t, dtype);
+    require_shape(op, what, t, {logits.rows()});
+  };
+  per_row("labels", labels, DType::i32);
+  if (weights) per_row("weights", *weights, DType::f32);
+  require_dtype(op, "stats", stats, DType::f32);
+  require_shape(op, "stats", stats, {4});
+  if (logps) per_row("logps", *logps, DType::f32);
+  if (entropies) per_row("entropies", *entropies, DType::f32);
+  if (dlogits) require_like(op, "dlogits", *dlogits, logits);
+  require(op, label_smoothing >= 0 && label_smoothing <= 1, "label_smoothing: expected 0 to 1");
 }
 
 }  // namespace qlora

@@ -1,0 +1,65 @@
+import { languageModelLoss } from '../nn/loss'
+import type { Context } from '../nn/context'
+import type { Tensor } from '../tensor/tensor'
+import type { DeviceBatch } from './batch'
+import type { CausalLM } from './causal-lm'
+import { checkResult, type HostObjective, type ObjectiveBatch } from './objective'
+
+// A loss on the host takes the head twice: once for the log-probabilities, and once more with the derivative that the loss returned
+// as the weights of the rows, since d loss / d logits = -dlogps * (softmax - onehot). The layers run once.
+
+/** What the head says of each target; tensors in ctx.scope. */
+export interface Observed {
+  stats: Tensor
+  logps: Tensor
+  entropies: Tensor | undefined
+}
+
+/** Enqueues the head over the final hidden states. */
+export function observeTargets(
+  model: CausalLM,
+  hidden: Tensor,
+  { targets, numTargets }: DeviceBatch,
+  ctx: Context,
+  wantsEntropies: boolean,
+): Observed {
+  const logps = ctx.scope.empty([numTargets])
+  const entropies = wantsEntropies ? ctx.scope.empty([numTargets]) : undefined
+  const { stats } = languageModelLoss(hidden, targets, model.parts.lm_head, ctx, { logps, entropies })
+  return { stats, logps, entropies }
+}
+
+/** Waits for the log-probabilities and asks the objective. */
+export async function askObjective(
+  { loss, entropies: wantsEntropies }: HostObjective,
+  view: ObjectiveBatch,
+  observed: Observed,
+  ctx: Context,
+): Promise<{ loss: number; dlogps: Float32Array }> {
+  const logps = Float32Array.from(await observed.logps.data())
+  const entropies = wantsEntropies ? Float32Array.from(await observed.entropies!.data()) : undefined
+  freeObserved(observed, ctx)
+  return checkResult(await loss(logps, entropies ? { ...view, entropies } : view), logps)
+}
+
+export function freeObserved({ logps, entropies }: Observed, ctx: Context): void {
+  ctx.scope.free(logps)
+  if (entropies) ctx.scope.free(entropies)
+}
+
+/** Enqueues the head once more; returns dhidden of the loss with these derivatives, -dlogps, float32 [targets]. */
+export function deriveTargets(
+  model: CausalLM,
+  hidden: Tensor,
+  { targets }: DeviceBatch,
+  weights: Tensor,
+  ctx: Context,
+): Tensor {
+  const { stats, dhidden } = languageModelLoss(hidden, targets, model.parts.lm_head, ctx, {
+    weights,
+    gradScale: 1,
+  })
+  ctx.scope.free(stats)
+  ctx.scope.free(weights)
+  return dhidden!
+}

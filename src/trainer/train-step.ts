@@ -1,0 +1,89 @@
+import { countTargets, type PackedBatch } from '../models/batch'
+import type { CausalLM } from '../models/causal-lm'
+import { checkObjective, type Objective } from '../models/objective'
+import type { ModelInputs } from '../models/padding'
+import { packedOf, runPass, type PassStats } from '../models/pass'
+import type { DropoutState } from '../nn/context'
+import { gradNorm } from '../optim/clip'
+import type { Optimizer } from '../optim/optimizer'
+import { unknownNameError } from '../options/nearest'
+import { PeftModel } from '../peft/model'
+
+export interface TrainStepOptions {
+  learning_rate: number
+  /** Gradients are scaled down to this norm over all of them; 0: never. Default: 1. */
+  max_grad_norm?: number
+  /** Default: the mean negative log-likelihood of the window's targets. */
+  objective?: Objective | undefined
+  /** Products in bfloat16, as TrainingArguments' bf16. Default: false. */
+  bf16?: boolean
+  full_determinism?: boolean
+  /** Names the dropout masks of the window's first batch; the next has the next microstep. Default: no dropout. */
+  dropout?: DropoutState
+}
+
+export interface TrainStepResult {
+  /** Of the whole window. */
+  loss: number
+  /** Before clipping. */
+  grad_norm: number
+  /** Targets of the whole window. */
+  num_items: number
+  /** Statistics of each batch. */
+  passes: PassStats[]
+  /** Nothing was updated, since loss, gradient or learning rate is not finite. */
+  skipped: boolean
+}
+
+const known: readonly (keyof TrainStepOptions)[] = [
+  'learning_rate',
+  'max_grad_norm',
+  'objective',
+  'bf16',
+  'full_determinism',
+  'dropout',
+]
+
+/**
+ * One optimizer step: gradients of sum(loss) / targets of the whole window of batches; clip; update. Accumulating batches gives the
+ * gradients of one large batch.
+ * @throws TypeError on an unknown option; RangeError when learning_rate is no number or the window is empty.
+ */
+export async function trainStep(
+  model: CausalLM | PeftModel,
+  optimizer: Optimizer,
+  window: readonly (ModelInputs | PackedBatch)[],
+  options: TrainStepOptions,
+): Promise<TrainStepResult> {
+  for (const key of Object.keys(options)) {
+    if (!(known as readonly string[]).includes(key)) throw unknownNameError('train_step', key, known)
+  }
+  const { learning_rate, max_grad_norm = 1, objective, bf16, full_determinism, dropout } = options
+  if (typeof learning_rate !== 'number')
+    throw new RangeError(`[train_step] learning_rate: got ${String(learning_rate)}; expected a number`)
+  if (window.length === 0) throw new RangeError('[train_step] the window has no batch')
+  checkObjective(objective)
+  const base = model instanceof PeftModel ? model.base_model : model
+  const batches = window.map(packedOf)
+  const num_items = batches.reduce((n, batch) => n + countTargets(batch), 0)
+  const passes: PassStats[] = []
+  optimizer.zeroGrad()
+  for (const [i, batch] of batches.entries()) {
+    const stats = await runPass(base, batch, {
+      objective,
+      numItems: num_items,
+      dropout: dropout && { ...dropout, microstep: dropout.microstep + i },
+      autocast: bf16 ? 'bfloat16' : undefined,
+      deterministic: full_determinism,
+    })
+    passes.push(stats)
+  }
+  using norm = gradNorm(optimizer.parameters)
+  const grad_norm = norm ? await norm.item() : 0
+  const lossSum = passes.reduce((sum, stats) => sum + stats.lossSum, 0)
+  const loss = num_items > 0 ? lossSum / num_items : 0
+  // transformers applies such a step, which makes every weight NaN.
+  const skipped = ![loss, grad_norm, learning_rate].every(Number.isFinite)
+  if (!skipped) optimizer.step(learning_rate, norm && { norm, max_norm: max_grad_norm })
+  return { loss, grad_norm, num_items, passes, skipped }
+}
