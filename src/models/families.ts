@@ -9,12 +9,15 @@ export interface Family {
   /** Fields that a config.json may leave out and that are then not Llama's, as transformers' configuration class has them. */
   defaults?: Readonly<Record<string, unknown>>
   layer: (config: PretrainedConfig, index: number) => LayerBlueprint
+  /** GGUF's `general.architecture`, and whether such files interleave the halves of each head of q and k. */
+  gguf: { architecture: string; interleavesHeads: boolean }
 }
 
 /** By `model_type`. */
 const families: Readonly<Record<string, Family>> = {
   llama: {
     architecture: 'LlamaForCausalLM',
+    gguf: { architecture: 'llama', interleavesHeads: true },
     layer: (config, index) => {
       const { attention_bias: attention, mlp_bias: mlp } = config
       return decoderLayer(config, index, { bias: { qkv: attention, output: attention, mlp } })
@@ -22,11 +25,13 @@ const families: Readonly<Record<string, Family>> = {
   },
   mistral: {
     architecture: 'MistralForCausalLM',
+    gguf: { architecture: 'llama', interleavesHeads: true },
     defaults: { num_key_value_heads: 8, max_position_embeddings: 131072, sliding_window: 4096 },
     layer: (config, index) => decoderLayer(config, index, { window: slidingWindow(config, index, true) }),
   },
   qwen2: {
     architecture: 'Qwen2ForCausalLM',
+    gguf: { architecture: 'qwen2', interleavesHeads: false },
     defaults: {
       ...{ num_key_value_heads: 32, max_position_embeddings: 32768, sliding_window: 4096 },
       ...{ use_sliding_window: false, max_window_layers: 28 },
@@ -44,6 +49,21 @@ export function familyOf(modelType: string): Family {
   if (Object.hasOwn(families, modelType)) return families[modelType]!
   const supported = Object.keys(families).join(', ')
   throw new Error(`model type '${modelType}' is not supported; supported: ${supported}`)
+}
+
+/** The values of `general.architecture` that are supported. */
+export const ggufArchitectures: readonly string[] = [
+  ...new Set(Object.values(families).map(({ gguf }) => gguf.architecture)),
+]
+
+/** The family of a GGUF architecture, of several the first, or with a sliding window the last; undefined where there is none. */
+export function familyOfGguf(
+  architecture: string,
+  slides: boolean = false,
+): { modelType: string; interleavesHeads: boolean } | undefined {
+  const found = Object.entries(families).filter(([, { gguf }]) => gguf.architecture === architecture)
+  const family = slides ? found.at(-1) : found[0]
+  return family && { modelType: family[0], interleavesHeads: family[1].gguf.interleavesHeads }
 }
 
 /** What the decoder of this configuration consists of. */

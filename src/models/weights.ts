@@ -1,5 +1,5 @@
 import { Checkpoint } from '../files/checkpoint'
-import { GgufCheckpoint } from '../files/gguf-llama'
+import { GgufCheckpoint } from './gguf-checkpoint'
 import type { TensorInfo } from '../files/safetensors'
 import type { Device } from '../tensor/device'
 import { isFloat, type DType, type FloatDType } from '../tensor/dtype'

@@ -1,30 +1,17 @@
-import type { GgufValue } from './gguf-header'
+import type { GgufValue } from '../files/gguf-header'
+import { modulesOf, type Blueprint } from './blueprint'
 
-/** Tensors of one `blk.N.` and what they are called in `model.layers.N.` of a Hugging Face checkpoint. */
-const BLOCK_NAMES: Readonly<Record<string, string>> = {
-  attn_norm: 'input_layernorm',
-  attn_q: 'self_attn.q_proj',
-  attn_k: 'self_attn.k_proj',
-  attn_v: 'self_attn.v_proj',
-  attn_output: 'self_attn.o_proj',
-  ffn_norm: 'post_attention_layernorm',
-  ffn_gate: 'mlp.gate_proj',
-  ffn_up: 'mlp.up_proj',
-  ffn_down: 'mlp.down_proj',
-}
-const OUTER_NAMES: Readonly<Record<string, string>> = {
-  'token_embd.weight': 'model.embed_tokens.weight',
-  'output_norm.weight': 'model.norm.weight',
-  'output.weight': 'lm_head.weight',
-}
-
-/** Checkpoint key of a GGUF tensor of the llama architecture, or undefined when that architecture has no such tensor. */
-export function ggufToCheckpointKey(name: string): string | undefined {
-  if (Object.hasOwn(OUTER_NAMES, name)) return OUTER_NAMES[name]
-  const [, layer, part, kind] = /^blk\.(\d+)\.(\w+)\.(weight|bias)$/.exec(name) ?? []
-  return part !== undefined && Object.hasOwn(BLOCK_NAMES, part)
-    ? `model.layers.${layer}.${BLOCK_NAMES[part]}.${kind}`
-    : undefined
+/** Checkpoint keys of a model's tensors by their names in a GGUF file. */
+export function checkpointKeys(blueprint: Blueprint): Map<string, string> {
+  const kinds = ['weight', 'bias']
+  return new Map(
+    modulesOf(blueprint).flatMap((module) => {
+      const hasBias = module.kind === 'linear' && module.bias
+      return kinds
+        .slice(0, hasBias ? 2 : 1)
+        .map((kind): [string, string] => [`${module.gguf}.${kind}`, `${module.key}.${kind}`])
+    }),
+  )
 }
 
 /**

@@ -1,7 +1,9 @@
-import { type GgufFile, type GgufTensorInfo, openGguf } from './gguf'
-import { ggufNumber, ggufToCheckpointKey, unpermuteRows } from './gguf-names'
+import { type GgufFile, type GgufTensorInfo, openGguf } from '../files/gguf'
+import { PretrainedConfig } from './config'
+import { blueprintOf, familyOf, familyOfGguf, ggufArchitectures } from './families'
+import { checkpointKeys, ggufNumber, unpermuteRows } from './gguf-names'
 
-/** A llama GGUF seen as a Hugging Face checkpoint: its config, keys and row order. */
+/** A GGUF seen as a Hugging Face checkpoint: its config, keys and row order. */
 export class GgufCheckpoint {
   /** Tensors by checkpoint key (`model.layers.0.self_attn.q_proj.weight`); `name` is GGUF's own. */
   readonly tensors: Map<string, GgufTensorInfo> = new Map()
@@ -9,15 +11,20 @@ export class GgufCheckpoint {
   readonly config: Record<string, unknown>
 
   private constructor(readonly file: GgufFile) {
-    this.config = ggufLlamaConfig(file)
+    this.config = ggufConfig(file)
+    const config = new PretrainedConfig(this.config)
+    const keys = checkpointKeys(blueprintOf(config))
     for (const tensor of file.tensors) {
-      const key = ggufToCheckpointKey(tensor.name)
-      if (!key) throw new Error(`${file.path}: tensor '${tensor.name}' has no place in a Llama model`)
+      const key = keys.get(tensor.name)
+      if (!key) {
+        const { architecture } = config
+        throw new Error(`${file.path}: tensor '${tensor.name}' has no place in a ${architecture}`)
+      }
       this.tensors.set(key, tensor)
     }
   }
 
-  /** @throws Error when the file is faulty, of another architecture, or has tensors that a Llama model has not */
+  /** @throws Error when the file is faulty, of another architecture, or has tensors that a model of its family has not */
   static async open(path: string): Promise<GgufCheckpoint> {
     return new GgufCheckpoint(await openGguf(path))
   }
@@ -28,6 +35,7 @@ export class GgufCheckpoint {
     if (!info)
       throw new Error(`${this.file.path}: no tensor for '${key}' among its ${this.tensors.size} tensors`)
     const values = await this.file.read(info.name, options)
+    if (!familyOfGguf(architectureOf(this.file))!.interleavesHeads) return values
     const [rows = 1, columns = 1] = info.shape
     if (info.name.includes('.attn_q.')) return unpermuteRows(values, rows, columns, heads(this.file, ''))
     if (info.name.includes('.attn_k.')) return unpermuteRows(values, rows, columns, heads(this.file, '_kv'))
@@ -35,23 +43,32 @@ export class GgufCheckpoint {
   }
 }
 
+function architectureOf(file: GgufFile): string {
+  return String(file.metadata['general.architecture'])
+}
+
 /**
- * The Hugging Face `config.json` of a llama GGUF. Things a GGUF does not tell (initializer_range, dropout) are left to
- * Llama's defaults.
+ * The Hugging Face `config.json` of a GGUF. Things a GGUF does not tell (initializer_range, dropout) are left to the family's
+ * defaults.
  *
- * @throws Error when the architecture is not `llama` or the file uses what a plain Llama model does not have
+ * @throws Error when no family has the architecture or the file uses what the family's models do not have
  */
-export function ggufLlamaConfig(file: GgufFile): Record<string, unknown> {
+export function ggufConfig(file: GgufFile): Record<string, unknown> {
   const { metadata } = file
-  const number = (key: string): number => ggufNumber(metadata, `llama.${key}`)
-  const optional = (key: string, standard: number): number =>
-    metadata[`llama.${key}`] === undefined ? standard : number(key)
   const names = new Set(file.tensors.map((tensor) => tensor.name))
   refuseOtherModels(file, names)
+  const prefix = architectureOf(file)
+  const number = (key: string): number => ggufNumber(metadata, `${prefix}.${key}`)
+  const optional = (key: string, standard: number): number =>
+    metadata[`${prefix}.${key}`] === undefined ? standard : number(key)
+  // Mistral's files say llama; those with a window say so.
+  const window = optional('attention.sliding_window', 0)
+  const { modelType } = familyOfGguf(prefix, window > 0)!
   const hidden = number('embedding_length')
   return {
-    architectures: ['LlamaForCausalLM'],
-    model_type: 'llama',
+    architectures: [familyOf(modelType).architecture],
+    model_type: modelType,
+    ...(window > 0 && { sliding_window: window, use_sliding_window: true, max_window_layers: 0 }),
     attention_bias: names.has('blk.0.attn_q.bias'),
     mlp_bias: names.has('blk.0.ffn_gate.bias'),
     hidden_act: 'silu',
@@ -73,13 +90,13 @@ export function ggufLlamaConfig(file: GgufFile): Record<string, unknown> {
 }
 
 function refuseOtherModels(file: GgufFile, names: Set<string>): void {
-  const architecture = file.metadata['general.architecture']
-  if (architecture !== 'llama') {
+  const architecture = architectureOf(file)
+  if (!ggufArchitectures.includes(architecture)) {
     throw new Error(
-      `${file.path}: GGUF architecture '${String(architecture)}' is not supported; supported: llama`,
+      `${file.path}: GGUF architecture '${architecture}' is not supported; supported: ${ggufArchitectures.join(', ')}`,
     )
   }
-  if (Number(file.metadata['llama.expert_count'] ?? 0) > 0) {
+  if (Number(file.metadata[`${architecture}.expert_count`] ?? 0) > 0) {
     throw new Error(`${file.path}: mixture-of-experts models are not supported`)
   }
   // Llama 3.1's frequency factors: rope_scaling's parameters cannot be told from them with certainty.
@@ -91,13 +108,13 @@ function refuseOtherModels(file: GgufFile, names: Set<string>): void {
 }
 
 function ropeScaling(file: GgufFile): Record<string, unknown> | null {
-  const type = file.metadata['llama.rope.scaling.type'] ?? 'none'
+  const type = file.metadata[`${architectureOf(file)}.rope.scaling.type`] ?? 'none'
   if (type === 'none') return null
   if (type !== 'linear')
     throw new Error(`${file.path}: RoPE scaling '${String(type)}' is not supported; supported: linear`)
   return {
     rope_type: 'linear',
-    factor: shortestFloat32(ggufNumber(file.metadata, 'llama.rope.scaling.factor')),
+    factor: shortestFloat32(ggufNumber(file.metadata, `${architectureOf(file)}.rope.scaling.factor`)),
   }
 }
 
@@ -112,7 +129,7 @@ function specialTokens(file: GgufFile): Record<string, unknown> {
 }
 
 function heads(file: GgufFile, which: '' | '_kv'): number {
-  const key = `llama.attention.head_count${which}`
+  const key = `${architectureOf(file)}.attention.head_count${which}`
   return which && file.metadata[key] === undefined ? heads(file, '') : ggufNumber(file.metadata, key)
 }
 
