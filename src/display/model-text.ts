@@ -1,11 +1,12 @@
+import { placeOf } from '../models/assemble'
+import { modulesOf, parameterCount } from '../models/blueprint'
 import type { CausalLM } from '../models/causal-lm'
 import { DoraLinear } from '../nn/dora'
-import { Linear, type LinearLayer } from '../nn/linear'
-import { Linear4bit } from '../nn/linear4bit'
-import { LoraLinear } from '../nn/lora'
-import { RMSNorm } from '../nn/rms-norm'
+import type { Embedding } from '../nn/embedding'
+import type { LinearLayer } from '../nn/linear'
+import { baseLayer, LoraLinear } from '../nn/lora'
+import type { RMSNorm } from '../nn/rms-norm'
 import { PeftModel } from '../peft/model'
-import { weightBytes } from '../quantization/weight-4bit'
 import { escapeHtml, formatBytes, formatNumber } from './format'
 import type { MimeBundle } from './output'
 
@@ -48,42 +49,23 @@ function size(model: AnyModel): string {
 }
 
 function measure(model: AnyModel): { trainable: number; all: number; bytes: number } {
-  const base = baseOf(model)
-  const { embed_tokens } = base.parts
-  const total = { trainable: 0, all: embed_tokens.weight.numel, bytes: embed_tokens.weight.nbytes }
-  for (const [, norm] of norms(base)) {
-    total.all += norm.weight.numel
-    total.bytes += norm.weight.nbytes
-  }
-  for (const slot of base.linearSlots()) {
-    const layer = slot.get()
-    const linear = layer instanceof LoraLinear ? layer.base : layer
-    if (linear instanceof Linear && linear.weight === embed_tokens.weight) continue
-    total.all += linear.inFeatures * linear.outFeatures + (linear.bias?.numel ?? 0)
-    total.bytes += linear.bias?.nbytes ?? 0
-    if (linear instanceof Linear4bit) total.bytes += weightBytes(linear.weight)
-    else if (linear instanceof Linear) total.bytes += linear.weight.nbytes
-    for (const p of layer instanceof LoraLinear ? layer.ownParameters() : []) {
+  const { blueprint, parts } = baseOf(model)
+  const total = { trainable: 0, all: parameterCount(blueprint), bytes: 0 }
+  for (const { key, kind } of modulesOf(blueprint)) {
+    const part = placeOf(parts, key).get()
+    if (kind !== 'linear') {
+      total.bytes += (part as RMSNorm | Embedding).weight.nbytes
+      continue
+    }
+    const base = baseLayer(part as LinearLayer)
+    total.bytes += (base?.weightBytes ?? 0) + (base?.bias?.nbytes ?? 0)
+    for (const p of part instanceof LoraLinear ? part.ownParameters() : []) {
       total.all += p.numel
       total.bytes += p.data.nbytes
     }
   }
   total.trainable = model.parameters().reduce((n, p) => n + p.numel, 0)
   return total
-}
-
-/** Every norm with its path. */
-function norms(model: CausalLM): [string, RMSNorm][] {
-  const { layers, norm } = model.parts
-  const own = (prefix: string, owner: object): [string, RMSNorm][] =>
-    Object.entries(owner).flatMap(([key, value]: [string, unknown]) =>
-      value instanceof RMSNorm ? [[`${prefix}.${key}`, value] as [string, RMSNorm]] : [],
-    )
-  const inner = layers.flatMap((layer) => [
-    ...own(`model.layers.${layer.index}.self_attn`, layer.self_attn),
-    ...own(`model.layers.${layer.index}`, layer),
-  ])
-  return [...inner, ['model.norm', norm]]
 }
 
 /** A module: its class, and its parts by name; a leaf has none. */
@@ -114,22 +96,24 @@ function tree(model: AnyModel): string {
     }
     node.parts.set(last, { head: text, parts: new Map() })
   }
-  const [rows, columns] = base.parts.embed_tokens.weight.shape
-  add('model.embed_tokens', `Embedding(${rows}, ${columns})`)
-  const slots = [...base.linearSlots()]
-  for (const slot of slots) if (slot.name !== 'lm_head') add(slot.name, linearText(slot.get()))
-  for (const [path, norm] of norms(base))
-    add(path, `${family}RMSNorm((${norm.weight.numel},), eps=${formatNumber(norm.eps)})`)
+  const { embedding, layers, norm, head } = base.blueprint
+  const inner = layers.flatMap(({ modules }) => modules)
+  add(embedding.key, `Embedding(${embedding.rows}, ${embedding.columns})`)
+  // As transformers defines a layer: attention and MLP, then the norms.
+  for (const { key, kind } of inner)
+    if (kind === 'linear') add(key, linearText(placeOf(base.parts, key).get() as LinearLayer))
+  for (const { key, size, eps } of [...inner.filter((module) => module.kind === 'rms_norm'), norm])
+    add(key, `${family}RMSNorm((${size},), eps=${formatNumber(eps)})`)
   add('model.rotary_emb', `${family}RotaryEmbedding()`)
-  add('lm_head', linearText(base.parts.lm_head))
+  add(head.key, linearText(base.parts.lm_head))
   if (model === base) return print(root, 0)
   const lora: Node = { head: 'LoraModel', parts: new Map([['model', root]]) }
   return print({ head: 'PeftModelForCausalLM', parts: new Map([['base_model', lora]]) }, 0)
 }
 
 function linearText(layer: LinearLayer): string {
-  const base = layer instanceof LoraLinear ? layer.base : layer
-  const kind = base instanceof Linear4bit ? 'Linear4bit' : 'Linear'
+  const base = baseLayer(layer) ?? layer
+  const kind = 'className' in base ? base.className : base.constructor.name
   const bias = base.bias ? 'True' : 'False'
   const shape = `in_features=${base.inFeatures}, out_features=${base.outFeatures}, bias=${bias}`
   if (!(layer instanceof LoraLinear)) return `${kind}(${shape})`

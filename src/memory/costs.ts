@@ -1,5 +1,8 @@
 import { itemsize, type FloatDType } from '../tensor/dtype'
+import type { LayerBlueprint, LinearModule } from '../models/blueprint'
+import { blueprintOf } from '../models/families'
 import type { LayerPlan, MemoryPlan } from '../models/memory-plan'
+import { codeBytes, isQuantized } from '../models/quantized'
 import type { StepShape } from './dry-run'
 import type { Machine } from './machine'
 
@@ -26,53 +29,79 @@ export interface StepCosts {
   tokens: number
 }
 
+/** The dtype of a linear layer's result: autocast's, of a quantized layer its input's. */
+export function resultDtype(
+  { dtype, autocast, quantization }: Pick<StepShape, 'dtype' | 'autocast' | 'quantization'>,
+  module: LinearModule,
+): FloatDType {
+  return isQuantized(module, quantization) ? dtype : (autocast ?? dtype)
+}
+
 /** Seconds that attention takes at least on a GPU. */
 const LAUNCHES = 25e-6
 
 /** Bytes and times of one micro batch, from the sizes of the products. Times are estimates from the machine's rates. */
 export function stepCosts(step: StepShape, machine: Machine): StepCosts {
-  const { config, tokens, sequences } = step
-  const { hidden_size: hidden, intermediate_size: inner, head_dim, vocab_size: vocab } = config
-  const heads = config.num_attention_heads * head_dim
-  const kv = config.num_key_value_heads * head_dim
+  const { config, quantization, tokens, sequences } = step
+  const { layers, head } = blueprintOf(config)
+  const first = layers[0]!
+  // Modules that read the same tensor, in the order of the layer.
+  const linears = first.modules.filter((module) => module.kind === 'linear')
+  const reading = (key: string): LinearModule[] => {
+    const one = linears.find((module) => module.key.endsWith(key))!
+    return linears.filter(({ reads }) => reads === one.reads)
+  }
+  const [q, ...kv] = reading('.q_proj') as [LinearModule, ...LinearModule[]]
+  const [o, gateUp, down] = [reading('.o_proj'), reading('.up_proj'), reading('.down_proj')[0]!]
+  const rows = (modules: readonly LinearModule[]): number => modules.reduce((n, m) => n + m.outFeatures, 0)
+  const { inFeatures: hidden, outFeatures: heads } = q
+  const inner = down.inFeatures
   const { products, attention, copies } = machine.rates
   const width = itemsize[step.dtype]
-  // A plain linear layer's result has autocast's dtype, a 4-bit one's its input's.
-  const linear = itemsize[step.quantization?.load_in_4bit ? step.dtype : (step.autocast ?? step.dtype)]
+  /** Bytes of a number in a module's result. */
+  const resultBytes = (module: LinearModule): number => itemsize[resultDtype(step, module)]
   const compute = itemsize[(step.autocast ?? step.dtype) satisfies FloatDType]
-  /** A product with a matrix, and reading the matrix: codes in and full values out when it is in 4 bits. */
-  const product = (cols: number, rows: number): number => {
-    const weight = cols * rows * (step.quantization?.load_in_4bit ? 0.56 + compute : 0)
-    return (2 * tokens * cols * rows) / products + weight / copies
-  }
+  /** Bytes of reading the weights: codes in and full values out where they are quantized. */
+  const weightBytes = (modules: readonly LinearModule[]): number =>
+    modules.reduce((n, m) => {
+      const codes = codeBytes(m, quantization)
+      return codes === undefined ? n : n + m.inFeatures * m.outFeatures * (codes + compute)
+    }, 0)
+  /** Products of one input with these matrices, and reading them. */
+  const product = (modules: readonly LinearModule[]): number =>
+    (2 * tokens * modules[0]!.inFeatures * rows(modules)) / products + weightBytes(modules) / copies
   const pass = (bytesPerToken: number): number => (tokens * bytesPerToken) / copies
   const mean = tokens / sequences
   // Of unequal lengths the long ones weigh more.
   const length = (mean + (step.longest ?? mean)) / 2
+  // Tokens of a sequence without a window in which a query sees as many keys.
+  const seen = ({ window }: LayerBlueprint): number =>
+    window > 0 && window < length ? 2 * window - window ** 2 / length : length
+  const average = layers.reduce((n, layer) => n + seen(layer), 0) / layers.length
   const scores = Math.max(
-    (2 * tokens * length * heads) / attention(length),
+    (2 * tokens * average * heads) / attention(length),
     machine.sharesHost ? 0 : LAUNCHES,
   )
-  const qkv = product(hidden, heads + 2 * kv) + pass(4 * width * (hidden + heads + kv))
-  const out = product(heads, hidden) + pass(3 * width * hidden)
-  const mlp = product(hidden, 2 * inner) + pass(3 * width * hidden)
-  const down = product(inner, hidden) + pass(3 * width * (inner + hidden))
-  const forward = qkv + scores + out + mlp + down
+  const qkv = product([q, ...kv]) + pass(4 * width * (hidden + heads + rows(kv) / 2))
+  const out = product(o) + pass(3 * width * hidden)
+  const mlp = product(gateUp) + pass(3 * width * hidden)
+  const downTime = product([down]) + pass(3 * width * (inner + hidden))
+  const forward = qkv + scores + out + mlp + downTime
   // Backward: the gradients of the inputs, twice the elementwise passes. Adapters: 5% of it all.
   const backward = forward * 1.08 + 1.8 * scores
   return {
     layer: {
       x: { bytes: tokens * hidden * width, seconds: Infinity },
-      qkv: { bytes: tokens * (heads + 2 * kv) * linear, seconds: qkv },
-      attention: { bytes: tokens * (heads * linear + config.num_attention_heads * 4), seconds: scores },
-      attnResidual: { bytes: tokens * hidden * linear, seconds: out },
-      mlp: { bytes: tokens * 2 * inner * linear, seconds: mlp },
+      qkv: { bytes: tokens * rows([q, ...kv]) * resultBytes(q), seconds: qkv },
+      attention: { bytes: tokens * (heads * resultBytes(q) + first.heads * 4), seconds: scores },
+      attnResidual: { bytes: tokens * hidden * resultBytes(o[0]!), seconds: out },
+      mlp: { bytes: tokens * rows(gateUp) * resultBytes(gateUp[0]!), seconds: mlp },
     },
     forward: forward * 1.05,
     backward: backward * 1.05,
-    matrix: step.quantization?.load_in_4bit ? (hidden * inner * (0.56 + compute)) / copies : 0,
+    matrix: weightBytes([down]) / copies,
     tokens,
-    head: (4 * tokens * hidden * vocab) / products + pass(3 * width * vocab),
+    head: (4 * tokens * head.inFeatures * head.outFeatures) / products + pass(3 * width * head.outFeatures),
   }
 }
 

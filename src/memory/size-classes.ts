@@ -2,6 +2,7 @@ import type { BatchSize } from '../models/batch'
 import type { LayerBlueprint } from '../models/blueprint'
 import { blueprintOf } from '../models/families'
 import type { TensorShape } from './tensor-shape'
+import { resultDtype } from './costs'
 import type { StepShape } from './dry-run'
 import type { Machine } from './machine'
 
@@ -63,11 +64,16 @@ function highest(sizes: readonly BatchSize[], step: StepShape, machine: Machine)
 /** What attention_backward takes for itself, the most of all layers: asked of the machine as a dry run of the batch would. */
 export function attentionScratch(
   { tokens, sequences, longest }: BatchSize,
-  { config, dtype, quantization, autocast, deterministic }: StepShape,
+  step: StepShape,
   machine: Machine,
 ): number {
+  const { config, deterministic } = step
   const tensor = (shape: number[], of: TensorShape['dtype']): TensorShape => ({ shape, dtype: of })
-  const ofLayer = ({ heads, kvHeads, headDim, window }: LayerBlueprint): number => {
+  const ofLayer = ({ modules, heads, kvHeads, headDim, window }: LayerBlueprint): number => {
+    const linear = resultDtype(
+      step,
+      modules.find((module) => module.kind === 'linear')!,
+    )
     const q = tensor([tokens, heads * headDim], linear)
     const k = tensor([tokens, kvHeads * headDim], linear)
     const lse = tensor([heads, tokens], 'float32')
@@ -75,7 +81,6 @@ export function attentionScratch(
     const numbers = [heads, kvHeads, 1, window, longest, deterministic ?? false]
     return machine.scratch('attention_backward', tensors, [...tensors, ...numbers])
   }
-  const linear = quantization?.load_in_4bit ? dtype : (autocast ?? dtype)
   const { layers } = blueprintOf(config)
   const kinds = new Map(layers.map((l) => [[l.heads, l.kvHeads, l.headDim, l.window].join(), l]))
   return Math.max(...[...kinds.values()].map(ofLayer))

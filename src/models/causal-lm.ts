@@ -8,6 +8,7 @@ import { modulesOf, type Blueprint } from './blueprint'
 import type { PretrainedConfig } from './config'
 import { blueprintOf } from './families'
 import type { MemoryPlans } from './memory-plan'
+import { modelTensors, type ModelTensor } from './model-tensors'
 import { type ModelInputs } from './padding'
 import { forwardPadded, type ModelOutput } from './forward'
 import { forwardBackward, type ForwardBackwardOptions, type StepResult } from './pass'
@@ -88,6 +89,14 @@ export class CausalLM {
       const { get, set } = placeOf(this.parts, module.key)
       yield { name: module.key, input: module.reads, get: get as () => LinearLayer, set }
     }
+  }
+
+  /**
+   * Every weight and bias by checkpoint key, in the order of the modules; a tied head has none of its own. Values come with
+   * `load()`, one tensor at a time, dequantized. Adapters are not in them.
+   */
+  tensors(): Generator<ModelTensor> {
+    return modelTensors(this.blueprint, this.parts)
   }
 
   parameters(): Parameter[] {

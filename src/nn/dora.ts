@@ -49,6 +49,10 @@ export class DoraLinear extends LoraLinear {
     return layer
   }
 
+  override get runsInParts(): boolean {
+    return false
+  }
+
   override forward(x: Tensor, ctx: Context): Tensor {
     const y = super.forward(x, ctx)
     if (!this.enabled) return y

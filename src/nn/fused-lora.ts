@@ -1,9 +1,8 @@
-import { dequantizeInto } from '../quantization/weight-4bit'
 import { copy, copyColumns, matmul } from '../tensor/ops'
 import type { FloatDType } from '../tensor/dtype'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
-import { Linear4bit } from './linear4bit'
+import type { BaseLayer } from './linear'
 import type { LoraLinear } from './lora'
 
 // An adapter's columns inside its base's product: y = [x | down^T] @ [W | s B]^T and dx = [dy | ddown^T] @ [W ; A]. Beside a product
@@ -14,7 +13,7 @@ const WIDER = 2
 /** With fewer tokens the weights are what a product reads; and a few have a product that does not dequantize. */
 const LEAST_ROWS = 256
 
-type Fusable = LoraLinear & { base: Linear4bit }
+type Fusable = LoraLinear & { base: BaseLayer & Required<Pick<BaseLayer, 'dequantizeInto'>> }
 
 /** Whether `projectFused` is for these layers of one input. */
 export function canFuseForward(layers: readonly LoraLinear[], x: Tensor, ctx: Context): boolean {
@@ -35,9 +34,9 @@ export function canFuseBackward(layer: LoraLinear, dy: Tensor, ctx: Context): bo
 /** Narrow to wide, all of one dtype, nothing added but the adapter. */
 function canFuse(layer: LoraLinear, operand: Tensor, narrow: number, wide: number, ctx: Context): boolean {
   const { base } = layer
-  if (!layer.device.dequantizesWhole || !(base instanceof Linear4bit) || base.bias) return false
+  if (!layer.device.dequantizesWhole || !base.dequantizeInto || base.bias) return false
   if (operand.rows < LEAST_ROWS || narrow % 8 !== 0 || wide < WIDER * narrow) return false
-  const dtypes = [ctx.autocast ?? base.computeDtype, base.weight.dtype, layer.operand(ctx)]
+  const dtypes = [...(base.productDtypes?.(ctx) ?? []), layer.operand(ctx)]
   return dtypes.every((dtype) => dtype === operand.dtype)
 }
 
@@ -54,7 +53,7 @@ export function projectFused(
   let column = x.cols
   const ys = (layers as Fusable[]).map(({ base, lora_A, lora_B, settings, outFeatures }) => {
     const weight = ctx.scope.empty([outFeatures, width], dtype)
-    dequantizeInto(base.weight, weight)
+    base.dequantizeInto(weight)
     copyColumns(lora_B.data, weight, column, { scale: settings.scaling })
     column += lora_A.data.rows
     const y = ctx.scope.empty([x.rows, outFeatures], dtype)
@@ -73,7 +72,7 @@ export function inputGradientFused(layer: LoraLinear, dy: Tensor, ddown: Tensor,
   const left = fusedOperand(dy, ddown, ctx)
   const weight = ctx.scope.empty([left.cols, inFeatures], dtype)
   const [above, below] = [weight.slice(0, outFeatures), weight.slice(outFeatures, left.cols)]
-  dequantizeInto(base.weight, above)
+  base.dequantizeInto(above)
   copy(lora_A.data, below)
   for (const part of [above, below]) part.dispose()
   const dx = ctx.scope.empty([dy.rows, inFeatures], dtype)

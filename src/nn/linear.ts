@@ -36,6 +36,8 @@ export interface LinearLayer {
   /** Set when the bias trains; its data is `bias` itself. */
   trainedBias: Parameter | undefined
   parameters(): Parameter[]
+  /** false: backward takes only the shape and dtype of x. Default: true. */
+  readonly backwardNeedsInput?: boolean
   dispose(): void
 }
 
@@ -45,12 +47,23 @@ export interface BaseLayer extends LinearLayer {
   forward(x: Tensor, ctx: Context, into?: Into): Tensor
   /** The dtype of forward's result. */
   resultDtype(x: Tensor, ctx: Context): FloatDType
-  /** The weight as a new [out, in] tensor of its own dtype. */
+  /** The weight as a new [out, in] tensor of `weightDtype`. */
   denseWeight(): Tensor
+  /** Of the weight, before it was quantized where it is. */
+  readonly weightDtype: FloatDType
+  /** Memory of the weight as it is stored. */
+  readonly weightBytes: number
+  /** As transformers prints the layer: `Linear`, `Linear4bit`. */
+  readonly className: string
+  /** Of a quantized layer: writes the weight into `out` [out, in or wider]; columns beyond become 0. */
+  dequantizeInto?(out: Tensor): void
+  /** Of a quantized layer: the dtypes that forward's and backward's products round to. */
+  productDtypes?(ctx: Context): FloatDType[]
 }
 
 /** y = x @ weight^T + bias, weight [out, in]. Frozen unless `trainedWeight` or `trainedBias` is set. */
 export class Linear implements BaseLayer {
+  readonly className: string = 'Linear'
   trainedWeight: Parameter | undefined
   trainedBias: Parameter | undefined
 
@@ -62,6 +75,18 @@ export class Linear implements BaseLayer {
 
   get device(): Device {
     return this.weight.device
+  }
+
+  get weightDtype(): FloatDType {
+    return this.weight.dtype as FloatDType
+  }
+
+  get weightBytes(): number {
+    return this.weight.nbytes
+  }
+
+  get backwardNeedsInput(): boolean {
+    return this.trainedWeight !== undefined
   }
 
   get inFeatures(): number {

@@ -1,8 +1,10 @@
 import { addon } from '../native/addon'
 import {
+  dequantizeInto,
   dequantizeWeight,
   disposeWeight,
   maximaArguments,
+  weightBytes,
   type Weight4bit,
 } from '../quantization/weight-4bit'
 import type { Device } from '../tensor/device'
@@ -19,6 +21,8 @@ import type { Parameter } from './parameter'
  */
 export class Linear4bit implements BaseLayer {
   trainedBias: Parameter | undefined
+  readonly className: string = 'Linear4bit'
+  readonly backwardNeedsInput: boolean = false
 
   constructor(
     readonly name: string,
@@ -29,6 +33,14 @@ export class Linear4bit implements BaseLayer {
 
   get device(): Device {
     return this.weight.codes.device
+  }
+
+  get weightDtype(): FloatDType {
+    return this.weight.dtype
+  }
+
+  get weightBytes(): number {
+    return weightBytes(this.weight)
   }
 
   get outFeatures(): number {
@@ -112,6 +124,14 @@ export class Linear4bit implements BaseLayer {
 
   denseWeight(): Tensor {
     return dequantizeWeight(this.weight)
+  }
+
+  dequantizeInto(out: Tensor): void {
+    dequantizeInto(this.weight, out)
+  }
+
+  productDtypes(ctx: Context): FloatDType[] {
+    return [ctx.autocast ?? this.computeDtype, this.weight.dtype]
   }
 
   dispose(): void {

@@ -38,6 +38,11 @@ export class LoraLinear implements LinearLayer {
 
   trainedBias: undefined
 
+  /** Whether `down`, `up` and their gradients are all that this layer does, so that other layers may share their products. */
+  get runsInParts(): boolean {
+    return this.enabled
+  }
+
   get device(): Device {
     return this.base.device
   }
@@ -190,7 +195,8 @@ export class LoraLinear implements LinearLayer {
   }
 }
 
-/** The layer itself, or what an adapter on it holds. */
-export function baseLayer(layer: LinearLayer): LinearLayer {
-  return layer instanceof LoraLinear ? layer.base : layer
+/** The layer itself, or what an adapter on it holds; undefined for a layer of a user's own, which has no weight to ask for. */
+export function baseLayer(layer: LinearLayer): BaseLayer | undefined {
+  const base = layer instanceof LoraLinear ? layer.base : layer
+  return 'denseWeight' in base ? (base as BaseLayer) : undefined
 }

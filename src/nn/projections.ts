@@ -1,10 +1,8 @@
 import { matmul } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
-import { DoraLinear } from './dora'
 import { inputGradientFused, canFuseBackward, canFuseForward, projectFused } from './fused-lora'
 import type { InputGradient, LinearLayer } from './linear'
-import { Linear4bit } from './linear4bit'
 import { LoraLinear } from './lora'
 import type { ParameterStack } from './parameter-stack'
 
@@ -51,7 +49,7 @@ export function projectBackward(
 
 /** Whether `inputGradient` does without the values of x. */
 export function needsOnlyShape(layers: readonly LinearLayer[]): boolean {
-  return layers.every((layer) => isPlainLora(layer) || layer instanceof Linear4bit)
+  return layers.every((layer) => isPlainLora(layer) || layer.backwardNeedsInput === false)
 }
 
 /** projectBackward without the gradients of the A matrices, which `lowRankGradient` adds. */
@@ -148,7 +146,7 @@ function rowsOf(all: Tensor, layers: readonly LinearLayer[], ctx: Context): (Ten
 }
 
 function isPlainLora(layer: LinearLayer): layer is LoraLinear {
-  return layer instanceof LoraLinear && !(layer instanceof DoraLinear) && layer.enabled
+  return layer instanceof LoraLinear && layer.runsInParts
 }
 
 /** The stack of all the layers' adapters, unless masks make their inputs different. */

@@ -90,7 +90,7 @@ export class PeftModel {
   /** Numbers of trainable and of all parameters (4-bit weights count as the weights they stand for). */
   get_nb_trainable_parameters(): [number, number] {
     const trainable = this.parameters().reduce((n, p) => n + p.numel, 0)
-    const linears = [...this.base_model.linearSlots()].map((s) => baseLayer(s.get()))
+    const linears = [...this.base_model.linearSlots()].map((s) => baseLayer(s.get()) ?? s.get())
     // A trained bias is the base's own and counted there.
     const biases = linears.reduce((n, l) => n + (l.trainedBias?.numel ?? 0), 0)
     return [trainable, parameterCount(this.base_model.blueprint) + trainable - biases]

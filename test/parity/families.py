@@ -1,7 +1,7 @@
 """What transformers and PEFT compute for the tiny models of the families beside Llama. Run: python families.py GOLDEN_FOLDER
 
-Writes GOLDEN_FOLDER/families.safetensors. For each model, plain (`f32`) and quantized while loading (`nf4`, double quantization,
-float32 compute): `{model}.{kind}.logits`, `.loss` of the inputs in tiny_forward.safetensors, `.greedy` = 24 tokens greedily
+Writes GOLDEN_FOLDER/families.safetensors. For each model, plain (`f32`) and quantized while loading (`nf4`,
+float32 compute; no double quantization, whose mean of the maxima is summed in another order): `{model}.{kind}.logits`, `.loss` of the inputs in tiny_forward.safetensors, `.greedy` = 24 tokens greedily
 continued with the cache from the first 6 of the first row, `.margin` = the smallest difference between the two best logits on
 the way. Then for an adapter on all linear layers (r 4, alpha 8, A and B seeded normals): `.lora.loss`, and
 `.lora.init.{key}`, `.lora.grad.{key}` by the key of the adapter file.
@@ -20,7 +20,6 @@ models = ["tiny-mistral-swa", "tiny-qwen2"]
 nf4 = BitsAndBytesConfig(
     load_in_4bit=True,
     bnb_4bit_quant_type="nf4",
-    bnb_4bit_use_double_quant=True,
     bnb_4bit_compute_dtype=torch.float32,
 )
 folder = Path(sys.argv[1])
