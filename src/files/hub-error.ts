@@ -1,4 +1,5 @@
 import { describeRepo, type Repo } from './hub-repo'
+import { knownTokens } from './hub-settings'
 
 /** What went wrong. The first six are the hub's own distinctions, the others are ours. */
 export type HubErrorCode =
@@ -23,8 +24,15 @@ export class HubError extends Error {
     readonly status?: number,
     options?: ErrorOptions,
   ) {
-    super(message, options)
+    super(withoutSecrets(message), options)
   }
+}
+
+/** Tokens, and names and passwords in addresses, do not stand in messages, also where a server echoes them. */
+function withoutSecrets(text: string): string {
+  let plain = text.replace(/\/\/[^/\s@]*@/g, '//')
+  for (const token of knownTokens) plain = plain.replaceAll(token, '<token>')
+  return plain
 }
 
 /** Turns an answer that is no success into an error that says what to do about it. */

@@ -30,6 +30,8 @@ export interface HubRequest {
  */
 export async function hubFetch(url: string, request: HubRequest): Promise<Response> {
   const attempts = request.attempts ?? retryPolicy.attempts
+  if (!/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : ''))
+    throw new HubError('Network', `${url}: no address of a server; is HF_ENDPOINT right?`)
   for (let attempt = 1; ; attempt++) {
     let retryAfter: string | null = null
     try {

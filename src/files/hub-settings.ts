@@ -26,7 +26,18 @@ export function isOffline(): boolean {
  * @throws Error when `token` is `true` and there is none
  */
 export async function hubToken(token?: string | boolean): Promise<string | undefined> {
-  if (typeof token === 'string') return token
+  const found = await findToken(token)
+  if (found !== undefined && !/^[\x21-\x7e]+$/.test(found))
+    throw new Error('the access token has a space, a line break or another character that no token has')
+  if (found !== undefined) knownTokens.add(found)
+  return found
+}
+
+/** Tokens used so far, to keep them out of messages. */
+export const knownTokens: Set<string> = new Set()
+
+async function findToken(token?: string | boolean): Promise<string | undefined> {
+  if (typeof token === 'string') return token === '' ? undefined : token
   if (token === false || (token === undefined && isTrue(env('HF_HUB_DISABLE_IMPLICIT_TOKEN'))))
     return undefined
   const file = expandPath(env('HF_TOKEN_PATH') ?? join(hubHome(), 'token'))
