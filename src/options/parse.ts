@@ -59,8 +59,8 @@ export function parseOptions<T extends object>(
     for (const spelling of [name, ...Object.keys(option.aliases ?? {})]) canonical.set(spelling, name)
   }
   for (const [spelling, raw] of Object.entries(given)) {
-    if (raw === undefined) continue
     const name = canonical.get(spelling)
+    if (raw === undefined && name !== undefined) continue
     const option = name === undefined ? undefined : options[name]
     if (name === undefined || option === undefined) {
       const refused = Object.hasOwn(set.refused, spelling) ? set.refused[spelling] : undefined
