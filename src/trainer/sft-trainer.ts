@@ -21,6 +21,7 @@ import { saveCheckpoint } from './checkpoint'
 import { evaluateRows } from './evaluation'
 import { trainLoop, type TrainRun } from './loop'
 import { type Interrupt, listenForInterrupt, unlessAborted } from './interrupt'
+import { refuseOverrides } from './overrides'
 import { csvReporter, displayReporter, stateReporter, tensorboardReporter } from './reporters'
 import type {
   ParsedSFTTrainerOptions,
@@ -63,6 +64,7 @@ export class SFTTrainer {
   constructor(given: SFTTrainerOptions) {
     const options = trainerOptions(given)
     const { args, processing_class } = options
+    refuseOverrides(this)
     this.options = options
     this.args = args
     if (args.log_level !== 'passive') logging.set_verbosity(args.log_level)
@@ -86,6 +88,7 @@ export class SFTTrainer {
    */
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
     const { signal, resume_from_checkpoint } = trainOptions(options)
+    refuseOverrides(this)
     // tslab runs a cell's first turn in a vm with breakOnSigint: a listener added there leaves SIGINT at its default, which ends the kernel.
     await setImmediate()
     if (this.training) await this.lastRun(signal)

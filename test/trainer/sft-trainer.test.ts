@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { Dataset } from '../../src/data/dataset'
+import type { LossFunction } from '../../src/models/objective'
 import { runPass } from '../../src/models/pass'
 import { collate } from '../../src/data/collator'
 import { tokenizeDataset } from '../../src/data/tokenize'
@@ -205,4 +206,44 @@ describe('evaluate', () => {
     await trainer.train()
     expect((await trainer.evaluate())['eval_loss']).toBeLessThan(0.8 * before)
   })
+})
+
+it('a method that nothing calls is told, as a method or as a field', async () => {
+  class Method extends SFTTrainer {
+    compute_loss(): number {
+      return 0
+    }
+  }
+  class Field extends SFTTrainer {
+    compute_loss = (): number => 0
+  }
+  const options = await trainerOptions()
+  const message = '[SFTTrainer] compute_loss is overridden, but nothing calls it: give the loss as objective'
+  expect(() => new Method(options)).toThrow(message)
+  const trainer = new Field(options)
+  await expect(trainer.train()).rejects.toThrow(message)
+  trainer.dispose()
+})
+
+it('trains on an objective, or on what the options say, and refuses both', async () => {
+  const losses = async (args: object, options: object = {}): Promise<number> =>
+    (await (await tinyTrainer({ max_steps: 2, ...args }, options)).train()).training_loss
+  const plain = await losses({})
+  const objective: LossFunction = (logps, { num_items_in_batch: n }) => ({
+    loss: -logps.reduce((a, b) => a + b, 0) / n,
+    dlogps: logps.map(() => -1 / n),
+  })
+  expect(Math.abs((await losses({}, { objective })) - plain)).toBeLessThanOrEqual(1e-6)
+  const dft: LossFunction = (logps, { num_items_in_batch: n }) => ({
+    loss: -logps.reduce((a, b) => a + b * Math.exp(b), 0) / n,
+    dlogps: logps.map((p) => -Math.exp(p) / n),
+  })
+  const own = await losses({}, { objective: dft })
+  expect(Math.abs((await losses({ loss_type: 'dft' })) - own)).toBeLessThanOrEqual(1e-6)
+  expect(own).toBeLessThan(0.5 * plain)
+  expect(await losses({ label_smoothing_factor: 0.5 })).not.toBe(plain)
+  await expect(losses({ loss_type: 'dft' }, { objective })).rejects.toThrow(
+    '[SFTTrainer] objective and loss_type are two losses; give one',
+  )
+  await expect(losses({ loss_type: 'dft', label_smoothing_factor: 0.1 })).rejects.toThrow('no meaning')
 })
