@@ -7,7 +7,7 @@ import type { Target } from './syntax'
 export class Scope {
   private readonly variables = new Map<string, Value>()
 
-  constructor(private readonly outer?: Scope) {}
+  constructor(private readonly outer?: Scope | undefined) {}
 
   /** The value of a name; an Undefined when nothing has it. */
   get(name: string): Value {
