@@ -5,7 +5,7 @@ import type { Target } from './syntax'
 
 /** Variables of one block; what is not here is looked up in the block around it. */
 export class Scope {
-  private readonly variables = new Map<string, Value>()
+  private readonly variables: Map<string, Value> = new Map()
 
   constructor(private readonly outer?: Scope | undefined) {}
 
