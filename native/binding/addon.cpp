@@ -1,12 +1,28 @@
+#include <dlfcn.h>
 #include <napi.h>
 
 #include "binding/table.h"
 
-static Napi::Object init(Napi::Env, Napi::Object exports) {
+namespace {
+
+/**
+ * Node closes an addon with the last worker that loaded it, while our threads still run its code: a second,
+ * last reference keeps it in memory until the process ends.
+ */
+void keep_loaded() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<void*>(&keep_loaded), &info) && info.dli_fname)
+    dlopen(info.dli_fname, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
+}
+
+Napi::Object init(Napi::Env, Napi::Object exports) {
+  keep_loaded();
   qlora::export_device_functions(exports);
   qlora::export_tensor_functions(exports);
   qlora::export_operations(exports);
   return exports;
 }
+
+}  // namespace
 
 NODE_API_MODULE(qlora, init)

@@ -8,25 +8,19 @@
 
 namespace qlora {
 
-/** Where an argument is, for messages. */
-struct ArgumentPlace {
-  const char* op;
-  size_t position;
-};
-
 template <typename T>
 struct Argument;
 
 template <>
 struct Argument<Tensor> {
-  static Tensor from(const Napi::Value& v, ArgumentPlace at) { return unwrap_tensor(v, at.op, at.position); }
+  static Tensor from(const Napi::Value& v, ArgumentPlace at) { return unwrap_tensor(v, at); }
 };
 
 template <>
 struct Argument<OptionalTensor> {
   static OptionalTensor from(const Napi::Value& v, ArgumentPlace at) {
     if (v.IsUndefined() || v.IsNull()) return std::nullopt;
-    return unwrap_tensor(v, at.op, at.position);
+    return unwrap_tensor(v, at);
   }
 };
 
@@ -36,8 +30,7 @@ struct Argument<TensorList> {
     if (!v.IsArray()) fail("[", at.op, "] argument ", at.position, ": expected an array of tensor handles");
     auto array = v.As<Napi::Array>();
     TensorList list;
-    for (uint32_t i = 0; i < array.Length(); i++)
-      list.push_back(unwrap_tensor(array.Get(i), at.op, at.position));
+    for (uint32_t i = 0; i < array.Length(); i++) list.push_back(unwrap_tensor(array.Get(i), at));
     return list;
   }
 };
@@ -92,19 +85,23 @@ struct Argument<Shape> {
   }
 };
 
-/** Exports function under name; an Error becomes a JavaScript Error. */
-inline void export_function(Napi::Object exports, const char* name,
-                            Napi::Value (*function)(const Napi::CallbackInfo&)) {
-  exports.Set(name, Napi::Function::New(
-                        exports.Env(),
-                        [function](const Napi::CallbackInfo& info) -> Napi::Value {
-                          try {
-                            return function(info);
-                          } catch (const Error& e) {
-                            throw Napi::Error::New(info.Env(), e.what());
-                          }
-                        },
-                        name));
+/**
+ * Exports body(info) under name. What it throws becomes a JavaScript Error, unless the environment is ending:
+ * then JavaScript takes no error any more, and none is to end the process.
+ */
+template <typename Body>
+void export_function(Napi::Object exports, const char* name, Body body) {
+  const auto guarded = [body](const Napi::CallbackInfo& info) -> Napi::Value {
+    try {
+      return body(info);
+    } catch (const Napi::Error&) {
+      throw;  // has a JavaScript error already
+    } catch (const std::exception& e) {
+      napi_throw_error(info.Env(), nullptr, e.what());
+      return Napi::Value();
+    }
+  };
+  exports.Set(name, Napi::Function::New(exports.Env(), guarded, name));
 }
 
 }  // namespace qlora

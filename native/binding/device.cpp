@@ -6,19 +6,16 @@ namespace qlora {
 
 namespace {
 
-using Device = Napi::External<Backend>;
-
 Backend& device_argument(const Napi::CallbackInfo& info, const char* op) {
-  if (!info[0].IsExternal()) fail("[", op, "] argument 0: expected a device handle");
-  return *info[0].As<Device>().Data();
+  return unwrap_device(info[0], {op, 0});
 }
 
 Napi::Value open_device(const Napi::CallbackInfo& info) {
-  return Device::New(info.Env(), &open_backend(Argument<std::string>::from(info[0], {"open_device", 0})));
+  return wrap_device(info.Env(), open_backend(Argument<std::string>::from(info[0], {"open_device", 0})));
 }
 
-Napi::Value cuda_device_count(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), qlora::cuda_device_count());
+Napi::Value count_cuda_devices(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), cuda_device_count());
 }
 
 Napi::Value device_info(const Napi::CallbackInfo& info) {
@@ -68,7 +65,7 @@ Napi::Value synchronize(const Napi::CallbackInfo& info) {
 
 void export_device_functions(Napi::Object exports) {
   export_function(exports, "open_device", open_device);
-  export_function(exports, "cuda_device_count", cuda_device_count);
+  export_function(exports, "cuda_device_count", count_cuda_devices);
   export_function(exports, "device_info", device_info);
   export_function(exports, "set_num_threads", set_num_threads);
   export_function(exports, "memory_stats", memory_stats);

@@ -1,6 +1,46 @@
 #include "binding/handles.h"
 
+#include <unordered_set>
+
 namespace qlora {
+
+namespace {
+
+/**
+ * What the Externals of this thread's environment point to. Another addon's may point to anything, which must
+ * not be read; Node's type tags would tell as well, at 75 ns a look, several times an operation.
+ */
+thread_local std::unordered_set<const void*> live_tensors, known_devices;
+
+Napi::Value wrap(Napi::Env env, void* data, napi_finalize finalize) {
+  napi_value external;
+  if (napi_create_external(env, data, finalize, nullptr, &external) == napi_ok)
+    return Napi::Value(env, external);
+  if (finalize) finalize(env, data, nullptr);
+  fail("[handle] the environment is ending");
+}
+
+void* unwrap(const Napi::Value& value, const std::unordered_set<const void*>& ours, const char* what,
+             ArgumentPlace at) {
+  void* data = nullptr;
+  if (napi_get_value_external(value.Env(), value, &data) != napi_ok)
+    fail("[", at.op, "] argument ", at.position, ": expected a ", what, " handle");
+  if (ours.count(data) == 0)
+    fail("[", at.op, "] argument ", at.position, ": expected a ", what,
+         " handle of this addon, got another External");
+  return data;
+}
+
+}  // namespace
+
+Napi::Value wrap_device(Napi::Env env, Backend& backend) {
+  known_devices.insert(&backend);
+  return wrap(env, &backend, nullptr);
+}
+
+Backend& unwrap_device(const Napi::Value& value, ArgumentPlace at) {
+  return *static_cast<Backend*>(unwrap(value, known_devices, "device", at));
+}
 
 Napi::Value wrap_tensor(Napi::Env env, Tensor tensor, bool owns_bytes) {
   auto* handle = new TensorHandle;
@@ -12,24 +52,24 @@ Napi::Value wrap_tensor(Napi::Env env, Tensor tensor, bool owns_bytes) {
     Napi::MemoryManagement::AdjustExternalMemory(env, handle->external_bytes);
   }
   // The finalizer is a net for handles that nobody disposed; scopes free memory long before it runs.
-  return Napi::External<TensorHandle>::New(env, handle, [](Napi::Env e, TensorHandle* h) {
-    release_tensor(e, *h);
-    delete h;
-  });
+  const auto finalize = [](napi_env env, void* data, void*) {
+    auto* handle = static_cast<TensorHandle*>(data);
+    release_tensor(env, *handle);
+    live_tensors.erase(handle);
+    delete handle;
+  };
+  live_tensors.insert(handle);
+  return wrap(env, handle, finalize);
 }
 
-TensorHandle& unwrap_handle(const Napi::Value& value, const char* op, size_t position) {
-  if (!value.IsExternal()) fail("[", op, "] argument ", position, ": expected a tensor handle");
-  auto* handle = value.As<Napi::External<TensorHandle>>().Data();
-  if (!handle || handle->magic != TensorHandle::kMagic)
-    fail("[", op, "] argument ", position, ": expected a tensor handle of this addon");
-  return *handle;
+TensorHandle& unwrap_handle(const Napi::Value& value, ArgumentPlace at) {
+  return *static_cast<TensorHandle*>(unwrap(value, live_tensors, "tensor", at));
 }
 
-const Tensor& unwrap_tensor(const Napi::Value& value, const char* op, size_t position) {
-  TensorHandle& handle = unwrap_handle(value, op, position);
+const Tensor& unwrap_tensor(const Napi::Value& value, ArgumentPlace at) {
+  TensorHandle& handle = unwrap_handle(value, at);
   if (handle.released) {
-    fail("[", op, "] argument ", position, ": tensor of shape ", to_string(handle.tensor.shape),
+    fail("[", at.op, "] argument ", at.position, ": tensor of shape ", to_string(handle.tensor.shape),
          " was disposed");
   }
   return handle.tensor;
@@ -39,7 +79,9 @@ void release_tensor(Napi::Env env, TensorHandle& handle) {
   if (handle.released) return;
   handle.released = true;
   handle.tensor.storage.reset();
-  if (handle.external_bytes) Napi::MemoryManagement::AdjustExternalMemory(env, -handle.external_bytes);
+  if (!handle.external_bytes) return;
+  int64_t now;
+  napi_adjust_external_memory(env, -handle.external_bytes, &now);
 }
 
 }  // namespace qlora

@@ -7,17 +7,24 @@ namespace qlora {
 
 /** What a JavaScript tensor handle (an External) points to. */
 struct TensorHandle {
-  static constexpr uint64_t kMagic = 0x716c6f7261746e73;
-  uint64_t magic = kMagic;
   Tensor tensor;
   bool released = false;
   int64_t external_bytes = 0;  // what V8 was told
 };
 
+/** An argument and its place, for messages: "[op] argument 2: ...". */
+struct ArgumentPlace {
+  const char* op;
+  size_t position;
+};
+
+Napi::Value wrap_device(Napi::Env env, Backend& backend);
+Backend& unwrap_device(const Napi::Value& value, ArgumentPlace at);
+
 Napi::Value wrap_tensor(Napi::Env env, Tensor tensor, bool owns_bytes);
-TensorHandle& unwrap_handle(const Napi::Value& value, const char* op, size_t position);
-/** The tensor of a live handle; throws "[op] argument i: ..." for anything else. */
-const Tensor& unwrap_tensor(const Napi::Value& value, const char* op, size_t position);
+TensorHandle& unwrap_handle(const Napi::Value& value, ArgumentPlace at);
+/** The tensor of a live handle; throws for anything else. */
+const Tensor& unwrap_tensor(const Napi::Value& value, ArgumentPlace at);
 void release_tensor(Napi::Env env, TensorHandle& handle);
 
 }  // namespace qlora

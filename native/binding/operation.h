@@ -54,16 +54,10 @@ void submit_operation(const char* name, void (Ops::*method)(A...), const Napi::C
 /** Exports an operation as exports[name](...arguments): check, convert, submit. Returns undefined at once. */
 template <typename... A>
 void export_operation(Napi::Object exports, const char* name, void (Ops::*method)(A...)) {
-  exports.Set(name, Napi::Function::New(
-                        exports.Env(),
-                        [name, method](const Napi::CallbackInfo& info) {
-                          try {
-                            submit_operation(name, method, info, std::index_sequence_for<A...>{});
-                          } catch (const Error& e) {
-                            throw Napi::Error::New(info.Env(), e.what());
-                          }
-                        },
-                        name));
+  export_function(exports, name, [name, method](const Napi::CallbackInfo& info) {
+    submit_operation(name, method, info, std::index_sequence_for<A...>{});
+    return Napi::Value();
+  });
 }
 
 }  // namespace qlora

@@ -1,39 +1,38 @@
 #include "binding/promise.h"
 
+#include "binding/js_thread.h"
+
 namespace qlora {
 
 namespace {
 
-struct Pending {
-  Napi::Promise::Deferred deferred;
-  std::function<Napi::Value(Napi::Env)> value;
-  std::string error;
-};
+/** Statuses are not looked at: when the environment is ending all of this is refused, and nobody waits. */
+void reject(napi_env env, napi_deferred deferred, const std::string& error) {
+  napi_value text = nullptr, reason = nullptr;
+  napi_create_string_utf8(env, error.data(), error.size(), &text);
+  if (napi_create_error(env, nullptr, text, &reason) == napi_ok) napi_reject_deferred(env, deferred, reason);
+}
 
 }  // namespace
 
 Napi::Promise as_promise(Napi::Env env, const std::function<void(Done)>& start,
                          std::function<Napi::Value(Napi::Env)> value) {
-  auto pending = std::make_shared<Pending>(Pending{Napi::Promise::Deferred::New(env), std::move(value), ""});
-  Napi::Promise promise = pending->deferred.Promise();
-  auto callback = Napi::ThreadSafeFunction::New(env, Napi::Function(), "qlora", 0, 1);
-  start([pending, callback](const std::string& error) mutable {
-    pending->error = error;
-    // When the environment is going away (a terminated worker thread) the call is refused, and nobody waits.
-    callback.NonBlockingCall([pending](Napi::Env env, Napi::Function) {
-      if (!pending->error.empty()) {
-        pending->deferred.Reject(Napi::Error::New(env, pending->error).Value());
-        return;
-      }
+  napi_deferred deferred;
+  napi_value promise;
+  if (napi_create_promise(env, &deferred, &promise) != napi_ok) fail("[promise] the environment is ending");
+  const std::shared_ptr<JsThread> thread = JsThread::of(env);
+  start([thread, deferred, value = std::move(value)](const std::string& error) {
+    thread->run([deferred, value, error](Napi::Env env) {
+      if (!error.empty()) return reject(env, deferred, error);
       try {
-        pending->deferred.Resolve(pending->value(env));
+        napi_resolve_deferred(env, deferred, value(env));
       } catch (const Napi::Error& e) {
-        pending->deferred.Reject(e.Value());
+        reject(env, deferred, e.what());
       }
     });
-    callback.Release();
   });
-  return promise;
+  thread->expect_task();  // it runs on this thread, so it has not yet
+  return Napi::Promise(env, promise);
 }
 
 Napi::Promise finish_as_promise(Napi::Env env, Backend& backend, std::function<void()> work,

@@ -2,7 +2,6 @@
 #include <napi.h>
 
 #include <functional>
-#include <memory>
 #include <string>
 
 #include "core/backend.h"
@@ -14,6 +13,7 @@ using Done = std::function<void(const std::string& error)>;
 /**
  * A promise of what `start` begins: it resolves with value(env), made on the JavaScript thread, when the Done
  * that start was given is called with an empty text, from whatever thread, and rejects with any other text.
+ * When the environment (a worker, say) has ended by then, nothing happens: nobody waits any more.
  */
 Napi::Promise as_promise(Napi::Env env, const std::function<void(Done)>& start,
                          std::function<Napi::Value(Napi::Env)> value);

@@ -10,8 +10,7 @@ namespace {
 
 Napi::Value make_tensor(const Napi::CallbackInfo& info, const char* op,
                         Tensor (Backend::*empty)(DType, Shape)) {
-  if (!info[0].IsExternal()) fail("[", op, "] argument 0: expected a device handle");
-  Backend& backend = *info[0].As<Napi::External<Backend>>().Data();
+  Backend& backend = unwrap_device(info[0], {op, 0});
   DType dtype = dtype_from_name(Argument<std::string>::from(info[1], {op, 1}));
   return wrap_tensor(info.Env(), (backend.*empty)(dtype, Argument<Shape>::from(info[2], {op, 2})), true);
 }
@@ -45,7 +44,7 @@ Napi::Value tensor_view(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value tensor_release(const Napi::CallbackInfo& info) {
-  release_tensor(info.Env(), unwrap_handle(info[0], "tensor_release", 0));
+  release_tensor(info.Env(), unwrap_handle(info[0], {"tensor_release", 0}));
   return info.Env().Undefined();
 }
 
