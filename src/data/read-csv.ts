@@ -43,17 +43,17 @@ export async function readCsv(path: string, delimiter: string, signal?: AbortSig
 }
 
 function columnNames(path: string, header: readonly string[]): string[] {
-  const names: string[] = []
-  for (const [i, given] of header.entries()) {
-    const name = given === '' ? `Unnamed: ${i}` : given
+  const names = new Set<string>()
+  const given = new Set(header)
+  for (const [i, field] of header.entries()) {
+    const name = field === '' ? `Unnamed: ${i}` : field
     let free = name
-    for (let n = 1; names.includes(free) || (free !== name && header.includes(free)); n++)
-      free = `${name}.${n}`
+    for (let n = 1; names.has(free) || (free !== name && given.has(free)); n++) free = `${name}.${n}`
     if (free !== name)
       logger.warning(`${path}: column ${i + 1} has the name '${name}' too; it is '${free}' here`)
-    names.push(free)
+    names.add(free)
   }
-  return names
+  return [...names]
 }
 
 function assemble(names: readonly string[], columns: readonly unknown[][], count: number): Row[] {

@@ -95,7 +95,14 @@ export async function repoFiles(repo: Repo, asking: Asking): Promise<string[]> {
     revision: encodeURIComponent(repo.revision),
     ...transport(repo, asking),
   })
-  for await (const { path, type } of listing) if (type === 'file') files.push(path)
+  try {
+    for await (const { path, type } of listing) if (type === 'file') files.push(path)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new HubError('Network', `${describeRepo(repo)}: the hub's listing of files is no list`, undefined, {
+      cause: error,
+    })
+  }
   return files
 }
 

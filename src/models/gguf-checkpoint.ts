@@ -13,6 +13,10 @@ export class GgufCheckpoint {
   private constructor(readonly file: GgufFile) {
     this.config = ggufConfig(file)
     const config = new PretrainedConfig(this.config)
+    if (config.num_hidden_layers > file.tensors.length)
+      throw new Error(
+        `block_count is ${config.num_hidden_layers}; there are ${file.tensors.length} tensors in all`,
+      )
     const keys = checkpointKeys(blueprintOf(config))
     for (const tensor of file.tensors) {
       const key = keys.get(tensor.name)

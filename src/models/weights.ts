@@ -1,5 +1,6 @@
 import { Checkpoint } from '../files/checkpoint'
 import { GgufCheckpoint } from './gguf-checkpoint'
+import { namingFile } from '../files/naming'
 import type { TensorInfo } from '../files/safetensors'
 import type { Device } from '../tensor/device'
 import { isFloat, type DType, type FloatDType } from '../tensor/dtype'
@@ -76,7 +77,7 @@ export class GgufSource implements WeightSource {
   }
 
   static async open(path: string): Promise<GgufSource> {
-    return new GgufSource(await GgufCheckpoint.open(path))
+    return namingFile(path, async () => new GgufSource(await GgufCheckpoint.open(path)))
   }
 
   get config(): Record<string, unknown> {

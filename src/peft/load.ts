@@ -89,6 +89,8 @@ async function fillParameters(
       )
     }
     unused.delete(name)
+    const dtype = fromSafetensorsDType(info.dtype)
+    if (!isFloat(dtype)) throw new Error(`${file.path}: '${name}' is ${dtype}; expected a float dtype`)
     using stored = await readTensor(info, data.device)
     finite.add(info, stored)
     copy(stored, data)

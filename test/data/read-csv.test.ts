@@ -105,6 +105,12 @@ describe('CSV files', () => {
     expect(warnings.join()).toContain("column 3 has the name 'a' too; it is 'a.2' here")
   })
 
+  it('may have very many columns', async () => {
+    const names = Array.from({ length: 100_000 }, (_, i) => `c${i}`)
+    const [row] = (await rows(`${names.join()}\n${names.join()}\n`)) as object[]
+    expect(Object.keys(row!)).toEqual(names)
+  })
+
   it('are read in linear time, whatever is in one field', async () => {
     const [row] = (await rows('text\n"' + 'a'.repeat(30_000_000) + '"\n')) as { text: string }[]
     expect(row!.text).toHaveLength(30_000_000)
