@@ -28,8 +28,8 @@ function gpuCapabilities() {
 }
 
 /**
- * Built wherever there is nvcc, for the GPUs of the machine; where there is none, for every generation: five minutes of one
- * core's time. `QLORA_CUDA=0` leaves it out, `QLORA_CUDA=1` insists; `CUDAARCHS` (CMake's variable) names other architectures.
+ * Built where there is nvcc and a GPU, for the GPUs of the machine. `QLORA_CUDA=0` leaves it out; `QLORA_CUDA=1` builds it also
+ * without a GPU, for every generation: five minutes of one core's time. `CUDAARCHS` (CMake's variable) names other architectures.
  */
 export function cudaPlan(env = process.env, capabilities = gpuCapabilities(), nvcc = findNvcc(env)) {
   const without = (reason) => ({ build: false, note: `no CUDA library: ${reason}` })
@@ -45,6 +45,8 @@ export function cudaPlan(env = process.env, capabilities = gpuCapabilities(), nv
     const has = capabilities[0].toFixed(1)
     return without(`the GPU is of compute capability ${has}, ${oldest.toFixed(1)} is the least`)
   }
+  if (capabilities.length === 0 && !asked && env.CUDAARCHS === undefined)
+    return without('no GPU in this machine; QLORA_CUDA=1 builds it all the same')
   const own =
     usable.length > 0 ? usable.map((capability) => String(Math.round(capability * 10))) : everyGeneration
   const architectures = env.CUDAARCHS ?? own.join(';')

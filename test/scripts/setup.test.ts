@@ -100,9 +100,9 @@ describe('the CUDA library', () => {
     })
   })
 
-  it('is built for every generation where there is no GPU, or for what CUDAARCHS says', () => {
+  it('is built for every generation where there is no GPU and QLORA_CUDA asks for it, or for what CUDAARCHS says', () => {
     const every = '75-real;80-real;86-real;89-real;90-real;100-real;120'
-    expect(plan({}, [])).toMatchObject({
+    expect(plan({ QLORA_CUDA: '1' }, [])).toMatchObject({
       ...{ build: true, architectures: every },
       note: 'with the CUDA library for all GPUs from 7.5',
     })
@@ -111,6 +111,7 @@ describe('the CUDA library', () => {
   })
 
   it.each([
+    [{}, [], nvcc, 'no CUDA library: no GPU in this machine; QLORA_CUDA=1 builds it all the same'],
     [{}, [7], nvcc, 'no CUDA library: the GPU is of compute capability 7.0, 7.5 is the least'],
     [{}, [9], { searched: 'PATH' }, 'no CUDA library: no nvcc on this machine'],
     [{ QLORA_CUDA: '0' }, [9], nvcc, 'no CUDA library: QLORA_CUDA=0'],
