@@ -4,7 +4,7 @@ import type { BitsAndBytesConfig } from '../quantization/config'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import { placeOf, type ModelParts } from './assemble'
-import { modulesOf, type Blueprint } from './blueprint'
+import { modulesOf, type Blueprint, type LinearModule } from './blueprint'
 import type { PretrainedConfig } from './config'
 import { blueprintOf } from './families'
 import type { MemoryPlans } from './memory-plan'
@@ -24,6 +24,7 @@ export interface LinearSlot {
   /** Layers that read the same tensor have the same word here. */
   input: string
   get(): LinearLayer
+  /** @throws TypeError when it is no layer of the slot's sizes. The layer that was there is not disposed of. */
   set(layer: LinearLayer): void
 }
 
@@ -87,7 +88,11 @@ export class CausalLM {
     for (const module of [...layers.flatMap(({ modules }) => modules), head]) {
       if (module.kind !== 'linear') continue
       const { get, set } = placeOf(this.parts, module.key)
-      yield { name: module.key, input: module.reads, get: get as () => LinearLayer, set }
+      const checkedSet = (layer: LinearLayer): void => {
+        checkLayer(module, layer)
+        set(layer)
+      }
+      yield { name: module.key, input: module.reads, get: get as () => LinearLayer, set: checkedSet }
     }
   }
 
@@ -115,4 +120,15 @@ export class CausalLM {
     for (const { self_attn } of this.parts.layers) self_attn.rotary.dispose()
     this.device.emptyCache()
   }
+}
+
+function checkLayer({ key, inFeatures, outFeatures }: LinearModule, layer: LinearLayer): void {
+  for (const method of ['forward', 'backward', 'parameters', 'dispose'] as const) {
+    if (typeof layer[method] !== 'function')
+      throw new TypeError(`[linearSlots] ${key}: the layer has no method ${method}`)
+  }
+  if (layer.inFeatures !== inFeatures || layer.outFeatures !== outFeatures)
+    throw new TypeError(
+      `[linearSlots] ${key}: the layer is of ${layer.inFeatures} to ${layer.outFeatures} features; expected ${inFeatures} to ${outFeatures}`,
+    )
 }

@@ -1,7 +1,7 @@
 import { addon } from '../native/addon'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
-import { copy, matmul } from '../tensor/ops'
+import { copy, dotColumns, matmul, scaleColumns } from '../tensor/ops'
 import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
@@ -57,20 +57,20 @@ export class DoraLinear extends LoraLinear {
     const y = super.forward(x, ctx)
     if (!this.enabled) return y
     const inverse = ctx.scope.add(this.weightNorm(ctx.scope.device, true))
-    this.scaleColumns(y, this.gain(inverse, ctx.scope), y)
+    scaleColumns(y, this.gain(inverse, ctx.scope), y)
     return y
   }
 
   override backward(dy: Tensor, x: Tensor, ctx: Context, dx: InputGradient = {}): Tensor | undefined {
     const plain = super.forward(x, ctx)
     const perRow = ctx.scope.empty([this.outFeatures], 'float32')
-    addon().dot_columns(dy.handle, plain.handle, perRow.handle, 0)
+    dotColumns(dy, plain, perRow)
     ctx.scope.free(plain)
     const inverse = ctx.scope.add(this.weightNorm(ctx.scope.device, true))
     const [row, inv] = [perRow, inverse].map((t) => ctx.scope.add(t.view([1, this.outFeatures])))
-    addon().dot_columns(row!.handle, inv!.handle, this.magnitude.gradient().handle, 1)
+    dotColumns(row!, inv!, this.magnitude.gradient(), 1)
     const scaled = ctx.scope.empty(dy.shape, dy.dtype)
-    this.scaleColumns(dy, this.gain(inverse, ctx.scope), scaled)
+    scaleColumns(dy, this.gain(inverse, ctx.scope), scaled)
     return super.backward(scaled, x, ctx, dx)
   }
 
@@ -78,12 +78,8 @@ export class DoraLinear extends LoraLinear {
   private gain(inverse: Tensor, scope: Scope): Tensor {
     const gain = scope.empty([1, this.outFeatures], 'float32')
     const magnitude = scope.add(this.magnitude.data.view([1, this.outFeatures]))
-    this.scaleColumns(magnitude, inverse, gain)
+    scaleColumns(magnitude, inverse, gain)
     return scope.add(gain.view([this.outFeatures]))
-  }
-
-  private scaleColumns(x: Tensor, gain: Tensor, out: Tensor): void {
-    addon().scale_rows(x.handle, gain.handle, out.handle, true)
   }
 
   /** Row norms of base weight + scaling * B @ A, or one over them; float32 [out], the caller's. */

@@ -1,7 +1,6 @@
-import { addon } from '../native/addon'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
-import { copy, matmul } from '../tensor/ops'
+import { addBias, copy, matmul, sumRows } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import type { Parameter } from './parameter'
@@ -34,7 +33,7 @@ export interface LinearLayer {
   /** [out], in the model's dtype. */
   bias?: Tensor | undefined
   /** Set when the bias trains; its data is `bias` itself. */
-  trainedBias: Parameter | undefined
+  trainedBias?: Parameter | undefined
   parameters(): Parameter[]
   /** false: backward takes only the shape and dtype of x. Default: true. */
   readonly backwardNeedsInput?: boolean
@@ -101,7 +100,7 @@ export class Linear implements BaseLayer {
     const dtype = this.resultDtype(x, ctx)
     const y = into ?? ctx.scope.empty([x.rows, this.outFeatures], dtype)
     matmul(x, this.weight, y, { transposeB: true, beta: into ? 1 : 0, operand: dtype })
-    if (this.bias) addon().add_bias(y.handle, this.bias.handle, y.handle)
+    if (this.bias) addBias(y, this.bias, y)
     return y
   }
 
@@ -113,7 +112,7 @@ export class Linear implements BaseLayer {
     const operand = ctx.autocast ?? (x.dtype as FloatDType)
     if (this.trainedWeight)
       matmul(dy, x, this.trainedWeight.gradient(), { transposeA: true, beta: 1, operand })
-    if (this.trainedBias) addon().sum_rows(dy.handle, this.trainedBias.gradient().handle, 1)
+    if (this.trainedBias) sumRows(dy, this.trainedBias.gradient(), 1)
     if (dx.skip) return undefined
     const out = dx.into ?? ctx.scope.empty([x.rows, this.inFeatures], x.dtype)
     matmul(dy, this.weight, out, { beta: dx.into ? 1 : 0, operand })

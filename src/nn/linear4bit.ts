@@ -9,7 +9,7 @@ import {
 } from '../quantization/weight-4bit'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
-import { add, copy } from '../tensor/ops'
+import { add, addBias, copy, sumRows } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import type { BaseLayer, InputGradient, Into } from './linear'
@@ -54,7 +54,7 @@ export class Linear4bit implements BaseLayer {
   forward(x: Tensor, ctx: Context, into?: Into): Tensor {
     const compute = ctx.autocast ?? this.computeDtype
     const y = this.product(x, compute, compute, true, ctx, into)
-    if (this.bias) addon().add_bias(y.handle, this.castTo(compute, this.bias, ctx, false).handle, y.handle)
+    if (this.bias) addBias(y, this.castTo(compute, this.bias, ctx, false), y)
     return this.finished(y, this.resultDtype(x), into, ctx)
   }
 
@@ -63,7 +63,7 @@ export class Linear4bit implements BaseLayer {
   }
 
   backward(dy: Tensor, x: Tensor, ctx: Context, dx: InputGradient = {}): Tensor | undefined {
-    if (this.trainedBias) addon().sum_rows(dy.handle, this.trainedBias.gradient().handle, 1)
+    if (this.trainedBias) sumRows(dy, this.trainedBias.gradient(), 1)
     if (dx.skip) return undefined
     const compute = ctx.autocast ?? this.computeDtype
     const product = this.product(dy, compute, this.weight.dtype, false, ctx, dx.into)

@@ -36,8 +36,6 @@ export class LoraLinear implements LinearLayer {
   /** false = the base alone answers (PEFT's disable_adapter). */
   enabled = true
 
-  trainedBias: undefined
-
   /** Whether `down`, `up` and their gradients are all that this layer does, so that other layers may share their products. */
   get runsInParts(): boolean {
     return this.enabled

@@ -2,7 +2,7 @@ import type { LinearSlot, CausalLM } from '../models/causal-lm'
 import { Embedding } from '../nn/embedding'
 import { Linear, type BaseLayer } from '../nn/linear'
 import { DoraLinear } from '../nn/dora'
-import { LoraLinear } from '../nn/lora'
+import { baseLayer, LoraLinear } from '../nn/lora'
 import { Parameter } from '../nn/parameter'
 import { ParameterStack } from '../nn/parameter-stack'
 import type { FloatDType } from '../tensor/dtype'
@@ -146,14 +146,19 @@ function wrap(
   return DoraLinear.create(base, lora_A, lora_B, settings, `${KEY_PREFIX}${base.name}.lora_magnitude_vector`)
 }
 
-/** @throws Error when there is an adapter on the layer: two at a time are not supported. */
+/** @throws Error when there is an adapter on the layer, since two at a time are not supported, or when it is a user's own. */
 function bareLayer(slot: LinearSlot): BaseLayer {
   const layer = slot.get()
   if (layer instanceof LoraLinear)
     throw new Error(
       'the model has an adapter already: of an earlier get_peft_model or SFTTrainer. Take it off with unload() of that PeftModel (trainer.model.unload()), or load the model again',
     )
-  return layer as BaseLayer
+  const base = baseLayer(layer)
+  if (!base)
+    throw new TypeError(
+      `[get_peft_model] '${slot.name}' holds a layer of your own, which takes no adapter; leave it out with exclude_modules, or call get_peft_model first`,
+    )
+  return base
 }
 
 /** A uniform in +-1/sqrt(in) (Kaiming, a = sqrt 5) and B zero; false: both uniform; 'gaussian': A normal with std 1/r. */
@@ -222,10 +227,9 @@ function trainedBiases(
   if (bias === 'none') return []
   const parameters: Parameter[] = []
   for (const slot of slots) {
-    const layer = slot.get()
     const isTarget = targets.has(slot.name)
-    const plain = layer instanceof LoraLinear ? layer.base : layer
-    if (!plain.bias || (bias === 'lora_only' && !isTarget)) continue
+    const plain = baseLayer(slot.get())
+    if (!plain?.bias || (bias === 'lora_only' && !isTarget)) continue
     const key = `${KEY_PREFIX}${slot.name}${isTarget ? '.base_layer' : ''}.bias`
     plain.trainedBias = new Parameter(key, plain.bias)
     parameters.push(plain.trainedBias)

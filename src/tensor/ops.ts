@@ -26,6 +26,26 @@ export function add(a: Tensor, b: Tensor, out: Tensor, alpha = 1): void {
   addon().add(a.handle, b.handle, out.handle, alpha)
 }
 
+/** out[i, j] = x[i, j] + bias[j]; out may be x. */
+export function addBias(x: Tensor, bias: Tensor, out: Tensor): void {
+  addon().add_bias(x.handle, bias.handle, out.handle)
+}
+
+/** out[i, j] = x[i, j] * scale[j]; out may be x. */
+export function scaleColumns(x: Tensor, scale: Tensor, out: Tensor): void {
+  addon().scale_rows(x.handle, scale.handle, out.handle, true)
+}
+
+/** out[j] = beta * out[j] + sum_i x[i, j]. `beta`: 0 (the default) overwrites, 1 accumulates. */
+export function sumRows(x: Tensor, out: Tensor, beta = 0): void {
+  addon().sum_rows(x.handle, out.handle, beta)
+}
+
+/** out[j] = beta * out[j] + sum_i a[i, j] * b[i, j]. `beta`: 0 (the default) overwrites, 1 accumulates. */
+export function dotColumns(a: Tensor, b: Tensor, out: Tensor, beta = 0): void {
+  addon().dot_columns(a.handle, b.handle, out.handle, beta)
+}
+
 /** out = x, converted to out's dtype. */
 export function copy(x: Tensor, out: Tensor): void {
   addon().copy(x.handle, out.handle)
@@ -41,6 +61,7 @@ export function copyColumns(
   addon().copy_columns(x.handle, out.handle, column, transpose, scale)
 }
 
+/** out = value */
 export function fill(out: Tensor, value: number): void {
   addon().fill(out.handle, value)
 }
