@@ -11,11 +11,13 @@ const places = [
   'src',
   'native',
   'kernel',
+  'native/core',
   'native/cpu',
   'native/cuda',
   'src/models',
   'src/trainer',
   'src/nn',
+  'test/parity',
 ]
 const kernelPlaces = ['kernel/compiler', 'kernel/runner', 'kernel/protocol', 'kernel/session']
 
