@@ -95,11 +95,11 @@ function givenMembers({ set, base }) {
   )
   const refused = Object.entries(set.refused)
     .filter(([name, option]) => base?.set.refused[name] !== option)
-    .map(([name, { default: value, neutral = [], reason }]) =>
+    .map(([name, { default: value, neutral = [], type, reason }]) =>
       member(
         comment([`@deprecated not supported: ${reason}`]),
         name,
-        union([value, ...neutral, null].map(literal)),
+        union([...(type ? [type] : [value, ...neutral].map(literal)), literal(null)]),
         '?',
       ),
     )

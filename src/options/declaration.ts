@@ -42,6 +42,8 @@ export interface Refused {
   readonly default: unknown
   /** Further values that ask for nothing. `null` and `undefined` always do. */
   readonly neutral?: readonly unknown[]
+  /** TypeScript type, where more values compile than pass; the error at run time then says why. */
+  readonly type?: string
   /** Completes the sentence "... is not supported: ". */
   readonly reason: string
 }

@@ -37,6 +37,8 @@ export const refusedTrainingOptions: Readonly<Record<string, Refused>> = {
   eval_use_gather_object: { default: false, reason: distributed },
   fp16: {
     default: false,
+    // Recipes compute it from what the device supports.
+    type: 'boolean',
     reason: 'it needs loss scaling, which is not built yet; use bf16: true, or neither for float32.',
   },
   fp16_full_eval: { default: false, reason: full16 },

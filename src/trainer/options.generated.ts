@@ -923,7 +923,7 @@ export interface TrainingInit {
   /** @deprecated not supported: training runs in one process on one device. */
   eval_use_gather_object?: false | null
   /** @deprecated not supported: it needs loss scaling, which is not built yet; use bf16: true, or neither for float32. */
-  fp16?: false | null
+  fp16?: boolean | null
   /** @deprecated not supported: evaluation uses the same number formats as training. */
   fp16_full_eval?: false | null
   /** @deprecated not supported: training runs in one process on one device. */

@@ -170,7 +170,7 @@ describe('TrainingArguments', () => {
   })
 
   it('refuses contradictions', () => {
-    expect(() => make({ fp16: true as never, bf16: true })).toThrow('fp16 = true is not supported')
+    expect(() => make({ fp16: true, bf16: true })).toThrow('fp16 = true is not supported')
     expect(() => make({ logging_steps: 0 })).toThrow("logging_strategy 'steps' needs more")
     expect(make({ logging_steps: 0, logging_strategy: 'no' }).get_interval('logging', 10)).toBe(0)
     expect(() => make({ eval_strategy: 'steps', logging_strategy: 'no', logging_steps: 0 })).toThrow(
