@@ -82,18 +82,21 @@ export function stepCosts(step: StepShape, machine: Machine): StepCosts {
     (2 * tokens * average * heads) / attention(length),
     machine.sharesHost ? 0 : LAUNCHES,
   )
+  // Norms of q and k, and their rotation, are made wherever attention runs.
+  const normed = first.modules.some(({ key }) => key.endsWith('.q_norm'))
+  const norms = normed ? pass(4 * width * (heads + rows(kv) / 2)) : 0
   const qkv = product([q, ...kv]) + pass(4 * width * (hidden + heads + rows(kv) / 2))
   const out = product(o) + pass(3 * width * hidden)
   const mlp = product(gateUp) + pass(3 * width * hidden)
   const downTime = product([down]) + pass(3 * width * (inner + hidden))
-  const forward = qkv + scores + out + mlp + downTime
+  const forward = qkv + scores + norms + out + mlp + downTime
   // Backward: the gradients of the inputs, twice the elementwise passes. Adapters: 5% of it all.
   const backward = forward * 1.08 + 1.8 * scores
   return {
     layer: {
       x: { bytes: tokens * hidden * width, seconds: Infinity },
       qkv: { bytes: tokens * rows([q, ...kv]) * resultBytes(q), seconds: qkv },
-      attention: { bytes: tokens * (heads * resultBytes(q) + first.heads * 4), seconds: scores },
+      attention: { bytes: tokens * (heads * resultBytes(q) + first.heads * 4), seconds: scores + norms },
       attnResidual: { bytes: tokens * hidden * resultBytes(o[0]!), seconds: out },
       mlp: { bytes: tokens * rows(gateUp) * resultBytes(gateUp[0]!), seconds: mlp },
     },

@@ -52,13 +52,20 @@ function assembleLayer(
   rotary: RotaryEmbedding,
 ): DecoderLayer {
   const norm = (key: string): RMSNorm => made.get(`${prefix}.${key}`) as RMSNorm
+  const optionalNorm = (key: string): RMSNorm | undefined => norm(key)
   const linear = (key: string): LinearLayer => made.get(`${prefix}.${key}`) as LinearLayer
   const [q, k, v, o] = ['q_proj', 'k_proj', 'v_proj', 'o_proj'].map((key) => linear(`self_attn.${key}`))
   const [gate, up, down] = ['gate_proj', 'up_proj', 'down_proj'].map((key) => linear(`mlp.${key}`))
   return new DecoderLayer(
     index,
     norm('input_layernorm'),
-    new Attention(q!, k!, v!, o!, { heads, kvHeads, headDim, window }, rotary),
+    new Attention(
+      ...([q!, k!, v!, o!] as const),
+      { heads, kvHeads, headDim, window },
+      rotary,
+      optionalNorm('self_attn.q_norm'),
+      optionalNorm('self_attn.k_norm'),
+    ),
     norm('post_attention_layernorm'),
     new MLP(gate!, up!, down!),
   )

@@ -109,7 +109,7 @@ export class PretrainedConfig {
   /** The rotation turns pairs, so it must be even. */
   private headDim(): number {
     const { hidden_size: hidden, num_attention_heads: heads } = this
-    if (this.raw['head_dim'] == null && hidden % heads !== 0) {
+    if (this.fields['head_dim'] == null && hidden % heads !== 0) {
       throw new Error(
         `config: hidden_size ${hidden} is not a multiple of num_attention_heads ${heads}, and there is no head_dim`,
       )

@@ -7,20 +7,22 @@ export interface LayerTraits {
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
   /** Keys that a query sees, its own included; 0 = all, the default. */
   window?: number
+  /** Whether each head of q and k is normed before its rotation. Default: no. */
+  normedHeads?: boolean
 }
 
 /** One layer: norm, attention, norm, gated MLP. */
 export function decoderLayer(
   config: PretrainedConfig,
   index: number,
-  { bias = {}, window = 0 }: LayerTraits,
+  { bias = {}, window = 0, normedHeads = false }: LayerTraits,
 ): LayerBlueprint {
   const { hidden_size: hidden, intermediate_size: inner, head_dim: headDim } = config
   const { num_attention_heads: heads, num_key_value_heads: kvHeads } = config
   const prefix = `model.layers.${index}`
-  const norm = (key: string, gguf: string): NormModule => ({
+  const norm = (key: string, gguf: string, size = hidden): NormModule => ({
     ...{ kind: 'rms_norm', key: `${prefix}.${key}`, gguf: `blk.${index}.${gguf}` },
-    ...{ size: hidden, eps: config.rms_norm_eps },
+    ...{ size, eps: config.rms_norm_eps },
   })
   const linears =
     (part: string, hasBias = false) =>
@@ -37,6 +39,9 @@ export function decoderLayer(
     input('k_proj', 'attn_k', hidden, kvHeads * headDim),
     input('v_proj', 'attn_v', hidden, kvHeads * headDim),
     output('o_proj', 'attn_output', heads * headDim, hidden, 'heads'),
+    ...(normedHeads
+      ? [norm('self_attn.q_norm', 'attn_q_norm', headDim), norm('self_attn.k_norm', 'attn_k_norm', headDim)]
+      : []),
     norm('post_attention_layernorm', 'ffn_norm'),
     mlp('gate_proj', 'ffn_gate', hidden, inner),
     mlp('up_proj', 'ffn_up', hidden, inner),

@@ -60,7 +60,7 @@ export class DecoderLayer {
     }
     const projections = this.projections(x, c)
     const { q, k, v, lowRank } = projections
-    const attention = this.attend(projections, c)
+    const attention = this.self_attn.attend(projections, c)
     const qkv = part(plan.qkv, projections, [q, k, v, ...tensorsOf(lowRank)])
     const attnResidual = scope.add(temporaries.keep(this.attnResidual(x, attention, c)))
     const saved: LayerSaved = {
@@ -96,7 +96,7 @@ export class DecoderLayer {
     let { qkv, attention } = saved
     if (!attention) {
       qkv ??= this.projections(x, c)
-      attention = this.attend(qkv, c)
+      attention = this.self_attn.attend(qkv, c)
     }
     const attnResidual = saved.attnResidual ?? this.attnResidual(x, attention, c)
     backwardMlp(this.mlpHalf, dy, attnResidual, saved.mlp, saved.scope, c)
@@ -117,10 +117,6 @@ export class DecoderLayer {
     const projections = this.self_attn.project(norm1, c)
     c.scope.free(norm1)
     return projections
-  }
-
-  private attend({ q, k, v }: Projections, c: Context): AttentionOutput {
-    return this.self_attn.attend(q, k, v, c, c.cuSeqlens)
   }
 
   /** x + o_proj(attention) */

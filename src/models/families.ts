@@ -36,10 +36,20 @@ const families: Readonly<Record<string, Family>> = {
       ...{ num_key_value_heads: 32, max_position_embeddings: 32768, sliding_window: 4096 },
       ...{ use_sliding_window: false, max_window_layers: 28 },
     },
+    layer: (config, index) =>
+      decoderLayer(config, index, { bias: { qkv: true }, window: qwenWindow(config, index) }),
+  },
+  qwen3: {
+    architecture: 'Qwen3ForCausalLM',
+    gguf: { architecture: 'qwen3', interleavesHeads: false },
+    defaults: {
+      ...{ num_key_value_heads: 32, head_dim: 128, max_position_embeddings: 32768, sliding_window: 4096 },
+      ...{ use_sliding_window: false, max_window_layers: 28 },
+    },
     layer: (config, index) => {
-      const slides = index >= Number(config.field('max_window_layers'))
-      const window = config.field('use_sliding_window') ? slidingWindow(config, index, slides) : 0
-      return decoderLayer(config, index, { bias: { qkv: true }, window })
+      const { attention_bias: bias } = config
+      const window = qwenWindow(config, index)
+      return decoderLayer(config, index, { bias: { qkv: bias, output: bias }, window, normedHeads: true })
     },
   },
 }
@@ -69,6 +79,12 @@ export function familyOfGguf(
 /** What the decoder of this configuration consists of. */
 export function blueprintOf(config: PretrainedConfig): Blueprint {
   return decoder(config, familyOf(config.model_type).layer)
+}
+
+/** With `use_sliding_window` the layers from `max_window_layers` on have the window. */
+function qwenWindow(config: PretrainedConfig, index: number): number {
+  const slides = index >= Number(config.field('max_window_layers'))
+  return config.field('use_sliding_window') ? slidingWindow(config, index, slides) : 0
 }
 
 const layerTypes = ['full_attention', 'sliding_attention']

@@ -7,7 +7,7 @@ export type Retention = 'keep' | 'offload' | 'recompute'
 export interface LayerPlan {
   /** Input of the layer [T, hidden]. */
   x: Exclude<Retention, 'recompute'>
-  /** q, k, v after rotation [T, heads * head_dim + 2 * kv_heads * head_dim]. */
+  /** q, k, v after rotation, or before a norm of q and k, [T, heads * head_dim + 2 * kv_heads * head_dim]. */
   qkv: Retention
   /** The heads' output [T, heads * head_dim] and lse float32 [heads, T]. */
   attention: Retention

@@ -2,8 +2,10 @@ import { addon } from '../native/addon'
 import { copy } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
+import { normHeads, normHeadsBackward } from './head-norm'
 import type { LinearLayer } from './linear'
 import { project, projectBackward, type LowRank } from './projections'
+import type { RMSNorm } from './rms-norm'
 import type { RotaryEmbedding } from './rope'
 
 export interface AttentionShape {
@@ -14,11 +16,15 @@ export interface AttentionShape {
   window: number
 }
 
-/** q, k, v after rotation, the heads' output before o_proj, and lse [heads, T]. */
-export interface AttentionSaved {
+/** What attention reads. */
+interface HeadInputs {
   q: Tensor
   k: Tensor
   v: Tensor
+}
+
+/** q, k, v (see `project`), the heads' output before o_proj, and lse [heads, T]. */
+export interface AttentionSaved extends HeadInputs {
   out: Tensor
   lse: Tensor
   /** By-products of q, k, v's adapters. */
@@ -39,7 +45,7 @@ export interface CachePosition {
   cuKeys: Tensor
 }
 
-/** Causal self-attention with grouped key/value heads and rotary positions. */
+/** Causal self-attention with grouped key/value heads and rotary positions; q and k may be normed before they are rotated. */
 export class Attention {
   constructor(
     public q_proj: LinearLayer,
@@ -48,6 +54,8 @@ export class Attention {
     public o_proj: LinearLayer,
     readonly shape: AttentionShape,
     readonly rotary: RotaryEmbedding,
+    readonly q_norm?: RMSNorm | undefined,
+    readonly k_norm?: RMSNorm | undefined,
   ) {}
 
   private get scale(): number {
@@ -55,9 +63,9 @@ export class Attention {
   }
 
   forward(x: Tensor, ctx: Context): { y: Tensor; saved: AttentionSaved } {
-    const { q, k, v, lowRank } = this.project(x, ctx)
-    const { out, lse } = this.attend(q, k, v, ctx, ctx.cuSeqlens)
-    return { y: this.output(out, ctx), saved: { q, k, v, out, lse, lowRank } }
+    const projections = this.project(x, ctx)
+    const attention = this.attend(projections, ctx)
+    return { y: this.output(attention.out, ctx), saved: { ...projections, ...attention } }
   }
 
   /** The heads' output [T, heads * headDim] through o_proj. */
@@ -68,11 +76,13 @@ export class Attention {
   /** Appends x's keys and values to the cache and attends to all of it. */
   forwardCached(x: Tensor, ctx: Context, cache: LayerCache, at: CachePosition): Tensor {
     const end = at.past + x.rows
-    const { q, v } = this.project(x, ctx, ctx.scope.add(cache.k.slice(at.past, end)))
+    const newKeys = ctx.scope.add(cache.k.slice(at.past, end))
+    const { q, k, v } = this.project(x, ctx, newKeys)
+    const normed = this.norm(q, k, ctx, newKeys)
     copy(v, ctx.scope.add(cache.v.slice(at.past, end)))
     const keys = ctx.scope.add(cache.k.slice(0, end))
     const values = ctx.scope.add(cache.v.slice(0, end))
-    const { out } = this.attend(q, keys, values, ctx, at.cuKeys)
+    const { out } = this.attendTo({ q: normed?.q ?? q, k: keys, v: values }, ctx, at.cuKeys)
     return this.output(out, ctx)
   }
 
@@ -87,13 +97,14 @@ export class Attention {
     const { q, k, v, out, lse } = saved
     const { heads, kvHeads, window } = this.shape
     const dout = this.o_proj.backward(dy, out, ctx)!
+    const normed = this.norm(q, k, ctx)
     const dq = ctx.scope.empty(q.shape, q.dtype)
     const dk = ctx.scope.empty(k.shape, k.dtype)
     const dv = ctx.scope.empty(v.shape, v.dtype)
     addon().attention_backward(
       dout.handle,
-      q.handle,
-      k.handle,
+      (normed?.q ?? q).handle,
+      (normed?.k ?? k).handle,
       v.handle,
       out.handle,
       lse.handle,
@@ -111,6 +122,11 @@ export class Attention {
     ctx.scope.free(dout)
     this.rotary.rotate(dq, ctx.positions, true)
     this.rotary.rotate(dk, ctx.positions, true)
+    if (normed) {
+      normHeadsBackward(this.q_norm!, dq, q, normed.rstdQ)
+      normHeadsBackward(this.k_norm!, dk, k, normed.rstdK)
+      for (const t of Object.values(normed)) ctx.scope.free(t)
+    }
     return projectBackward(this.inputs, [dq, dk, dv], x, saved.lowRank, ctx, skipInput)
   }
 
@@ -119,16 +135,40 @@ export class Attention {
     return [this.q_proj, this.k_proj, this.v_proj]
   }
 
-  /** q and k are rotated, k into `keys` where that is given. */
-  project(x: Tensor, ctx: Context, keys?: Tensor): { q: Tensor; k: Tensor; v: Tensor; lowRank: LowRank } {
+  /** q and k are rotated, k into `keys` where that is given; those that are normed first stay as projected. */
+  project(x: Tensor, ctx: Context, keys?: Tensor): HeadInputs & { lowRank: LowRank } {
     const { ys, lowRank } = project(this.inputs, x, ctx)
     const [q, k, v] = ys as [Tensor, Tensor, Tensor]
+    if (this.q_norm) return { q, k, v, lowRank }
     this.rotary.rotate(q, ctx.positions)
     this.rotary.rotate(k, ctx.positions, false, keys)
     return { q, k: keys ?? k, v, lowRank }
   }
 
-  attend(q: Tensor, k: Tensor, v: Tensor, ctx: Context, cuKeys: Tensor): { out: Tensor; lse: Tensor } {
+  /** q and k normed and rotated, k into `keys` where that is given; undefined without norms. Backward makes them a second time. */
+  private norm(
+    q: Tensor,
+    k: Tensor,
+    ctx: Context,
+    keys?: Tensor,
+  ): { q: Tensor; k: Tensor; rstdQ: Tensor; rstdK: Tensor } | undefined {
+    if (!this.q_norm || !this.k_norm) return undefined
+    const queries = normHeads(this.q_norm, q, ctx)
+    const normedKeys = normHeads(this.k_norm, k, ctx)
+    this.rotary.rotate(queries.y, ctx.positions)
+    this.rotary.rotate(normedKeys.y, ctx.positions, false, keys)
+    return { q: queries.y, k: normedKeys.y, rstdQ: queries.rstd, rstdK: normedKeys.rstd }
+  }
+
+  /** The heads' output for what `project` returns. */
+  attend({ q, k, v }: HeadInputs, ctx: Context): { out: Tensor; lse: Tensor } {
+    const normed = this.norm(q, k, ctx)
+    const result = this.attendTo({ q, k, v, ...normed }, ctx, ctx.cuSeqlens)
+    if (normed) for (const t of Object.values(normed)) ctx.scope.free(t)
+    return result
+  }
+
+  private attendTo({ q, k, v }: HeadInputs, ctx: Context, cuKeys: Tensor): { out: Tensor; lse: Tensor } {
     const { heads, kvHeads, window } = this.shape
     const out = ctx.scope.empty(q.shape, q.dtype)
     const lse = ctx.scope.empty([heads, q.rows], 'float32')

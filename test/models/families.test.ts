@@ -15,7 +15,7 @@ const windows = (fields: object): number[] =>
 const sliding = 'sliding_attention'
 const full = 'full_attention'
 
-it.each(['tiny-llama', 'tiny-llama-tied', 'tiny-llama-bias', 'tiny-mistral-swa', 'tiny-qwen2'])(
+it.each(['tiny-llama', 'tiny-llama-tied', 'tiny-llama-bias', 'tiny-mistral-swa', 'tiny-qwen2', 'tiny-qwen3'])(
   '%s: the description has every tensor of the file, in shape, and no other',
   async (name) => {
     const blueprint = blueprintOf(new PretrainedConfig(goldenJson(name, 'config.json')))
@@ -72,6 +72,7 @@ it('what a family has for fields left out is its own', () => {
   expect(
     new PretrainedConfig({ ...few, model_type: 'mistral', num_key_value_heads: null }).num_key_value_heads,
   ).toBe(8)
+  expect(new PretrainedConfig({ ...sizes, model_type: 'qwen3' }).head_dim).toBe(128)
   const qwen = new PretrainedConfig({ ...sizes, model_type: 'qwen2' })
   expect(qwen).toMatchObject({ max_position_embeddings: 32768, architecture: 'Qwen2ForCausalLM' })
   expect(qwen.to_dict()).toEqual({ ...sizes, model_type: 'qwen2', use_cache: true })

@@ -171,6 +171,7 @@ test('unpermuteRows moves whole rows and refuses odd heads', () => {
 
 test.each([
   ['tiny-qwen2', 'qwen2'],
+  ['tiny-qwen3', 'qwen3'],
   ['tiny-mistral-swa', 'llama'],
 ])('%s written as GGUF has the logits of the safetensors model', async (name, architecture) => {
   const model = await AutoModelForCausalLM.from_pretrained(golden(name), { dtype: 'float32' })
@@ -181,6 +182,7 @@ test.each([
     ...{ 'attention.head_count_kv': config.num_key_value_heads },
     ...{ 'attention.layer_norm_rms_epsilon': config.rms_norm_eps },
     ...(architecture === 'llama' && { 'attention.sliding_window': blueprint.layers[0]!.window }),
+    'attention.key_length': config.head_dim,
     'rope.freq_base': config.rope_parameters.rope_theta,
   }
   const named = new Map([...checkpointKeys(blueprint)].map(([gguf, key]) => [key, gguf]))
@@ -219,8 +221,9 @@ test.each([
   await writeFile(join(folder, 'm.gguf'), bytes)
   const read = await AutoModelForCausalLM.from_pretrained(folder, { gguf_file: 'm.gguf' })
   expect(read.config.architecture).toBe(config.architecture)
-  const inputs = randomInputs([20, 9])
-  const outputs = [await model.forward(inputs), await read.forward(inputs)]
+  const { input_ids: ids, attention_mask } = randomInputs([20, 9])
+  const input_ids = ids.map((row) => row.map((id) => id % config.vocab_size))
+  const outputs = await Promise.all([model, read].map((each) => each.forward({ input_ids, attention_mask })))
   const [expected, ours] = await Promise.all(outputs.map(({ logits }) => logits.data()))
   expect(ours).toEqual(expected)
   for (const { logits } of outputs) logits.dispose()

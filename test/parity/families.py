@@ -1,10 +1,11 @@
-"""What transformers and PEFT compute for the tiny models of the families beside Llama. Run: python families.py GOLDEN_FOLDER
+"""What transformers and PEFT compute for the tiny models of the families beside Llama. Run: python families.py GOLDEN_FOLDER [MODEL ...]
 
-Writes GOLDEN_FOLDER/families.safetensors. For each model, plain (`f32`) and quantized while loading (`nf4`,
+Without names: writes GOLDEN_FOLDER/families.safetensors for tiny-mistral-swa and tiny-qwen2. With names of `made`: makes each
+model, random values in bfloat16, in GOLDEN_FOLDER/MODEL, with what is expected of it, and the inputs, in expected.safetensors there. For each model, plain (`f32`) and quantized while loading (`nf4`,
 float32 compute; no double quantization, whose mean of the maxima is summed in another order): `{model}.{kind}.logits`, `.loss` of the inputs in tiny_forward.safetensors, `.greedy` = 24 tokens greedily
 continued with the cache from the first 6 of the first row, `.margin` = the smallest difference between the two best logits on
 the way. Then for an adapter on all linear layers (r 4, alpha 8, A and B seeded normals): `.lora.loss`, and
-`.lora.init.{key}`, `.lora.grad.{key}` by the key of the adapter file.
+`.lora.init.{key}` (of made models only for `f32`: `nf4` has the same), `.lora.grad.{key}` by the key of the adapter file.
 """
 
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 
 from peft import LoraConfig, get_peft_model
 
@@ -23,8 +24,40 @@ nf4 = BitsAndBytesConfig(
     bnb_4bit_compute_dtype=torch.float32,
 )
 folder = Path(sys.argv[1])
-inputs = load_file(folder / "tiny_forward.safetensors")
-out = {}
+sizes = {
+    "vocab_size": 128,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "initializer_range": 0.3,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+# By model: its model_type, and fields that are not those of `sizes`.
+made = {
+    "tiny-qwen3": ("qwen3", {"head_dim": 16, "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0}}),
+}
+
+
+def make(name, seed=3):
+    """Saves a random model, norms around 1; returns its inputs: 2 rows, the second padded on the right."""
+    model_type, fields = made[name]
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type, **{**sizes, **fields}))
+    with torch.no_grad():
+        for key, value in model.named_parameters():
+            if "norm" in key:
+                value.add_(0.3 * torch.randn(value.shape))
+    model.to(torch.bfloat16).save_pretrained(folder / name)
+    ids = torch.randint(3, sizes["vocab_size"], (2, 14))
+    mask = torch.ones_like(ids)
+    ids[1, 9:] = 0
+    mask[1, 9:] = 0
+    return {"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, -100)}
 
 
 def load(name, kind):
@@ -34,8 +67,9 @@ def load(name, kind):
     ).eval()
 
 
-for name in models:
-    batch = {key: inputs[f"{name}.{key}"] for key in ("input_ids", "attention_mask", "labels")}
+def expected(name, batch):
+    """By `{kind}.{key}`."""
+    out = {}
     prompt = batch["input_ids"][:1, :6]
     for kind in ("f32", "nf4"):
         model = load(name, kind)
@@ -70,6 +104,19 @@ for name in models:
         loss.backward()
         record["lora.loss"] = loss.detach().reshape(1)
         record |= {f"lora.grad.{key}": parameter.grad for key, parameter in trained.items()}
-        out |= {f"{name}.{kind}.{key}": value.contiguous() for key, value in record.items()}
+        out |= {f"{kind}.{key}": value.contiguous() for key, value in record.items()}
         print(name, kind, float(loss.detach()), "margin", float(record["margin"]))
-save_file(out, folder / "families.safetensors")
+    return out
+
+
+for name in sys.argv[2:]:
+    batch = make(name)
+    result = {key: value for key, value in expected(name, batch).items() if not key.startswith("nf4.lora.init.")}
+    save_file(batch | result, folder / name / "expected.safetensors")
+if len(sys.argv) == 2:
+    inputs = load_file(folder / "tiny_forward.safetensors")
+    out = {}
+    for name in models:
+        batch = {key: inputs[f"{name}.{key}"] for key in ("input_ids", "attention_mask", "labels")}
+        out |= {f"{name}.{key}": value for key, value in expected(name, batch).items()}
+    save_file(out, folder / "families.safetensors")

@@ -16,8 +16,8 @@ const TOLERANCE = 5e-5
 /** Real rows and padding on the right, as in training. */
 const inputs = {
   input_ids: [
-    [1, 17, 140, 233, 9, 78, 211, 45],
-    [1, 201, 66, 120, 0, 0, 0, 0],
+    [1, 17, 40, 33, 9, 78, 111, 45],
+    [1, 101, 66, 120, 0, 0, 0, 0],
   ],
   attention_mask: [
     [1, 1, 1, 1, 1, 1, 1, 1],
@@ -34,6 +34,7 @@ const saved: { name: string; base: string; lora: LoraInit }[] = [
   },
   { name: 'rslora', base: 'tiny-llama-nf4', lora: { target_modules: 'all-linear', use_rslora: true } },
   { name: 'dora', base: 'tiny-llama-nf4', lora: { target_modules: 'all-linear', use_dora: true } },
+  { name: 'qwen3', base: 'tiny-qwen3', lora: { target_modules: 'all-linear' } },
   { name: 'lm_head', base: 'tiny-llama-nf4', lora: { modules_to_save: ['lm_head'] } },
   { name: 'bias all', base: 'tiny-llama-bias-nf4', lora: { bias: 'all' } },
   {
