@@ -1,8 +1,5 @@
 import type { PackedBatch } from '../models/batch'
 
-/** Label of a token that is not learned. */
-export const IGNORE_INDEX = -100
-
 /** A row ready for the collator. */
 export interface TokenizedRow {
   input_ids: ArrayLike<number>

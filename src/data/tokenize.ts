@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises'
 
 import { messageOf } from '../files/atomic'
 import { logger } from '../logging'
-import { IGNORE_INDEX } from './collator'
-import { type Dataset } from './dataset'
+import { checkIds, IGNORE_INDEX } from '../models/token-ids'
+import { type Dataset, type Row } from './dataset'
 import { type LabelledRow, type PackingStrategy, packRows } from './packing'
 import { type RowText, type RowTextOptions, rowReader } from './row-text'
 import { type PreTrainedTokenizer } from './tokenizer'
@@ -16,6 +16,8 @@ export interface TokenizeOptions extends Partial<RowTextOptions> {
   packing_strategy?: PackingStrategy
   /** Name in messages. Default 'train'. */
   dataset_name?: string
+  /** Limits of the model that takes the rows. Default: none are known. */
+  model?: { readonly vocab_size: number; readonly max_position_embeddings: number }
   signal?: AbortSignal
   progress?: (done: number, total: number) => void
 }
@@ -35,10 +37,11 @@ const ROWS_PER_TURN = 256
 
 /**
  * Text to rows of ids and labels, as TRL's SFTTrainer prepares a data set. A data set that has `input_ids` is taken as
- * it is (with `labels`, else everything is learned). Warns about doubled begin tokens, rows with nothing to learn and
- * labels without an end token.
+ * it is (with `labels`, else everything is learned). Warns about doubled begin tokens, rows with nothing to learn,
+ * labels without an end token, and sequences longer than the model's positions.
  *
- * @throws Error when the data set is empty, lacks the columns (naming those it has), or has nothing to learn at all
+ * @throws Error when the data set is empty, lacks the columns (naming those it has), or has nothing to learn at all; RangeError on
+ * an id or label that is none of the model's
  */
 export async function tokenizeDataset(
   dataset: Dataset,
@@ -50,6 +53,7 @@ export async function tokenizeDataset(
     packing = false,
     packing_strategy = 'bfd',
     dataset_name = 'train',
+    model,
     signal,
     progress,
   } = options
@@ -57,8 +61,9 @@ export async function tokenizeDataset(
   if (packing && max_length === null)
     throw new Error('[SFT] packing needs max_length: the number of tokens to fill')
   const whole = dataset.column_names.includes('input_ids')
-    ? givenRows(dataset)
+    ? givenRows(dataset, dataset_name)
     : await tokenizedRows(dataset, tokenizer, options, (done) => progress?.(done, dataset.length), signal)
+  whole.forEach((row, i) => checkRow(row, i, dataset_name, model?.vocab_size))
   const limit = max_length ?? Infinity
   const rows = whole.filter((row) => row.input_ids.length > 0).map((row) => (packing ? row : cut(row, limit)))
   const result = packing ? packRows(rows, limit, packing_strategy) : rows
@@ -70,6 +75,7 @@ export async function tokenizeDataset(
     longest: whole.reduce((most, row) => Math.max(most, row.input_ids.length), 0),
   }
   report(summary, whole.length, tokenizer, { dataset_name, max_length, packing })
+  if (model) warnBeyondPositions(result, dataset_name, model.max_position_embeddings)
   return summary
 }
 
@@ -154,14 +160,46 @@ function overlaps([start, end]: [number, number], offset: [number, number] | und
   return offset !== undefined && offset[0] < end && offset[1] > start
 }
 
-function givenRows(dataset: Dataset): LabelledRow[] {
+function givenRows(dataset: Dataset, name: string): LabelledRow[] {
   return dataset.to_list().map((row, i) => {
-    const input_ids = Int32Array.from(row['input_ids'] as ArrayLike<number>)
-    const labels = Int32Array.from((row['labels'] ?? input_ids) as ArrayLike<number>)
-    if (labels.length !== input_ids.length)
-      throw new Error(`[SFT] row ${i} has ${input_ids.length} input_ids and ${labels.length} labels`)
-    return { input_ids, labels }
+    const ids = listOf(row, 'input_ids', i, name)
+    const labels = row['labels'] == null ? ids : listOf(row, 'labels', i, name)
+    if (labels.length !== ids.length)
+      throw new Error(`[SFT] row ${i} has ${ids.length} input_ids and ${labels.length} labels`)
+    // Before the copy, which makes 1.5 to 1 and text to 0.
+    checkRow({ input_ids: ids, labels }, i, name)
+    return { input_ids: Int32Array.from(ids), labels: Int32Array.from(labels) }
   })
+}
+
+function listOf(row: Row, column: string, i: number, name: string): ArrayLike<number> {
+  const value = row[column]
+  if (Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value))
+    return value as ArrayLike<number>
+  const found = value === null || value === undefined ? 'nothing' : `a ${typeof value}`
+  throw new TypeError(
+    `[SFT] ${column}: row ${i} of the ${name} data set holds ${found}; expected a list of integers`,
+  )
+}
+
+function checkRow(
+  row: { input_ids: ArrayLike<number>; labels: ArrayLike<number> },
+  i: number,
+  name: string,
+  vocabSize?: number,
+): void {
+  const of = `row ${i} of the ${name} data set`
+  checkIds(`[SFT] input_ids: ${of}`, row.input_ids, { vocabSize })
+  checkIds(`[SFT] labels: ${of}`, row.labels, { vocabSize, isLabel: true })
+}
+
+function warnBeyondPositions(rows: readonly LabelledRow[], name: string, most: number): void {
+  const longest = rows.flatMap((row) => row.seq_lengths ?? [row.input_ids.length]).filter((n) => n > most)
+  if (longest.length > 0)
+    logger.warning(
+      `${longest.length} sequences of the ${name} data set have more tokens than the model's max_position_embeddings, ${most}; ` +
+        'max_length cuts them',
+    )
 }
 
 function cut(row: LabelledRow, limit: number): LabelledRow {

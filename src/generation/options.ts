@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { messageOf } from '../files/atomic'
+import { logger } from '../logging'
 import type { OptionSet } from '../options/declaration'
 import { parseOptions } from '../options/parse'
 import { signal } from '../options/call'
@@ -79,7 +81,8 @@ export const generateOptionSet: OptionSet<ParsedGenerateOptions> = {
 
 /**
  * Checks `given`; what it leaves open comes from `defaults`, the model's generation_config.json.
- * @throws TypeError also when that file asks for what is not built and would change the answer.
+ * A rule of that file that is not built is left out: a warning names it once, and another answer beats none.
+ * @throws TypeError on an unknown option, or a value of either that an option does not take
  */
 export function generateOptions(
   given: GenerateOptions,
@@ -90,8 +93,15 @@ export function generateOptions(
   )
   const { options, refused } = generateOptionSet
   const read = open.filter(([name]) => Object.hasOwn(options, name))
-  const asked = open.filter(([name]) => Object.hasOwn(refused, name) && !notInResult.has(name))
   const fromFile = { ...generateOptionSet, owner: "generate: the model's generation_config.json" }
-  parseOptions(fromFile, Object.fromEntries([...read, ...asked]))
+  parseOptions(fromFile, Object.fromEntries(read))
+  for (const [name, value] of open) {
+    if (!Object.hasOwn(refused, name) || notInResult.has(name)) continue
+    try {
+      parseOptions(fromFile, { [name]: value })
+    } catch (error) {
+      logger.warning_once(`${messageOf(error)} The model answers without it`)
+    }
+  }
   return parseOptions(generateOptionSet, { ...given, ...Object.fromEntries(read) })
 }

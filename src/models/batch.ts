@@ -2,6 +2,7 @@ import type { Device } from '../tensor/device'
 import type { Scope } from '../tensor/scope'
 import { Tensor } from '../tensor/tensor'
 import type { Targets } from '../nn/loss'
+import { checkPacked } from './token-ids'
 
 /** Sequences one after another, no padding: the only batch form inside. T tokens. */
 export interface PackedBatch {
@@ -100,12 +101,9 @@ export function alignedSize(size: BatchSize, multiple: number): BatchSize {
   }
 }
 
-/** Copies a batch to the device, into `scope`. @throws Error when a token id is outside the vocabulary. */
+/** Copies a batch to the device, into `scope`. @throws RangeError when an id or label is none of the vocabulary. */
 export function toDevice(batch: PackedBatch, vocabSize: number, device: Device, scope: Scope): DeviceBatch {
-  for (const id of batch.input_ids) {
-    if (id < 0 || id >= vocabSize)
-      throw new Error(`token id ${id} is outside the model's vocabulary of ${vocabSize}`)
-  }
+  checkPacked('batch', batch, vocabSize)
   const upload = (values: ArrayLike<number>): Tensor =>
     scope.add(Tensor.from(Int32Array.from(values), { device, dtype: 'int32' }))
   const { rows, labels } = shiftedTargets(batch)

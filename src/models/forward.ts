@@ -18,7 +18,7 @@ export interface ModelOutput {
 
 /** `model.forward`: pack, run, put the results back where the caller's padding has them. */
 export async function forwardPadded(model: CausalLM, inputs: ModelInputs): Promise<ModelOutput> {
-  const { packed, place, batchSize, width } = packInputs(inputs)
+  const { packed, place, batchSize, width } = packInputs(inputs, model.config.vocab_size)
   using scope = model.device.scope()
   const batch = toDevice(packed, model.config.vocab_size, model.device, scope)
   const places = scope.add(Tensor.from(place, { device: model.device }))

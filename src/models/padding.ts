@@ -1,5 +1,6 @@
 import { unknownNameError } from '../options/nearest'
 import type { PackedBatch } from './batch'
+import { checkIds } from './token-ids'
 
 /** Rows of one length, or of different lengths (then no mask is needed). */
 export type IdRows = readonly (readonly number[] | Int32Array)[]
@@ -51,8 +52,12 @@ interface PackedInputs {
   width: number
 }
 
-/** @throws TypeError on an unknown key; Error when the rows of mask or labels do not fit those of input_ids, or a row has no token or an id that is no integer. */
-export function packInputs(inputs: ModelInputs, owner: string = 'forward'): PackedInputs {
+/**
+ * The rows without padding, one after another.
+ * @throws TypeError on an unknown key; Error when the rows of mask or labels do not fit those of input_ids, a row has no
+ * token, or an id or label is none of the vocabulary
+ */
+export function packInputs(inputs: ModelInputs, vocabSize: number, owner: string = 'forward'): PackedInputs {
   checkKeys(owner, inputs, inputKeys)
   const { input_ids, attention_mask, labels, columns } = inputs
   for (const [name, values] of Object.entries(columns ?? {})) {
@@ -75,11 +80,12 @@ export function packInputs(inputs: ModelInputs, owner: string = 'forward'): Pack
         )
       }
     }
+    const mask = attention_mask?.[b]
+    checkIds(`[forward] input_ids: row ${b}`, row, { vocabSize, mask })
+    if (labels) checkIds(`[forward] labels: row ${b}`, labels[b]!, { vocabSize, mask, isLabel: true })
     const begin = tokens.length
     row.forEach((id, s) => {
-      if (attention_mask && !attention_mask[b]![s]) return
-      if (!Number.isInteger(id))
-        throw new Error(`[forward] input_ids: row ${b} holds ${id}; expected integers`)
+      if (mask && !mask[s]) return
       tokens.push({
         id,
         label: labels?.[b]![s] ?? -100,

@@ -19,6 +19,7 @@ import {
   type ObjectiveBatch,
 } from './objective'
 import { unknownNameError } from '../options/nearest'
+import { checkPacked } from './token-ids'
 
 export interface PassOptions {
   autocast?: FloatDType | undefined
@@ -266,16 +267,17 @@ export async function forwardBackward(
       `[forward_backward] num_items_in_batch: got ${numItems}; expected a number of targets, 1 or more`,
     )
   checkObjective(objective)
-  const stats = await runPass(model, packedOf(batch), { objective, numItems })
+  const stats = await runPass(model, packedOf(batch, model), { objective, numItems })
   if (stats.numTargets === 0) {
     throw new Error('[forward_backward] nothing to learn: give labels, and not all of them -100')
   }
   return { loss: stats.lossSum / (numItems ?? stats.numTargets), num_items: stats.numTargets }
 }
 
-/** The batch in the form that is used inside. @throws TypeError on a key that a batch does not have. */
-export function packedOf(batch: ModelInputs | PackedBatch): PackedBatch {
-  if (!isPacked(batch)) return packInputs(batch, 'forward_backward').packed
+/** The batch in the form that is used inside. @throws Error on a key that a batch does not have, or values that the model cannot take. */
+export function packedOf(batch: ModelInputs | PackedBatch, { config }: CausalLM): PackedBatch {
+  if (!isPacked(batch)) return packInputs(batch, config.vocab_size, 'forward_backward').packed
   checkKeys('forward_backward', batch, packedKeys)
+  checkPacked('forward_backward', batch, config.vocab_size)
   return batch
 }

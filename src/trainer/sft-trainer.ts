@@ -282,6 +282,7 @@ export class SFTTrainer {
       assistant_only_loss: args.assistant_only_loss,
       formatting_func: this.options.formatting_func,
       dataset_name: name,
+      model: this.model.base_model.config,
     }
     return tokenizeDataset(dataset, this.processing_class, signal ? { ...options, signal } : options)
   }

@@ -64,7 +64,7 @@ export async function trainStep(
   if (window.length === 0) throw new RangeError('[train_step] the window has no batch')
   checkObjective(objective)
   const base = model instanceof PeftModel ? model.base_model : model
-  const batches = window.map(packedOf)
+  const batches = window.map((batch) => packedOf(batch, base))
   const num_items = batches.reduce((n, batch) => n + countTargets(batch), 0)
   const passes: PassStats[] = []
   optimizer.zeroGrad()

@@ -193,6 +193,50 @@ describe('token rows and packing', () => {
     )
   })
 
+  it.each([
+    [
+      { input_ids: [5, 1.5] },
+      'input_ids: row 1 of the train data set, position 1: got 1.5; expected an integer',
+    ],
+    [{ input_ids: [NaN] }, 'input_ids: row 1 of the train data set, position 0: got NaN'],
+    [{ input_ids: ['a'] }, "input_ids: row 1 of the train data set, position 0: got 'a'"],
+    [{ input_ids: [-3] }, 'position 0: got -3'],
+    [
+      { input_ids: [8, 512] },
+      'position 1: got 512; expected an integer from 0 to 511, for the vocabulary has 512',
+    ],
+    [
+      { input_ids: [8], labels: [-1] },
+      'labels: row 1 of the train data set, position 0: got -1; expected -100 or',
+    ],
+    [{ input_ids: [8], labels: [512] }, 'labels: row 1 of the train data set, position 0: got 512'],
+    [
+      { input_ids: null },
+      'input_ids: row 1 of the train data set holds nothing; expected a list of integers',
+    ],
+    [{ input_ids: 'abc' }, 'holds a string; expected a list of integers'],
+  ])('%j is refused', async (row, message) => {
+    const model = { vocab_size: 512, max_position_embeddings: 256 }
+    await expect(prepare([{ input_ids: [5, 6] }, row], { model })).rejects.toThrow(`[SFT] `)
+    await expect(prepare([{ input_ids: [5, 6] }, row], { model })).rejects.toThrow(message)
+  })
+
+  it("text whose tokens the model lacks is refused, sequences beyond the model's positions are told", async () => {
+    const limits = { vocab_size: 100_000, max_position_embeddings: 4 }
+    const rows = [{ text: 'abcdefgh' }, { text: 'a' }]
+    await prepare(rows, { model: limits })
+    expect(warnings.join()).toContain(
+      "1 sequences of the train data set have more tokens than the model's max_position_embeddings, 4",
+    )
+    warnings = []
+    await prepare(rows, { model: limits, max_length: 4 })
+    await prepare(rows, { model: limits, max_length: 8, packing: true })
+    expect(warnings.filter((w) => w.includes('max_position_embeddings'))).toHaveLength(1)
+    await expect(prepare(rows, { model: { ...limits, vocab_size: 1 } })).rejects.toThrow(
+      '[SFT] input_ids: row 0 of the train data set, position',
+    )
+  })
+
   it('packing fills rows of max_length with whole sequences', async () => {
     const { rows, num_items } = await prepare([{ text: 'abcd' }, { text: 'e' }, { text: 'f' }], {
       packing: true,

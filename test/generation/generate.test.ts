@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { generate } from '../../src/generation/generate'
 import type { GenerateOptions } from '../../src/generation/options'
 import { CausalLM } from '../../src/models/causal-lm'
@@ -78,13 +78,34 @@ describe('rows', () => {
 
   it.each([
     [[[]], '[generate] row 0 has no token'],
-    [[[5], [900]], "token id 900 is outside the model's vocabulary of 512"],
+    [[[5], [3, 900]], '[generate] input_ids: row 1, position 1: got 900; expected an integer from 0 to 511'],
+    [[[1.5]], '[generate] input_ids: row 0, position 0: got 1.5; expected an integer from 0 to 511'],
+    [[[5, NaN]], 'row 0, position 1: got NaN'],
+    [[[5, -1]], 'row 0, position 1: got -1'],
+    [[['a']], "row 0, position 0: got 'a'"],
   ] as [number[][], string][])('%j is refused', async (input_ids, message) => {
     const model = await tinyModel()
     const before = await liveBytes()
     await expect(model.generate({ input_ids })).rejects.toThrow(message)
     expect(await liveBytes()).toBeLessThanOrEqual(before)
   })
+})
+
+it('warns once when the answer goes beyond max_position_embeddings', async () => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
+  onTestFinished(() => warn.mockRestore())
+  const model = await tinyModel()
+  Object.assign(model.config, { max_position_embeddings: 7 })
+  const run = (max_new_tokens: number): Promise<number[][]> =>
+    model.generate({ input_ids: [prompt] }, { max_new_tokens, eos_token_id: [] })
+  // The last token is chosen from 7 tokens.
+  expect((await run(4))[0]).toHaveLength(8)
+  expect(warn).not.toHaveBeenCalled()
+  expect((await run(6))[0]).toHaveLength(10)
+  await run(6)
+  expect(warn.mock.calls.map(String)).toEqual([
+    expect.stringContaining("more tokens than the model's max_position_embeddings, 7"),
+  ])
 })
 
 describe('options', () => {
@@ -127,18 +148,29 @@ describe('options', () => {
     await expect(answer(options)).rejects.toThrow(message)
   })
 
-  it('generation_config.json: what would change the answer is told, what would not is passed over', async () => {
+  it('generation_config.json: a rule that is not built is told once and left out, what changes no answer is passed over', async () => {
     const model = await tinyModel()
     const with_ = (config: object, options: GenerateOptions = {}): Promise<number[][]> => {
       Object.assign(model, { generation_config: config })
       return generate(model, { input_ids: [prompt] }, { max_new_tokens: 2, ...options })
     }
-    await expect(with_({ no_repeat_ngram_size: 3 })).rejects.toThrow(
-      'generation_config.json] no_repeat_ngram_size = 3 is not supported',
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
+    onTestFinished(() => warn.mockRestore())
+    const plain = await with_({})
+    expect(await with_({ no_repeat_ngram_size: 3, suppress_tokens: [1] })).toEqual(plain)
+    await with_({ no_repeat_ngram_size: 3 })
+    expect(warn.mock.calls.map(String)).toEqual([
+      expect.stringContaining(
+        "[generate: the model's generation_config.json] no_repeat_ngram_size = 3 is not supported: of the rules",
+      ),
+      expect.stringContaining('suppress_tokens = [1] is not supported'),
+    ])
+    expect(String(warn.mock.calls[0])).toContain('The model answers without it')
+    await expect(with_({}, { no_repeat_ngram_size: 3 as never })).rejects.toThrow(
+      '[generate] no_repeat_ngram_size = 3',
     )
-    await expect(with_({ suppress_tokens: [1] })).rejects.toThrow('suppress_tokens = [1]')
     await expect(with_({ temperature: -1 })).rejects.toThrow('generation_config.json] temperature: got -1')
-    expect(await with_({ no_repeat_ngram_size: 3 }, { no_repeat_ngram_size: 0 })).toHaveLength(1)
+    expect(await with_({ num_beams: 3 }, { num_beams: 1 })).toHaveLength(1)
     const harmless = {
       bos_token_id: 1,
       pad_token_id: 0,
@@ -150,6 +182,7 @@ describe('options', () => {
     expect((await with_({ max_new_tokens: 1 }, { max_new_tokens: undefined as never }))[0]).toHaveLength(
       prompt.length + 1,
     )
+    expect(warn).toHaveBeenCalledTimes(2)
   })
 
   it('neutral values of what is refused pass', async () => {

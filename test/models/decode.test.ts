@@ -40,7 +40,7 @@ it('refuses more tokens than fit, and gives its memory back', async () => {
     '[generate] 5 tokens do not fit into a cache of 4',
   )
   await expect(decodeStep(model, [600], cache)).rejects.toThrow(
-    "token id 600 is outside the model's vocabulary of 512",
+    'input_ids: row 0, position 0: got 600; expected an integer from 0 to 511',
   )
   expect(cache.length).toBe(3)
   cache.dispose()

@@ -51,17 +51,21 @@ describe('forward', () => {
       '[forward] attention_mask: row 0 has 1 entries, input_ids has 2',
     ],
     [{ input_ids: [[1], [2]], labels: [[1]] }, '[forward] labels: row 1 has 0 entries, input_ids has 1'],
-    [{ input_ids: [[1, 2.5]] }, '[forward] input_ids: row 0 holds 2.5; expected integers'],
-    [{ input_ids: [[1, NaN]] }, '[forward] input_ids: row 0 holds NaN; expected integers'],
-    [{ input_ids: [[1, 512]] }, "token id 512 is outside the model's vocabulary of 512"],
-    [{ input_ids: [[-1]] }, "token id -1 is outside the model's vocabulary of 512"],
+    [
+      { input_ids: [[1, 2.5]] },
+      '[forward] input_ids: row 0, position 1: got 2.5; expected an integer from 0 to 511',
+    ],
+    [{ input_ids: [[1, NaN]] }, '[forward] input_ids: row 0, position 1: got NaN; expected an integer'],
+    [{ input_ids: [[1], [1, 512]] }, '[forward] input_ids: row 1, position 1: got 512; expected an integer'],
+    [{ input_ids: [[-1]] }, '[forward] input_ids: row 0, position 0: got -1; expected an integer'],
+    [{ input_ids: [['a']] as never }, "[forward] input_ids: row 0, position 0: got 'a'; expected an integer"],
     [
       { input_ids: [[1, 2]], labels: [[1, 600]] },
-      '[cross_entropy] labels[0] is 600; expected -100 or 0 to 511',
+      '[forward] labels: row 0, position 1: got 600; expected -100 or an integer from 0 to 511',
     ],
     [
       { input_ids: [[1, 2]], labels: [[1, -5]] },
-      '[cross_entropy] labels[0] is -5; expected -100 or 0 to 511',
+      '[forward] labels: row 0, position 1: got -5; expected -100 or an integer from 0 to 511',
     ],
   ] as [ModelInputs, string][])('%j is refused; the model goes on working', async (inputs, message) => {
     const model = await tinyModel()
@@ -81,6 +85,37 @@ describe('forward', () => {
 })
 
 describe('forward_backward', () => {
+  it.each([
+    [
+      { input_ids: [1, 2, 3, 512] },
+      'input_ids: row 1, position 1: got 512; expected an integer from 0 to 511',
+    ],
+    [{ input_ids: [1, 2.5, 3, 4] }, 'input_ids: row 0, position 1: got 2.5'],
+    [{ input_ids: Int32Array.of(-7, 2, 3, 4) }, 'input_ids: row 0, position 0: got -7'],
+    [{ labels: [1, 2, -1, 4] }, 'labels: row 1, position 0: got -1; expected -100 or an integer from 0'],
+    [{ labels: [1, 2] }, 'labels has 2 entries, input_ids has 4'],
+    [{ position_ids: [0, 1, 0, NaN] }, 'position_ids: row 1, position 1: got NaN; expected an integer of 0'],
+    [{ cu_seqlens: [0, 2] }, 'cu_seqlens: got 0, 2; expected 0, the end of each sequence, and 4 at the end'],
+    [{ cu_seqlens: [0, 5, 4] }, 'cu_seqlens: 4 follows 5'],
+  ])('refuses a packed batch with %j', async (wrong, message) => {
+    const model = await tinyPeft()
+    const ids = Int32Array.of(1, 2, 3, 4)
+    const batch = {
+      ...{ input_ids: ids, labels: ids, position_ids: Int32Array.of(0, 1, 0, 1) },
+      cu_seqlens: Int32Array.of(0, 2, 4),
+    }
+    await expect(model.forward_backward({ ...batch, ...wrong } as never)).rejects.toThrow(
+      `[forward_backward] ${message}`,
+    )
+    expect((await model.forward_backward(batch)).num_items).toBe(2)
+  })
+
+  it('padding and its labels may hold anything', async () => {
+    const model = await tinyPeft()
+    const rows = { input_ids: [[5, 6, 7, -1]], labels: [[5, 6, 7, 9999]], attention_mask: [[1, 1, 1, 0]] }
+    expect((await model.forward_backward(rows)).num_items).toBe(2)
+  })
+
   it('needs something to learn', async () => {
     const model = await tinyPeft()
     const { input_ids } = randomInputs([5])

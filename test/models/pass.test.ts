@@ -62,7 +62,7 @@ describe('one batch in different forms', () => {
     let lossSum = 0
     for (const [b, n] of lengths.entries()) {
       const row = { input_ids: [input_ids[b]!.slice(0, n)], labels: [labels[b]!.slice(0, n)] }
-      const { packed } = packInputs(row as ModelInputs)
+      const { packed } = packInputs(row as ModelInputs, 512)
       lossSum += (await runPass(model.base_model, packed, { numItems: countTargets(batch) })).lossSum
     }
     expect(Math.abs(lossSum / countTargets(batch) - whole.loss)).toBeLessThanOrEqual(1e-6)

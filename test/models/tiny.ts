@@ -60,7 +60,7 @@ export function randomInputs(
 }
 
 export function randomBatch(lengths: readonly number[], seed: number = 1): PackedBatch {
-  return packInputs(randomInputs(lengths, seed)).packed
+  return packInputs(randomInputs(lengths, seed), 512).packed
 }
 
 /** Copies of all gradients by name; they are zero afterwards. */

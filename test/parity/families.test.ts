@@ -84,7 +84,7 @@ describe.each(cases)('%s %s', (name, kind) => {
       using start = Tensor.from(Float32Array.from(reference(`lora.init.${key}`).data), { shape: data.shape })
       copy(start, data)
     }
-    const { packed } = packInputs(batch)
+    const { packed } = packInputs(batch, model.config.vocab_size)
     const results = []
     for (const layer of [keepProducts, keepInput, recomputed, { ...keepInput, x: 'offload' } as const]) {
       const plan = uniformPlan(layer, model.config.num_hidden_layers)
