@@ -6,13 +6,12 @@ import { randomBatch, RandomSource } from './random-model.mjs'
 
 const require = createRequire(import.meta.url)
 const from = (name) => require(`../../dist/${name}.js`)
-const { PretrainedConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, AdamW, Device } = from('index')
+const { PretrainedConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, AdamW, Device, train_step } =
+  from('index')
 const { CausalLM } = from('models/causal-lm')
 const { tensorShapes } = from('models/blueprint')
 const { buildModel } = from('models/build')
 const { blueprintOf } = from('models/families')
-const { runPass } = from('models/pass')
-const { clipGradNorm } = from('optim/clip')
 const { Generator } = from('tensor/random')
 
 const { values } = parseArgs({
@@ -62,13 +61,14 @@ let loss = 0
 for (let step = 0; step < steps; step++) {
   const packed = randomBatch(batch, seq, 49000)
   const start = performance.now()
-  const stats = await runPass(base, packed, { autocast: dtype === 'bfloat16' ? 'bfloat16' : undefined })
-  await clipGradNorm(model.parameters(), 0.3)
-  optimizer.step(2e-4)
-  optimizer.zeroGrad()
+  const result = await train_step(model, optimizer, [packed], {
+    learning_rate: 2e-4,
+    max_grad_norm: 0.3,
+    bf16: dtype === 'bfloat16',
+  })
   await device.synchronize()
   times.push((performance.now() - start) / 1000)
-  loss = stats.lossSum / stats.numTargets
+  loss = result.loss
 }
 const median = times.slice(1).sort((a, b) => a - b)[Math.floor((steps - 1) / 2)]
 const round = (x, digits) => Number(x.toFixed(digits))

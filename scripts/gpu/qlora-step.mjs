@@ -30,15 +30,12 @@ const { values } = parseArgs({
 if (values.profile) process.env.QLORA_PROFILE = '1'
 const require = createRequire(import.meta.url)
 const from = (name) => require(resolve(values.dist, `${name}.js`))
-const { PretrainedConfig, LoraConfig, BitsAndBytesConfig, get_peft_model, Device, TrainingArguments } =
-  from('index')
+const { PretrainedConfig, LoraConfig, BitsAndBytesConfig, TrainingArguments } = from('index')
+const { Device, get_peft_model, train_step } = from('index')
 const { CausalLM } = from('models/causal-lm')
 const { tensorShapes } = from('models/blueprint')
 const { buildModel } = from('models/build')
 const { blueprintOf } = from('models/families')
-const { countTargets } = from('models/batch')
-const { runPass } = from('models/pass')
-const { gradNorm } = from('optim/clip')
 const { createOptimizer } = from('optim/create')
 const { planMemory } = from('trainer/apply-memory-plan')
 const { Generator } = from('tensor/random')
@@ -89,28 +86,19 @@ await device.synchronize()
 const resident = device.memoryStats().allocated
 device.resetPeakMemory()
 const times = []
-const enqueued = []
 const losses = []
 let microstep = 0
 for (let step = 0; step < steps; step++) {
   if (step === steps - 1) device.info // what has been profiled so far is not asked for
   const batches = windows[step].map((lengths) => randomRows(lengths, 128000))
-  const numItems = sum(batches.map(countTargets))
   const start = performance.now()
-  let enqueuing = 0
-  let loss = 0
-  for (const packed of batches) {
-    const began = performance.now()
-    const dropout = { seed: 0, microstep: microstep++ }
-    const running = runPass(base, packed, { autocast: dtype, numItems, dropout })
-    enqueuing += performance.now() - began
-    loss += (await running).lossSum / numItems
-  }
-  enqueued.push(Math.round(enqueuing))
-  const norm = gradNorm(model.parameters())
-  optimizer.step(2e-4, { norm, max_norm: 0.3 })
-  norm.dispose()
-  optimizer.zeroGrad()
+  const { loss } = await train_step(model, optimizer, batches, {
+    learning_rate: 2e-4,
+    max_grad_norm: 0.3,
+    bf16: true,
+    dropout: { seed: 0, microstep },
+  })
+  microstep += batches.length
   await device.synchronize()
   times.push((performance.now() - start) / 1000)
   losses.push(loss)
@@ -134,7 +122,6 @@ console.log(
     step_ms: Number(((seconds / (steps - warm)) * 1000).toFixed(1)),
     mean_tokens: Math.round(tokens / (steps - warm)),
     times_ms: times.map((t) => Math.round(t * 1000)),
-    enqueued_ms: enqueued,
     predicted_step_ms: planned && Number((planned.largest.seconds * 1000).toFixed(1)),
     plans: planned?.classes.map(({ size, planned: { peaks, seconds } }) => ({
       up_to_tokens: size.tokens,

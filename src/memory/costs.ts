@@ -2,6 +2,7 @@ import { itemsize, type FloatDType } from '../tensor/dtype'
 import type { LayerBlueprint, LinearModule } from '../models/blueprint'
 import { blueprintOf } from '../models/families'
 import type { LayerPlan, MemoryPlan } from '../models/memory-plan'
+import { kindOf } from '../models/objective'
 import { codeBytes, isQuantized } from '../models/quantized'
 import type { StepShape } from './dry-run'
 import type { Machine } from './machine'
@@ -22,7 +23,7 @@ export interface StepCosts {
   /** Of one layer, nothing recomputed. */
   forward: number
   backward: number
-  /** Of the head and the loss, both ways. */
+  /** Of the head and the loss, both ways; a loss on the host takes the head forward once more. */
   head: number
   /** Of dequantizing one of an MLP's three matrices, which each tile does anew. */
   matrix: number
@@ -44,6 +45,7 @@ const LAUNCHES = 25e-6
 export function stepCosts(step: StepShape, machine: Machine): StepCosts {
   const { config, quantization, tokens, sequences } = step
   const { layers, head } = blueprintOf(config)
+  const isOnHost = kindOf(step.objective).host !== undefined
   const first = layers[0]!
   // Modules that read the same tensor, in the order of the layer.
   const linears = first.modules.filter((module) => module.kind === 'linear')
@@ -104,7 +106,9 @@ export function stepCosts(step: StepShape, machine: Machine): StepCosts {
     backward: backward * 1.05,
     matrix: weightBytes([down]) / copies,
     tokens,
-    head: (4 * tokens * head.inFeatures * head.outFeatures) / products + pass(3 * width * head.outFeatures),
+    head:
+      ((isOnHost ? 6 : 4) * tokens * head.inFeatures * head.outFeatures) / products +
+      pass((isOnHost ? 4 : 3) * width * head.outFeatures),
   }
 }
 

@@ -2,7 +2,10 @@ import { withAddon } from '../native/addon'
 import type { CausalLM } from '../models/causal-lm'
 import type { BatchSize, DeviceBatch } from '../models/batch'
 import type { MemoryPlan } from '../models/memory-plan'
-import { contextOf, forwardAndBack } from '../models/pass'
+import { deriveTargets, freeObserved, observeTargets } from '../models/host-objective'
+import { kindOf, type Objective } from '../models/objective'
+import { backwardPass, contextOf, forwardAndBack, forwardPass } from '../models/pass'
+import type { Context } from '../nn/context'
 import { gradNorm } from '../optim/clip'
 import { createOptimizer, type OptimizerSettings } from '../optim/create'
 import type { Optimizer } from '../optim/optimizer'
@@ -11,6 +14,7 @@ import { get_peft_model, type PeftModel } from '../peft/model'
 import { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import { fill } from '../tensor/ops'
+import type { Tensor } from '../tensor/tensor'
 import { CountingAddon } from './counting-addon'
 import type { Machine } from './machine'
 import { metaModel, type ModelShape } from './meta-model'
@@ -32,6 +36,8 @@ export interface StepShape extends ModelShape {
   /** As TrainingArguments' full_determinism. */
   deterministic?: boolean | undefined
   gradientAccumulation: number
+  /** As SFTTrainer's. Default: the negative log-likelihood. Its functions are not called. */
+  objective?: Objective | undefined
 }
 
 export interface Item {
@@ -114,9 +120,32 @@ export class DryRun {
       numTargets: targets,
     }
     const dropout = this.step.lora.lora_dropout > 0 ? { seed: 0, microstep: 0 } : undefined
-    forwardAndBack(this.model, batch, contextOf(batch, scope, { autocast, dropout, deterministic }), plan, {
-      gradScale: 1,
-    })
+    const ctx = contextOf(batch, scope, { autocast, dropout, deterministic })
+    const weights = (): Tensor => {
+      const t = scope.empty([targets])
+      fill(t, 0)
+      return t
+    }
+    const { host, token } = kindOf(this.step.objective)
+    if (host) this.hostPass(batch, ctx, plan, host.entropies === true, weights)
+    else {
+      const weighed = token!.token_weights && weights()
+      forwardAndBack(this.model, batch, ctx, plan, { gradScale: 1, weights: weighed })
+    }
+  }
+
+  /** As `runPass` goes with a loss on the host, which returns `weights`. */
+  private hostPass(
+    batch: DeviceBatch,
+    ctx: Context,
+    plan: MemoryPlan,
+    entropies: boolean,
+    weights: () => Tensor,
+  ): void {
+    const { model } = this
+    using forward = forwardPass(model, batch, ctx, plan)
+    freeObserved(observeTargets(model, forward.hidden, batch, ctx, entropies), ctx)
+    backwardPass(model, forward, deriveTargets(model, forward.hidden, batch, weights(), ctx), ctx)
   }
 
   private update(optimizer: Optimizer, peft: PeftModel): void {

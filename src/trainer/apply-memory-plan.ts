@@ -4,6 +4,7 @@ import { planBundle } from '../memory/plan-display'
 import { RunPlanner, type PlannedRun } from '../memory/run-planner'
 import { requireFit } from '../memory/suggestions'
 import { alignedSize, type BatchSize } from '../models/batch'
+import type { Objective } from '../models/objective'
 import type { PeftModel } from '../peft/model'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
@@ -28,7 +29,7 @@ export function planMemory(
   model: PeftModel,
   args: TrainingArguments,
   sizes: readonly BatchSize[],
-  output: Output = detectOutput(),
+  { objective, output = detectOutput() }: { objective?: Objective | undefined; output?: Output } = {},
 ): PlannedRun | undefined {
   const { base_model } = model
   const { device, config } = base_model
@@ -44,6 +45,7 @@ export function planMemory(
     autocast: args.bf16 ? ('bfloat16' as const) : undefined,
     deterministic: args.full_determinism,
     gradientAccumulation: args.gradient_accumulation_steps,
+    objective,
   }
   const machine = machineOf(device)
   const aligned = sizes.map((size) => alignedSize(size, device.rowMultiple))

@@ -37,6 +37,12 @@ const runState = z.object({
     args: values,
     adapter: values,
     model: values,
+    loss: z.object({
+      loss_type: z.string().optional(),
+      label_smoothing_factor: z.number().optional(),
+      objective: z.string().optional(),
+      token_weights: z.string().optional(),
+    }),
     data: z.object({ rows: z.int().min(1), fingerprint: z.string() }),
     max_steps: z.int().min(1),
   }),

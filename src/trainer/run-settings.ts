@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { LabelledRow } from '../data/packing'
+import { kindOf, type Objective } from '../models/objective'
 import type { PeftModel } from '../peft/model'
 import type { SFTConfig } from './arguments'
 import type { SFTOptions } from './options.generated'
@@ -8,9 +9,10 @@ import type { SFTOptions } from './options.generated'
 /**
  * What a changed option means for a run that goes on from a checkpoint:
  * `refused`: the run would not be the same one; `warned`: it may get other bits; `rows`: counts only through the tokenized
- * rows, whose fingerprint is compared, and is named when that differs; `free`: may change.
+ * rows, whose fingerprint is compared, and is named when that differs; `loss`: is a part of the loss, which is compared apart;
+ * `free`: may change.
  */
-type OnResume = 'refused' | 'warned' | 'rows' | 'free'
+type OnResume = 'refused' | 'warned' | 'rows' | 'loss' | 'free'
 
 /** Every option has its line here: the compiler asks for that of a new one. */
 export const onResume: Readonly<Record<keyof SFTOptions, OnResume>> = {
@@ -22,7 +24,6 @@ export const onResume: Readonly<Record<keyof SFTOptions, OnResume>> = {
   dataloader_drop_last: 'refused',
   gradient_accumulation_steps: 'refused',
   learning_rate: 'refused',
-  label_smoothing_factor: 'refused',
   lr_scheduler_kwargs: 'refused',
   lr_scheduler_type: 'refused',
   max_grad_norm: 'refused',
@@ -33,6 +34,8 @@ export const onResume: Readonly<Record<keyof SFTOptions, OnResume>> = {
   train_sampling_strategy: 'refused',
   warmup_steps: 'refused',
   weight_decay: 'refused',
+  label_smoothing_factor: 'loss',
+  loss_type: 'loss',
   // On a GPU attention may add in another order.
   full_determinism: 'warned',
   // Plans with other MLP tiles add in another order.
@@ -65,7 +68,6 @@ export const onResume: Readonly<Record<keyof SFTOptions, OnResume>> = {
   logging_nan_inf_filter: 'free',
   logging_steps: 'free',
   logging_strategy: 'free',
-  loss_type: 'free',
   // Compared apart: the length of the run may change, but bends most schedules.
   max_steps: 'free',
   num_train_epochs: 'free',
@@ -104,6 +106,8 @@ const adapterSettings = [
   ...['modules_to_save', 'layers_to_transform', 'layers_pattern', 'rank_pattern', 'alpha_pattern'],
 ]
 
+const lossKeys = ['objective', 'token_weights', 'loss_type', 'label_smoothing_factor'] as const
+
 /** What tells a run from another one, as run_state.json holds it. */
 export interface RunSettings {
   /** Options that are refused, warned of, or count through the rows. */
@@ -111,9 +115,26 @@ export interface RunSettings {
   adapter: Record<string, unknown>
   /** Configuration, quantization, dtype and device of the base model, its name, and a sum of its last norm's weights. */
   model: Record<string, unknown>
+  loss: LossSettings
   data: { rows: number; fingerprint: string }
   /** Updates of the whole run, by which most schedules go. */
   max_steps: number
+}
+
+/** The loss; of functions the names. 'chunked_nll' is 'nll' here: the same numbers. */
+export interface LossSettings {
+  loss_type?: string | undefined
+  label_smoothing_factor?: number | undefined
+  objective?: string | undefined
+  token_weights?: string | undefined
+}
+
+function lossSettings(objective: Objective | undefined): LossSettings {
+  const { host, token } = kindOf(objective)
+  const nameOf = ({ name }: { name: string }): string => name || 'a function without a name'
+  if (host) return { objective: nameOf(host.loss) }
+  const { loss_type = 'nll', label_smoothing_factor = 0, token_weights } = token!
+  return { loss_type, label_smoothing_factor, token_weights: token_weights && nameOf(token_weights) }
 }
 
 export async function settingsOf(
@@ -121,11 +142,12 @@ export async function settingsOf(
   args: SFTConfig,
   rows: readonly LabelledRow[],
   max_steps: number,
+  objective?: Objective,
 ): Promise<RunSettings> {
   const { base_model, peft_config } = model
   const adapter = peft_config.to_dict()
   const { _name_or_path, ...config } = model.config.to_dict()
-  const compared = Object.entries(onResume).filter(([, policy]) => policy !== 'free')
+  const compared = Object.entries(onResume).filter(([, policy]) => policy !== 'free' && policy !== 'loss')
   const settings = {
     args: Object.fromEntries(compared.map(([name]) => [name, args[name as keyof SFTOptions]])),
     adapter: Object.fromEntries(adapterSettings.map((name) => [name, adapter[name]])),
@@ -137,6 +159,7 @@ export async function settingsOf(
       device: base_model.device.name,
       norm: crc32(await base_model.parts.norm.weight.bytes()),
     },
+    loss: lossSettings(objective),
     data: { rows: rows.length, fingerprint: fingerprint(rows) },
     max_steps,
   }
@@ -177,6 +200,16 @@ export function differences(saved: RunSettings, now: RunSettings): { refused: st
     refused.push(
       `the tokenized rows of train_dataset are not those of the checkpoint's run (${why || counts})`,
     )
+  }
+  const [wasLoss, isLoss] = [saved.loss, now.loss]
+  for (const name of lossKeys) {
+    const [was, is] = [wasLoss[name], isLoss[name]]
+    const isFunction = name === 'objective' || name === 'token_weights'
+    if (isFunction && was !== undefined && is !== undefined)
+      warned.push(
+        `${name} is a function, which cannot be compared: ${is} now, ${was} in the checkpoint's run; the run is the same only if it computes the same`,
+      )
+    else if (was !== is) refused.push(told(name, was, is))
   }
   for (const name of other(saved.adapter, now.adapter))
     refused.push(told(`LoraConfig.${name}`, saved.adapter[name], now.adapter[name]))

@@ -209,7 +209,7 @@ export class SFTTrainer {
       )
     }
     const begin = this.beginState(batchesPerEpoch)
-    const settings = await settingsOf(this.model, args, rows, begin.max_steps)
+    const settings = await settingsOf(this.model, args, rows, begin.max_steps, this.options.objective)
     const checkpoint =
       from === true
         ? await lastCheckpoint(args.output_dir, settings)
@@ -220,7 +220,8 @@ export class SFTTrainer {
     this.unfinished = this.current = undefined
     Object.assign(this.state, begin)
     const epochs = Array.from({ length: begin.num_train_epochs }, (_, epoch) => epoch)
-    planMemory(this.model, args, batchSizes(epochs.flatMap(batchesOf), lengths))
+    const { objective } = this.options
+    planMemory(this.model, args, batchSizes(epochs.flatMap(batchesOf), lengths), { objective })
     this.optimizer?.dispose()
     this.optimizer = createOptimizer(this.model.parameters(), args)
     const run: TrainRun = {
@@ -233,7 +234,7 @@ export class SFTTrainer {
         learning_rate: args.learning_rate,
         lr_scheduler_kwargs: args.lr_scheduler_kwargs,
       }),
-      objective: this.options.objective,
+      objective,
       state: this.state,
       progress: newProgress(args),
       identity: { run_id: checkpoint?.run.run_id ?? randomUUID(), settings },

@@ -7,9 +7,7 @@ import { relative, replay, variants } from './support-replay.mjs'
 
 const [dist, goldenDir, gpuName = 'cuda:0'] = process.argv.slice(2)
 const require = createRequire(import.meta.url)
-const from = (name) => require(resolve(dist, `${name}.js`))
-const modules = ['index', 'optim/schedules', 'models/padding', 'models/batch', 'models/pass', 'optim/clip']
-const library = Object.assign({}, ...[...modules, 'tensor/safetensors'].map(from))
+const library = require(resolve(dist, 'index.js'))
 const { cuda, load_safetensors } = library
 
 const exact = { loss: 2e-5, norm: 1e-5, gradient: 1e-4 }

@@ -20,18 +20,17 @@ export const variants = [
 
 /**
  * @param {Record<string, any>} library what the library exports under these names: AutoModelForCausalLM, PeftModel, AdamW,
- *   get_scheduler, packInputs, countTargets, runPass, clipGradNorm, load_safetensors
+ *   get_scheduler, train_step, load_safetensors
  * @param {string} folder of the goldens
  * @param {string} variant
  * @param {string | undefined} device
  * @param {{
  *   gradients(step: number, model: PeftModel, loss: number, logged: LoggedStep): Promise<void>,
  *   updated(step: number, model: PeftModel, update: { norm: number, lr: number }, logged: LoggedStep): Promise<void>,
- * }} see called after each backward and after each update
+ * }} see called after each step: for the gradients before clipping, and for the weights
  */
 export async function replay(library, folder, variant, device, see) {
-  const { AutoModelForCausalLM, PeftModel, AdamW, get_scheduler } = library
-  const { packInputs, countTargets, runPass, clipGradNorm, load_safetensors } = library
+  const { AutoModelForCausalLM, PeftModel, AdamW, get_scheduler, train_step, load_safetensors } = library
   const at = (...parts) => join(folder, ...parts)
   const log = JSON.parse(readFileSync(at('lora_step', variant, 'log.json'), 'utf8'))
   const batches = await load_safetensors(at('lora_step', log.batches))
@@ -54,20 +53,16 @@ export async function replay(library, folder, variant, device, see) {
       const rows = {}
       for (const field of ['input_ids', 'attention_mask', 'labels'])
         rows[field] = await rowsOf(batches[`${key}.${field}`])
-      window.push(packInputs(rows).packed)
+      window.push(rows)
     }
-    const numItems = window.reduce((n, batch) => n + countTargets(batch), 0)
-    optimizer.zeroGrad()
-    let loss = 0
-    for (const batch of window) {
-      const stats = await runPass(base, batch, { numItems, autocast: args.bf16 ? 'bfloat16' : undefined })
-      loss += stats.lossSum / numItems
-    }
-    await see.gradients(step, model, loss, logged)
-    const norm = await clipGradNorm(model.parameters(), args.max_grad_norm)
     const lr = args.learning_rate * schedule(step)
-    optimizer.step(lr)
-    await see.updated(step, model, { norm, lr }, logged)
+    const { loss, grad_norm } = await train_step(model, optimizer, window, {
+      learning_rate: lr,
+      max_grad_norm: args.max_grad_norm,
+      bf16: args.bf16,
+    })
+    await see.gradients(step, model, loss, logged)
+    await see.updated(step, model, { norm: grad_norm, lr }, logged)
   }
   optimizer.dispose()
   model.dispose()

@@ -8,6 +8,7 @@ import {
   type LayerPlan,
   type MemoryPlan,
 } from '../../src/models/memory-plan'
+import type { HostObjective, Objective } from '../../src/models/objective'
 import { runPass } from '../../src/models/pass'
 import { gradNorm } from '../../src/optim/clip'
 import { createOptimizer, type OptimizerSettings } from '../../src/optim/create'
@@ -15,8 +16,9 @@ import { LoraConfig } from '../../src/peft/config'
 import { get_peft_model } from '../../src/peft/model'
 import { BitsAndBytesConfig } from '../../src/quantization/config'
 import type { FloatDType } from '../../src/tensor/dtype'
-import type { Device } from '../../src/tensor/device'
+import { Device } from '../../src/tensor/device'
 import { fill, matmul } from '../../src/tensor/ops'
+import type { Tensor } from '../../src/tensor/tensor'
 import { liveBytes, randomBatch, tinyModel } from '../models/tiny'
 
 const lengths = [61, 124, 57, 96]
@@ -29,15 +31,15 @@ interface Case {
   autocast?: FloatDType
   optim?: OptimizerSettings['optim']
   accumulation?: number
+  objective?: Objective
 }
 
+const [factor, product] = [0, 1].map(() => Device.get('cpu').empty([384, 384])) as [Tensor, Tensor]
+for (const t of [factor, product]) fill(t, 0)
+
 /** Work that keeps the queue from running empty before everything after it is enqueued: then the peak is always the same. */
-function busy(device: Device): void {
-  using scope = device.scope()
-  const [a, b] = [scope.empty([384, 384]), scope.empty([384, 384])]
-  for (const t of [a, b]) fill(t, 0)
-  for (let i = 0; i < 40; i++) matmul(a, a, b)
-  device.resetPeakMemory()
+function busy(): void {
+  for (let i = 0; i < 40; i++) matmul(factor, factor, product)
 }
 
 /** Peak of one step, measured: everything is there from the step before. */
@@ -65,12 +67,13 @@ async function measured(c: Case, plan: MemoryPlan): Promise<{ predicted: number;
   }
   const update = createOptimizer(peft.parameters(), optimizer)
   model.parts.embed_tokens.place(plan.embedding ?? 'device')
-  const { accumulation = 1, autocast } = c
+  const { accumulation = 1, autocast, objective } = c
   for (let step = 0; step < 2; step++) {
-    busy(model.device)
+    busy()
+    model.device.resetPeakMemory()
     for (let micro = 0; micro < accumulation; micro++) {
       const dropout = lora.lora_dropout > 0 ? { seed: 1, microstep: micro } : undefined
-      await runPass(model, batch, { plan, autocast, dropout })
+      await runPass(model, batch, { plan, autocast, dropout, objective })
     }
     using norm = gradNorm(peft.parameters())
     update.step(1e-3, { norm: norm!, max_norm: 1 })
@@ -90,12 +93,22 @@ async function measured(c: Case, plan: MemoryPlan): Promise<{ predicted: number;
     tokens: batch.input_ids.length,
     sequences: lengths.length,
     gradientAccumulation: accumulation,
+    objective,
   }
   const run = new DryRun(shape, cpuMachine(1e12))
   const { device, host } = run.peaks(plan)
   update.dispose()
   return { predicted: device + host, peak }
 }
+
+/** The negative log-likelihood on the host, which keeps the queue from running empty after it. */
+const onHost = (entropies: boolean): HostObjective => ({
+  entropies,
+  loss: (logps) => {
+    busy()
+    return { loss: -logps.reduce((a, b) => a + b, 0), dlogps: logps.map(() => -1) }
+  },
+})
 
 const offloaded: LayerPlan = {
   x: 'offload',
@@ -127,9 +140,25 @@ describe('the dry run predicts the measured peak', () => {
       { optim: 'adamw_8bit', lora: { r: 64, target_modules: 'all-linear' } },
       layers(keepInput),
     ],
+    ['a loss on the host', { objective: onHost(false) }, layers(keepProducts)],
+    ['a loss on the host with entropies', { objective: onHost(true) }, layers(keepInput)],
+    [
+      'weights of tokens',
+      { objective: { token_weights: ({ labels }) => labels.map(() => 2) } },
+      layers(keepInput),
+    ],
     ['accumulation', { accumulation: 2, lora: { r: 32, target_modules: 'all-linear' } }, layers(keepInput)],
   ] as [string, Case, MemoryPlan][])('within 1%%: %s', async (_, c, plan) => {
     const { predicted, peak } = await measured(c, plan)
     expect(Math.abs(predicted / peak - 1), `${predicted} against ${peak}`).toBeLessThanOrEqual(0.01)
+  })
+
+  it('and, to a block of memory, what a loss on the host adds', async () => {
+    const plain = await measured({}, layers(keepProducts))
+    const own = await measured({ objective: onHost(false) }, layers(keepProducts))
+    const added = own.predicted - plain.predicted
+    // -dlogps of every target.
+    expect(added).toBeGreaterThanOrEqual(4 * (batch.input_ids.length - lengths.length))
+    expect(Math.abs(own.peak - plain.peak - added)).toBeLessThanOrEqual(128)
   })
 })

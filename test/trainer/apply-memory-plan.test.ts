@@ -92,7 +92,7 @@ describe('a run', () => {
       show: (bundle) => (shown.push(bundle), { update: () => {} }),
     }
     const sizes = [{ tokens: 96, sequences: 2, longest: 48 }]
-    const planned = planMemory(trainer.model, trainer.args, sizes, output)!
+    const planned = planMemory(trainer.model, trainer.args, sizes, { output })!
     expect(shown).toHaveLength(1)
     expect(shown[0]!['text/plain']).toContain('for 96 tokens at a time')
     expect(shown[0]!['text/plain']).toContain('gate and up: recomputed')

@@ -1,6 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { logger } from '../../src/logging'
+import type { LossFunction, Objective } from '../../src/models/objective'
 import type { SFTInit } from '../../src/trainer/arguments'
 import { LoraConfig } from '../../src/peft/config'
 import { adapterBytes, dropping, figures, long, stoppable } from './stoppable'
@@ -116,5 +118,44 @@ describe('resume_from_checkpoint', () => {
     ).rejects.toThrow(
       "the tokenized rows of train_dataset are not those of the checkpoint's run (12 rows now, 10 then)",
     )
+  })
+
+  const own: LossFunction = (logps, { num_items_in_batch: n }) => ({
+    loss: -logps.reduce((a, b) => a + b, 0) / n,
+    dlogps: logps.map(() => -1 / n),
+  })
+  const renamed: LossFunction = (logps, batch) => own(logps, batch)
+  const functions = 'objective is a function, which cannot be compared: '
+  it.each<[string, [SFTInit, Objective?], [SFTInit, Objective?], string | undefined, string?]>([
+    ['nll to chunked_nll', [{ loss_type: 'nll' }], [{ loss_type: 'chunked_nll' }], undefined],
+    ['chunked_nll to dft', [{}], [{ loss_type: 'dft' }], "loss_type is dft; the checkpoint's run had nll"],
+    [
+      'other smoothing',
+      [{ label_smoothing_factor: 0.1 }],
+      [{ label_smoothing_factor: 0.2 }],
+      "label_smoothing_factor is 0.2; the checkpoint's run had 0.1",
+    ],
+    ['an option to the same objective', [{ loss_type: 'dft' }], [{}, { loss_type: 'dft' }], undefined],
+    ['nll to a function', [{}], [{}, own], "objective is own; the checkpoint's run had not set"],
+    ['a function to nll', [{}, own], [{}], "objective is not set; the checkpoint's run had own"],
+    ['a function to itself', [{}, own], [{}, own], undefined, `${functions}own now, own in`],
+    ['a function to another', [{}, own], [{}, { loss: renamed }], undefined, `${functions}renamed now, own`],
+  ])('the loss from %s', async (_, [args, objective], [otherArgs, otherObjective], refused, warned) => {
+    const { trainer, train } = await stoppable({ ...saving, ...args, max_steps: 3 }, [], {
+      ...(objective && { objective }),
+    })
+    await train()
+    const other = await stoppable({ max_steps: 4, ...otherArgs }, [], {
+      ...(otherObjective && { objective: otherObjective }),
+    })
+    const warning = vi.spyOn(logger, 'warning').mockImplementation(() => {})
+    onTestFinished(() => warning.mockRestore())
+    const resume_from_checkpoint = join(trainer.args.output_dir, 'checkpoint-3')
+    const resumed = other.trainer.train({ resume_from_checkpoint })
+    if (refused) await expect(resumed).rejects.toThrow(refused)
+    else expect((await resumed).global_step).toBe(4)
+    const told = warning.mock.calls.map(([text]) => text).filter((text) => text.includes('is a function'))
+    expect(told.length).toBe(warned ? 1 : 0)
+    if (warned) expect(told[0]).toContain(warned)
   })
 })
