@@ -19,10 +19,11 @@ export interface ModelParts {
   lm_head: LinearLayer
 }
 
-/** The rotary table of each layer; layers of the same size and parameters share one. */
-export function rotaryTables({ layers }: Blueprint, device: Device): RotaryEmbedding[] {
+/** The rotary table of each layer, undefined where it has none; layers of the same size and parameters share one. */
+export function rotaryTables({ layers }: Blueprint, device: Device): (RotaryEmbedding | undefined)[] {
   const tables = new Map<string, RotaryEmbedding>()
   return layers.map(({ headDim, rope }) => {
+    if (!rope) return undefined
     const id = JSON.stringify([headDim, rope])
     const table = tables.get(id) ?? new RotaryEmbedding(headDim, rope, device)
     tables.set(id, table)
@@ -34,12 +35,12 @@ export function rotaryTables({ layers }: Blueprint, device: Device): RotaryEmbed
 export function assemble(
   { embedding, layers, norm, head, tied }: Blueprint,
   made: ReadonlyMap<string, Part>,
-  rotaries: readonly RotaryEmbedding[],
+  rotaries: readonly (RotaryEmbedding | undefined)[],
 ): ModelParts {
   const embed_tokens = made.get(embedding.key) as Embedding
   return {
     embed_tokens,
-    layers: layers.map((layer, i) => assembleLayer(i, layer, made, rotaries[i]!)),
+    layers: layers.map((layer, i) => assembleLayer(i, layer, made, rotaries[i])),
     norm: made.get(norm.key) as RMSNorm,
     lm_head: tied ? new Linear(head.key, embed_tokens.weight) : (made.get(head.key) as LinearLayer),
   }
@@ -49,7 +50,7 @@ function assembleLayer(
   index: number,
   { prefix, heads, kvHeads, headDim, window }: LayerBlueprint,
   made: ReadonlyMap<string, Part>,
-  rotary: RotaryEmbedding,
+  rotary: RotaryEmbedding | undefined,
 ): DecoderLayer {
   const norm = (key: string): RMSNorm => made.get(`${prefix}.${key}`) as RMSNorm
   const optionalNorm = (key: string): RMSNorm | undefined => norm(key)

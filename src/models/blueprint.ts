@@ -47,7 +47,8 @@ export interface LayerBlueprint {
   headDim: number
   /** Keys that a query sees, its own included; 0 = all. */
   window: number
-  rope: RopeParameters
+  /** null: positions are not encoded. */
+  rope: RopeParameters | null
 }
 
 export interface Blueprint {

@@ -40,7 +40,7 @@ export async function buildModel(
       )
     const blueprint = blueprintOf(config)
     const { embedding, layers, norm, head, tied } = blueprint
-    const rotaries = rotaryTables(blueprint, device).map((table) => loader.own(table))
+    const rotaries = rotaryTables(blueprint, device).map((table) => table && loader.own(table))
     const made = new Map<string, Part>()
     // The modules of a group are loaded side by side: the stream bounds what is on its way.
     for (const modules of [

@@ -117,7 +117,7 @@ export class CausalLM {
   dispose(): void {
     for (const { key } of modulesOf(this.blueprint)) placeOf(this.parts, key).get().dispose()
     this.parts.lm_head.dispose()
-    for (const { self_attn } of this.parts.layers) self_attn.rotary.dispose()
+    for (const { self_attn } of this.parts.layers) self_attn.rotary?.dispose()
     this.device.emptyCache()
   }
 }

@@ -51,7 +51,7 @@ export class PretrainedConfig {
     this.head_dim = this.headDim()
     this.max_position_embeddings = this.size('max_position_embeddings', 2048)
     this.rms_norm_eps = positive('rms_norm_eps', raw['rms_norm_eps'] ?? 1e-6)
-    this.rope_parameters = ropeParameters(raw)
+    this.rope_parameters = ropeParameters(this.fields)
     inverseFrequencies(2, this.rope_parameters) // throws for what it cannot compute
     this.attention_bias = flag('attention_bias', raw['attention_bias'])
     this.mlp_bias = flag('mlp_bias', raw['mlp_bias'])
@@ -152,7 +152,7 @@ function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function ropeParameters(raw: Record<string, unknown>): RopeParameters {
+function ropeParameters(raw: Readonly<Record<string, unknown>>): RopeParameters {
   for (const key of ['rope_parameters', 'rope_scaling'])
     if (raw[key] != null && !isObject(raw[key]))
       throw new Error(`config: '${key}' must be an object, got ${JSON.stringify(raw[key])}`)

@@ -9,13 +9,15 @@ export interface LayerTraits {
   window?: number
   /** Whether each head of q and k is normed before its rotation. Default: no. */
   normedHeads?: boolean
+  /** Whether q and k are rotated by their positions. Default: yes. */
+  rotated?: boolean
 }
 
 /** One layer: norm, attention, norm, gated MLP. */
 export function decoderLayer(
   config: PretrainedConfig,
   index: number,
-  { bias = {}, window = 0, normedHeads = false }: LayerTraits,
+  { bias = {}, window = 0, normedHeads = false, rotated = true }: LayerTraits,
 ): LayerBlueprint {
   const { hidden_size: hidden, intermediate_size: inner, head_dim: headDim } = config
   const { num_attention_heads: heads, num_key_value_heads: kvHeads } = config
@@ -47,7 +49,7 @@ export function decoderLayer(
     mlp('up_proj', 'ffn_up', hidden, inner),
     mlp('down_proj', 'ffn_down', inner, hidden, 'h'),
   ]
-  return { prefix, modules, heads, kvHeads, headDim, window, rope: config.rope_parameters }
+  return { prefix, modules, heads, kvHeads, headDim, window, rope: rotated ? config.rope_parameters : null }
 }
 
 /** The whole decoder: embedding, layers, norm, head. */

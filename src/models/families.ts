@@ -52,6 +52,24 @@ const families: Readonly<Record<string, Family>> = {
       return decoderLayer(config, index, { bias: { qkv: bias, output: bias }, window, normedHeads: true })
     },
   },
+  smollm3: {
+    architecture: 'SmolLM3ForCausalLM',
+    gguf: { architecture: 'smollm3', interleavesHeads: true },
+    defaults: {
+      ...{ num_key_value_heads: 4, max_position_embeddings: 32768, tie_word_embeddings: true },
+      ...{ use_sliding_window: false, sliding_window: null, no_rope_layer_interval: 4, rope_theta: 2000000 },
+    },
+    layer: (config, index) => {
+      const { attention_bias: attention, mlp_bias: mlp } = config
+      const rotated = rotatedLayers(config)[index]!
+      const window = config.field('use_sliding_window') ? slidingWindow(config, index, !rotated) : 0
+      return decoderLayer(config, index, {
+        bias: { qkv: attention, output: attention, mlp },
+        window,
+        rotated,
+      })
+    },
+  },
 }
 
 /** @throws Error on a model_type that is not supported, with the list of those that are. */
@@ -85,6 +103,28 @@ export function blueprintOf(config: PretrainedConfig): Blueprint {
 function qwenWindow(config: PretrainedConfig, index: number): number {
   const slides = index >= Number(config.field('max_window_layers'))
   return config.field('use_sliding_window') ? slidingWindow(config, index, slides) : 0
+}
+
+/**
+ * By layer: `no_rope_layers`, whose 1 means that it has a rotary embedding, or all but every `no_rope_layer_interval`th.
+ * @throws Error on a list or an interval that is none.
+ */
+function rotatedLayers(config: PretrainedConfig): boolean[] {
+  const count = config.num_hidden_layers
+  const list = config.field('no_rope_layers') ?? undefined
+  if (list === undefined) {
+    const interval = config.field('no_rope_layer_interval')
+    if (typeof interval !== 'number' || !Number.isInteger(interval) || interval < 1)
+      throw new Error(
+        `config: 'no_rope_layer_interval' must be a positive integer, got ${JSON.stringify(interval)}`,
+      )
+    return Array.from({ length: count }, (_, i) => (i + 1) % interval !== 0)
+  }
+  if (!Array.isArray(list) || list.length !== count || !list.every((flag) => flag === 0 || flag === 1))
+    throw new Error(
+      `config: 'no_rope_layers' must have ${count} entries, each 0 or 1; got ${JSON.stringify(list)}`,
+    )
+  return list.map((flag) => flag === 1)
 }
 
 const layerTypes = ['full_attention', 'sliding_attention']

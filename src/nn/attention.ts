@@ -53,7 +53,8 @@ export class Attention {
     public v_proj: LinearLayer,
     public o_proj: LinearLayer,
     readonly shape: AttentionShape,
-    readonly rotary: RotaryEmbedding,
+    /** Undefined: queries and keys know nothing of their positions. */
+    readonly rotary: RotaryEmbedding | undefined,
     readonly q_norm?: RMSNorm | undefined,
     readonly k_norm?: RMSNorm | undefined,
   ) {}
@@ -120,8 +121,8 @@ export class Attention {
       ctx.deterministic ?? false,
     )
     ctx.scope.free(dout)
-    this.rotary.rotate(dq, ctx.positions, true)
-    this.rotary.rotate(dk, ctx.positions, true)
+    this.rotary?.rotate(dq, ctx.positions, true)
+    this.rotary?.rotate(dk, ctx.positions, true)
     if (normed) {
       normHeadsBackward(this.q_norm!, dq, q, normed.rstdQ)
       normHeadsBackward(this.k_norm!, dk, k, normed.rstdK)
@@ -140,9 +141,15 @@ export class Attention {
     const { ys, lowRank } = project(this.inputs, x, ctx)
     const [q, k, v] = ys as [Tensor, Tensor, Tensor]
     if (this.q_norm) return { q, k, v, lowRank }
-    this.rotary.rotate(q, ctx.positions)
-    this.rotary.rotate(k, ctx.positions, false, keys)
+    this.rotary?.rotate(q, ctx.positions)
+    this.rotateKeys(k, ctx, keys)
     return { q, k: keys ?? k, v, lowRank }
+  }
+
+  /** In place, or into the cache. */
+  private rotateKeys(k: Tensor, ctx: Context, keys: Tensor | undefined): void {
+    if (this.rotary) this.rotary.rotate(k, ctx.positions, false, keys)
+    else if (keys) copy(k, keys)
   }
 
   /** q and k normed and rotated, k into `keys` where that is given; undefined without norms. Backward makes them a second time. */
@@ -155,8 +162,8 @@ export class Attention {
     if (!this.q_norm || !this.k_norm) return undefined
     const queries = normHeads(this.q_norm, q, ctx)
     const normedKeys = normHeads(this.k_norm, k, ctx)
-    this.rotary.rotate(queries.y, ctx.positions)
-    this.rotary.rotate(normedKeys.y, ctx.positions, false, keys)
+    this.rotary?.rotate(queries.y, ctx.positions)
+    this.rotateKeys(normedKeys.y, ctx, keys)
     return { q: queries.y, k: normedKeys.y, rstdQ: queries.rstd, rstdK: normedKeys.rstd }
   }
 

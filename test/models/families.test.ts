@@ -15,18 +15,23 @@ const windows = (fields: object): number[] =>
 const sliding = 'sliding_attention'
 const full = 'full_attention'
 
-it.each(['tiny-llama', 'tiny-llama-tied', 'tiny-llama-bias', 'tiny-mistral-swa', 'tiny-qwen2', 'tiny-qwen3'])(
-  '%s: the description has every tensor of the file, in shape, and no other',
-  async (name) => {
-    const blueprint = blueprintOf(new PretrainedConfig(goldenJson(name, 'config.json')))
-    const stored = await load_safetensors(golden(name, 'model.safetensors'))
-    const shapes = Object.fromEntries(Object.entries(stored).map(([key, { shape }]) => [key, [...shape]]))
-    expect(tensorShapes(blueprint)).toEqual(shapes)
-    expect(parameterCount(blueprint)).toBe(Object.values(stored).reduce((n, { numel }) => n + numel, 0))
-    expect(new Set(modulesOf(blueprint).map(({ gguf }) => gguf)).size).toBe(modulesOf(blueprint).length)
-    for (const tensor of Object.values(stored)) tensor.dispose()
-  },
-)
+it.each([
+  'tiny-llama',
+  'tiny-llama-tied',
+  'tiny-llama-bias',
+  'tiny-mistral-swa',
+  'tiny-qwen2',
+  'tiny-qwen3',
+  'tiny-smollm3',
+])('%s: the description has every tensor of the file, in shape, and no other', async (name) => {
+  const blueprint = blueprintOf(new PretrainedConfig(goldenJson(name, 'config.json')))
+  const stored = await load_safetensors(golden(name, 'model.safetensors'))
+  const shapes = Object.fromEntries(Object.entries(stored).map(([key, { shape }]) => [key, [...shape]]))
+  expect(tensorShapes(blueprint)).toEqual(shapes)
+  expect(parameterCount(blueprint)).toBe(Object.values(stored).reduce((n, { numel }) => n + numel, 0))
+  expect(new Set(modulesOf(blueprint).map(({ gguf }) => gguf)).size).toBe(modulesOf(blueprint).length)
+  for (const tensor of Object.values(stored)) tensor.dispose()
+})
 
 describe('windows', () => {
   it.each([
@@ -61,6 +66,36 @@ describe('windows', () => {
     [{ layer_types: [full, full, full, 'chunked_attention'] }, 'each full_attention or sliding_attention'],
   ])('%j is refused', (fields, message) => {
     expect(() => windows({ model_type: 'mistral', ...fields })).toThrow(message)
+  })
+})
+
+describe('SmolLM3', () => {
+  const rotated = (fields: object): boolean[] =>
+    blueprintOf(new PretrainedConfig({ ...sizes, model_type: 'smollm3', ...fields })).layers.map(
+      ({ rope }) => rope !== null,
+    )
+  it.each([
+    [{}, [true, true, true, false]],
+    [{ no_rope_layer_interval: 2 }, [true, false, true, false]],
+    [{ no_rope_layers: [0, 1, 1, 0] }, [false, true, true, false]],
+  ])('%j', (fields, expected) => expect(rotated(fields)).toEqual(expected))
+
+  it.each([
+    [{ no_rope_layers: [0, 1] }, "config: 'no_rope_layers' must have 4 entries, each 0 or 1; got [0,1]"],
+    [{ no_rope_layers: [0, 1, 2, 0] }, "config: 'no_rope_layers' must have 4 entries"],
+    [{ no_rope_layer_interval: 0 }, "config: 'no_rope_layer_interval' must be a positive integer, got 0"],
+  ])('%j is refused', (fields, message) => {
+    expect(() => rotated(fields)).toThrow(message)
+  })
+
+  it('has a base of its own', () => {
+    const { rope_parameters } = new PretrainedConfig({ ...sizes, model_type: 'smollm3' })
+    expect(rope_parameters.rope_theta).toBe(2000000)
+  })
+
+  it('has a window only where nothing is rotated', () => {
+    const given = { model_type: 'smollm3', use_sliding_window: true, sliding_window: 5 }
+    expect(windows(given)).toEqual([0, 0, 0, 5])
   })
 })
 

@@ -40,6 +40,7 @@ sizes = {
 # By model: its model_type, and fields that are not those of `sizes`.
 made = {
     "tiny-qwen3": ("qwen3", {"head_dim": 16, "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0}}),
+    "tiny-smollm3": ("smollm3", {"no_rope_layers": [1, 0], "num_key_value_heads": 2, "tie_word_embeddings": False}),
 }
 
 

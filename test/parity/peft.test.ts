@@ -34,6 +34,7 @@ const saved: { name: string; base: string; lora: LoraInit }[] = [
   },
   { name: 'rslora', base: 'tiny-llama-nf4', lora: { target_modules: 'all-linear', use_rslora: true } },
   { name: 'dora', base: 'tiny-llama-nf4', lora: { target_modules: 'all-linear', use_dora: true } },
+  { name: 'smollm3', base: 'tiny-smollm3', lora: { target_modules: 'all-linear' } },
   { name: 'qwen3', base: 'tiny-qwen3', lora: { target_modules: 'all-linear' } },
   { name: 'lm_head', base: 'tiny-llama-nf4', lora: { modules_to_save: ['lm_head'] } },
   { name: 'bias all', base: 'tiny-llama-bias-nf4', lora: { bias: 'all' } },
