@@ -1,11 +1,12 @@
-import { readFile, readdir, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { AddedToken, Tokenizer as NativeTokenizer, templateProcessing } from 'tokenizers'
 import { z } from 'zod'
 
-import { codeOf, messageOf } from '../files/atomic'
+import { messageOf } from '../files/atomic'
 import { openGguf } from '../files/gguf'
-import { parseJson } from '../files/json'
+import { parseJsonObject } from '../files/json'
 import { list_repo_files, resolve_file } from '../files/hub'
+import { readTextFile } from '../files/text'
 import { logger } from '../logging'
 import { type OptionSet } from '../options/declaration'
 import { givenHubSettings, hubSettings } from '../options/hub'
@@ -148,7 +149,7 @@ async function readGguf(name: string, find: Find, file: string): Promise<Source>
 }
 
 function build(json: string, path: string): { native: NativeTokenizer; specials: string[] } {
-  const parsed = parseJson(path, json) as { added_tokens?: { content: string; special?: boolean }[] }
+  const parsed = parseJsonObject(path, json) as { added_tokens?: { content: string; special?: boolean }[] }
   try {
     const specials = (parsed.added_tokens ?? [])
       .filter((token) => token.special)
@@ -231,17 +232,21 @@ async function filesOf(name: string, opts: ParsedOptions, signal: AbortSignal | 
 }
 
 async function readText(path: string | undefined): Promise<string | undefined> {
-  if (path === undefined) return undefined
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    throw codeOf(error) === 'ENOENT' ? new Error(`${path}: no such file`, { cause: error }) : error
-  }
+  return path === undefined ? undefined : await readTextFile(path)
 }
 
 async function readJson(path: string | undefined): Promise<Json> {
   const content = await readText(path)
-  return content === undefined ? {} : (parseJson(path!, content) as Json)
+  if (content === undefined) return {}
+  const config = parseJsonObject(path!, content)
+  for (const name of specialTokenNames) {
+    const value = config[name]
+    if (value === null || value === undefined || tokenContent(value) !== null) continue
+    throw new TypeError(
+      `${path}: ${name} is ${JSON.stringify(value)}; expected text, or an object with content`,
+    )
+  }
+  return config
 }
 
 function withoutNulls(values: Json): Json {

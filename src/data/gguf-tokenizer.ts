@@ -72,9 +72,9 @@ export function ggufTokenizer(metadata: Readonly<Record<string, unknown>>, file:
   if (pre === 'default')
     logger.warning(`${file}: tokenizer.ggml.pre does not say how text is split; GPT-2's rule is used`)
 
-  const tokens = list<string>(metadata, 'tokenizer.ggml.tokens', file)
-  const merges = list<string>(metadata, 'tokenizer.ggml.merges', file)
-  const types = list<number>(metadata, 'tokenizer.ggml.token_type', file)
+  const tokens = list(metadata, 'tokenizer.ggml.tokens', file, isText, 'text')
+  const merges = list(metadata, 'tokenizer.ggml.merges', file, isPair, 'two tokens with a space between')
+  const types = list(metadata, 'tokenizer.ggml.token_type', file, isInteger, 'an integer')
   if (types.length !== tokens.length) {
     throw new Error(
       `${file}: tokenizer.ggml.token_type has ${types.length} entries for ${tokens.length} tokens`,
@@ -133,8 +133,24 @@ export function ggufTokenizer(metadata: Readonly<Record<string, unknown>>, file:
   return { tokenizer, config }
 }
 
-function list<T>(metadata: Readonly<Record<string, unknown>>, key: string, file: string): T[] {
+const isText = (value: unknown): value is string => typeof value === 'string'
+const isPair = (value: unknown): value is string => isText(value) && value.split(' ').length === 2
+const isInteger = (value: unknown): value is number => Number.isInteger(value)
+
+function list<T>(
+  metadata: Readonly<Record<string, unknown>>,
+  key: string,
+  file: string,
+  fits: (value: unknown) => value is T,
+  expected: string,
+): T[] {
   const value = metadata[key]
   if (!Array.isArray(value)) throw new Error(`${file}: the metadata has no list ${key}`)
-  return value as T[]
+  const wrong = value.findIndex((entry) => !fits(entry))
+  if (wrong === -1) return value as T[]
+  throw new Error(`${file}: ${key}[${wrong}] is ${shown(value[wrong])}; expected ${expected}`)
+}
+
+function shown(value: unknown): string {
+  return (typeof value === 'string' ? JSON.stringify(value) : String(value)).slice(0, 60)
 }

@@ -82,6 +82,14 @@ describe('ggufTokenizer', () => {
     )
     expect(read({ 'tokenizer.ggml.pre': 'tekken' })).toThrow(/is 'tekken', supported: smollm, gpt-2/)
     expect(read({ 'tokenizer.ggml.merges': undefined })).toThrow('no list tokenizer.ggml.merges')
+    expect(read({ 'tokenizer.ggml.merges': ['h e', 5] })).toThrow(
+      'x.gguf: tokenizer.ggml.merges[1] is 5; expected two tokens with a space between',
+    )
+    expect(read({ 'tokenizer.ggml.merges': ['he'] })).toThrow('tokenizer.ggml.merges[0] is "he"')
+    expect(read({ 'tokenizer.ggml.tokens': [1, 2] })).toThrow('tokenizer.ggml.tokens[0] is 1; expected text')
+    expect(read({ 'tokenizer.ggml.token_type': ['a'] })).toThrow(
+      'tokenizer.ggml.token_type[0] is "a"; expected an integer',
+    )
     expect(read({ 'tokenizer.ggml.token_type': [1] })).toThrow('has 1 entries for 265 tokens')
   })
 })

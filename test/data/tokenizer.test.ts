@@ -213,6 +213,36 @@ describe('special tokens', () => {
 })
 
 describe('loading and saving', () => {
+  it.each([
+    ['tokenizer.json', 'null', 'expected a JSON object, got null'],
+    ['tokenizer_config.json', 'null', 'expected a JSON object, got null'],
+    ['tokenizer_config.json', '[1]', 'expected a JSON object, got an array'],
+    ['special_tokens_map.json', '5', 'expected a JSON object, got a number'],
+    ['tokenizer_config.json', '{"bos_token": 5}', 'bos_token is 5; expected text, or an object with content'],
+    ['tokenizer_config.json', '{"bos_token": {"a": 1}}', 'bos_token is {"a":1}; expected text'],
+    ['chat_template.jinja', Buffer.of(0x61, 0xff, 0x61), 'not UTF-8 at byte 1'],
+    ['tokenizer_config.json', Buffer.of(0x7b, 0xe9, 0x7d), 'not UTF-8 at byte 1'],
+  ])('%s that holds %s is refused by name', async (file, content, message) => {
+    const dir = await tinyFolder()
+    await writeFile(join(dir, file), content)
+    const loading = AutoTokenizer.from_pretrained(dir)
+    await expect(loading).rejects.toThrow(message)
+    await expect(loading).rejects.toThrow(join(dir, file))
+  })
+
+  it('reads files with a byte order mark, and UTF-16', async () => {
+    const dir = await tinyFolder()
+    for (const [file, encoding] of [
+      ['tokenizer.json', 'utf8'],
+      ['tokenizer_config.json', 'utf16le'],
+    ] as const) {
+      const text = await readFile(join(dir, file), 'utf8')
+      await writeFile(join(dir, file), '\ufeff' + text, encoding)
+    }
+    const read = await AutoTokenizer.from_pretrained(dir)
+    expect(await read.encode('hello')).toEqual(await (await tinyTokenizer()).encode('hello'))
+  })
+
   it('saves what it loads again, as transformers 5 lays it out', async () => {
     const tokenizer = await tinyTokenizer()
     tokenizer.pad_token = '<|end|>'
