@@ -16,8 +16,10 @@ async function main(): Promise<void> {
   if (file === undefined) throw new Error('usage: main.js <connection file>')
   const session = randomUUID()
   const end = (code: number): void => {
-    runner.close()
-    void server.close().then(() => process.exit(code))
+    void runner
+      .close()
+      .then(() => server.close())
+      .then(() => process.exit(code))
   }
   const server: Server = new Server(readConnection(file), session, (channel, message) =>
     kernel.handle(channel, message),
@@ -37,7 +39,7 @@ async function main(): Promise<void> {
   // The cell's error goes out before the process ends; Jupyter then starts a new kernel.
   runner.onExit = (code) => void setTimeout(100).then(() => end(code))
   process.on('SIGINT', () => kernel.interrupt())
-  process.on('SIGTERM', () => end(0))
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(0))
   watchParent(() => end(1))
   await server.start()
   kernel.starting()

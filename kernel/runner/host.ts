@@ -4,7 +4,7 @@
  */
 import { RunnerThread } from './thread'
 import { WorkerInspector } from './inspector'
-import type { FromHost, RunOutcome, ToHost } from './messages'
+import { savingTime, type FromHost, type RunOutcome, type ToHost } from './messages'
 import { Streams } from './streams'
 
 const inspector = new WorkerInspector('runner/worker.js')
@@ -13,8 +13,10 @@ const streams = new Streams((run, name, text) =>
   post({ type: 'event', event: { type: 'stream', run, name, text } }),
 )
 
-const post = (message: FromHost, sent?: () => void): void =>
-  void process.send!(message, undefined, undefined, sent)
+function post(message: FromHost, sent?: () => void): void {
+  if (process.connected) process.send!(message, undefined, undefined, sent)
+  else sent?.()
+}
 
 function send(message: FromHost, sent?: () => void): void {
   streams.flush()
@@ -27,12 +29,17 @@ runner.onEvent = (event) => {
 }
 runner.onExit = (reason, code) => send({ type: 'ended', reason, code }, () => process.exit())
 
+/** Asked to end; the cell that runs saves its work. */
+let ending = false
+
 const over = (run: number) => (outcome: RunOutcome) => send({ type: 'over', run, outcome })
+const overLast = (run: number) => (outcome: RunOutcome) =>
+  send({ type: 'over', run, outcome }, () => ending && process.exit())
 
 function receive(message: ToHost): void {
   switch (message.type) {
     case 'run':
-      return void runner.run(message.request).then(over(message.request.id))
+      return void runner.run(message.request).then(overLast(message.request.id))
     case 'live':
       return void runner.live(message.request).then(over(message.request.id))
     case 'comm':
@@ -54,8 +61,22 @@ function receive(message: ToHost): void {
 }
 
 process.on('message', receive)
+/** Ends the process by `signal`, after the cell that runs if its work listens: Jupyter signals both processes, more than once. */
+function end(signal: NodeJS.Signals): void {
+  if (ending) return
+  ending = runner.terminate()
+  const kill = (): void => {
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  }
+  if (!ending) return kill()
+  // The kernel's own limit ends with the kernel, which Jupyter kills after 5 s.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), savingTime)
+}
+
+for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(signal))
 // The kernel is gone. A busy thread would delay `process.exit`.
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+process.on('disconnect', () => end('SIGKILL'))
 // A terminal sends Ctrl-C to both processes; the kernel's passes it on.
 process.on('SIGINT', () => {})
 send({ type: 'ready', heapLimit: runner.heapLimit })

@@ -40,6 +40,8 @@ export type ToRunner =
   | { type: 'interrupt'; run: number; sequence: number }
   | { type: 'abandon'; run: number }
   | { type: 'ping'; sequence: number }
+  /** The process was asked to end; somebody in the thread listens to that. */
+  | { type: 'terminate' }
   | { type: 'comm'; message: CommMessage }
   | { type: 'live'; request: RunRequest }
 
@@ -93,5 +95,8 @@ export type FromHost =
 /** The name of a cell's script, in stacks and for breakpoints. */
 export const cellUrl = (cell: number): string => `cell-${cell}.ts`
 
-/** Int32 slots shared between main and the runner. */
-export const slots = { interrupt: 0, input: 1 } as const
+/** Int32 slots shared between main and the runner; `ending` counts the listeners to SIGTERM. */
+export const slots = { interrupt: 0, input: 1, ending: 2 } as const
+
+/** Milliseconds: for the process of the cells to save its work when it is asked to end. */
+export const savingTime = 30_000

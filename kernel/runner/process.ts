@@ -2,7 +2,15 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { causeOf, failureOf, type Death } from './death'
 import type { Inspector } from './inspector'
-import type { CommMessage, FromHost, RunEvent, RunOutcome, RunRequest, ToHost } from './messages'
+import {
+  savingTime,
+  type CommMessage,
+  type FromHost,
+  type RunEvent,
+  type RunOutcome,
+  type RunRequest,
+  type ToHost,
+} from './messages'
 
 /** What the kernel asks of whatever runs the cells. */
 export interface Runner {
@@ -39,7 +47,7 @@ export class RunnerProcess implements Runner, Inspector {
   private heapLimit: number | undefined
   /** Told to the next cell, if none was running when the process died. */
   private untold: RunOutcome | undefined
-  private closed = false
+  private closing: Promise<void> | undefined
   private readonly waiting = new Map<number, (outcome: RunOutcome) => void>()
   private readonly asked = new Map<number, Asked>()
   private readonly listeners = new Map<string, ((params: never) => void)[]>()
@@ -85,10 +93,19 @@ export class RunnerProcess implements Runner, Inspector {
     if (!known) this.send({ type: 'listen', event })
   }
 
-  /** Ends the process, whatever it does. */
-  close(): void {
-    this.closed = true
-    this.child.kill('SIGKILL')
+  /** Ends the process; work of a cell that listens to SIGTERM, such as training, may save first. */
+  close(): Promise<void> {
+    const { child } = this
+    this.closing ??= new Promise((ended) => {
+      if (child.exitCode !== null || child.signalCode !== null) return ended()
+      child.once('exit', () => ended())
+      child.kill('SIGTERM')
+      setTimeout(() => {
+        child.kill('SIGKILL')
+        ended()
+      }, savingTime)
+    })
+    return this.closing
   }
 
   private begin(run: number, message: ToHost): Promise<RunOutcome> {
@@ -148,7 +165,7 @@ export class RunnerProcess implements Runner, Inspector {
   }
 
   private died(exit: { code: number | null; signal: string | null }): void {
-    if (this.closed) return
+    if (this.closing) return
     const { ended, words, heapLimit } = this
     const death: Death = { ...exit, ended, words, heapLimit }
     const outcome = failureOf(death)

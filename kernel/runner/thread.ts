@@ -33,7 +33,7 @@ export class RunnerThread implements Runner {
   onExit: (reason: EndReason, code: number) => void = () => {}
   /** Of the thread's heap, in MB: what Node gives this process, or `--max-old-space-size`. */
   readonly heapLimit: number = Math.floor(getHeapStatistics().heap_size_limit / 2 ** 20)
-  private readonly flags = new Int32Array(new SharedArrayBuffer(8))
+  private readonly flags = new Int32Array(new SharedArrayBuffer(12))
   private readonly channel = new MessageChannel()
   private readonly worker: Worker
   /** Runs beside the foreground's: subshells' cells, comm messages. */
@@ -142,6 +142,13 @@ export class RunnerThread implements Runner {
   interrupt(): void {
     this.interruption.begin(this.running?.id ?? 0)
     this.reply({ interrupted: true })
+  }
+
+  /** The process has to end: true if the cell's work, such as training, listens to SIGTERM and now saves what it has. */
+  terminate(): boolean {
+    if (!this.running || Atomics.load(this.flags, slots.ending) === 0) return false
+    this.post({ type: 'terminate' })
+    return true
   }
 
   answerInput(value: string): void {

@@ -6,7 +6,14 @@ import { displayHook, hookName, signalName, tslabApi } from './display'
 import { Executor } from './executor'
 import { Input } from './input'
 import { Interrupts, KeyboardInterrupt, Run } from './interrupt'
-import type { CommMessage, FromRunner, RunOutcome, RunRequest, ToRunner } from './messages'
+import {
+  slots,
+  type CommMessage,
+  type FromRunner,
+  type RunOutcome,
+  type RunRequest,
+  type ToRunner,
+} from './messages'
 import { createNpm } from './npm'
 import type { kernelGlobals } from './parameters'
 import { ownTimers } from './timers'
@@ -76,6 +83,13 @@ process.on('unhandledRejection', (reason) => {
   if (!executor.rejected(reason)) tell(reason)
 })
 
+// No signal comes to a thread: the main one passes SIGTERM on where somebody listens.
+const count = (step: number) => (name: string | symbol) => {
+  if (name === 'SIGTERM') Atomics.add(flags, slots.ending, step)
+}
+process.on('newListener', count(1))
+process.on('removeListener', count(-1))
+
 const done = (run: number, outcome: RunOutcome): void => post({ type: 'done', run, outcome })
 
 const begun = new Set<number>()
@@ -133,6 +147,8 @@ parentPort!.on('message', (message: ToRunner) => {
       const stopping = interrupts.arrive(message.run, message.sequence)
       return post({ type: 'interrupted', sequence: message.sequence, stopping })
     }
+    case 'terminate':
+      return void process.emit('SIGTERM', 'SIGTERM')
     case 'abandon':
       return interrupts.abandon(message.run)
     case 'live':

@@ -164,8 +164,17 @@ class Session {
     }
   }
 
-  /** Megabytes, of the process and all it has started. */
+  /** Megabytes, of the process and all it has started; the program's file, which they share, counts once (Linux). */
   memory() {
+    if (existsSync('/proc/self/status')) {
+      const all = [this.process.pid, ...descendants(this.process.pid)].map((pid) => {
+        const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+        const of = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)[1])
+        return { own: of('RssAnon') + of('RssShmem'), file: of('RssFile') }
+      })
+      const own = all.reduce((sum, process) => sum + process.own, 0)
+      return ((own + Math.max(...all.map(({ file }) => file))) * 1024) / 1e6
+    }
     const table = execFileSync('ps', ['-e', '-o', 'pid=,ppid=,rss='], { encoding: 'utf8' })
     const rows = table
       .trim()
@@ -195,6 +204,11 @@ class Session {
     this.process.kill('SIGKILL')
     await new Promise((done) => this.process.once('exit', done))
   }
+}
+
+function descendants(pid) {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
+  return children.flatMap((child) => [child, ...descendants(child)])
 }
 
 function median(numbers) {

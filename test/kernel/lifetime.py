@@ -10,6 +10,7 @@ import sys
 import time
 
 from checks import CWD, MAIN, check, run_checks
+from harness import Kernel
 
 
 def gone(pid, seconds=20):
@@ -141,6 +142,53 @@ def sigterm_ends_it_while_a_cell_spins(k):
     pid = k.manager.provisioner.process.pid
     os.kill(pid, signal.SIGTERM)
     assert gone(pid)
+
+
+SAVES = """
+import {{ writeFileSync }} from 'node:fs'
+await new Promise<unknown>((done: any) => process.once('SIGTERM', () => setTimeout(() => {{
+  writeFileSync('{file}', 'saved')
+  {end}
+}}, 500)) && writeFileSync('{file}.listens', ''))
+"""
+
+
+def saves(name, stop, end="done()"):
+    """Whether a cell that listens to SIGTERM, and needs half a second then, wrote its file before the process ended."""
+    kernel = Kernel(MAIN, CWD)
+    try:
+        cells = int(kernel.run("process.pid").result)
+        kernel.client.execute(SAVES.format(file=CWD / name, end=end))
+        while not (CWD / f"{name}.listens").exists():
+            time.sleep(0.1)
+        stop(kernel, cells)
+        return gone(cells) and gone(kernel.manager.provisioner.process.pid) and (CWD / name).exists()
+    finally:
+        kernel.manager.shutdown_kernel(now=True)
+
+
+@check
+def a_cell_that_listens_to_sigterm_saves_before_the_end(k):
+    def both(kernel, cells):
+        for _ in range(2):
+            for pid in [kernel.manager.provisioner.process.pid, cells]:
+                os.kill(pid, signal.SIGTERM)
+            time.sleep(0.1)
+
+    assert saves("shutdown", lambda kernel, _: kernel.client.shutdown())
+    assert saves("sigterm", both)
+    assert saves("killed", lambda kernel, _: kernel.manager.provisioner.process.kill())
+    assert saves("kills-itself", both, "process.kill(process.pid, 'SIGTERM'); done()")
+
+
+@check
+def a_listener_of_an_earlier_cell_delays_nothing(k):
+    kernel = Kernel(MAIN, CWD)
+    kernel.run("process.once('SIGTERM', () => {})")
+    begun = time.time()
+    kernel.manager.provisioner.process.terminate()
+    assert gone(kernel.manager.provisioner.process.pid) and time.time() - begun < 10
+    kernel.manager.shutdown_kernel(now=True)
 
 
 run_checks()

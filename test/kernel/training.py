@@ -4,7 +4,8 @@ import json
 import time
 from pathlib import Path
 
-from checks import CWD, check, run_checks
+from checks import CWD, MAIN, check, run_checks
+from harness import Kernel
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,6 +100,23 @@ def the_chart_of_a_run_that_goes_on_begins_with_its_earlier_steps(k):
     assert any(text.startswith("Training, steps 5 to 300") for text in updates), updates
     bars = [c["data"]["text/plain"] for c in cell.contents("display_data")]
     assert any(f"{done} / 300 steps" in text for text in bars), bars
+
+
+@check
+def a_shutdown_in_the_middle_of_training_leaves_a_checkpoint(k):
+    other = Kernel(MAIN, CWD)
+    try:
+        other.run(SET_UP.replace("save_strategy: 'no'", "save_strategy: 'steps', save_steps: 100_000"))
+        other.client.execute("await (await make(100_000, 'ended')).train()")
+        while other.client.get_iopub_msg(timeout=60)["msg_type"] != "update_display_data":
+            pass
+        other.client.shutdown()
+        deadline = time.time() + 20
+        while not list((CWD / "ended").glob("checkpoint-*/adapter_model.safetensors")):
+            assert time.time() < deadline
+            time.sleep(0.1)
+    finally:
+        other.manager.shutdown_kernel(now=True)
 
 
 @check
