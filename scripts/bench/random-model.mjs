@@ -32,7 +32,7 @@ export class RandomSource {
     return false
   }
   names() {
-    return []
+    return Object.keys(this.shapes)
   }
   shape(name) {
     return this.shapes[name]
