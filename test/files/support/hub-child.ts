@@ -7,12 +7,16 @@ import { temporaryFolder } from './temporary'
 
 const root = resolve(__dirname, '../../..')
 
-/** Compiles `src/files` and what it uses to a folder that plain node can run. */
+/** Compiles `src/files` and what it uses, `src/options`, to a folder that plain node can run. */
 export async function compileFiles(): Promise<string> {
   const out = await temporaryFolder()
-  await mkdir(join(out, 'files'))
-  const names = (await readdir(join(root, 'src/files'))).filter((name) => name.endsWith('.ts'))
-  for (const name of ['logging.ts', ...names.map((one) => `files/${one}`)]) {
+  const names = ['logging.ts']
+  for (const folder of ['files', 'options']) {
+    await mkdir(join(out, folder))
+    const found = (await readdir(join(root, 'src', folder))).filter((name) => name.endsWith('.ts'))
+    names.push(...found.map((name) => `${folder}/${name}`))
+  }
+  for (const name of names) {
     const source = await readFile(join(root, 'src', name), 'utf8')
     const compilerOptions = {
       module: ts.ModuleKind.CommonJS,
