@@ -1,4 +1,5 @@
 import { readdir, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { AddedToken, Tokenizer as NativeTokenizer, templateProcessing } from 'tokenizers'
 import { z } from 'zod'
 
@@ -11,8 +12,10 @@ import { logger } from '../logging'
 import { type OptionSet } from '../options/declaration'
 import { givenHubSettings, hubSettings } from '../options/hub'
 import { parseOptions } from '../options/parse'
+import { CHAT_TEMPLATE, CHAT_TEMPLATE_FOLDER } from './chat-templates'
 import { ggufTokenizer } from './gguf-tokenizer'
 import { specialTokenNames, tokenContent } from './special-tokens'
+import { checkNamedTokens, checkTokenizerConfig, checkVocabulary, configuredTokens } from './tokenizer-config'
 import { PreTrainedTokenizer, VERY_LARGE_INTEGER } from './tokenizer'
 
 /** Options of `AutoTokenizer.from_pretrained`, with transformers' names. The last ones override tokenizer_config.json. */
@@ -71,7 +74,7 @@ const optionSet: OptionSet<ParsedOptions> = {
 /** Loads tokenizers by folder or hub name. */
 export class AutoTokenizer {
   /**
-   * Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja, or a GGUF file's
+   * Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja, additional_chat_templates/ of a local folder, or a GGUF file's
    * metadata with `gguf_file`, from a local folder, the hub cache or the hub. Length limits and padding stored in
    * tokenizer.json are not applied. Throws on an unknown option, a missing or broken file.
    */
@@ -91,7 +94,10 @@ export class AutoTokenizer {
         : await readGguf(name_or_path, find, opts.gguf_file)
     const config = withoutNulls({ ...source.config, ...withoutNulls(opts) })
     const native = source.native
-    addConfiguredTokens(native, source.specials, config)
+    const decoder = Object.values((config['added_tokens_decoder'] ?? {}) as Record<string, Json>)
+    addDeclaredTokens(native, source.specials, decoder)
+    checkNamedTokens(source.file, config, native)
+    addSpecialTokens(native, source.specials, config)
     setBeginAndEnd(native, config)
     return new PreTrainedTokenizer(native, {
       name_or_path,
@@ -109,6 +115,8 @@ export class AutoTokenizer {
 interface Source {
   native: NativeTokenizer
   config: Json
+  /** Names the configuration in errors. */
+  file: string
   /** Contents of the added tokens that are marked special. */
   specials: string[]
 }
@@ -128,28 +136,47 @@ async function readFolder(
       `'${name}' has no tokenizer.json (sentencepiece files alone are not read). It has: ${files}`,
     )
   }
-  const [config, map, template] = await Promise.all([
-    readJson(await find('tokenizer_config.json')),
+  const configPath = await find('tokenizer_config.json')
+  const [own, map, templates] = await Promise.all([
+    readJson(configPath),
     readJson(await find('special_tokens_map.json')),
-    readText(await find('chat_template.jinja')),
+    readTemplates(name, await readText(await find(CHAT_TEMPLATE))),
   ])
-  const json = (await readText(path)) ?? ''
-  return {
-    ...build(json, path),
-    // special_tokens_map.json is the older file; transformers lets tokenizer_config.json win.
-    config: { ...map, ...config, ...(template === undefined ? {} : { chat_template: template }) },
-  }
+  // special_tokens_map.json is the older file; transformers lets tokenizer_config.json win. It ignores the file's
+  // add_bos_token and add_eos_token beside a tokenizer.json, whose own rule counts.
+  const { add_bos_token: _bos, add_eos_token: _eos, ...config } = { ...map, ...own }
+  const file = configPath ?? path
+  checkTokenizerConfig(file, { ...map, ...own })
+  const built = build((await readText(path)) ?? '', path)
+  return { ...built, config: { ...config, ...templates }, file }
+}
+
+/** Templates in files of their own win over those in the configuration. */
+async function readTemplates(name: string, single: string | undefined): Promise<Json> {
+  const folder = join(name, CHAT_TEMPLATE_FOLDER)
+  const files = await readdir(folder).catch(() => [])
+  const named: Record<string, string> = single === undefined ? {} : { default: single }
+  for (const file of files.filter((f) => f.endsWith('.jinja')))
+    named[basename(file, '.jinja')] = (await readText(join(folder, file))) ?? ''
+  const names = Object.keys(named)
+  if (names.length === 0) return {}
+  return { chat_template: names.join() === 'default' ? named['default'] : named }
 }
 
 async function readGguf(name: string, find: Find, file: string): Promise<Source> {
   const path = await find(file)
   if (path === undefined) throw new Error(`'${name}' has no file ${file}`)
   const { tokenizer, config } = ggufTokenizer((await openGguf(path)).metadata, path)
-  return { ...build(JSON.stringify(tokenizer), path), config }
+  checkTokenizerConfig(path, config)
+  return { ...build(JSON.stringify(tokenizer), path), config, file: path }
 }
 
 function build(json: string, path: string): { native: NativeTokenizer; specials: string[] } {
-  const parsed = parseJsonObject(path, json) as { added_tokens?: { content: string; special?: boolean }[] }
+  const parsed = parseJsonObject(path, json) as {
+    added_tokens?: { content: string; special?: boolean }[]
+    model?: unknown
+  }
+  checkVocabulary(path, parsed.model)
   try {
     const specials = (parsed.added_tokens ?? [])
       .filter((token) => token.special)
@@ -162,35 +189,38 @@ function build(json: string, path: string): { native: NativeTokenizer; specials:
   }
 }
 
-/** Tokens that only tokenizer_config.json declares: named ones become special, `added_tokens_decoder`'s get their flags. */
-function addConfiguredTokens(native: NativeTokenizer, specials: string[], config: Json): void {
-  const declared = Object.values((config['added_tokens_decoder'] ?? {}) as Record<string, Json>)
+/** Tokens that `added_tokens_decoder` declares, with their flags, which win over tokenizer.json's as in transformers. */
+function addDeclaredTokens(native: NativeTokenizer, specials: string[], declared: Json[]): void {
   for (const token of declared) {
     const content = tokenContent(token)
-    if (content === null || native.tokenToId(content) !== null) continue
+    if (content === null) continue
     const special = token['special'] === true
-    native.addAddedTokens([
-      new AddedToken(content, special, {
-        singleWord: token['single_word'] === true,
-        leftStrip: token['lstrip'] === true,
-        rightStrip: token['rstrip'] === true,
-        normalized: token['normalized'] === true,
-      }),
-    ])
-    if (special) specials.push(content)
+    native.addAddedTokens([addedToken(content, special, token)])
+    if (special && !specials.includes(content)) specials.push(content)
   }
-  const lists = ['additional_special_tokens', 'extra_special_tokens'].flatMap((key) =>
-    Array.isArray(config[key]) ? config[key] : [],
-  )
-  for (const value of [...specialTokenNames.map((name) => config[name]), ...lists]) {
+}
+
+/** Tokens that tokenizer_config.json names become special. */
+function addSpecialTokens(native: NativeTokenizer, specials: string[], config: Json): void {
+  for (const value of configuredTokens(config)) {
     const content = tokenContent(value)
     if (content === null || specials.includes(content)) continue
-    native.addSpecialTokens([content])
+    if (typeof value === 'object') native.addAddedTokens([addedToken(content, true, value as Json)])
+    else native.addSpecialTokens([content])
     specials.push(content)
   }
 }
 
-/** An `add_bos_token` or `add_eos_token`, from the file or the caller, replaces tokenizer.json's own rule, as in transformers 5. */
+function addedToken(content: string, special: boolean, flags: Json): AddedToken {
+  return new AddedToken(content, special, {
+    singleWord: flags['single_word'] === true,
+    leftStrip: flags['lstrip'] === true,
+    rightStrip: flags['rstrip'] === true,
+    normalized: flags['normalized'] === true,
+  })
+}
+
+/** An `add_bos_token` or `add_eos_token` of the caller or of a GGUF file replaces the tokenizer's own rule, as in transformers 5. */
 function setBeginAndEnd(native: NativeTokenizer, config: Json): void {
   if (config['add_bos_token'] === undefined && config['add_eos_token'] === undefined) return
   const used = (flagName: string, name: string): string | null =>
@@ -237,16 +267,7 @@ async function readText(path: string | undefined): Promise<string | undefined> {
 
 async function readJson(path: string | undefined): Promise<Json> {
   const content = await readText(path)
-  if (content === undefined) return {}
-  const config = parseJsonObject(path!, content)
-  for (const name of specialTokenNames) {
-    const value = config[name]
-    if (value === null || value === undefined || tokenContent(value) !== null) continue
-    throw new TypeError(
-      `${path}: ${name} is ${JSON.stringify(value)}; expected text, or an object with content`,
-    )
-  }
-  return config
+  return content === undefined ? {} : parseJsonObject(path!, content)
 }
 
 function withoutNulls(values: Json): Json {

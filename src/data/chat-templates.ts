@@ -11,6 +11,10 @@ import { type RenderLimits } from './jinja/limits'
 import { SpecialTokens } from './special-tokens'
 import { type ChatTemplateOptions } from './tokenizer-options'
 
+/** Files of a tokenizer's folder: its chat template, and further ones by name. */
+export const CHAT_TEMPLATE = 'chat_template.jinja'
+export const CHAT_TEMPLATE_FOLDER = 'additional_chat_templates'
+
 /** What `apply_chat_template` itself takes; every other name is a variable of the template. */
 const ownOptions = [
   'tokenize',

@@ -5,7 +5,7 @@ import { messageOf, nameBeside, writeFileAtomic } from '../files/atomic'
 import { disk } from '../files/disk'
 import { checkNames } from '../options/parse'
 import { type ChatMessage } from './chat-template'
-import { ChatTemplates } from './chat-templates'
+import { CHAT_TEMPLATE, CHAT_TEMPLATE_FOLDER, ChatTemplates } from './chat-templates'
 import { type BatchEncoding, type Encoded, padEncodings, utf16Offsets } from './token-padding'
 import {
   type CallOptions,
@@ -19,10 +19,6 @@ import {
 
 /** Python's `int(1e30)`: transformers' way of saying that no length limit is known. */
 export const VERY_LARGE_INTEGER: number = 1e30
-
-/** Files of a tokenizer's folder: its chat template, and further ones by name. */
-export const CHAT_TEMPLATE = 'chat_template.jinja'
-export const CHAT_TEMPLATE_FOLDER = 'additional_chat_templates'
 
 /** A fast tokenizer with transformers' names. Encoding and decoding run in the native library's threads. */
 export class PreTrainedTokenizer extends ChatTemplates {

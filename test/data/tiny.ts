@@ -35,7 +35,16 @@ export function tinyMetadata(): Record<string, unknown> {
 export async function tinyFolder(config: Record<string, unknown> = {}): Promise<string> {
   const dir = await temporaryFolder()
   const made = ggufTokenizer(tinyMetadata(), 'tiny')
-  await writeFile(join(dir, 'tokenizer.json'), JSON.stringify(made.tokenizer))
+  const begin = { SpecialToken: { id: '<s>', type_id: 0 } }
+  const text = (id: 'A' | 'B'): object => ({ Sequence: { id, type_id: 0 } })
+  // tokenizer.json's own rule: only it says that a begin token is added.
+  const post_processor = {
+    type: 'TemplateProcessing',
+    single: [begin, text('A')],
+    pair: [begin, text('A'), text('B')],
+    special_tokens: { '<s>': { id: '<s>', ids: [1], tokens: ['<s>'] } },
+  }
+  await writeFile(join(dir, 'tokenizer.json'), JSON.stringify({ ...made.tokenizer, post_processor }))
   await writeFile(join(dir, 'tokenizer_config.json'), JSON.stringify({ ...made.config, ...config }))
   return dir
 }

@@ -124,7 +124,7 @@ describe('encoding', () => {
   })
 
   it('cuts the text, never the special tokens', async () => {
-    const tokenizer = await tinyTokenizer({}, { add_eos_token: true })
+    const tokenizer = await tinyTokenizer({}, { add_bos_token: true, add_eos_token: true })
     const tokens = async (side: 'left' | 'right'): Promise<unknown> => {
       tokenizer.truncation_side = side
       return tokenizer.convert_ids_to_tokens(
@@ -206,9 +206,52 @@ describe('special tokens', () => {
     expect(tokenizer.convert_ids_to_tokens(9999)).toBeNull()
   })
 
-  it('add_bos_token and add_eos_token replace the rule of tokenizer.json', async () => {
-    expect(await (await tinyTokenizer({}, { add_bos_token: false })).encode('a')).toHaveLength(1)
-    expect(await (await tinyTokenizer({ add_eos_token: true })).encode('a')).toHaveLength(3)
+  it("the caller's add_bos_token and add_eos_token replace the rule of tokenizer.json, the file's do not", async () => {
+    const tokens = async (config: object, options: object = {}): Promise<unknown> => {
+      const tokenizer = await tinyTokenizer({ ...config }, options)
+      return tokenizer.convert_ids_to_tokens(await tokenizer.encode('a'))
+    }
+    expect(await tokens({}, { add_bos_token: false })).toEqual(['a'])
+    expect(await tokens({}, { add_eos_token: true })).toEqual(['a', '</s>'])
+    expect(await tokens({ add_eos_token: true })).toEqual(['<s>', 'a'])
+    expect(await tokens({ add_bos_token: false })).toEqual(['<s>', 'a'])
+  })
+
+  it('have the flags that the configuration gives them', async () => {
+    const flags = { lstrip: true, rstrip: true, normalized: false, single_word: false, special: true }
+    const tokenizer = await tinyTokenizer({
+      added_tokens_decoder: { 3: { content: '<|end|>', ...flags } },
+      extra_special_tokens: { image_token: '<image>', audio: { content: '<audio>', lstrip: true } },
+      mask_token: '<mask>',
+    })
+    const pieces = await tokenizer.tokenize('a <|end|> b<image> <audio><mask>')
+    expect(pieces).toEqual(['a', ' <|end|> ', 'b', '<image>', ' <audio>', '<mask>'])
+    expect(tokenizer.all_special_tokens).toEqual(
+      expect.arrayContaining(['<image>', '<audio>', '<mask>', '<|end|>']),
+    )
+  })
+
+  it.each([
+    [{ bos_token: 5 }, 'bos_token: got 5, needs a text or an object with content'],
+    [{ bos_token: { a: 1 } }, 'bos_token: got {"a":1}'],
+    [{ eos_token: '<nowhere>' }, "eos_token: '<nowhere>' is not in the vocabulary"],
+    [{ model_max_length: 0 }, 'model_max_length: got 0, needs a number above 0'],
+    [{ padding_side: 'up' }, "padding_side: got \"up\", needs 'left' or 'right'"],
+    [{ add_bos_token: 'yes' }, 'add_bos_token: got "yes", needs true or false'],
+    [{ added_tokens_decoder: { x: 5 } }, 'added_tokens_decoder: got {"x":5}'],
+    [{ extra_special_tokens: ['a', 5] }, 'extra_special_tokens: got ["a",5]'],
+    [{ chat_template: [{ a: 1 }] }, 'chat_template: got [{"a":1}]'],
+  ])('that are none are refused: %j', async (config, message) => {
+    await expect(tinyTokenizer(config)).rejects.toThrow(`tokenizer_config.json: ${message}`)
+  })
+
+  it('a vocabulary with one id for two tokens is refused', async () => {
+    const dir = await tinyFolder()
+    const path = join(dir, 'tokenizer.json')
+    const json = JSON.parse(await readFile(path, 'utf8')) as { model: { vocab: Record<string, number> } }
+    json.model.vocab['hello'] = 7
+    await writeFile(path, JSON.stringify(json))
+    await expect(AutoTokenizer.from_pretrained(dir)).rejects.toThrow(/'hello' the same id 7/)
   })
 })
 
@@ -296,6 +339,9 @@ describe('loading and saving', () => {
     expect(await render({ tools: [{}] })).toBe('t')
     expect(await render({ chat_template: 'tool_use' })).toBe('t')
     expect(await render({ chat_template: '{{ messages[0].content }}' })).toBe('a')
+    const dir = await temporaryFolder()
+    await tokenizer.save_pretrained(dir)
+    expect((await AutoTokenizer.from_pretrained(dir)).chat_template).toEqual({ default: 'd', tool_use: 't' })
     tokenizer.chat_template = { b: '', a: '' }
     await expect(render({})).rejects.toThrow("none is named 'default': give { chat_template } one of a, b")
   })

@@ -1,0 +1,86 @@
+import { type Tokenizer as NativeTokenizer } from 'tokenizers'
+import { z } from 'zod'
+
+import { specialTokenNames, tokenContent } from './special-tokens'
+
+const token = z.union([z.string(), z.looseObject({ content: z.string() })])
+const tokenOrNull = token.nullish().describe('a text or an object with content')
+const tokens = z.array(token)
+const named = z.record(z.string(), z.string())
+const side = z.enum(['left', 'right']).nullish().describe("'left' or 'right'")
+const flag = z.boolean().nullish().describe('true or false')
+
+/** Fields of tokenizer_config.json that are read, with what fits. Others are skipped. */
+const fields: Readonly<Record<string, z.ZodType>> = {
+  ...Object.fromEntries(specialTokenNames.map((name) => [name, tokenOrNull])),
+  model_max_length: z.number().positive().nullish().describe('a number above 0'),
+  padding_side: side,
+  truncation_side: side,
+  add_bos_token: flag,
+  add_eos_token: flag,
+  added_tokens_decoder: z
+    .record(z.string().regex(/^\d+$/), z.looseObject({ content: z.string() }))
+    .nullish()
+    .describe('an object of id to { content, ... }'),
+  additional_special_tokens: tokens.nullish().describe('a list of tokens'),
+  extra_special_tokens: z
+    .union([tokens, z.record(z.string(), token)])
+    .nullish()
+    .describe('a list of tokens, or an object of name to token'),
+  chat_template: z
+    .union([z.string(), named, z.array(z.looseObject({ name: z.string(), template: z.string() }))])
+    .nullish()
+    .describe('a text, or a list of { name, template }'),
+}
+
+/** Checks what a tokenizer's configuration says. @throws TypeError naming the file, the field and what fits */
+export function checkTokenizerConfig(path: string, config: Readonly<Record<string, unknown>>): void {
+  for (const [name, schema] of Object.entries(fields)) {
+    if (schema.safeParse(config[name]).success) continue
+    const given = JSON.stringify(config[name])?.slice(0, 100)
+    throw new TypeError(`${path}: ${name}: got ${given}, needs ${schema.description}`)
+  }
+}
+
+/**
+ * Checks that the begin, end and unknown token have ids of the vocabulary: an id added for one of them would lie beyond
+ * the model's embedding. @throws Error naming the file and the token
+ */
+export function checkNamedTokens(
+  path: string,
+  config: Readonly<Record<string, unknown>>,
+  native: NativeTokenizer,
+): void {
+  for (const name of ['bos_token', 'eos_token', 'unk_token']) {
+    const content = tokenContent(config[name])
+    if (content !== null && native.tokenToId(content) === null)
+      throw new Error(
+        `${path}: ${name}: '${content}' is not in the vocabulary, so the model has no embedding for it`,
+      )
+  }
+}
+
+/** Checks that each id of a vocabulary stands for one token. @throws Error naming the file and two of the tokens */
+export function checkVocabulary(path: string, model: unknown): void {
+  const vocab = (model as { vocab?: unknown } | null | undefined)?.vocab
+  if (typeof vocab !== 'object' || vocab === null || Array.isArray(vocab)) return
+  const seen = new Map<unknown, string>()
+  for (const [content, id] of Object.entries(vocab)) {
+    const other = seen.get(id)
+    if (other !== undefined)
+      throw new Error(`${path}: model.vocab gives '${other}' and '${content}' the same id ${String(id)}`)
+    seen.set(id, content)
+  }
+}
+
+/** Every token that a configuration names as special, as it is written there: named ones, lists, and other `*_token` keys. */
+export function configuredTokens(config: Readonly<Record<string, unknown>>): unknown[] {
+  const extra = config['extra_special_tokens'] ?? {}
+  // As transformers 5: the older list counts where there is no newer one.
+  const older = Object.keys(extra).length > 0 ? [] : (config['additional_special_tokens'] ?? [])
+  const own = specialTokenNames.map((name) => config[name])
+  const others = Object.entries(config).filter(
+    ([name, value]) => name.endsWith('_token') && !/^add_/.test(name) && tokenContent(value) !== null,
+  )
+  return [...own, ...others.map(([, value]) => value), ...(older as unknown[]), ...Object.values(extra)]
+}
