@@ -15,7 +15,13 @@ import { parseOptions } from '../options/parse'
 import { CHAT_TEMPLATE, CHAT_TEMPLATE_FOLDER } from './chat-templates'
 import { ggufTokenizer } from './gguf-tokenizer'
 import { specialTokenNames, tokenContent } from './special-tokens'
-import { checkNamedTokens, checkTokenizerConfig, checkVocabulary, configuredTokens } from './tokenizer-config'
+import {
+  checkNamedTokens,
+  checkPostProcessor,
+  checkTokenizerConfig,
+  checkVocabulary,
+  configuredTokens,
+} from './tokenizer-config'
 import { PreTrainedTokenizer, VERY_LARGE_INTEGER } from './tokenizer'
 
 /** Options of `AutoTokenizer.from_pretrained`, with transformers' names. The last ones override tokenizer_config.json. */
@@ -175,8 +181,10 @@ function build(json: string, path: string): { native: NativeTokenizer; specials:
   const parsed = parseJsonObject(path, json) as {
     added_tokens?: { content: string; special?: boolean }[]
     model?: unknown
+    post_processor?: unknown
   }
   checkVocabulary(path, parsed.model)
+  checkPostProcessor(path, parsed.post_processor)
   try {
     const specials = (parsed.added_tokens ?? [])
       .filter((token) => token.special)

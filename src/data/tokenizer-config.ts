@@ -60,16 +60,36 @@ export function checkNamedTokens(
   }
 }
 
-/** Checks that each id of a vocabulary stands for one token. @throws Error naming the file and two of the tokens */
+/** Checks that a vocabulary has tokens and each id stands for one. @throws Error naming the file and two of the tokens */
 export function checkVocabulary(path: string, model: unknown): void {
   const vocab = (model as { vocab?: unknown } | null | undefined)?.vocab
-  if (typeof vocab !== 'object' || vocab === null || Array.isArray(vocab)) return
+  if (typeof vocab !== 'object' || vocab === null) return
+  if (Object.keys(vocab).length === 0) throw new Error(`${path}: model.vocab is empty`)
+  if (Array.isArray(vocab)) return
   const seen = new Map<unknown, string>()
   for (const [content, id] of Object.entries(vocab)) {
     const other = seen.get(id)
     if (other !== undefined)
       throw new Error(`${path}: model.vocab gives '${other}' and '${content}' the same id ${String(id)}`)
     seen.set(id, content)
+  }
+}
+
+/**
+ * Checks that a template post-processor, alone or in a sequence, describes each special token that it places: the native
+ * library would end the process. @throws Error naming the file and the token
+ */
+export function checkPostProcessor(path: string, processor: unknown): void {
+  if (typeof processor !== 'object' || processor === null) return
+  const { processors, special_tokens, single, pair } = processor as Record<string, unknown>
+  if (Array.isArray(processors)) for (const one of processors) checkPostProcessor(path, one)
+  const known = Object.keys(special_tokens ?? {})
+  for (const piece of [single, pair].flatMap((pieces) =>
+    Array.isArray(pieces) ? pieces : [],
+  ) as unknown[]) {
+    const id = (piece as { SpecialToken?: { id?: string } } | null)?.SpecialToken?.id
+    if (id !== undefined && !known.includes(id))
+      throw new Error(`${path}: post_processor places '${id}', which its special_tokens do not describe`)
   }
 }
 

@@ -245,10 +245,23 @@ describe('special tokens', () => {
     await expect(tinyTokenizer(config)).rejects.toThrow(`tokenizer_config.json: ${message}`)
   })
 
-  it('a vocabulary with one id for two tokens is refused', async () => {
+  it('a vocabulary with one id for two tokens, and a rule with an unknown token, are refused', async () => {
     const dir = await tinyFolder()
     const path = join(dir, 'tokenizer.json')
     const json = JSON.parse(await readFile(path, 'utf8')) as { model: { vocab: Record<string, number> } }
+    const broken = {
+      ...json,
+      post_processor: {
+        type: 'TemplateProcessing',
+        single: [{ SpecialToken: { id: '<no>', type_id: 0 } }],
+        pair: [],
+        special_tokens: {},
+      },
+    }
+    await writeFile(path, JSON.stringify(broken))
+    await expect(AutoTokenizer.from_pretrained(dir)).rejects.toThrow(
+      "tokenizer.json: post_processor places '<no>'",
+    )
     json.model.vocab['hello'] = 7
     await writeFile(path, JSON.stringify(json))
     await expect(AutoTokenizer.from_pretrained(dir)).rejects.toThrow(/'hello' the same id 7/)

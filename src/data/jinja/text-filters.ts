@@ -2,6 +2,7 @@ import { REQUIRED } from './arguments'
 import { FilterTable, type Filter } from './filter'
 import { percentFormat } from './format-method'
 import { dumps } from './json-text'
+import type { Budget } from './limits'
 import { arithmetic, float, integer, numberOf, roundHalfEven, toInteger } from './numbers'
 import { signed } from './operators'
 import { repr, textOf, trimEnd } from './python-text'
@@ -37,6 +38,13 @@ table.add(
   {},
   ({ budget }, value) => textOf(value, budget).match(/[\p{L}\p{N}_]+/gu)?.length ?? 0,
 )
+
+/** As many spaces as the number says. @throws Error when they are too many */
+function spaces(count: Value, budget: Budget): string {
+  const length = Math.max(toInteger(count), 0)
+  budget.characters(length)
+  return ' '.repeat(length)
+}
 
 const html: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -100,8 +108,7 @@ table.add(
     const text = typeof value === 'string' ? value : undefined
     if (text === undefined)
       throw new TypeError(`unsupported operand type(s) for +=: '${typeName(defined(value))}' and 'str'`)
-    const indention =
-      typeof width === 'string' ? width : ' '.repeat(Math.max(0, Math.min(toInteger(width), 2 ** 20)))
+    const indention = typeof width === 'string' ? width : spaces(width, rendering.budget)
     // The newline that is added keeps an empty last line.
     const lines = splitLines(`${text}\n`)
     rendering.budget.characters(text.length + lines.length * (indention.length + 1))
@@ -174,8 +181,7 @@ table.add(
   'tojson',
   dumping,
   ({ budget }, value, ensureAscii = false, indent = null, separators = null, sortKeys = false) => {
-    const level =
-      indent === null || typeof indent === 'string' ? indent : ' '.repeat(Math.min(toInteger(indent), 1000))
+    const level = indent === null || typeof indent === 'string' ? indent : spaces(indent, budget)
     const given = separators === null ? [] : iterate(separators)
     const [item = level === null ? ', ' : ',', key = ': '] = given.map((text) => textOf(text, budget))
     return dumps(

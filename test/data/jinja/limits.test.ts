@@ -13,6 +13,8 @@ describe('a rendering is bounded', () => {
     ["{{ 'a' * 1000000000 }}", 'a text grew beyond 16777216 characters'],
     ["{{ 1000000000000 * 'a' }}", 'a text grew beyond'],
     ["{{ 'a' | center(1000000000) }}", 'a text grew beyond'],
+    ["{{ 'a' | indent(1000000000, true) }}", 'a text grew beyond'],
+    ['{{ [1] | tojson(indent=1000000000) }}', 'a text grew beyond'],
     ["{{ 'a'.ljust(1000000000) }}", 'a text grew beyond'],
     ["{{ '%1000000000d' % 1 }}", 'a text grew beyond'],
     ["{{ '{:1000000000}'.format(1) }}", 'a text grew beyond'],
