@@ -1,9 +1,10 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { writeFileAtomic } from '../files/atomic'
 import { removeFolder, replaceFolder } from '../files/atomic-folder'
 import { disk } from '../files/disk'
+import { logger } from '../logging'
 import type { PeftModel } from '../peft/model'
 import { save_safetensors } from '../tensor/safetensors'
 import { digestOf, type FileDigest } from './checkpoint-files'
@@ -45,6 +46,15 @@ export async function checkpointFolders(outputDir: string): Promise<string[]> {
   })
   const steps = names.flatMap((name) => checkpointStep(name) ?? [])
   return steps.sort((a, b) => b - a).map((step) => join(outputDir, `checkpoint-${step}`))
+}
+
+/** Says what a new run finds in its folder: of the same step, its own checkpoint takes the place of the other one. */
+export async function warnOfEarlierRuns(outputDir: string): Promise<void> {
+  const [newest, ...others] = await checkpointFolders(outputDir)
+  if (newest === undefined) return
+  logger.warning(
+    `output_dir ${outputDir} holds ${others.length + 1} checkpoint(s) of an earlier run, the last ${basename(newest)}; this run begins at step 0 and replaces those of the steps it saves. To go on with the earlier run, call train({ resume_from_checkpoint: true }); to keep it, give another output_dir`,
+  )
 }
 
 /**

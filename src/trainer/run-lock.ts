@@ -1,6 +1,28 @@
 import { join } from 'node:path'
 import { sweepRemains } from '../files/atomic-folder'
 import { lockOwner, tryLock } from '../files/lock'
+import type { CausalLM } from '../models/causal-lm'
+
+/** The models in a `train()` of this process. */
+const inTraining = new WeakSet<CausalLM>()
+
+/**
+ * Runs `work` while no other trainer of this process trains the model: two would take their steps from each other's weights.
+ * @throws Error when another does.
+ */
+export async function holdingModel<T>(model: CausalLM, work: () => Promise<T>): Promise<T> {
+  if (inTraining.has(model)) {
+    throw new Error(
+      '[SFTTrainer.train] model: another SFTTrainer trains it right now; wait for the end of that train() or interrupt it, or load the model once more for this trainer',
+    )
+  }
+  inTraining.add(model)
+  try {
+    return await work()
+  } finally {
+    inTraining.delete(model)
+  }
+}
 
 /**
  * Runs `work` while this process alone trains into `outputDir`, after removing what killed runs left of their saves there.

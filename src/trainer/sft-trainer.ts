@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { collate } from '../data/collator'
 import type { Dataset } from '../data/dataset'
-import { chunked, sampleOrder } from '../data/sampler'
 import { tokenizeDataset, type TokenizedDataset, type TokenizeOptions } from '../data/tokenize'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { sweepRemains } from '../files/atomic-folder'
@@ -17,7 +16,7 @@ import type { LoraConfig } from '../peft/config'
 import { get_peft_model, PeftModel } from '../peft/model'
 import type { SFTConfig } from './arguments'
 import { CallbackHandler, type TrainerCallback } from './callbacks'
-import { saveCheckpoint } from './checkpoint'
+import { saveCheckpoint, warnOfEarlierRuns } from './checkpoint'
 import { evaluateRows } from './evaluation'
 import { trainLoop, type TrainRun } from './loop'
 import { type Interrupt, listenForInterrupt, unlessAborted } from './interrupt'
@@ -31,7 +30,8 @@ import type {
 } from './options.generated'
 import { newProgress, restoredProgress } from './progress'
 import { lastCheckpoint, openCheckpoint, restoreWeights, type Checkpoint } from './resume'
-import { holdingFolder } from './run-lock'
+import { holdingFolder, holdingModel } from './run-lock'
+import { planRun } from './run-plan'
 import { settingsOf } from './run-settings'
 import { newState, type LogRow, type TrainerState, type TrainOutput } from './state'
 import { trainOptions, trainerOptions } from './trainer-options'
@@ -84,7 +84,7 @@ export class SFTTrainer {
    * a new one: a new optimizer, the adapter as it is. SIGTERM and SIGHUP write a checkpoint at the step boundary, unless
    * `save_strategy` is 'no', and then end the process; where somebody else listens for them, they are left alone.
    * @throws Error when the data set is empty, has no text column (naming those it has), or leaves nothing to learn; when another
-   * run holds output_dir; when the disk or a callback fails; after `max_nonfinite_steps` steps that were not finite.
+   * run holds output_dir, or another trainer trains the model; when the disk or a callback fails; after `max_nonfinite_steps` steps that were not finite.
    */
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
     const { signal, resume_from_checkpoint } = trainOptions(options)
@@ -93,7 +93,9 @@ export class SFTTrainer {
     await setImmediate()
     if (this.training) await this.lastRun(signal)
     const interrupt = listenForInterrupt(signal, true)
-    this.training = holdingFolder(this.args.output_dir, () => this.run(interrupt, resume_from_checkpoint))
+    this.training = holdingModel(this.model.base_model, () =>
+      holdingFolder(this.args.output_dir, () => this.run(interrupt, resume_from_checkpoint)),
+    )
     try {
       return shownAsTable(await this.training)
     } finally {
@@ -194,21 +196,7 @@ export class SFTTrainer {
     const { args } = this
     const { rows } = await this.trainRows(signal)
     const lengths = rows.map((row) => row.input_ids.length)
-    const batchSize = args.per_device_train_batch_size
-    const batchesOf = (epoch: number): number[][] => {
-      const seed = (args.data_seed ?? args.seed) + epoch
-      const order = sampleOrder(args.train_sampling_strategy, { lengths, batchSize, seed })
-      return chunked(order, batchSize, args.dataloader_drop_last)
-    }
-    const batchesPerEpoch = args.dataloader_drop_last
-      ? Math.floor(rows.length / batchSize)
-      : Math.ceil(rows.length / batchSize)
-    if (batchesPerEpoch === 0) {
-      throw new Error(
-        `[SFTTrainer] ${rows.length} rows make no batch of ${batchSize} with dataloader_drop_last`,
-      )
-    }
-    const begin = this.beginState(batchesPerEpoch)
+    const { begin, batchesOf, batchesPerEpoch } = planRun(args, lengths)
     const settings = await settingsOf(this.model, args, rows, begin.max_steps, this.options.objective)
     const checkpoint =
       from === true
@@ -216,6 +204,7 @@ export class SFTTrainer {
         : from
           ? await openCheckpoint(from, settings)
           : undefined
+    if (!checkpoint && args.save_strategy !== 'no') await warnOfEarlierRuns(args.output_dir)
     // All is checked: an earlier run is given up only now.
     this.unfinished = this.current = undefined
     Object.assign(this.state, begin)
@@ -243,7 +232,7 @@ export class SFTTrainer {
       batches: function* (epoch, from) {
         for (const indices of batchesOf(epoch).slice(from)) yield collate(indices.map((i) => rows[i]!))
       },
-      rowsPerStep: batchSize * args.gradient_accumulation_steps,
+      rowsPerStep: args.per_device_train_batch_size * args.gradient_accumulation_steps,
       evaluate: (stop) => this.measure(stop),
       save: (current) => saveCheckpoint(this.model, this.processing_class, current),
     }
@@ -286,20 +275,6 @@ export class SFTTrainer {
       model: this.model.base_model.config,
     }
     return tokenizeDataset(dataset, this.processing_class, signal ? { ...options, signal } : options)
-  }
-
-  private beginState(batchesPerEpoch: number): TrainerState {
-    const { args } = this
-    const stepsPerEpoch = Math.max(1, Math.ceil(batchesPerEpoch / args.gradient_accumulation_steps))
-    const max_steps = args.max_steps > 0 ? args.max_steps : Math.ceil(args.num_train_epochs * stepsPerEpoch)
-    return {
-      ...newState(),
-      max_steps,
-      num_train_epochs: Math.ceil(max_steps / stepsPerEpoch),
-      logging_steps: args.logging_steps,
-      save_steps: args.save_steps,
-      train_batch_size: args.per_device_train_batch_size,
-    }
   }
 }
 
