@@ -84,7 +84,8 @@ export class SFTTrainer {
    * a new one: a new optimizer, the adapter as it is. SIGTERM and SIGHUP write a checkpoint at the step boundary, unless
    * `save_strategy` is 'no', and then end the process; where somebody else listens for them, they are left alone.
    * @throws Error when the data set is empty, has no text column (naming those it has), or leaves nothing to learn; when another
-   * run holds output_dir, or another trainer trains the model; when the disk or a callback fails; after `max_nonfinite_steps` steps that were not finite.
+   * run holds output_dir, or another trainer trains the model; when the disk or a callback fails; after `max_nonfinite_steps` steps
+   * that were not finite.
    */
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
     const { signal, resume_from_checkpoint } = trainOptions(options)

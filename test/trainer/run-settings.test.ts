@@ -27,7 +27,6 @@ const refused: SFTInit = {
   dataloader_drop_last: true,
   gradient_accumulation_steps: 3,
   learning_rate: 2e-3,
-  label_smoothing_factor: 0.1,
   lr_scheduler_kwargs: { num_cycles: 2 },
   lr_scheduler_type: 'cosine',
   max_grad_norm: 0.5,
