@@ -54,12 +54,17 @@ export function metaModel(
   const rotaries = rotaryTables(blueprint, device)
   const parts = new Map<string, Part>()
   for (const module of modulesOf(blueprint)) {
-    const { key, kind } = module
-    if (kind === 'linear') parts.set(key, linear(module))
+    const { key } = module
+    if (module.kind === 'linear') parts.set(key, linear(module))
     else {
       const weight = tensor(...weightShape(module))
-      parts.set(key, kind === 'embedding' ? new Embedding(key, weight) : new RMSNorm(key, weight, module.eps))
-      made(kind === 'embedding' ? 'embedding' : 'norms')
+      parts.set(
+        key,
+        module.kind === 'embedding'
+          ? new Embedding(key, weight, module.scale)
+          : new RMSNorm(key, weight, module.eps, module.scale),
+      )
+      made(module.kind === 'embedding' ? 'embedding' : 'norms')
     }
   }
   return new CausalLM(config, assemble(blueprint, parts, rotaries), device, dtype, 'planned', quantization)

@@ -48,7 +48,7 @@ export function assemble(
 
 function assembleLayer(
   index: number,
-  { prefix, heads, kvHeads, headDim, window }: LayerBlueprint,
+  { prefix, heads, kvHeads, headDim, window, attentionScale, residualScale }: LayerBlueprint,
   made: ReadonlyMap<string, Part>,
   rotary: RotaryEmbedding | undefined,
 ): DecoderLayer {
@@ -62,13 +62,14 @@ function assembleLayer(
     norm('input_layernorm'),
     new Attention(
       ...([q!, k!, v!, o!] as const),
-      { heads, kvHeads, headDim, window },
+      { heads, kvHeads, headDim, window, scale: attentionScale },
       rotary,
       optionalNorm('self_attn.q_norm'),
       optionalNorm('self_attn.k_norm'),
     ),
     norm('post_attention_layernorm'),
     new MLP(gate!, up!, down!),
+    residualScale,
   )
 }
 

@@ -26,6 +26,8 @@ export interface NormModule extends Named {
   kind: 'rms_norm'
   size: number
   eps: number
+  /** The result is taken times this. Default: 1. */
+  scale?: number | undefined
 }
 
 /** Weight [rows, columns]. */
@@ -33,6 +35,8 @@ export interface EmbeddingModule extends Named {
   kind: 'embedding'
   rows: number
   columns: number
+  /** The rows are taken times this. Default: 1. */
+  scale?: number | undefined
 }
 
 export type Module = LinearModule | NormModule | EmbeddingModule
@@ -49,6 +53,10 @@ export interface LayerBlueprint {
   window: number
   /** null: positions are not encoded. */
   rope: RopeParameters | null
+  /** Of the products of queries and keys; undefined: 1 / sqrt(headDim). */
+  attentionScale?: number | undefined
+  /** What attention and MLP give is added times this; undefined: 1. */
+  residualScale?: number | undefined
 }
 
 export interface Blueprint {

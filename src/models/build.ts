@@ -124,7 +124,9 @@ class Loader {
   private async plain(module: Exclude<Module, LinearModule>): Promise<Part> {
     const { key } = module
     const weight = await this.tensor(`${key}.weight`, weightShape(module))
-    return module.kind === 'embedding' ? new Embedding(key, weight) : new RMSNorm(key, weight, module.eps)
+    return module.kind === 'embedding'
+      ? new Embedding(key, weight, module.scale)
+      : new RMSNorm(key, weight, module.eps, module.scale)
   }
 
   private async linear(module: LinearModule): Promise<LinearLayer> {

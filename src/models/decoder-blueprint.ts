@@ -11,13 +11,17 @@ export interface LayerTraits {
   normedHeads?: boolean
   /** Whether q and k are rotated by their positions. Default: yes. */
   rotated?: boolean
+  /** Of the products of queries and keys. Default: 1 / sqrt(head_dim). */
+  attentionScale?: number
+  /** What attention and MLP give is added times this. Default: 1. */
+  residualScale?: number
 }
 
 /** One layer: norm, attention, norm, gated MLP. */
 export function decoderLayer(
   config: PretrainedConfig,
   index: number,
-  { bias = {}, window = 0, normedHeads = false, rotated = true }: LayerTraits,
+  { bias = {}, window = 0, normedHeads = false, rotated = true, attentionScale, residualScale }: LayerTraits,
 ): LayerBlueprint {
   const { hidden_size: hidden, intermediate_size: inner, head_dim: headDim } = config
   const { num_attention_heads: heads, num_key_value_heads: kvHeads } = config
@@ -49,24 +53,42 @@ export function decoderLayer(
     mlp('up_proj', 'ffn_up', hidden, inner),
     mlp('down_proj', 'ffn_down', inner, hidden, 'h'),
   ]
-  return { prefix, modules, heads, kvHeads, headDim, window, rope: rotated ? config.rope_parameters : null }
+  return {
+    prefix,
+    modules,
+    heads,
+    kvHeads,
+    headDim,
+    window,
+    rope: rotated ? config.rope_parameters : null,
+    attentionScale,
+    residualScale,
+  }
+}
+
+/** What is taken times a number. Default: nothing. */
+export interface DecoderScales {
+  embedding?: number
+  /** Of the final norm, which is linear in the logits. */
+  logits?: number
 }
 
 /** The whole decoder: embedding, layers, norm, head. */
 export function decoder(
   config: PretrainedConfig,
   layer: (config: PretrainedConfig, index: number) => LayerBlueprint,
+  scales: DecoderScales = {},
 ): Blueprint {
   const { vocab_size: vocab, hidden_size: hidden } = config
   return {
     embedding: {
       ...{ kind: 'embedding', key: 'model.embed_tokens', gguf: 'token_embd' },
-      ...{ rows: vocab, columns: hidden },
+      ...{ rows: vocab, columns: hidden, scale: scales.embedding },
     },
     layers: Array.from({ length: config.num_hidden_layers }, (_, i) => layer(config, i)),
     norm: {
       ...{ kind: 'rms_norm', key: 'model.norm', gguf: 'output_norm' },
-      ...{ size: hidden, eps: config.rms_norm_eps },
+      ...{ size: hidden, eps: config.rms_norm_eps, scale: scales.logits },
     },
     head: {
       ...{ kind: 'linear', key: 'lm_head', gguf: 'output' },

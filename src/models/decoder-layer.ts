@@ -4,7 +4,7 @@ import { withScope, type Context } from '../nn/context'
 import type { MLP } from '../nn/mlp'
 import type { RMSNorm } from '../nn/rms-norm'
 import type { Scope } from '../tensor/scope'
-import { add } from '../tensor/ops'
+import { add, scaled } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import { backwardMlp, forwardMlp, tensorsOf, type MlpTile } from './mlp-tiles'
 
@@ -33,7 +33,7 @@ export interface LayerOptions {
 
 /**
  * One decoder block:
- *   attnResidual = x + attention(norm1(x));  y = attnResidual + mlp(norm2(attnResidual))
+ *   attnResidual = x + s * attention(norm1(x));  y = attnResidual + s * mlp(norm2(attnResidual)), s = residualScale
  */
 export class DecoderLayer {
   constructor(
@@ -42,6 +42,7 @@ export class DecoderLayer {
     readonly self_attn: Attention,
     readonly post_attention_layernorm: RMSNorm,
     readonly mlp: MLP,
+    readonly residualScale: number = 1,
   ) {}
 
   /** Returns y [T, hidden] and what the plan does not recompute, all in `scope`. x is not freed. */
@@ -80,9 +81,9 @@ export class DecoderLayer {
     using scope = x.device.scope()
     const c = withScope(ctx, scope)
     const attnResidual = this.self_attn.forwardCached(this.input_layernorm.forward(x, c).y, c, cache, at)
-    add(x, attnResidual, attnResidual)
+    add(x, attnResidual, attnResidual, this.residualScale)
     const { y } = this.mlp.forward(this.post_attention_layernorm.forward(attnResidual, c).y, c)
-    add(attnResidual, y, y)
+    add(attnResidual, y, y, this.residualScale)
     return scope.keep(y)
   }
 
@@ -103,13 +104,14 @@ export class DecoderLayer {
     for (const owner of [scope, saved.scope]) owner.free(attnResidual)
     const norm1 = this.input_layernorm.forward(x, c)
     qkv ??= this.self_attn.project(norm1.y, c)
-    const dnorm1 = this.self_attn.backward(dy, norm1.y, { ...qkv, ...attention }, c, skipInput)
+    const dbranch = scaled(dy, this.residualScale, scope)
+    const dnorm1 = this.self_attn.backward(dbranch, norm1.y, { ...qkv, ...attention }, c, skipInput)
     if (dnorm1) this.input_layernorm.backward(dnorm1, x, norm1.rstd, dy, dy)
     saved.scope.dispose()
   }
 
-  private get mlpHalf(): { norm: RMSNorm; mlp: MLP } {
-    return { norm: this.post_attention_layernorm, mlp: this.mlp }
+  private get mlpHalf(): { norm: RMSNorm; mlp: MLP; scale: number } {
+    return { norm: this.post_attention_layernorm, mlp: this.mlp, scale: this.residualScale }
   }
 
   private projections(x: Tensor, c: Context): Projections {
@@ -122,7 +124,7 @@ export class DecoderLayer {
   /** x + o_proj(attention) */
   private attnResidual(x: Tensor, { out }: AttentionOutput, c: Context): Tensor {
     const attnResidual = this.self_attn.output(out, c)
-    add(x, attnResidual, attnResidual)
+    add(x, attnResidual, attnResidual, this.residualScale)
     return attnResidual
   }
 }

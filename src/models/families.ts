@@ -1,6 +1,6 @@
 import type { Blueprint, LayerBlueprint } from './blueprint'
 import type { PretrainedConfig } from './config'
-import { decoder, decoderLayer } from './decoder-blueprint'
+import { decoder, decoderLayer, type DecoderScales } from './decoder-blueprint'
 
 /** A decoder family: how a configuration of this `model_type` becomes a description of the modules. */
 export interface Family {
@@ -9,6 +9,8 @@ export interface Family {
   /** Fields that a config.json may leave out and that are then not Llama's, as transformers' configuration class has them. */
   defaults?: Readonly<Record<string, unknown>>
   layer: (config: PretrainedConfig, index: number) => LayerBlueprint
+  /** Default: none. */
+  scales?: (config: PretrainedConfig) => DecoderScales
   /** GGUF's `general.architecture`, and whether such files interleave the halves of each head of q and k. */
   gguf: { architecture: string; interleavesHeads: boolean }
 }
@@ -70,6 +72,32 @@ const families: Readonly<Record<string, Family>> = {
       })
     },
   },
+  granite: {
+    architecture: 'GraniteForCausalLM',
+    gguf: { architecture: 'granite', interleavesHeads: true },
+    defaults: {
+      ...{ embedding_multiplier: 1, logits_scaling: 1, residual_multiplier: 1, attention_multiplier: 1 },
+    },
+    scales: (config) => ({
+      embedding: multiplier(config, 'embedding_multiplier'),
+      logits: 1 / multiplier(config, 'logits_scaling'),
+    }),
+    layer: (config, index) => {
+      const { attention_bias: attention, mlp_bias: mlp } = config
+      return decoderLayer(config, index, {
+        bias: { qkv: attention, output: attention, mlp },
+        attentionScale: multiplier(config, 'attention_multiplier'),
+        residualScale: multiplier(config, 'residual_multiplier'),
+      })
+    },
+  },
+}
+
+/** @throws Error on a field that is no positive number */
+function multiplier(config: PretrainedConfig, key: string): number {
+  const value = config.field(key)
+  if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value
+  throw new Error(`config: '${key}' must be a positive number, got ${JSON.stringify(value)}`)
 }
 
 /** @throws Error on a model_type that is not supported, with the list of those that are. */
@@ -96,7 +124,8 @@ export function familyOfGguf(
 
 /** What the decoder of this configuration consists of. */
 export function blueprintOf(config: PretrainedConfig): Blueprint {
-  return decoder(config, familyOf(config.model_type).layer)
+  const { layer, scales } = familyOf(config.model_type)
+  return decoder(config, layer, scales?.(config))
 }
 
 /** With `use_sliding_window` the layers from `max_window_layers` on have the window. */

@@ -1,5 +1,5 @@
 import { languageModelLoss } from '../nn/loss'
-import { fill, scatterRows } from '../tensor/ops'
+import { fill, scaled, scatterRows } from '../tensor/ops'
 import type { Scope } from '../tensor/scope'
 import { Tensor } from '../tensor/tensor'
 import { toDevice } from './batch'
@@ -29,7 +29,8 @@ export async function forwardPadded(model: CausalLM, inputs: ModelInputs): Promi
     if (inputs.output_hidden_states && index < model.parts.layers.length) hiddenStates.push(unpack(x))
   })
   const hidden = model.parts.norm.forward(last, ctx).y
-  if (inputs.output_hidden_states) hiddenStates.push(unpack(hidden))
+  if (inputs.output_hidden_states)
+    hiddenStates.push(unpack(scaled(hidden, 1 / model.parts.norm.scale, scope)))
   const logits = unpack(model.parts.lm_head.forward(hidden, ctx))
   let loss: number | undefined
   if (inputs.labels && batch.numTargets > 0) {

@@ -73,6 +73,12 @@ export function ggufConfig(file: GgufFile): Record<string, unknown> {
     architectures: [familyOf(modelType).architecture],
     model_type: modelType,
     ...(window > 0 && { sliding_window: window, use_sliding_window: true, max_window_layers: 0 }),
+    ...(modelType === 'granite' && {
+      attention_multiplier: shortestFloat32(number('attention.scale')),
+      embedding_multiplier: shortestFloat32(number('embedding_scale')),
+      residual_multiplier: shortestFloat32(number('residual_scale')),
+      logits_scaling: shortestFloat32(number('logit_scale')),
+    }),
     attention_bias: names.has('blk.0.attn_q.bias'),
     mlp_bias: names.has('blk.0.ffn_gate.bias'),
     hidden_act: 'silu',

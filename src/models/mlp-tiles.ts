@@ -4,7 +4,7 @@ import type { MLP, MlpSaved } from '../nn/mlp'
 import { project, type LowRank } from '../nn/projections'
 import type { RMSNorm } from '../nn/rms-norm'
 import type { Scope } from '../tensor/scope'
-import { add } from '../tensor/ops'
+import { add, scaled } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 
 // The second half of a layer, y = attnResidual + mlp(norm(attnResidual)), a tile of tokens at a time: gate and up exist for one tile.
@@ -20,11 +20,13 @@ export interface MlpTile {
 interface MlpHalf {
   norm: RMSNorm
   mlp: MLP
+  /** Of what the MLP gives. */
+  scale: number
 }
 
-/** Adds mlp(norm(attnResidual)) to attnResidual, into y, which may be attnResidual. What is kept goes to `ctx.scope`. */
+/** Adds scale * mlp(norm(attnResidual)) to attnResidual, into y, which may be attnResidual. What is kept goes to `ctx.scope`. */
 export function forwardMlp(
-  { norm, mlp }: MlpHalf,
+  { norm, mlp, scale }: MlpHalf,
   attnResidual: Tensor,
   y: Tensor,
   ctx: Context,
@@ -41,14 +43,14 @@ export function forwardMlp(
     const { gate, up, lowRank, downLowRank } = product.saved
     const kept = fate === 'recompute' ? [] : [gate, up, ...tensorsOf(lowRank)]
     for (const t of [...kept, ...tensorsOf(downLowRank)]) ctx.scope.add(scope.keep(t))
-    add(rows, product.y, scope.add(y.slice(begin, end)))
+    add(rows, product.y, scope.add(y.slice(begin, end)), scale)
     return { begin, end, inputs: fate === 'recompute' ? undefined : { gate, up, lowRank }, downLowRank }
   })
 }
 
 /** dy becomes the gradient of attnResidual, in place. Kept tensors are freed from `owner` as they are used up. */
 export function backwardMlp(
-  { norm, mlp }: MlpHalf,
+  { norm, mlp, scale }: MlpHalf,
   dy: Tensor,
   attnResidual: Tensor,
   tiles: readonly MlpTile[],
@@ -67,7 +69,8 @@ export function backwardMlp(
       for (const t of Object.values(made)) scope.free(t)
       made = undefined
     }
-    const dnorm2 = mlp.backward(drows, () => norm2().y, { gate, up, lowRank, downLowRank }, c)
+    const dbranch = scaled(drows, scale, scope)
+    const dnorm2 = mlp.backward(dbranch, () => norm2().y, { gate, up, lowRank, downLowRank }, c)
     norm.backward(dnorm2, rows, norm2().rstd, drows, drows)
     if (inputs) for (const t of [gate, up, ...tensorsOf(lowRank)]) owner.free(t)
   }

@@ -14,6 +14,8 @@ export interface AttentionShape {
   headDim: number
   /** Keys a query may look back to; 0 = all. */
   window: number
+  /** Of the products of queries and keys. Default: 1 / sqrt(headDim). */
+  scale?: number | undefined
 }
 
 /** What attention reads. */
@@ -60,7 +62,7 @@ export class Attention {
   ) {}
 
   private get scale(): number {
-    return 1 / Math.sqrt(this.shape.headDim)
+    return this.shape.scale ?? 1 / Math.sqrt(this.shape.headDim)
   }
 
   forward(x: Tensor, ctx: Context): { y: Tensor; saved: AttentionSaved } {

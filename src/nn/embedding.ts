@@ -1,14 +1,15 @@
-import { copy, gatherRows } from '../tensor/ops'
+import { copy, gatherRows, scaled } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 
-/** y[t] = weight[ids[t]], weight [vocab, hidden], frozen. */
+/** y[t] = scale * weight[ids[t]], weight [vocab, hidden], frozen. */
 export class Embedding {
   private inHostMemory = false
 
   constructor(
     readonly name: string,
     private table: Tensor,
+    readonly scale: number = 1,
   ) {}
 
   get weight(): Tensor {
@@ -19,7 +20,7 @@ export class Embedding {
   forward(ids: Tensor, ctx: Context): Tensor {
     const y = ctx.scope.empty([ids.numel, this.weight.cols], this.weight.dtype)
     gatherRows(this.weight, ids, y)
-    return y
+    return scaled(y, this.scale, ctx.scope)
   }
 
   /** Moves the table to page-locked host memory, where a pass reads T rows of it over the bus, or back. The old one is freed. */

@@ -1,5 +1,6 @@
 import { addon } from '../native/addon'
 import type { FloatDType } from './dtype'
+import type { Scope } from './scope'
 import type { Tensor } from './tensor'
 
 // Named, defaulted forms of the native operations that take many scalars. Semantics: native/core/ops.inc.
@@ -62,6 +63,14 @@ export function copyColumns(
 }
 
 /** out = value */
+/** scale * x as a new tensor of `scope`; x itself where the scale is 1. */
+export function scaled(x: Tensor, scale: number, scope: Scope): Tensor {
+  if (scale === 1) return x
+  const out = scope.empty(x.shape, x.dtype)
+  copyColumns(x, out, 0, { scale })
+  return out
+}
+
 export function fill(out: Tensor, value: number): void {
   addon().fill(out.handle, value)
 }

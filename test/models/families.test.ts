@@ -23,6 +23,7 @@ it.each([
   'tiny-qwen2',
   'tiny-qwen3',
   'tiny-smollm3',
+  'tiny-granite',
 ])('%s: the description has every tensor of the file, in shape, and no other', async (name) => {
   const blueprint = blueprintOf(new PretrainedConfig(goldenJson(name, 'config.json')))
   const stored = await load_safetensors(golden(name, 'model.safetensors'))
@@ -98,6 +99,14 @@ describe('SmolLM3', () => {
     expect(windows(given)).toEqual([0, 0, 0, 5])
   })
 })
+
+it.each(['embedding_multiplier', 'logits_scaling', 'residual_multiplier', 'attention_multiplier'])(
+  'Granite: %s must be a positive number',
+  (key) => {
+    const config = new PretrainedConfig({ ...sizes, model_type: 'granite', [key]: 0 })
+    expect(() => blueprintOf(config)).toThrow(`config: '${key}' must be a positive number, got 0`)
+  },
+)
 
 it('what a family has for fields left out is its own', () => {
   const { num_key_value_heads: _, ...few } = { ...sizes, num_attention_heads: 8 }

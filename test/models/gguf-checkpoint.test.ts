@@ -172,6 +172,7 @@ test('unpermuteRows moves whole rows and refuses odd heads', () => {
 test.each([
   ['tiny-qwen2', 'qwen2'],
   ['tiny-qwen3', 'qwen3'],
+  ['tiny-granite', 'granite'],
   ['tiny-mistral-swa', 'llama'],
 ])('%s written as GGUF has the logits of the safetensors model', async (name, architecture) => {
   const model = await AutoModelForCausalLM.from_pretrained(golden(name), { dtype: 'float32' })
@@ -183,6 +184,12 @@ test.each([
     ...{ 'attention.layer_norm_rms_epsilon': config.rms_norm_eps },
     ...(architecture === 'llama' && { 'attention.sliding_window': blueprint.layers[0]!.window }),
     'attention.key_length': config.head_dim,
+    ...(architecture === 'granite' && {
+      'attention.scale': Number(config.field('attention_multiplier')),
+      embedding_scale: Number(config.field('embedding_multiplier')),
+      residual_scale: Number(config.field('residual_multiplier')),
+      logit_scale: Number(config.field('logits_scaling')),
+    }),
     'rope.freq_base': config.rope_parameters.rope_theta,
   }
   const named = new Map([...checkpointKeys(blueprint)].map(([gguf, key]) => [key, gguf]))
@@ -195,7 +202,7 @@ test.each([
     const which = /([qk]_proj)/.exec(key)?.[1] as keyof typeof heads | undefined
     let values = await tensor.data<Float32Array>()
     // The inverse: halves of d rows become neighbours, as llama.cpp's converter does.
-    if (which && architecture === 'llama') {
+    if (which && !architecture.startsWith('qwen')) {
       const columns = shape[1] ?? 1
       const [half, from] = [shape[0]! / heads[which] / 2, values]
       values = new Float32Array(from.length)

@@ -41,6 +41,10 @@ sizes = {
 made = {
     "tiny-qwen3": ("qwen3", {"head_dim": 16, "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0}}),
     "tiny-smollm3": ("smollm3", {"no_rope_layers": [1, 0], "num_key_value_heads": 2, "tie_word_embeddings": False}),
+    "tiny-granite": (
+        "granite",
+        {"embedding_multiplier": 3.0, "logits_scaling": 5.0, "residual_multiplier": 0.7, "attention_multiplier": 0.2},
+    ),
 }
 
 

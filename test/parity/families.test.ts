@@ -18,7 +18,7 @@ import { goldenTensors, masked, maxAbs, numbers, relative, rowsOf } from './supp
 
 const inputs = await goldenTensors('tiny_forward.safetensors')
 const others = await goldenTensors('families.safetensors')
-const made = ['tiny-qwen3', 'tiny-smollm3']
+const made = ['tiny-qwen3', 'tiny-smollm3', 'tiny-granite']
 const expectedOf = new Map(
   await Promise.all(
     made.map(async (name) => [name, await goldenTensors(name, 'expected.safetensors')] as const),
