@@ -27,19 +27,19 @@ async function fourBit(what, dtype, m, [rows, cols], transpose, { beta = 0, nest
   const codes = addon.tensor_empty(device, 'uint8', [(rows * cols) / 2])
   const absmax = addon.tensor_empty(device, 'float32', [(rows * cols) / 64])
   addon.quantize_4bit(random([rows, cols], 'float32'), codes, absmax, 'nf4', 64)
-  let maxima = [absmax, undefined, undefined, undefined, 0]
+  let maxima = { absmax }
   if (nested) {
     const blocks = (rows * cols) / 64
     const [q, map] = [addon.tensor_empty(device, 'uint8', [blocks]), random([256], 'float32')]
     const [most, offset] = [[Math.ceil(blocks / 256)], [1]].map((n) => addon.tensor_empty(device, 'float32', n))
     addon.quantize_absmax(absmax, map, q, most, offset, 256)
-    maxima = [q, map, most, offset, 256]
+    maxima = { absmax: q, code_map: map, nested_absmax: most, offset, nested_blocksize: 256 }
   }
   const x = random([m, transpose ? cols : rows], dtype)
   const out = random([m, transpose ? rows : cols], dtype)
   const name = `${what} ${dtype} nf4${nested ? ' nested' : ''} ${m} x ${transpose ? 'W^T' : 'W'} [${rows}, ${cols}]`
   const args = [rows, cols, 'nf4', 64, transpose, 1, beta, dtype, dtype]
-  await report(name, m * rows * cols, () => addon.matmul_4bit(x, codes, ...maxima, out, ...args))
+  await report(name, m * rows * cols, () => addon.matmul_4bit(x, codes, maxima, out, ...args))
 }
 
 console.log(addon.device_info(device).replaceAll('\n', ', '))

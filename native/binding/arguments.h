@@ -8,77 +8,103 @@
 
 namespace qlora {
 
-template <typename T>
-struct Argument;
-
-template <>
-struct Argument<Tensor> {
-  static Tensor from(const Napi::Value& v, ArgumentPlace at) { return unwrap_tensor(v, at); }
+/** Where the tensors of arguments come from: handles, of an operation that is to run. */
+struct Handles {
+  static Tensor tensor(const Napi::Value& v, ArgumentPlace at) { return unwrap_tensor(v, at); }
 };
 
-template <>
-struct Argument<OptionalTensor> {
+template <typename T, typename Tensors = Handles>
+struct Argument;
+
+template <typename Tensors>
+struct Argument<Tensor, Tensors> {
+  static Tensor from(const Napi::Value& v, ArgumentPlace at) { return Tensors::tensor(v, at); }
+};
+
+template <typename Tensors>
+struct Argument<OptionalTensor, Tensors> {
   static OptionalTensor from(const Napi::Value& v, ArgumentPlace at) {
     if (v.IsUndefined() || v.IsNull()) return std::nullopt;
-    return unwrap_tensor(v, at);
+    return Tensors::tensor(v, at);
   }
 };
 
-template <>
-struct Argument<TensorList> {
+template <typename Tensors>
+struct Argument<TensorList, Tensors> {
   static TensorList from(const Napi::Value& v, ArgumentPlace at) {
-    if (!v.IsArray()) fail("[", at.op, "] argument ", at.position, ": expected an array of tensor handles");
+    if (!v.IsArray()) fail(at, ": expected an array of tensor handles");
     auto array = v.As<Napi::Array>();
     TensorList list;
-    for (uint32_t i = 0; i < array.Length(); i++) list.push_back(unwrap_tensor(array.Get(i), at));
+    for (uint32_t i = 0; i < array.Length(); i++) list.push_back(Tensors::tensor(array.Get(i), at));
     return list;
   }
 };
 
-template <>
-struct Argument<double> {
+template <typename Tensors>
+struct Argument<double, Tensors> {
   static double from(const Napi::Value& v, ArgumentPlace at) {
-    if (!v.IsNumber()) fail("[", at.op, "] argument ", at.position, ": expected a number");
+    if (!v.IsNumber()) fail(at, ": expected a number");
     return v.As<Napi::Number>().DoubleValue();
   }
 };
 
-template <>
-struct Argument<int64_t> {
+template <typename Tensors>
+struct Argument<int64_t, Tensors> {
   static int64_t from(const Napi::Value& v, ArgumentPlace at) {
     double d = Argument<double>::from(v, at);
     if (d != std::floor(d) || std::fabs(d) > 9007199254740991.0) {
-      fail("[", at.op, "] argument ", at.position, ": expected an integer, got ", d);
+      fail(at, ": expected an integer, got ", d);
     }
     return static_cast<int64_t>(d);
   }
 };
 
-template <>
-struct Argument<bool> {
+/** { absmax, code_map, nested_absmax, offset, nested_blocksize }, all but absmax optional. */
+template <typename Tensors>
+struct Argument<BlockMaxima, Tensors> {
+  static BlockMaxima from(const Napi::Value& v, ArgumentPlace at) {
+    if (!v.IsObject()) fail(at, ": expected an object with absmax");
+    const auto object = v.As<Napi::Object>();
+    const auto optional = [&](const char* name) {
+      return Argument<OptionalTensor, Tensors>::from(object.Get(name), at.part(name));
+    };
+    BlockMaxima maxima;
+    maxima.absmax = Tensors::tensor(object.Get("absmax"), at.part("absmax"));
+    maxima.code_map = optional("code_map");
+    maxima.nested_absmax = optional("nested_absmax");
+    maxima.offset = optional("offset");
+    if (maxima.code_map)
+      maxima.nested_blocksize =
+          Argument<int64_t>::from(object.Get("nested_blocksize"), at.part("nested_blocksize"));
+    return maxima;
+  }
+};
+
+template <typename Tensors>
+struct Argument<bool, Tensors> {
   static bool from(const Napi::Value& v, ArgumentPlace at) {
-    if (!v.IsBoolean()) fail("[", at.op, "] argument ", at.position, ": expected a boolean");
+    if (!v.IsBoolean()) fail(at, ": expected a boolean");
     return v.As<Napi::Boolean>().Value();
   }
 };
 
-template <>
-struct Argument<std::string> {
+template <typename Tensors>
+struct Argument<std::string, Tensors> {
   static std::string from(const Napi::Value& v, ArgumentPlace at) {
-    if (!v.IsString()) fail("[", at.op, "] argument ", at.position, ": expected a string");
+    if (!v.IsString()) fail(at, ": expected a string");
     return v.As<Napi::String>().Utf8Value();
   }
 };
 
-template <>
-struct Argument<Shape> {
+template <typename Tensors>
+struct Argument<Shape, Tensors> {
   static Shape from(const Napi::Value& v, ArgumentPlace at) {
-    if (!v.IsArray()) fail("[", at.op, "] argument ", at.position, ": expected an array of sizes");
+    if (!v.IsArray()) fail(at, ": expected an array of sizes");
     auto array = v.As<Napi::Array>();
     Shape shape;
     for (uint32_t i = 0; i < array.Length(); i++) {
       int64_t d = Argument<int64_t>::from(array.Get(i), at);
-      if (d < 0) fail("[", at.op, "] argument ", at.position, ": negative size ", d);
+      if (d < 0) fail(at, ": negative size ", d);
       shape.push_back(d);
     }
     return shape;

@@ -24,14 +24,17 @@ void* unwrap(const Napi::Value& value, const std::unordered_set<const void*>& ou
              ArgumentPlace at) {
   void* data = nullptr;
   if (napi_get_value_external(value.Env(), value, &data) != napi_ok)
-    fail("[", at.op, "] argument ", at.position, ": expected a ", what, " handle");
-  if (ours.count(data) == 0)
-    fail("[", at.op, "] argument ", at.position, ": expected a ", what,
-         " handle of this addon, got another External");
+    fail(at, ": expected a ", what, " handle");
+  if (ours.count(data) == 0) fail(at, ": expected a ", what, " handle of this addon, got another External");
   return data;
 }
 
 }  // namespace
+
+std::ostream& operator<<(std::ostream& out, ArgumentPlace at) {
+  out << "[" << at.op << "] argument " << at.position;
+  return at.name ? out << "." << at.name : out;
+}
 
 Napi::Value wrap_device(Napi::Env env, Backend& backend) {
   known_devices.insert(&backend);
@@ -69,8 +72,7 @@ TensorHandle& unwrap_handle(const Napi::Value& value, ArgumentPlace at) {
 const Tensor& unwrap_tensor(const Napi::Value& value, ArgumentPlace at) {
   TensorHandle& handle = unwrap_handle(value, at);
   if (handle.released) {
-    fail("[", at.op, "] argument ", at.position, ": tensor of shape ", to_string(handle.tensor.shape),
-         " was disposed");
+    fail(at, ": tensor of shape ", to_string(handle.tensor.shape), " was disposed");
   }
   return handle.tensor;
 }

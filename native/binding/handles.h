@@ -1,6 +1,8 @@
 #pragma once
 #include <napi.h>
 
+#include <ostream>
+
 #include "core/backend.h"
 
 namespace qlora {
@@ -12,11 +14,16 @@ struct TensorHandle {
   int64_t external_bytes = 0;  // what V8 was told
 };
 
-/** An argument and its place, for messages: "[op] argument 2: ...". */
+/** The place of an argument or of a part of it, for messages: "[op] argument 2: ...", "[op]
+ * argument 2.absmax: ...". */
 struct ArgumentPlace {
   const char* op;
   size_t position;
+  const char* name = nullptr;  // of the part
+
+  ArgumentPlace part(const char* of) const { return {op, position, of}; }
 };
+std::ostream& operator<<(std::ostream& out, ArgumentPlace at);
 
 Napi::Value wrap_device(Napi::Env env, Backend& backend);
 Backend& unwrap_device(const Napi::Value& value, ArgumentPlace at);

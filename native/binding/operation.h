@@ -18,6 +18,12 @@ class DeviceOf {
   void see(const OptionalTensor& t) {
     if (t) see(*t);
   }
+  void see(const BlockMaxima& maxima) {
+    see(maxima.absmax);
+    see(maxima.code_map);
+    see(maxima.nested_absmax);
+    see(maxima.offset);
+  }
   void see(const TensorList& list) {
     for (const Tensor& t : list) see(t);
   }

@@ -6,5 +6,6 @@ namespace qlora {
 void export_device_functions(Napi::Object exports);
 void export_tensor_functions(Napi::Object exports);
 void export_operations(Napi::Object exports);
+void export_size_functions(Napi::Object exports);
 
 }  // namespace qlora

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string>
 
-#include "core/tensor.h"
+#include "core/block_maxima.h"
 
 namespace qlora {
 

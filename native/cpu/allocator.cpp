@@ -8,14 +8,6 @@ namespace qlora {
 
 namespace {
 
-/** Sizes are rounded so that batches of slightly different length share blocks: to 64 B, above 64 KiB to 1/16
- * of their power of two. */
-size_t rounded(size_t bytes) {
-  size_t step = 64;
-  while (step * 32 < bytes && bytes > (64u << 10)) step *= 2;
-  return (bytes + step - 1) / step * step;
-}
-
 #ifdef QLORA_POISON
 constexpr bool kPoison = true;  // debug builds: a fresh block is full of NaNs, so that a missing write shows
 #else
@@ -23,6 +15,12 @@ constexpr bool kPoison = false;
 #endif
 
 }  // namespace
+
+size_t CpuAllocator::rounded(size_t bytes) {
+  size_t step = 64;
+  while (step * 32 < bytes && bytes > (64u << 10)) step *= 2;
+  return (bytes + step - 1) / step * step;
+}
 
 void* CpuAllocator::allocate(size_t bytes) {
   size_t size = rounded(bytes);

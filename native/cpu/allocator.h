@@ -17,6 +17,10 @@ class CpuAllocator final : public Allocator {
   void reset_peak() override;
   void empty_cache() override;
 
+  /** What so many bytes take. Rounded so that batches of slightly different length share blocks: to 64 B,
+   * above 64 KiB to 1/16 of their power of two. */
+  static size_t rounded(size_t bytes);
+
  private:
   void empty_cache_locked();
 

@@ -1,6 +1,7 @@
 #include "core/backend.h"
 #include "cpu/attention_plan.h"
 #include "cpu/reduce.h"
+#include "cpu/scratch.h"
 
 namespace qlora::QLORA_ISA {
 
@@ -252,7 +253,7 @@ void CpuOps::attention_backward(const Tensor& dout, const Tensor& q, const Tenso
                                 const Tensor& dk, const Tensor& dv, int64_t heads, int64_t kv_heads,
                                 double scale, int64_t window, int64_t max_length, bool) {
   check_cu("attention_backward", "cu", cu, q.rows(), max_length);
-  int64_t padded = (q.cols() / heads + kLanes - 1) / kLanes * kLanes;
+  int64_t padded = padded_head(q.cols() / heads);
   Tensor dk_heads = q.backend->empty(DType::f32, {heads, q.rows(), padded});
   Tensor dv_heads = q.backend->empty(DType::f32, {heads, q.rows(), padded});
   Arguments arguments{dout, q, k, v, out, lse, dq, heads, kv_heads, window, static_cast<float>(scale)};

@@ -2,16 +2,10 @@
 
 namespace qlora::QLORA_ISA {
 
-void CpuOps::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const OptionalTensor& code_map,
-                             const OptionalTensor& nested_absmax, const OptionalTensor& offset,
-                             int64_t nested_blocksize, const Tensor& out, const std::string& quant_type,
-                             int64_t blocksize, int64_t in_features) {
-  const FourBit matrix{codes.data<uint8_t>(),
-                       Maxima(absmax, code_map, nested_absmax, offset, nested_blocksize),
-                       code_values(quant_type),
-                       blocksize,
-                       DType::f32,
-                       DType::f32};
+void CpuOps::dequantize_4bit(const Tensor& codes, const BlockMaxima& maxima, const Tensor& out,
+                             const std::string& quant_type, int64_t blocksize, int64_t in_features) {
+  const FourBit matrix{
+      codes.data<uint8_t>(), Maxima(maxima), code_values(quant_type), blocksize, DType::f32, DType::f32};
   const FloatView view(out);
   if (in_features != 0 && in_features < out.cols()) {
     const int64_t stride = out.cols();

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/block_maxima.h"
 #include "cpu/tiles.h"
 
 // Reading bitsandbytes' 4-bit blocks: element i of the flattened matrix is code[nibble i] * absmax[i /
@@ -147,17 +148,16 @@ struct CodeTable {
 /** Block maxima: float32, or codes of double-quantized ones (with a map). */
 class Maxima {
  public:
-  Maxima(const Tensor& absmax, const OptionalTensor& code_map, const OptionalTensor& nested_absmax,
-         const OptionalTensor& offset, int64_t nested_blocksize) {
-    if (!code_map) {
-      plain_ = absmax.data<float>();
+  explicit Maxima(const BlockMaxima& maxima) {
+    if (!maxima.code_map) {
+      plain_ = maxima.absmax.data<float>();
       return;
     }
-    codes_ = absmax.data<uint8_t>();
-    map_ = code_map->data<float>();
-    nested_ = nested_absmax->data<float>();
-    offset_ = *offset->data<float>();
-    while ((int64_t{1} << shift_) < nested_blocksize) shift_++;
+    codes_ = maxima.absmax.data<uint8_t>();
+    map_ = maxima.code_map->data<float>();
+    nested_ = maxima.nested_absmax->data<float>();
+    offset_ = *maxima.offset->data<float>();
+    while ((int64_t{1} << shift_) < maxima.nested_blocksize) shift_++;
   }
 
   /** Those of blocks [block, block + n): where they lie, else restored into buffer. */

@@ -2,15 +2,13 @@
 
 namespace qlora::QLORA_ISA {
 
-void CpuOps::matmul_4bit(const Tensor& x, const Tensor& codes, const Tensor& absmax,
-                         const OptionalTensor& code_map, const OptionalTensor& nested_absmax,
-                         const OptionalTensor& offset, int64_t nested_blocksize, const Tensor& out,
+void CpuOps::matmul_4bit(const Tensor& x, const Tensor& codes, const BlockMaxima& maxima, const Tensor& out,
                          int64_t out_features, int64_t in_features, const std::string& quant_type,
                          int64_t blocksize, bool transpose, double alpha, double beta,
                          const std::string& weight_dtype, const std::string& operand_dtype) {
   const DType dtype = dtype_from_name(operand_dtype);
-  const Maxima maxima(absmax, code_map, nested_absmax, offset, nested_blocksize);
-  const FourBitSource weight({codes.data<uint8_t>(), maxima, code_values(quant_type), blocksize,
+  const Maxima of_blocks(maxima);
+  const FourBitSource weight({codes.data<uint8_t>(), of_blocks, code_values(quant_type), blocksize,
                               dtype_from_name(weight_dtype), dtype},
                              in_features);
   dispatch_float(x.dtype, [&](auto tag) {

@@ -29,7 +29,7 @@ void CudaOps::attention_backward(const Tensor& dout, const Tensor& q, const Tens
   if (context_.cudnn.run(context_, call)) return;
   check_cu(context_, cu, tokens, max_length);
   if (tokens == 0) return;
-  const Scratch delta(context_, static_cast<size_t>(heads * tokens) * sizeof(float));
+  const Scratch delta(context_, static_cast<size_t>(call.row_bytes()));
   delta_kernel<<<blocks_for(heads * tokens, kWarps), kThreads, 0, context_.stream>>>(
       View(dout), View(out), delta.as<float>(), tokens, static_cast<int>(heads), static_cast<int>(head_dim));
   check_launch();

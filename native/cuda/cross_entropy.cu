@@ -1,4 +1,5 @@
 #include "cuda/launch.cuh"
+#include "cuda/scratch.h"
 
 namespace qlora::cuda {
 
@@ -148,7 +149,7 @@ void CudaOps::cross_entropy(const Tensor& logits, const Tensor& labels, const Op
   const int64_t rows = logits.rows();
   if (rows == 0) return;
   const View from = by_row(logits);
-  const Scratch scratch(context_, static_cast<size_t>(rows) * 4 * sizeof(double));
+  const Scratch scratch(context_, row_sums_bytes(rows));
   const auto floats = [](const OptionalTensor& t) { return t ? t->data<float>() : nullptr; };
   row_kernel<<<static_cast<unsigned>(rows), kRowThreads, 0, context_.stream>>>(
       from, labels.data<int32_t>(), scratch.as<double>(), {floats(weights), floats(logps), floats(entropies)},

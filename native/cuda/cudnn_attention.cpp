@@ -28,6 +28,13 @@ char* at(const Tensor& t, int64_t element) {
   return t.data<char>() + element * static_cast<int64_t>(size_of(t.dtype));
 }
 
+/** cuDNN reads and writes vectors. */
+bool is_aligned(const AttentionCall& c) {
+  for (const Tensor* t : {&c.q, &c.k, &c.v, &c.out, c.dout, c.dq, c.dk, c.dv})
+    if (t && reinterpret_cast<uintptr_t>(t->data<char>()) % 16 != 0) return false;
+  return true;
+}
+
 /** Parts of one allocation. */
 struct Layout {
   size_t bytes = 0;
@@ -99,7 +106,7 @@ AttentionPlan* CudnnAttention::plan_for(const AttentionForm& form) {
 bool CudnnAttention::run(const Context& context, const AttentionCall& call) {
   if (mode_ == "own" || capability_ < 80) return false;
   const std::optional<AttentionForm> suitable = form_of(call);
-  if (!suitable || !open()) return false;
+  if (!suitable || !is_aligned(call) || !open()) return false;
   const AttentionForm& form = *suitable;
   // cuDNN has no packed lse on sm_8x and sm_12x
   if (form.ragged() && capability_ / 10 != 9 && capability_ / 10 != 10) return false;
@@ -107,12 +114,11 @@ bool CudnnAttention::run(const Context& context, const AttentionCall& call) {
   if (!plan) return false;
 
   const int64_t tokens = call.tokens(), runs = call.heads / form.heads;
-  const bool in_place = !form.ragged() && form.batch == 1;  // stats are lse itself
-  const int64_t stats_bytes = in_place ? 0 : call.heads * tokens * 4;
+  const bool in_place = form.stats_in_place();
   const int64_t index_bytes = form.ragged() ? (form.batch + 1) * 8 : 0;
   Layout layout;
   const size_t plan_at = layout.add(static_cast<int64_t>(plan->workspace())),
-               stats_at = layout.add(stats_bytes);
+               stats_at = layout.add(stats_bytes(call, form));
   size_t index_at[4];
   for (size_t& at : index_at) at = layout.add(index_bytes);
   const Scratch scratch(context, layout.bytes);

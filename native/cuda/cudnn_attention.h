@@ -1,6 +1,5 @@
 #pragma once
 #include <map>
-#include <optional>
 #include <tuple>
 
 #include "core/tensor.h"
@@ -9,21 +8,6 @@
 namespace qlora::cuda {
 
 struct Context;
-
-/** The arguments of an attention operation with one set of sequences for queries and keys. */
-struct AttentionCall {
-  const Tensor &q, &k, &v, &cu, &out, &lse;
-  const Tensor *dout, *dq, *dk, *dv;  // null in forward
-  int64_t heads, kv_heads;
-  double scale;
-  int64_t window;
-  int64_t max_length;  // 0 = unknown
-  bool deterministic;
-
-  bool backward() const { return dout != nullptr; }
-  int64_t tokens() const { return q.rows(); }
-  int64_t sequences() const { return cu.numel() - 1; }
-};
 
 /**
  * Attention by cuDNN, opened at the first call that suits it. lse means the same as the own kernels' lse, so
@@ -60,10 +44,6 @@ class CudnnAttention {
   std::map<Key, Entry> plans_;
   uint64_t uses_ = 0;
 };
-
-/** The form that suits a call: how its lengths are rounded, and how many heads one run takes so that the
- * workspace stays moderate. Nothing when no form does. */
-std::optional<AttentionForm> form_of(const AttentionCall& call);
 
 /**
  * Before a call: raises a fault when cu is one; ragged, writes where each sequence begins in the form's

@@ -1,6 +1,6 @@
-#include <algorithm>
+#include "cuda/cudnn_form.h"
 
-#include "cuda/cudnn_attention.h"
+#include <algorithm>
 
 // Which plan a call gets. A plan takes 60 to 200 ms to build, so lengths are rounded up and share them.
 namespace qlora::cuda {
@@ -33,18 +33,6 @@ int64_t token_bucket(int64_t n) {
   return (n + step - 1) / step * step;
 }
 
-/** cuDNN's workspace for a form, at least: what the frontend's graph keeps outside the kernels. */
-int64_t expected_workspace(const AttentionForm& f) {
-  if (!f.backward) return 0;
-  const int64_t rows = f.ragged() ? f.total : f.batch * f.length;
-  const int64_t sums = rows * f.q_row * 4;  // ragged: with the row's stride
-  const int64_t own = f.ragged() ? sums : rows * f.heads * f.head_dim * 4;
-  // dK and dV of every query head before a group's are added
-  const int64_t grouped = f.heads == f.kv_heads ? 0 : f.ragged() ? 2 * own : own;
-  const int64_t scores = f.batch * f.heads * f.length * f.length * 2;  // all of dS in 16 bits
-  return (f.deterministic ? scores : own) + grouped;
-}
-
 /** Takes fewer heads at a time until the workspace is moderate. Not where it has rows of all heads anyway. */
 AttentionForm split(const AttentionForm& whole) {
   if (whole.ragged()) return whole;
@@ -64,11 +52,22 @@ bool suits(const AttentionCall& c) {
   bool fits = (head_dim == 64 || head_dim == 128) && c.tokens() > 1 && c.sequences() > 0 &&
               (c.q.dtype == DType::bf16 || c.q.dtype == DType::f16);
   for (const Tensor* t : {&c.q, &c.k, &c.v, &c.out, c.dout, c.dq, c.dk, c.dv})
-    if (fits && t) fits = t->dtype == c.q.dtype && reinterpret_cast<uintptr_t>(t->data<char>()) % 16 == 0;
+    if (fits && t) fits = t->dtype == c.q.dtype;
   return fits;
 }
 
 }  // namespace
+
+int64_t expected_workspace(const AttentionForm& f) {
+  if (!f.backward) return 0;
+  const int64_t rows = f.ragged() ? f.total : f.batch * f.length;
+  const int64_t sums = rows * f.q_row * 4;  // ragged: with the row's stride
+  const int64_t own = f.ragged() ? sums : rows * f.heads * f.head_dim * 4;
+  // dK and dV of every query head before a group's are added
+  const int64_t grouped = f.heads == f.kv_heads ? 0 : f.ragged() ? 2 * own : own;
+  const int64_t scores = f.batch * f.heads * f.length * f.length * 2;  // all of dS in 16 bits
+  return (f.deterministic ? scores : own) + grouped;
+}
 
 std::optional<AttentionForm> form_of(const AttentionCall& c) {
   if (!suits(c)) return std::nullopt;

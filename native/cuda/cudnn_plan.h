@@ -4,25 +4,10 @@
 #include <memory>
 #include <string>
 
-#include "core/dtype.h"
+#include "cuda/cudnn_form.h"
 
-// What cuDNN builds plans for. Without NVIDIA's headers at build time, cudnn_absent.cpp stands in.
+// The plans that cuDNN builds. Without NVIDIA's headers at build time, cudnn_absent.cpp stands in.
 namespace qlora::cuda {
-
-/** Causal attention of one form: everything a plan depends on. q [.., heads, head_dim], k and v
- * [.., kv_heads, head_dim]; a row of q is q_row elements long, of k k_row: more than the heads need when a
- * call takes some of them. */
-struct AttentionForm {
-  bool backward, deterministic;
-  DType dtype;
-  int64_t batch, length;  // sequences, and tokens in the longest
-  int64_t total;          // most tokens of all sequences together; 0 = every sequence has `length`
-  int64_t heads, kv_heads, head_dim, q_row, k_row;
-  int64_t window;
-  float scale;
-
-  bool ragged() const { return total > 0; }
-};
 
 /** Device memory. stats is float32: [batch, heads, length] or, ragged, [tokens, heads]. */
 struct AttentionMemory {

@@ -101,11 +101,9 @@ void dequantize(const Context& context, const uint8_t* codes, const Maxima& maxi
   check_launch();
 }
 
-void CudaOps::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const OptionalTensor& code_map,
-                              const OptionalTensor& nested_absmax, const OptionalTensor& offset,
-                              int64_t nested_blocksize, const Tensor& out, const std::string& quant_type,
-                              int64_t blocksize, int64_t in_features) {
-  const Maxima maxima(absmax, code_map, nested_absmax, offset, nested_blocksize, blocksize);
+void CudaOps::dequantize_4bit(const Tensor& codes, const BlockMaxima& maxima, const Tensor& out,
+                              const std::string& quant_type, int64_t blocksize, int64_t in_features) {
+  const Maxima of_blocks(maxima, blocksize);
   const int64_t stride = out.cols();
   const bool is_wider = in_features != 0 && in_features < stride;
   const int64_t n = is_wider ? out.rows() * in_features : out.numel();
@@ -113,7 +111,7 @@ void CudaOps::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const O
     fail("[dequantize_4bit] out: expected columns in a multiple of 8 and fewer than 2^32 elements");
   WiderRows wider;
   if (is_wider) wider = {static_cast<uint32_t>(in_features), static_cast<uint32_t>(stride)};
-  dequantize(context_, codes.data<uint8_t>(), maxima, View(out), n, quant_type, out.dtype, wider);
+  dequantize(context_, codes.data<uint8_t>(), of_blocks, View(out), n, quant_type, out.dtype, wider);
 }
 
 }  // namespace qlora::cuda

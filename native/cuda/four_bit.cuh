@@ -29,15 +29,13 @@ struct Maxima {
   const float *map = nullptr, *nested = nullptr, *offset = nullptr;
   int shift = 0, nested_shift = 0;  // block sizes are powers of two
 
-  Maxima(const Tensor& absmax, const OptionalTensor& code_map, const OptionalTensor& nested_absmax,
-         const OptionalTensor& nested_offset, int64_t nested_blocksize, int64_t blocksize)
-      : stored(absmax.data<void>()) {
+  Maxima(const BlockMaxima& maxima, int64_t blocksize) : stored(maxima.absmax.data<void>()) {
     while ((int64_t{1} << shift) < blocksize) shift++;
-    if (!code_map) return;
-    map = code_map->data<float>();
-    nested = nested_absmax->data<float>();
-    offset = nested_offset->data<float>();
-    while ((int64_t{1} << nested_shift) < nested_blocksize) nested_shift++;
+    if (!maxima.code_map) return;
+    map = maxima.code_map->data<float>();
+    nested = maxima.nested_absmax->data<float>();
+    offset = maxima.offset->data<float>();
+    while ((int64_t{1} << nested_shift) < maxima.nested_blocksize) nested_shift++;
   }
 };
 

@@ -1,25 +1,16 @@
-#include <optional>
-
 #include "cuda/gemm.h"
 #include "cuda/launch.cuh"
+#include "cuda/scratch.h"
 
 namespace qlora::cuda {
 
 namespace {
 
-/** The dtype in which the tensor cores can take both operands without another rounding than the wanted one.
- */
-DType common_dtype(DType a, DType b, DType operand_dtype) {
-  if (operand_dtype != DType::f32) return operand_dtype;
-  return a == b ? a : DType::f32;
-}
-
 /** The operand in `dtype`; converted into scratch where it has another. */
 const void* converted(const Context& context, const Operand& x, int64_t n, DType dtype,
-                      std::optional<Scratch>& scratch) {
+                      const Scratch& scratch) {
   if (x.dtype == dtype) return x.data;
-  scratch.emplace(context, static_cast<size_t>(n) * size_of(dtype));
-  const View from(const_cast<void*>(x.data), x.dtype), to(scratch->as<void>(), dtype);
+  const View from(const_cast<void*>(x.data), x.dtype), to(scratch.as<void>(), dtype);
   launch_each8(context, n, [=] __device__(int64_t i) {
     float values[8];
     from.load8(i, n, values);
@@ -56,12 +47,13 @@ void product(const Context& context, Operand a, Operand b, const Tensor& out, in
   const int64_t m = out.shape[0], n = out.shape[1];
   if (m == 0 || n == 0) return;
   if (k == 0) return scale(context, out, static_cast<float>(beta));
-  const DType dtype = common_dtype(a.dtype, b.dtype, operand_dtype);
+  const ProductScratch needed = product_scratch(a.dtype, m * k, b.dtype, k * n, out, operand_dtype);
+  const DType dtype = needed.dtype;
   if (dtype == DType::bf16 && context.gpu.capability < 80)
     fail(
         "[matmul] this GPU has no bfloat16 products (compute capability 8.0 and later have): use float16 or "
         "float32");
-  std::optional<Scratch> a_scratch, b_scratch, sum;
+  const Scratch a_scratch(context, needed.a), b_scratch(context, needed.b), sum(context, needed.sum);
   Gemm gemm{};
   gemm.a = converted(context, a, m * k, dtype, a_scratch);
   gemm.b = converted(context, b, k * n, dtype, b_scratch);
@@ -74,18 +66,16 @@ void product(const Context& context, Operand a, Operand b, const Tensor& out, in
   gemm.alpha = static_cast<float>(alpha);
   // With 16-bit outputs and beta != 0 cuBLASLt rounds the product and then the sum, as the reference stack's
   // separate addition does: an error of 2.4e-3 in bfloat16 instead of 1.7e-3, and no float32 copy of out.
-  if (out.dtype == DType::f32 || out.dtype == dtype) {
+  if (needed.sum == 0) {
     gemm.out = out.data<char>();
     gemm.result = out.dtype;
     gemm.beta = static_cast<float>(beta);
     return context.blas.run(gemm);
   }
-  sum.emplace(context,
-              static_cast<size_t>(m * n) * sizeof(float));  // cuBLASLt has no such output: through float32
-  gemm.out = sum->as<float>();
+  gemm.out = sum.as<float>();
   gemm.result = DType::f32;
   context.blas.run(gemm);
-  combine(context, sum->as<float>(), out, static_cast<float>(beta));
+  combine(context, sum.as<float>(), out, static_cast<float>(beta));
 }
 
 void CudaOps::matmul(const Tensor& a, const Tensor& b, const Tensor& out, bool transpose_a, bool transpose_b,

@@ -3,26 +3,22 @@
 #include <algorithm>
 
 #include "cuda/error.h"
+#include "cuda/scratch.h"
 
 namespace qlora::cuda {
 
 namespace {
 
-constexpr size_t kAlignment = 512;
 /** At the beginning of a slab, never handed out: blocks of neighbouring slabs do not become one. */
 constexpr size_t kGap = 512;
 constexpr size_t kLeastSlab = size_t{1} << 20, kLargestStep = size_t{64} << 20;
-
-size_t rounded(size_t bytes) {
-  return std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
-}
 
 size_t address(void* data) { return reinterpret_cast<size_t>(data); }
 
 }  // namespace
 
 void* PinnedAllocator::allocate(size_t bytes) {
-  const size_t size = rounded(bytes);
+  const size_t size = pinned_bytes(std::max<size_t>(bytes, 1));
   std::lock_guard lock(mutex_);
   std::optional<size_t> begin = blocks_.take(size);
   if (!begin) {

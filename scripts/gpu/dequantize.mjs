@@ -50,8 +50,8 @@ for (const [rows, cols] of [
       const ofMaxima = nested ? empty('float32', Math.ceil(n / BLOCK / NESTED)) : undefined
       for (const t of [absmax, ofMaxima]) if (t) addon.fill(t, 1)
       const maxima = nested
-        ? [absmax, map, ofMaxima, offset, NESTED]
-        : [absmax, undefined, undefined, undefined, 0]
+        ? { absmax, code_map: map, nested_absmax: ofMaxima, offset, nested_blocksize: NESTED }
+        : { absmax }
       const half = Math.round(bytes / 4 / 8) * 8
       const [from, to] = [empty('bfloat16', half), empty('bfloat16', half)]
       addon.fill(from, 1)
@@ -61,7 +61,7 @@ for (const [rows, cols] of [
     const at = (i) => sets[i % sets.length]
     const made = await seconds((i) => {
       const { codes, maxima, out } = at(i)
-      addon.dequantize_4bit(codes, ...maxima, out, 'nf4', BLOCK, 0)
+      addon.dequantize_4bit(codes, maxima, out, 'nf4', BLOCK, 0)
     }, calls)
     const copied = await seconds((i) => addon.copy(at(i).from, at(i).to), calls)
     const rate = (s) => `${(s * 1e6).toFixed(1)} us, ${(bytes / s / 1e12).toFixed(2)} TB/s`

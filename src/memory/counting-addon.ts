@@ -1,8 +1,8 @@
-import type { NativeAddon } from '../native/contract'
+import type { DescribedTensor, NativeAddon } from '../native/contract'
+import type { Operations } from '../native/operations.generated'
 import { itemsize, type DType } from '../tensor/dtype'
 import { Ledger } from './ledger'
 import type { Machine } from './machine'
-import type { TensorShape } from './tensor-shape'
 
 interface Storage {
   bytes: number
@@ -13,9 +13,15 @@ interface Storage {
   lastUse: number
 }
 
-/** What stands for a tensor: its shape and whose bytes it uses. */
-interface CountedTensor extends TensorShape {
-  storage: Storage
+/** A handle here: what it looks like and whose bytes it uses. */
+class CountedTensor implements DescribedTensor {
+  constructor(
+    readonly storage: Storage,
+    readonly shape: readonly number[],
+    readonly dtype: DType,
+  ) {
+    storage.users += 1
+  }
 }
 
 /**
@@ -27,7 +33,6 @@ export class CountingAddon {
   readonly device: Ledger = new Ledger()
   readonly host: Ledger
   readonly functions: NativeAddon
-  private readonly tensors: Map<object, CountedTensor> = new Map()
   private operations = 0
 
   constructor(private readonly machine: Machine) {
@@ -37,9 +42,13 @@ export class CountingAddon {
       tensor_empty: (_: object, dtype: DType, shape: readonly number[]) => this.empty('device', dtype, shape),
       tensor_empty_pinned: (_: object, dtype: DType, shape: readonly number[]) =>
         this.empty('host', dtype, shape),
-      tensor_view: (handle: object, dtype: DType, shape: readonly number[]) =>
-        this.view(handle, dtype, shape),
-      tensor_release: (handle: object) => this.release(handle),
+      tensor_view: ({ storage }: CountedTensor, dtype: DType, shape: readonly number[]) =>
+        new CountedTensor(storage, shape, dtype),
+      tensor_write: (tensor: CountedTensor) => {
+        this.touch(tensor)
+        this.operations += 1
+      },
+      tensor_release: (tensor: CountedTensor) => this.release(tensor),
     }
     const table: Record<string, unknown> = memory
     this.functions = new Proxy({} as NativeAddon, {
@@ -53,25 +62,14 @@ export class CountingAddon {
     if (this.host !== this.device) this.host.restart(this.operations)
   }
 
-  private empty(place: 'device' | 'host', dtype: DType, shape: readonly number[]): object {
-    const bytes = this.machine.rounded(shape.reduce((n, d) => n * d, 1) * itemsize[dtype], place)
-    return this.make({ bytes, ledger: this[place], users: 0, taken: false, lastUse: 0 }, shape, dtype)
+  private empty(place: 'device' | 'host', dtype: DType, shape: readonly number[]): CountedTensor {
+    const { backend, native } = this.machine
+    const asked = shape.reduce((n, d) => n * d, 1) * itemsize[dtype]
+    const bytes = native.allocation_bytes(backend, place, asked)
+    return new CountedTensor({ bytes, ledger: this[place], users: 0, taken: false, lastUse: 0 }, shape, dtype)
   }
 
-  private view(handle: object, dtype: DType, shape: readonly number[]): object {
-    return this.make(this.tensors.get(handle)!.storage, shape, dtype)
-  }
-
-  private make(storage: Storage, shape: readonly number[], dtype: DType): object {
-    const handle = {}
-    storage.users += 1
-    this.tensors.set(handle, { storage, shape, dtype })
-    return handle
-  }
-
-  private release(handle: object): void {
-    const { storage } = this.tensors.get(handle)!
-    this.tensors.delete(handle)
+  private release({ storage }: CountedTensor): void {
     storage.users -= 1
     if (storage.users > 0 || !storage.taken) return
     const { releasesEarly } = this.machine
@@ -79,8 +77,9 @@ export class CountingAddon {
   }
 
   private operation(name: string, args: readonly unknown[]): void {
-    const tensors = args.map((argument) => this.touch(argument))
-    const scratch = this.machine.scratch(name, tensors, args)
+    this.touch(args)
+    const { backend, native } = this.machine
+    const scratch = native.scratch_bytes(backend, name as keyof Operations, args as never)
     if (scratch > 0) {
       this.device.take(scratch, this.operations)
       this.device.giveBack(scratch, this.operations)
@@ -88,14 +87,16 @@ export class CountingAddon {
     this.operations += 1
   }
 
-  private touch(argument: unknown): CountedTensor | undefined {
-    if (Array.isArray(argument)) for (const each of argument) this.touch(each)
-    const tensor = this.tensors.get(argument as object)
-    if (!tensor) return undefined
-    const { storage } = tensor
+  /** An argument, or those in it: a list, or block maxima. */
+  private touch(argument: unknown): void {
+    if (typeof argument !== 'object' || argument === null) return
+    if (!(argument instanceof CountedTensor)) {
+      for (const each of Object.values(argument)) this.touch(each)
+      return
+    }
+    const { storage } = argument
     storage.lastUse = this.operations
     if (!storage.taken) storage.ledger.take(storage.bytes, this.operations)
     storage.taken = true
-    return tensor
   }
 }

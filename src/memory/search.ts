@@ -78,7 +78,10 @@ function keptBytes({ layer: costs }: StepCosts, { layers }: MemoryPlan): number 
 function layersOf({ costs, machine, step }: PlanSpace, base: LayerPlan, room: number): LayerPlan[] {
   const layers = lastKept(base, step.config.num_hidden_layers)
   const bytes = savedKinds.reduce(
-    (n, kind) => (base[kind] === 'offload' ? n + machine.rounded(costs.layer[kind].bytes, 'host') : n),
+    (n, kind) =>
+      base[kind] === 'offload'
+        ? n + machine.native.allocation_bytes(machine.backend, 'host', costs.layer[kind].bytes)
+        : n,
     0,
   )
   const offloading = bytes > 0 ? Math.floor(room / bytes) : Infinity

@@ -1,7 +1,8 @@
 import type { BatchSize } from '../models/batch'
 import type { LayerBlueprint } from '../models/blueprint'
+import type { DescribedTensor } from '../native/contract'
+import type { DType } from '../tensor/dtype'
 import { blueprintOf } from '../models/families'
-import type { TensorShape } from './tensor-shape'
 import { resultDtype } from './costs'
 import type { StepShape } from './dry-run'
 import type { Machine } from './machine'
@@ -68,7 +69,7 @@ export function attentionScratch(
   machine: Machine,
 ): number {
   const { config, deterministic } = step
-  const tensor = (shape: number[], of: TensorShape['dtype']): TensorShape => ({ shape, dtype: of })
+  const tensor = (shape: number[], dtype: DType): DescribedTensor => ({ dtype, shape })
   const ofLayer = ({ modules, heads, kvHeads, headDim, window }: LayerBlueprint): number => {
     const linear = resultDtype(
       step,
@@ -77,9 +78,11 @@ export function attentionScratch(
     const q = tensor([tokens, heads * headDim], linear)
     const k = tensor([tokens, kvHeads * headDim], linear)
     const lse = tensor([heads, tokens], 'float32')
-    const tensors = [q, q, k, k, q, lse, tensor([sequences + 1], 'int32'), q, k, k]
-    const numbers = [heads, kvHeads, 1, window, longest, deterministic ?? false]
-    return machine.scratch('attention_backward', tensors, [...tensors, ...numbers])
+    const cu = tensor([sequences + 1], 'int32')
+    const [dout, v, out, dq, dk, dv] = [q, k, q, q, k, k]
+    const tensors = [dout, q, k, v, out, lse, cu, dq, dk, dv] as const
+    const numbers = [heads, kvHeads, 1, window, longest, deterministic ?? false] as const
+    return machine.native.scratch_bytes(machine.backend, 'attention_backward', [...tensors, ...numbers])
   }
   const { layers } = blueprintOf(config)
   const kinds = new Map(layers.map((l) => [[l.heads, l.kvHeads, l.headDim, l.window].join(), l]))

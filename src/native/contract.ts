@@ -1,7 +1,7 @@
-import type { DeviceHandle, TensorHandle } from './handles'
+import type { Described, DeviceHandle, TensorHandle } from './handles'
 import type { Operations } from './operations.generated'
 
-export type { DeviceHandle, TensorHandle } from './handles'
+export type { BlockMaxima, Described, DescribedTensor, DeviceHandle, TensorHandle } from './handles'
 
 /**
  * The one typed contract of the native addon: every name it exports. `test/native/contract.test.ts` compares it
@@ -9,7 +9,7 @@ export type { DeviceHandle, TensorHandle } from './handles'
  * order of the calls on the device's own thread and return nothing; a failure while running rejects the next promise.
  * Their types are generated from native/core/ops.inc, which says what each computes, with shapes.
  */
-export interface NativeAddon extends DeviceFunctions, TensorFunctions, Operations {}
+export interface NativeAddon extends DeviceFunctions, TensorFunctions, Operations, SizeFunctions {}
 
 export interface DeviceFunctions {
   open_device(name: string): DeviceHandle
@@ -37,4 +37,19 @@ export interface TensorFunctions {
   tensor_write(tensor: TensorHandle, bytes: Uint8Array): void
   tensor_read(tensor: TensorHandle): Promise<ArrayBuffer>
   tensor_read_file(tensor: TensorHandle, path: string, offset: number): Promise<void>
+}
+
+/** What a backend's memory would take: answered without the backend, so that a GPU's plans can be made anywhere. */
+export interface SizeFunctions {
+  /**
+   * Bytes that an operation takes while it runs, beside its tensors. `args` as it is called, with descriptions for handles.
+   * Of a GPU: one of compute capability 9.0 with cuDNN.
+   */
+  scratch_bytes<Name extends keyof Operations>(
+    backend: 'cpu' | 'cuda',
+    operation: Name,
+    args: Described<Parameters<Operations[Name]>>,
+  ): number
+  /** What a tensor of so many bytes takes of the device's memory, or of the host's that is page-locked. */
+  allocation_bytes(backend: 'cpu' | 'cuda', place: 'device' | 'host', bytes: number): number
 }

@@ -1,9 +1,9 @@
 import { addon } from '../native/addon'
 import {
+  blockMaxima,
   dequantizeInto,
   dequantizeWeight,
   disposeWeight,
-  maximaArguments,
   weightBytes,
   type Weight4bit,
 } from '../quantization/weight-4bit'
@@ -95,7 +95,7 @@ export class Linear4bit implements BaseLayer {
     addon().matmul_4bit(
       x.handle,
       this.weight.codes.handle,
-      ...maximaArguments(this.weight.absmax),
+      blockMaxima(this.weight.absmax),
       out.handle,
       rows,
       cols,

@@ -6,7 +6,7 @@ import { flag, oneOf } from '../options/schemas'
 import { isFloat, parseFloatDType, type FloatDType } from '../tensor/dtype'
 import type { Tensor } from '../tensor/tensor'
 import { quantizeWeight, type QuantizeOptions } from './quantize'
-import { maximaArguments, type NestedAbsmax } from './weight-4bit'
+import { blockMaxima, type NestedAbsmax } from './weight-4bit'
 
 /** bitsandbytes' QuantState: everything but the codes. */
 export interface QuantState {
@@ -61,7 +61,7 @@ function dequantize_4bit(codes: Tensor, quant_state: QuantState, options: { dtyp
   const dtype = parseFloatDType(wanted, '[dequantize_4bit] dtype')
   const out = codes.device.empty(quant_state.shape, dtype)
   const { absmax, quant_type, blocksize } = quant_state
-  addon().dequantize_4bit(codes.handle, ...maximaArguments(absmax), out.handle, quant_type, blocksize, 0)
+  addon().dequantize_4bit(codes.handle, blockMaxima(absmax), out.handle, quant_type, blocksize, 0)
   return out
 }
 

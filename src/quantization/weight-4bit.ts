@@ -1,5 +1,5 @@
 import { addon } from '../native/addon'
-import type { TensorHandle } from '../native/contract'
+import type { BlockMaxima } from '../native/contract'
 import type { FloatDType } from '../tensor/dtype'
 import type { Tensor } from '../tensor/tensor'
 
@@ -36,19 +36,17 @@ export function isNested(absmax: Tensor | NestedAbsmax): absmax is NestedAbsmax 
   return 'codeMap' in absmax
 }
 
-/** How the operations take block maxima: absmax, code_map, nested_absmax, offset, nested_blocksize. */
-export type MaximaArguments = [
-  TensorHandle,
-  TensorHandle | undefined,
-  TensorHandle | undefined,
-  TensorHandle | undefined,
-  number,
-]
-
-export function maximaArguments(absmax: Tensor | NestedAbsmax): MaximaArguments {
-  if (!isNested(absmax)) return [absmax.handle, undefined, undefined, undefined, 0]
+/** Block maxima as the operations take them. */
+export function blockMaxima(absmax: Tensor | NestedAbsmax): BlockMaxima {
+  if (!isNested(absmax)) return { absmax: absmax.handle }
   const { q, codeMap, absmax: nested, offset, blocksize } = absmax
-  return [q.handle, codeMap.handle, nested.handle, offset.handle, blocksize]
+  return {
+    absmax: q.handle,
+    code_map: codeMap.handle,
+    nested_absmax: nested.handle,
+    offset: offset.handle,
+    nested_blocksize: blocksize,
+  }
 }
 
 /** The whole matrix [out, in], rounded to `dtype` (default: its own). The caller owns it. */
@@ -62,7 +60,7 @@ export function dequantizeWeight(weight: Weight4bit, dtype: FloatDType = weight.
 export function dequantizeInto(weight: Weight4bit, out: Tensor): void {
   const { codes, absmax, quantType, blocksize, shape } = weight
   const columns = out.cols === shape[1] ? 0 : shape[1]
-  addon().dequantize_4bit(codes.handle, ...maximaArguments(absmax), out.handle, quantType, blocksize, columns)
+  addon().dequantize_4bit(codes.handle, blockMaxima(absmax), out.handle, quantType, blocksize, columns)
 }
 
 /** Bytes that one value takes in 4 bits with its share of the maxima: between 0.516 with double quantization and 0.5625 without. */

@@ -77,7 +77,7 @@ for (const [m, features, inputs] of [
             [
               x,
               packed,
-              ...maxima,
+              maxima,
               out,
               features,
               inputs,
@@ -126,7 +126,7 @@ for (const m of [1, 2, 3, 5, 8, 9, 16, 17])
           [
             x,
             packed,
-            ...maxima,
+            maxima,
             out,
             features,
             inputs,
@@ -165,7 +165,7 @@ for (const m of [1, 3, 17, 65])
           'matmul_4bit',
           `nested ${m} ${features}x${inputs} ${blocksize}/${nested} ${dtype} ${weight} ${operand} ${transpose}`,
           [
-            ...[x, packedCodes(features * inputs), ...maxima, out, features, inputs, 'nf4', blocksize],
+            ...[x, packedCodes(features * inputs), maxima, out, features, inputs, 'nf4', blocksize],
             ...[transpose, 0.75, beta, weight, operand],
           ],
           [[out, Math.max(2e-5, limit(beta ? sum : product, out))]],

@@ -92,8 +92,14 @@ export function blockMaxima(blocks, nested = 0) {
       [n],
       'float32',
     )
-  if (!nested) return [floats(blocks), undefined, undefined, undefined, 0]
-  return [bytes(blocks), floats(256, -0.5), floats(Math.ceil(blocks / nested)), floats(1), nested]
+  if (!nested) return { absmax: floats(blocks) }
+  return {
+    absmax: bytes(blocks),
+    code_map: floats(256, -0.5),
+    nested_absmax: floats(Math.ceil(blocks / nested)),
+    offset: floats(1),
+    nested_blocksize: nested,
+  }
 }
 export const int32 = (values) => tensor(values, [values.length], 'int32')
 
@@ -148,7 +154,9 @@ export function openDevices() {
     const handles = new Map()
     const convert = (arg) => {
       if (Array.isArray(arg)) return arg.map(convert)
-      if (!arg?.bytes) return arg
+      if (typeof arg !== 'object' || arg === null) return arg
+      if (!arg.bytes)
+        return Object.fromEntries(Object.entries(arg).map(([name, part]) => [name, convert(part)]))
       if (!handles.has(arg)) {
         const handle = make(device, arg)
         addon.tensor_write(handle, arg.bytes)

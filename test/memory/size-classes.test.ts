@@ -76,10 +76,13 @@ describe('size classes', () => {
         const seen: number[] = []
         const machine: Machine = {
           ...gpu,
-          scratch: (name, ...rest) => {
-            const bytes = gpu.scratch(name, ...rest)
-            if (name === 'attention_backward') seen.push(bytes)
-            return bytes
+          native: {
+            ...gpu.native,
+            scratch_bytes: (backend, name, args) => {
+              const bytes = gpu.native.scratch_bytes(backend, name, args)
+              if (name === 'attention_backward') seen.push(bytes)
+              return bytes
+            },
           },
         }
         const step = { ...shape(false), dtype: 'float32' as const, autocast, quantization }

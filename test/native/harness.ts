@@ -17,9 +17,6 @@ export function tensor(values: ArrayLike<number>, shape: number[], dtype: DType 
   return t
 }
 
-/** After float32 block maxima: they are not double-quantized. */
-export const plain = [undefined, undefined, undefined, 0] as const
-
 /** A tensor to be written by an operation: every byte is 0xff (a NaN in each float dtype), and so are guard bands around it. */
 export class Output {
   readonly handle: TensorHandle

@@ -105,7 +105,7 @@ async function products(dtype) {
     const [codes, absmax] = [empty([Math.ceil((n * k) / 2)], 'uint8'), empty([Math.ceil((n * k) / 64)])]
     native.quantize_4bit(weight, codes, absmax, type, 64)
     await keep(`codes ${type}`, codes)
-    const plain = [absmax, undefined, undefined, undefined, 0]
+    const plain = { absmax }
     const [q, most, offset] = [
       empty([Math.ceil((n * k) / 64)], 'uint8'),
       empty([Math.ceil((n * k) / 4096)]),
@@ -113,17 +113,18 @@ async function products(dtype) {
     ]
     native.quantize_absmax(absmax, map, q, most, offset, 64)
     const dequantized = empty([n, k], dtype)
-    native.dequantize_4bit(codes, ...plain, dequantized, type, 64, 0)
+    native.dequantize_4bit(codes, plain, dequantized, type, 64, 0)
     await keepFloats(`dequantize_4bit ${type} ${dtype}`, dequantized, [n, k])
-    native.dequantize_4bit(codes, q, map, most, offset, 64, dequantized, type, 64, 0)
+    const nested = { absmax: q, code_map: map, nested_absmax: most, offset, nested_blocksize: 64 }
+    native.dequantize_4bit(codes, nested, dequantized, type, 64, 0)
     await keepFloats(`dequantize_4bit nested ${type} ${dtype}`, dequantized, [n, k])
     for (const rows of [1, m]) {
       const x = normal([rows, k], dtype)
       const y = empty([rows, n], dtype)
-      native.matmul_4bit(x, codes, ...plain, y, n, k, type, 64, true, 1, 0, dtype, dtype)
+      native.matmul_4bit(x, codes, plain, y, n, k, type, 64, true, 1, 0, dtype, dtype)
       await keepFloats(`matmul_4bit ${type} ${dtype} ${rows}`, y, [rows, n])
       const dx = empty([rows, k], dtype)
-      native.matmul_4bit(y, codes, ...plain, dx, n, k, type, 64, false, 1, 0, dtype, dtype)
+      native.matmul_4bit(y, codes, plain, dx, n, k, type, 64, false, 1, 0, dtype, dtype)
       await keepFloats(`matmul_4bit transposed ${type} ${dtype} ${rows}`, dx, [rows, k])
     }
   }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { TensorHandle } from '../../src/native/contract'
+import type { BlockMaxima, TensorHandle } from '../../src/native/contract'
 import { code4bit } from '../../src/quantization/codes'
 import type { FloatDType } from '../../src/tensor/dtype'
-import { cpu, expectRelative, floatDTypes, native, normals, Output, plain, rounded, tensor } from './harness'
+import { cpu, expectRelative, floatDTypes, native, normals, Output, rounded, tensor } from './harness'
 import { nestedMaxima } from './nested-maxima'
 
 interface Case {
@@ -53,8 +53,7 @@ async function check(given: Case): Promise<void> {
   native.matmul_4bit(
     tensor(x, [c.m, k], c.x),
     tensor(codes, [codes.length], 'uint8'),
-    tensor(absmax, [absmax.length]),
-    ...plain,
+    { absmax: tensor(absmax, [absmax.length]) },
     out.handle,
     ...c.w,
     c.type,
@@ -140,12 +139,11 @@ describe.each([true, false])('matmul_4bit with double-quantized maxima, transpos
           const operand = tensor(rounded(normals(m * k, 7), x), [m, k], x)
           const [got, want] = [0, 1].map(() => new Output([m, n], x, normals(m * n, 8))) as [Output, Output]
           const rest = [...w, c.type, blocksize, transpose, 0.75, c.beta, c.weight, c.operands] as const
-          native.matmul_4bit(operand, codes, ...nested, got.handle, ...rest)
+          native.matmul_4bit(operand, codes, nested, got.handle, ...rest)
           native.matmul_4bit(
             operand,
             codes,
-            tensor(restored, [restored.length]),
-            ...plain,
+            { absmax: tensor(restored, [restored.length]) },
             want.handle,
             ...rest,
           )
@@ -162,8 +160,7 @@ describe('matmul_4bit, refused arguments', () => {
       native.matmul_4bit(
         native.tensor_empty(cpu, 'float32', x),
         native.tensor_empty(cpu, 'uint8', [codes]),
-        native.tensor_empty(cpu, 'float32', [absmax]),
-        ...plain,
+        { absmax: native.tensor_empty(cpu, 'float32', [absmax]) },
         native.tensor_empty(cpu, 'float32', out),
         4,
         64,
@@ -196,19 +193,19 @@ describe('matmul_4bit, refused arguments', () => {
   it('names the part of double-quantized maxima that is missing or does not fit', () => {
     const u8 = (n: number): TensorHandle => native.tensor_empty(cpu, 'uint8', [n])
     const f32 = (...shape: number[]): TensorHandle => native.tensor_empty(cpu, 'float32', shape)
-    const good = { absmax: u8(33), map: f32(256), nested: f32(2), offset: f32(1), size: 32 }
-    type Parts = { [P in keyof typeof good]?: (typeof good)[P] | undefined }
-    const nested = (parts: Parts) => (): void => {
-      const { absmax, map, nested: most, offset, size } = { ...good, ...parts } as typeof good
+    const good = {
+      absmax: u8(33),
+      code_map: f32(256),
+      nested_absmax: f32(2),
+      offset: f32(1),
+      nested_blocksize: 32,
+    }
+    const nested = (parts: Partial<BlockMaxima>) => (): void => {
       const out = f32(3, 33)
       native.matmul_4bit(
         f32(3, 64),
         u8(33 * 32),
-        absmax,
-        map,
-        most,
-        offset,
-        size,
+        { ...good, ...parts },
         out,
         33,
         64,
@@ -224,28 +221,44 @@ describe('matmul_4bit, refused arguments', () => {
     expect(nested({})).not.toThrow()
     expect(nested({ absmax: f32(33) })).toThrow('[matmul_4bit] absmax: expected uint8, got float32')
     expect(nested({ absmax: u8(32) })).toThrow('[matmul_4bit] absmax: expected 33 elements, got shape (32)')
-    expect(nested({ map: f32(16) })).toThrow('[matmul_4bit] code_map: expected 256 elements, got shape (16)')
-    expect(nested({ map: u8(256) })).toThrow('[matmul_4bit] code_map: expected float32, got uint8')
-    expect(nested({ nested: f32(1) })).toThrow(
+    expect(nested({ code_map: f32(16) })).toThrow(
+      '[matmul_4bit] code_map: expected 256 elements, got shape (16)',
+    )
+    expect(nested({ code_map: u8(256) })).toThrow('[matmul_4bit] code_map: expected float32, got uint8')
+    expect(nested({ nested_absmax: f32(1) })).toThrow(
       '[matmul_4bit] nested_absmax: expected 2 elements, got shape (1)',
     )
-    expect(nested({ nested: u8(2) })).toThrow('[matmul_4bit] nested_absmax: expected float32, got uint8')
+    expect(nested({ nested_absmax: u8(2) })).toThrow(
+      '[matmul_4bit] nested_absmax: expected float32, got uint8',
+    )
     expect(nested({ offset: f32(2) })).toThrow('[matmul_4bit] offset: expected 1 elements, got shape (2)')
     expect(nested({ offset: u8(1) })).toThrow('[matmul_4bit] offset: expected float32, got uint8')
     for (const size of [0, 48, 8192])
-      expect(nested({ size })).toThrow(
+      expect(nested({ nested_blocksize: size })).toThrow(
         `[matmul_4bit] nested_blocksize: expected a power of two from 32 to 4096, got ${size}`,
       )
-    for (const [part, name] of [
-      ['map', 'code_map'],
-      ['nested', 'nested_absmax'],
-      ['offset', 'offset'],
-    ] as const)
-      expect(nested({ [part]: undefined })).toThrow(
+    for (const name of ['code_map', 'nested_absmax', 'offset'] as const)
+      expect(nested({ [name]: undefined })).toThrow(
         `[matmul_4bit] code_map, nested_absmax and offset: expected all three or none, got no ${name}`,
       )
-    expect(nested({ map: undefined, nested: undefined, offset: undefined })).toThrow(
+    expect(nested({ code_map: undefined, nested_absmax: undefined, offset: undefined })).toThrow(
       '[matmul_4bit] absmax: expected float32, got uint8',
+    )
+  })
+
+  it('names the part of the maxima that cannot be read', () => {
+    const f32 = (...shape: number[]): TensorHandle => native.tensor_empty(cpu, 'float32', shape)
+    const codes = native.tensor_empty(cpu, 'uint8', [128])
+    const maxima = (given: unknown) => (): void =>
+      native.dequantize_4bit(codes, given as BlockMaxima, f32(4, 64), 'nf4', 64, 0)
+    expect(maxima({ absmax: f32(4) })).not.toThrow()
+    expect(maxima(undefined)).toThrow('[dequantize_4bit] argument 1: expected an object with absmax')
+    expect(maxima({})).toThrow('[dequantize_4bit] argument 1.absmax: expected a tensor handle')
+    expect(maxima({ absmax: f32(4), offset: 1 })).toThrow(
+      '[dequantize_4bit] argument 1.offset: expected a tensor handle',
+    )
+    expect(maxima({ absmax: f32(4), code_map: f32(256) })).toThrow(
+      '[dequantize_4bit] argument 1.nested_blocksize: expected a number',
     )
   })
 })

@@ -1,10 +1,10 @@
-import type { TensorHandle } from '../../src/native/contract'
+import type { BlockMaxima } from '../../src/native/contract'
 import { dynamicMap } from '../../src/quantization/codes'
 import { normals, tensor } from './harness'
 
 interface NestedMaxima {
   /** As the 4-bit operations take them. */
-  nested: [TensorHandle, TensorHandle, TensorHandle, TensorHandle, number]
+  nested: BlockMaxima
   /** What they stand for, by the definition: rounded after the product and after the sum. */
   restored: Float64Array
 }
@@ -18,6 +18,12 @@ export function nestedMaxima(blocks: number, blocksize: number): NestedMaxima {
   const restored = Float64Array.from(q, (code, i) =>
     Math.fround(Math.fround(map[code]! * most[Math.floor(i / blocksize)]!) + offset),
   )
-  const parts = [tensor(map, [256]), tensor(most, [most.length]), tensor([offset], [1])] as const
-  return { nested: [tensor(q, [blocks], 'uint8'), ...parts, blocksize], restored }
+  const nested = {
+    absmax: tensor(q, [blocks], 'uint8'),
+    code_map: tensor(map, [256]),
+    nested_absmax: tensor(most, [most.length]),
+    offset: tensor([offset], [1]),
+    nested_blocksize: blocksize,
+  }
+  return { nested, restored }
 }

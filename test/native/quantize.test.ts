@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { SafetensorsFile } from '../../src/files/safetensors'
-import type { TensorHandle } from '../../src/native/contract'
+import type { BlockMaxima, TensorHandle } from '../../src/native/contract'
 import { code4bit, dynamicMap } from '../../src/quantization/codes'
 import { decode } from '../../src/tensor/convert'
 import type { FloatDType } from '../../src/tensor/dtype'
 import { golden } from '../support/shared'
-import { cpu, expectRelative, floatDTypes, native, normals, Output, plain, rounded, tensor } from './harness'
+import { cpu, expectRelative, floatDTypes, native, normals, Output, rounded, tensor } from './harness'
 import { nestedMaxima } from './nested-maxima'
 
 type QuantType = 'nf4' | 'fp4'
@@ -102,7 +102,7 @@ describe.each(all)('$key as bitsandbytes has it', ({ name, src, type, blocksize,
     const [codes, absmax] = [load(`${key}.codes`), load(`${key}.absmax`)]
     const { shape } = load(`${name}.${src}.source`)
     const out = new Output(shape, short[dst]!)
-    native.dequantize_4bit(codes.handle, absmax.handle, ...plain, out.handle, type, blocksize, 0)
+    native.dequantize_4bit(codes.handle, { absmax: absmax.handle }, out.handle, type, blocksize, 0)
     const [got, want] = [await out.read(), floats(`${key}.dequant.${dst}`)]
     expect(got.map((v) => v + 0)).toEqual(want.map((v) => v + 0)) // -0 is 0
   })
@@ -115,13 +115,10 @@ describe('double quantization as bitsandbytes has it', () => {
   const map = (): TensorHandle => tensor(dynamicMap(true), [256])
 
   /** The maxima themselves: the weights whose codes are all 1.0. */
-  async function restored(
-    blocks: number,
-    nested: readonly [TensorHandle, TensorHandle, TensorHandle, TensorHandle, number],
-  ): Promise<Float64Array> {
+  async function restored(blocks: number, nested: BlockMaxima): Promise<Float64Array> {
     const ones = tensor(new Float64Array(blocks * 16).fill(0xff), [blocks * 16], 'uint8')
     const out = new Output([blocks, 32])
-    native.dequantize_4bit(ones, ...nested, out.handle, 'nf4', 32, 0)
+    native.dequantize_4bit(ones, nested, out.handle, 'nf4', 32, 0)
     return (await out.read()).filter((_, i) => i % 32 === 31)
   }
 
@@ -148,11 +145,17 @@ describe('double quantization as bitsandbytes has it', () => {
     for (const key of nested()) {
       const [, type, blocksize] = /(nf4|fp4)\.bs(\d+)\.dq$/.exec(key)!
       const [q, maxima, offset] = ['absmax_q', 'nested_absmax', 'offset'].map((f) => load(`${key}.${f}`))
-      const nested = [q!.handle, map(), maxima!.handle, offset!.handle, 256] as const
+      const nested = {
+        absmax: q!.handle,
+        code_map: map(),
+        nested_absmax: maxima!.handle,
+        offset: offset!.handle,
+        nested_blocksize: 256,
+      }
       expect(await restored(q!.n, nested), key).toEqual(floats(`${key}.absmax_restored`))
       const want = floats(`${key}.dequant.f32`)
       const out = new Output([want.length])
-      native.dequantize_4bit(load(`${key}.codes`).handle, ...nested, out.handle, type!, Number(blocksize), 0)
+      native.dequantize_4bit(load(`${key}.codes`).handle, nested, out.handle, type!, Number(blocksize), 0)
       expect(
         (await out.read()).map((v) => v + 0),
         key,
@@ -171,7 +174,13 @@ describe('double quantization as bitsandbytes has it', () => {
       256,
     )
     expect(new Set(await q.read())).toEqual(new Set([127]))
-    const values = await restored(300, [q.handle, map(), maxima.handle, offset.handle, 256])
+    const values = await restored(300, {
+      absmax: q.handle,
+      code_map: map(),
+      nested_absmax: maxima.handle,
+      offset: offset.handle,
+      nested_blocksize: 256,
+    })
     expect(new Set(values)).toEqual(new Set([0.25]))
   })
 })
@@ -211,7 +220,7 @@ describe('4-bit blocks of other sizes', () => {
           expect(type === 'fp4' ? oneZero(got) : Array.from(got)).toEqual(bytes)
           const maxima = await absmax.read()
           const out = new Output([n], dtype)
-          native.dequantize_4bit(codes.handle, absmax.handle, ...plain, out.handle, type, blocksize, 0)
+          native.dequantize_4bit(codes.handle, { absmax: absmax.handle }, out.handle, type, blocksize, 0)
           const values = want.map((c, i) =>
             Math.fround(code4bit[type][c]! * maxima[Math.floor(i / blocksize)]!),
           )
@@ -236,11 +245,10 @@ describe('4-bit blocks of other sizes', () => {
         const { nested, restored } = nestedMaxima(Math.ceil(n / blocksize), nestedBlocksize)
         for (const dtype of floatDTypes) {
           const [got, want] = [new Output([n], dtype), new Output([n], dtype)]
-          native.dequantize_4bit(codes, ...nested, got.handle, 'nf4', blocksize, 0)
+          native.dequantize_4bit(codes, nested, got.handle, 'nf4', blocksize, 0)
           native.dequantize_4bit(
             codes,
-            tensor(restored, [restored.length]),
-            ...plain,
+            { absmax: tensor(restored, [restored.length]) },
             want.handle,
             'nf4',
             blocksize,
@@ -261,8 +269,8 @@ describe('4-bit blocks of other sizes', () => {
     const { nested } = nestedMaxima(Math.ceil((rows * cols) / 64), 256)
     for (const dtype of floatDTypes) {
       const [wide, whole] = [new Output([rows, cols + 11], dtype), new Output([rows, cols], dtype)]
-      native.dequantize_4bit(codes, ...nested, wide.handle, 'nf4', 64, cols)
-      native.dequantize_4bit(codes, ...nested, whole.handle, 'nf4', 64, 0)
+      native.dequantize_4bit(codes, nested, wide.handle, 'nf4', 64, cols)
+      native.dequantize_4bit(codes, nested, whole.handle, 'nf4', 64, 0)
       const want = await whole.read()
       const got = await wide.read()
       for (let i = 0; i < rows; i++) {
@@ -272,7 +280,7 @@ describe('4-bit blocks of other sizes', () => {
       }
     }
     expect(() =>
-      native.dequantize_4bit(codes, ...nested, new Output([rows, cols], 'float32').handle, 'nf4', 64, 41),
+      native.dequantize_4bit(codes, nested, new Output([rows, cols], 'float32').handle, 'nf4', 64, 41),
     ).toThrow("[dequantize_4bit] in_features: expected a multiple of 8 up to out's 40 columns, got 41")
   })
 
@@ -310,10 +318,10 @@ describe('refused arguments', () => {
     expect(() => native.quantize_4bit(u8(130), u8(65), f32(3), 'nf4', 64)).toThrow(
       '[quantize_4bit] x: expected a float dtype, got uint8',
     )
-    expect(() => native.dequantize_4bit(u8(65), f32(3), ...plain, f32(131), 'nf4', 64, 0)).toThrow(
+    expect(() => native.dequantize_4bit(u8(65), { absmax: f32(3) }, f32(131), 'nf4', 64, 0)).toThrow(
       '[dequantize_4bit] codes',
     )
-    expect(() => native.dequantize_4bit(u8(65), f32(3), ...plain, f32(130), 'NF4', 64, 0)).toThrow(
+    expect(() => native.dequantize_4bit(u8(65), { absmax: f32(3) }, f32(130), 'NF4', 64, 0)).toThrow(
       "[dequantize_4bit] quant_type: expected one of 'nf4', 'fp4', got 'NF4'",
     )
     for (const blocksize of [0, 48, 16, 8192])
@@ -327,7 +335,14 @@ describe('refused arguments', () => {
       '[quantize_absmax] blocksize: expected a power of two from 32 to 4096, got 100',
     )
     const nested = (q: TensorHandle, map: TensorHandle) => (): void =>
-      native.dequantize_4bit(u8(65), q, map, f32(1), f32(1), 256, f32(130), 'nf4', 64, 0)
+      native.dequantize_4bit(
+        u8(65),
+        { absmax: q, code_map: map, nested_absmax: f32(1), offset: f32(1), nested_blocksize: 256 },
+        f32(130),
+        'nf4',
+        64,
+        0,
+      )
     expect(nested(u8(3), f32(256))).not.toThrow()
     expect(nested(u8(4), f32(256))).toThrow('[dequantize_4bit] absmax: expected 3 elements, got shape (4)')
     expect(nested(u8(3), f32(16))).toThrow(

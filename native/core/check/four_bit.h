@@ -1,4 +1,5 @@
 #pragma once
+#include "core/block_maxima.h"
 #include "core/check/require.h"
 
 namespace qlora {
@@ -38,9 +39,8 @@ inline void require_nested(const char* op, const Tensor& code_map, const Tensor&
 
 /** As require_maxima, or the codes of double-quantized maxima with what belongs to them: all of it or none.
  */
-inline void require_any_maxima(const char* op, const Tensor& absmax, const OptionalTensor& code_map,
-                               const OptionalTensor& nested_absmax, const OptionalTensor& offset,
-                               int64_t nested_blocksize, int64_t n, int64_t blocksize) {
+inline void require_any_maxima(const char* op, const BlockMaxima& maxima, int64_t n, int64_t blocksize) {
+  const auto& [absmax, code_map, nested_absmax, offset, nested_blocksize] = maxima;
   if (!code_map && !nested_absmax && !offset) return require_maxima(op, absmax, n, blocksize);
   if (!code_map || !nested_absmax || !offset)
     fail("[", op, "] code_map, nested_absmax and offset: expected all three or none, got no ",

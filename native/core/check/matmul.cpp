@@ -28,9 +28,7 @@ void Checks::matmul(const Tensor& a, const Tensor& b, const Tensor& out, bool tr
   require_apart("matmul", "b", b, out);
 }
 
-void Checks::matmul_4bit(const Tensor& x, const Tensor& codes, const Tensor& absmax,
-                         const OptionalTensor& code_map, const OptionalTensor& nested_absmax,
-                         const OptionalTensor& offset, int64_t nested_blocksize, const Tensor& out,
+void Checks::matmul_4bit(const Tensor& x, const Tensor& codes, const BlockMaxima& maxima, const Tensor& out,
                          int64_t out_features, int64_t in_features, const std::string& quant_type,
                          int64_t blocksize, bool transpose, double alpha, double beta,
                          const std::string& weight_dtype, const std::string& operand_dtype) {
@@ -40,7 +38,7 @@ void Checks::matmul_4bit(const Tensor& x, const Tensor& codes, const Tensor& abs
     fail("[matmul_4bit] weight: expected a shape, got (", out_features, ", ", in_features, ")");
   const int64_t n = out_features * in_features;
   require_four_bit("matmul_4bit", codes, n, quant_type, blocksize);
-  require_any_maxima("matmul_4bit", absmax, code_map, nested_absmax, offset, nested_blocksize, n, blocksize);
+  require_any_maxima("matmul_4bit", maxima, n, blocksize);
   require_shape("matmul_4bit", "x", x, {x.shape[0], transpose ? in_features : out_features});
   require_shape("matmul_4bit", "out", out, {x.shape[0], transpose ? out_features : in_features});
   require_dtype_name("matmul_4bit", "weight_dtype", weight_dtype);

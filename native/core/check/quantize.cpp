@@ -18,10 +18,8 @@ void Checks::quantize_absmax(const Tensor& absmax, const Tensor& code_map, const
   require_nested("quantize_absmax", code_map, nested_absmax, offset, absmax.numel(), "blocksize", blocksize);
 }
 
-void Checks::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const OptionalTensor& code_map,
-                             const OptionalTensor& nested_absmax, const OptionalTensor& offset,
-                             int64_t nested_blocksize, const Tensor& out, const std::string& quant_type,
-                             int64_t blocksize, int64_t in_features) {
+void Checks::dequantize_4bit(const Tensor& codes, const BlockMaxima& maxima, const Tensor& out,
+                             const std::string& quant_type, int64_t blocksize, int64_t in_features) {
   require_float("dequantize_4bit", "out", out);
   int64_t n = out.numel();
   if (in_features != 0) {
@@ -31,8 +29,7 @@ void Checks::dequantize_4bit(const Tensor& codes, const Tensor& absmax, const Op
     n = out.rows() * in_features;
   }
   require_four_bit("dequantize_4bit", codes, n, quant_type, blocksize);
-  require_any_maxima("dequantize_4bit", absmax, code_map, nested_absmax, offset, nested_blocksize, n,
-                     blocksize);
+  require_any_maxima("dequantize_4bit", maxima, n, blocksize);
 }
 
 }  // namespace qlora

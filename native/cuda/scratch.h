@@ -1,0 +1,84 @@
+#pragma once
+#include "core/scratch.h"
+#include "cuda/cudnn_form.h"
+
+// What the CUDA operations take for themselves, used by the kernels and, without a GPU, by the memory
+// planner.
+namespace qlora::cuda {
+
+/** What page-locked memory of so many bytes takes of a slab. */
+inline size_t pinned_bytes(size_t bytes) { return (bytes + 511) / 512 * 512; }
+
+/** How a product is computed, and the memory that takes: copies of operands in its dtype, and a float32 sum.
+ */
+struct ProductScratch {
+  DType dtype;
+  size_t a, b, sum;
+};
+
+/** Of a matrix of a_numel elements times one of b_numel. The tensor cores take both operands in one dtype,
+ * without another rounding than the wanted one, and cuBLASLt has no 16-bit outputs of another dtype. */
+inline ProductScratch product_scratch(DType a, int64_t a_numel, DType b, int64_t b_numel, const Tensor& out,
+                                      DType operand_dtype) {
+  const DType dtype = operand_dtype != DType::f32 ? operand_dtype : a == b ? a : DType::f32;
+  const auto copy = [dtype](DType from, int64_t n) {
+    return from == dtype ? 0 : static_cast<size_t>(n) * size_of(dtype);
+  };
+  const bool direct = out.dtype == DType::f32 || out.dtype == dtype;
+  return {dtype, copy(a, a_numel), copy(b, b_numel),
+          direct ? 0 : static_cast<size_t>(out.numel()) * sizeof(float)};
+}
+
+/** The dtype in which matmul_4bit dequantizes its weight. */
+inline DType dequantized_dtype(DType weight_dtype, DType operand_dtype) {
+  return operand_dtype == DType::f32 ? weight_dtype : operand_dtype;
+}
+
+/** Of cross_entropy: four sums of each row. */
+inline size_t row_sums_bytes(int64_t rows) { return static_cast<size_t>(rows) * 4 * sizeof(double); }
+
+/** On a GPU of compute capability 9.0 with cuDNN. */
+class CudaScratch final : public ScratchBytes {
+ public:
+  int64_t matmul(const Tensor& a, const Tensor& b, const Tensor& out, bool transpose_a, bool transpose_b,
+                 double alpha, double beta, const std::string& operand_dtype) const override {
+    return total(
+        product_scratch(a.dtype, a.numel(), b.dtype, b.numel(), out, dtype_from_name(operand_dtype)));
+  }
+
+  /** A few rows take less: they need no dequantized weight. */
+  int64_t matmul_4bit(const Tensor& x, const Tensor& codes, const BlockMaxima& maxima, const Tensor& out,
+                      int64_t out_features, int64_t in_features, const std::string& quant_type,
+                      int64_t blocksize, bool transpose, double alpha, double beta,
+                      const std::string& weight_dtype, const std::string& operand_dtype) const override {
+    const DType operands = dtype_from_name(operand_dtype);
+    const DType stored = dequantized_dtype(dtype_from_name(weight_dtype), operands);
+    const int64_t n = out_features * in_features;
+    return n * static_cast<int64_t>(size_of(stored)) +
+           total(product_scratch(x.dtype, x.numel(), stored, n, out, operands));
+  }
+
+  int64_t cross_entropy(const Tensor& logits, const Tensor& labels, const OptionalTensor& weights,
+                        const Tensor& stats, const OptionalTensor& logps, const OptionalTensor& entropies,
+                        const OptionalTensor& dlogits, double grad_scale, double label_smoothing,
+                        bool by_probability) const override {
+    return static_cast<int64_t>(row_sums_bytes(logits.rows()));
+  }
+
+  /** Of sequences with different lengths, without the few bytes of their positions. */
+  int64_t attention_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
+                             const Tensor& out, const Tensor& lse, const Tensor& cu, const Tensor& dq,
+                             const Tensor& dk, const Tensor& dv, int64_t heads, int64_t kv_heads,
+                             double scale, int64_t window, int64_t max_length,
+                             bool deterministic) const override {
+    const AttentionCall call{q,   k,   v,     cu,       out,   lse,    &dout,      &dq,
+                             &dk, &dv, heads, kv_heads, scale, window, max_length, deterministic};
+    const std::optional<AttentionForm> form = form_of(call);
+    return form ? expected_workspace(*form) + stats_bytes(call, *form) : call.row_bytes();
+  }
+
+ private:
+  static int64_t total(const ProductScratch& s) { return static_cast<int64_t>(s.a + s.b + s.sum); }
+};
+
+}  // namespace qlora::cuda
