@@ -35,6 +35,9 @@ export class CountingAddon {
   readonly functions: NativeAddon
   private operations = 0
 
+  /** What the allocators take for a size, asked once each: a dry run asks for the same sizes in every layer. */
+  private readonly allocations: Map<string, number> = new Map()
+
   constructor(private readonly machine: Machine) {
     this.host = machine.sharesHost ? this.device : new Ledger()
     const memory: Record<string, (...args: never[]) => unknown> = {
@@ -56,7 +59,7 @@ export class CountingAddon {
     })
   }
 
-  /** What follows is measured anew. */
+  /** Forgets the peaks so far. */
   restart(): void {
     this.device.restart(this.operations)
     if (this.host !== this.device) this.host.restart(this.operations)
@@ -65,7 +68,9 @@ export class CountingAddon {
   private empty(place: 'device' | 'host', dtype: DType, shape: readonly number[]): CountedTensor {
     const { backend, native } = this.machine
     const asked = shape.reduce((n, d) => n * d, 1) * itemsize[dtype]
-    const bytes = native.allocation_bytes(backend, place, asked)
+    const key = `${place} ${asked}`
+    const bytes = this.allocations.get(key) ?? native.allocation_bytes(backend, place, asked)
+    this.allocations.set(key, bytes)
     return new CountedTensor({ bytes, ledger: this[place], users: 0, taken: false, lastUse: 0 }, shape, dtype)
   }
 

@@ -274,8 +274,8 @@ describe('loading and saving', () => {
     ['tokenizer_config.json', 'null', 'expected a JSON object, got null'],
     ['tokenizer_config.json', '[1]', 'expected a JSON object, got an array'],
     ['special_tokens_map.json', '5', 'expected a JSON object, got a number'],
-    ['tokenizer_config.json', '{"bos_token": 5}', 'bos_token is 5; expected text, or an object with content'],
-    ['tokenizer_config.json', '{"bos_token": {"a": 1}}', 'bos_token is {"a":1}; expected text'],
+    ['tokenizer_config.json', '{"bos_token": 5}', 'bos_token: got 5, needs a text or an object with content'],
+    ['tokenizer_config.json', '{"bos_token": {"a": 1}}', 'bos_token: got {"a":1}, needs a text'],
     ['chat_template.jinja', Buffer.of(0x61, 0xff, 0x61), 'not UTF-8 at byte 1'],
     ['tokenizer_config.json', Buffer.of(0x7b, 0xe9, 0x7d), 'not UTF-8 at byte 1'],
   ])('%s that holds %s is refused by name', async (file, content, message) => {

@@ -18,6 +18,7 @@ const places = [
   'src/trainer',
   'src/nn',
   'test/parity',
+  'test/models',
 ]
 const kernelPlaces = ['kernel/compiler', 'kernel/runner', 'kernel/protocol', 'kernel/session']
 
