@@ -25,16 +25,22 @@ export function attachDocs(
   }
 }
 
-/** A name in an object literal stands for the property that is expected there. */
+/** Of a name in an object literal, the property that its context expects there: an option has its documentation. */
+export function symbolAt(
+  node: TypeScript.Node,
+  checker: TypeScript.TypeChecker,
+): TypeScript.Symbol | undefined {
+  const element = ts.getContainingObjectLiteralElement(node)
+  const expected = element && checker.getContextualType(element.parent as TypeScript.Expression)
+  if (expected) {
+    const found = ts.getPropertySymbolsFromContextualType(element, checker, expected, false)
+    if (found.length === 1) return found[0]
+  }
+  return checker.getSymbolAtLocation(node)
+}
+
 function declarationsOf(checker: TypeScript.TypeChecker, node: TypeScript.Node): TypeScript.Declaration[] {
-  const literal = node.parent?.parent
-  const expected =
-    literal &&
-    ts.isIdentifier(node) &&
-    ts.isObjectLiteralExpression(literal) &&
-    checker.getContextualType(literal)
-  const property = expected ? checker.getPropertyOfType(expected, node.text) : undefined
-  const found = property ?? checker.getSymbolAtLocation(node)
+  const found = symbolAt(node, checker)
   const symbol = found && found.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(found) : found
   return symbol?.declarations ?? []
 }

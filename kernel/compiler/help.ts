@@ -1,5 +1,5 @@
 import type * as TypeScript from 'typescript'
-import { attachDocs } from './docs'
+import { attachDocs, symbolAt } from './docs'
 import type { Completion, Inspection } from './messages'
 import { nodeModules } from './node-types'
 import { neverCancelled, ts } from './typescript'
@@ -72,15 +72,4 @@ export function inspect({ checker, cell }: Checked, position: number): Inspectio
   const tags = (about.tags ?? []).map((tag) => `@${tag.name} ${text(tag.text)}`.trimEnd())
   const doc = [text(about.documentation), ...tags].filter((line) => line !== '').join('\n')
   return { found: true, text: [text(about.displayParts), doc].filter((part) => part !== '').join('\n\n') }
-}
-
-/** Of a name in an object literal, the property that its context expects there: an option has its documentation. */
-function symbolAt(node: TypeScript.Node, checker: TypeScript.TypeChecker): TypeScript.Symbol | undefined {
-  const element = ts.getContainingObjectLiteralElement(node)
-  const expected = element && checker.getContextualType(element.parent as TypeScript.Expression)
-  if (expected) {
-    const found = ts.getPropertySymbolsFromContextualType(element, checker, expected, false)
-    if (found.length === 1) return found[0]
-  }
-  return checker.getSymbolAtLocation(node)
 }

@@ -1,6 +1,6 @@
 import type { Blueprint, LayerBlueprint } from './blueprint'
 import type { PretrainedConfig } from './config'
-import { decoder, decoderLayer, type DecoderScales } from './decoder-blueprint'
+import { decoder, decoderLayer, type DecoderScales, type LayerTraits } from './decoder-blueprint'
 
 /** A decoder family: how a configuration of this `model_type` becomes a description of the modules. */
 export interface Family {
@@ -15,15 +15,18 @@ export interface Family {
   gguf: { architecture: string; interleavesHeads: boolean }
 }
 
+/** What Qwen2 and Qwen3 have alike. */
+const qwenDefaults = {
+  ...{ num_key_value_heads: 32, max_position_embeddings: 32768, sliding_window: 4096 },
+  ...{ use_sliding_window: false, max_window_layers: 28 },
+}
+
 /** By `model_type`. */
 const families: Readonly<Record<string, Family>> = {
   llama: {
     architecture: 'LlamaForCausalLM',
     gguf: { architecture: 'llama', interleavesHeads: true },
-    layer: (config, index) => {
-      const { attention_bias: attention, mlp_bias: mlp } = config
-      return decoderLayer(config, index, { bias: { qkv: attention, output: attention, mlp } })
-    },
+    layer: (config, index) => decoderLayer(config, index, { bias: configuredBias(config) }),
   },
   mistral: {
     architecture: 'MistralForCausalLM',
@@ -34,20 +37,14 @@ const families: Readonly<Record<string, Family>> = {
   qwen2: {
     architecture: 'Qwen2ForCausalLM',
     gguf: { architecture: 'qwen2', interleavesHeads: false },
-    defaults: {
-      ...{ num_key_value_heads: 32, max_position_embeddings: 32768, sliding_window: 4096 },
-      ...{ use_sliding_window: false, max_window_layers: 28 },
-    },
+    defaults: qwenDefaults,
     layer: (config, index) =>
       decoderLayer(config, index, { bias: { qkv: true }, window: qwenWindow(config, index) }),
   },
   qwen3: {
     architecture: 'Qwen3ForCausalLM',
     gguf: { architecture: 'qwen3', interleavesHeads: false },
-    defaults: {
-      ...{ num_key_value_heads: 32, head_dim: 128, max_position_embeddings: 32768, sliding_window: 4096 },
-      ...{ use_sliding_window: false, max_window_layers: 28 },
-    },
+    defaults: { ...qwenDefaults, head_dim: 128 },
     layer: (config, index) => {
       const { attention_bias: bias } = config
       const window = qwenWindow(config, index)
@@ -62,14 +59,9 @@ const families: Readonly<Record<string, Family>> = {
       ...{ use_sliding_window: false, sliding_window: null, no_rope_layer_interval: 4, rope_theta: 2000000 },
     },
     layer: (config, index) => {
-      const { attention_bias: attention, mlp_bias: mlp } = config
       const rotated = rotatedLayers(config)[index]!
       const window = config.field('use_sliding_window') ? slidingWindow(config, index, !rotated) : 0
-      return decoderLayer(config, index, {
-        bias: { qkv: attention, output: attention, mlp },
-        window,
-        rotated,
-      })
+      return decoderLayer(config, index, { bias: configuredBias(config), window, rotated })
     },
   },
   granite: {
@@ -82,15 +74,21 @@ const families: Readonly<Record<string, Family>> = {
       embedding: multiplier(config, 'embedding_multiplier'),
       logits: 1 / multiplier(config, 'logits_scaling'),
     }),
-    layer: (config, index) => {
-      const { attention_bias: attention, mlp_bias: mlp } = config
-      return decoderLayer(config, index, {
-        bias: { qkv: attention, output: attention, mlp },
+    layer: (config, index) =>
+      decoderLayer(config, index, {
+        bias: configuredBias(config),
         attentionScale: multiplier(config, 'attention_multiplier'),
         residualScale: multiplier(config, 'residual_multiplier'),
-      })
-    },
+      }),
   },
+}
+
+/** `attention_bias` of all four projections, `mlp_bias` of all three. */
+function configuredBias({
+  attention_bias: attention,
+  mlp_bias: mlp,
+}: PretrainedConfig): Required<NonNullable<LayerTraits['bias']>> {
+  return { qkv: attention, output: attention, mlp }
 }
 
 /** @throws Error on a field that is no positive number */

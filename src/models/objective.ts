@@ -1,4 +1,4 @@
-import { unknownNameError } from '../options/nearest'
+import { checkNames } from '../options/parse'
 import type { PackedBatch } from './batch'
 import { shiftedTargets } from './batch'
 
@@ -69,14 +69,10 @@ export function checkObjective(objective: unknown): asserts objective is Objecti
     )
   }
   const given = objective as HostObjective & TokenObjective
-  for (const key of Object.keys(given)) {
-    if (key === 'top_k' || key === 'logits') {
-      throw new TypeError(`[objective] ${key} is not supported: a loss sees log-probabilities and entropies`)
-    }
-    if (![...tokenKeys, ...hostKeys].includes(key as never)) {
-      throw unknownNameError('objective', key, [...tokenKeys, ...hostKeys], 'key')
-    }
-  }
+  const beyond = ['top_k', 'logits'].find((key) => key in given)
+  if (beyond)
+    throw new TypeError(`[objective] ${beyond} is not supported: a loss sees log-probabilities and entropies`)
+  checkNames('objective', given, [...tokenKeys, ...hostKeys], {}, 'key')
   const { loss_type, label_smoothing_factor: smoothing, token_weights, loss, entropies } = given
   const wrong = (key: string, value: unknown, expected: string): never => {
     throw new TypeError(`[objective] ${key}: got ${String(value)}; expected ${expected}`)
@@ -128,11 +124,9 @@ export function checkResult(result: unknown, logps: Float32Array): { loss: numbe
   if (typeof result !== 'object' || result === null) {
     throw new TypeError(`[objective] returned ${String(result)}; expected { loss, dlogps }`)
   }
-  for (const key of Object.keys(result)) {
-    if (key !== 'loss' && key !== 'dlogps')
-      throw unknownNameError('objective', key, ['loss', 'dlogps'], 'result')
-  }
-  const { loss, dlogps } = result as Partial<ObjectiveResult>
+  const given: Partial<ObjectiveResult> = result
+  checkNames('objective', given, ['loss', 'dlogps'], {}, 'result')
+  const { loss, dlogps } = given
   if (typeof loss !== 'number') throw new TypeError(`[objective] loss: got ${typeof loss}; expected a number`)
   if (!Number.isFinite(loss)) throw new RangeError(`[objective] loss is ${loss}${blame(logps)}`)
   return { loss, dlogps: perTarget('dlogps', dlogps, logps.length, () => blame(logps)) }

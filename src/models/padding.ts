@@ -1,4 +1,4 @@
-import { unknownNameError } from '../options/nearest'
+import { checkNames } from '../options/parse'
 import type { PackedBatch } from './batch'
 import { checkIds } from './token-ids'
 
@@ -33,10 +33,12 @@ export const packedKeys: readonly (keyof PackedBatch)[] = [
 ]
 
 /** @throws TypeError on a key that nothing reads, with the nearest that is read. */
-export function checkKeys(owner: string, batch: object, known: readonly string[]): void {
-  for (const key of Object.keys(batch)) {
-    if (!known.includes(key)) throw unknownNameError(owner, key, known, 'input')
-  }
+export function checkKeys<T extends object>(
+  owner: string,
+  batch: T,
+  known: readonly (keyof T & string)[],
+): void {
+  checkNames(owner, batch, known, {}, 'input')
   if (!('input_ids' in batch)) throw new TypeError(`[${owner}] input_ids is missing`)
 }
 

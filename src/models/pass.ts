@@ -18,7 +18,7 @@ import {
   type Objective,
   type ObjectiveBatch,
 } from './objective'
-import { unknownNameError } from '../options/nearest'
+import { checkNames } from '../options/parse'
 import { checkPacked } from './token-ids'
 
 export interface PassOptions {
@@ -249,18 +249,13 @@ export interface ForwardBackwardOptions {
   num_items_in_batch?: number
 }
 
-const optionKeys: readonly (keyof ForwardBackwardOptions)[] = ['objective', 'num_items_in_batch']
-
 /** `model.forward_backward`: the loss of one batch and its gradients. */
 export async function forwardBackward(
   model: CausalLM,
   batch: ModelInputs | PackedBatch,
   options: ForwardBackwardOptions = {},
 ): Promise<StepResult> {
-  for (const key of Object.keys(options)) {
-    if (!(optionKeys as readonly string[]).includes(key))
-      throw unknownNameError('forward_backward', key, optionKeys)
-  }
+  checkNames('forward_backward', options, ['objective', 'num_items_in_batch'])
   const { objective, num_items_in_batch: numItems } = options
   if (numItems !== undefined && !(Number.isFinite(numItems) && numItems > 0))
     throw new RangeError(

@@ -105,13 +105,14 @@ export function optionsToDict(set: OptionSet<object>, values: object): Record<st
 
 /**
  * Throws `TypeError` when `given` has a name that is none of `known`, with the nearest; for functions with few options and no
- * table. `refused`: what the reference takes besides, with the reason why it is not here.
+ * table. `refused`: what the reference takes besides, with the reason why it is not here; `kind`: what a name is.
  */
 export function checkNames<T extends object>(
   owner: string,
   given: T,
   known: readonly (keyof T & string)[],
   refused: Readonly<Record<string, Refused>> = {},
+  kind: string = 'option',
 ): void {
   if (typeof given !== 'object' || given === null) {
     throw new TypeError(`[${owner}] got ${show(given)}, needs an object of options`)
@@ -119,7 +120,7 @@ export function checkNames<T extends object>(
   for (const [name, value] of Object.entries(given)) {
     if ((known as readonly string[]).includes(name)) continue
     if (!Object.hasOwn(refused, name))
-      throw unknownNameError(owner, name, [...known, ...Object.keys(refused)])
+      throw unknownNameError(owner, name, [...known, ...Object.keys(refused)], kind)
     refuse(owner, name, refused[name]!, value)
   }
 }

@@ -40,9 +40,10 @@ const exponents: Readonly<Record<string, [bytes: number, mask: number]>> = {
   F16: [2, 0x7c00],
 }
 
-async function refuseNonFinite(info: TensorInfo): Promise<void> {
+/** Index of the first element of a file's tensor that is NaN or infinite; undefined where all are finite, or no floats. */
+export async function firstNonFinite(info: TensorInfo): Promise<number | undefined> {
   const [size, mask] = exponents[info.dtype] ?? []
-  if (size === undefined || mask === undefined) return
+  if (size === undefined || mask === undefined) return undefined
   const handle = await open(info.file, 'r')
   try {
     for (let from = 0; from < info.nbytes; from += PIECE) {
@@ -54,12 +55,18 @@ async function refuseNonFinite(info: TensorInfo): Promise<void> {
       )
       const bits = size === 4 ? new Uint32Array(bytes.buffer) : new Uint16Array(bytes.buffer)
       const at = bits.findIndex((word) => (word & mask) === mask)
-      if (at >= 0)
-        throw new Error(
-          `${info.file}: tensor '${info.name}' is NaN or infinite at element ${from / size + at}; the file is damaged, or its training diverged`,
-        )
+      if (at >= 0) return from / size + at
     }
   } finally {
     await handle.close()
   }
+  return undefined
+}
+
+async function refuseNonFinite(info: TensorInfo): Promise<void> {
+  const at = await firstNonFinite(info)
+  if (at !== undefined)
+    throw new Error(
+      `${info.file}: tensor '${info.name}' is NaN or infinite at element ${at}; the file is damaged, or its training diverged`,
+    )
 }

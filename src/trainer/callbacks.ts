@@ -55,21 +55,16 @@ export function checkCallback(callback: unknown): void {
     throw new TypeError(
       `[SFTTrainer] callbacks: got ${show(callback)}, needs objects with methods such as on_log`,
     )
-  for (const name in allNames(callback))
+  for (const name of allNames(callback))
     if (name.startsWith('on_') && !(events as readonly string[]).includes(name))
       throw unknownNameError('SFTTrainer callback', name, events, 'event')
 }
 
 /** The names of an object and of its classes, whose methods `in` does not list. */
-function allNames(object: object): Record<string, true> {
-  const names: Record<string, true> = {}
-  for (
-    let at: object | null = object;
-    at !== null && at !== Object.prototype;
-    at = Object.getPrototypeOf(at) as object
-  )
-    for (const name of Object.getOwnPropertyNames(at)) names[name] = true
-  return names
+function allNames(object: object): string[] {
+  if (object === Object.prototype) return []
+  const parent = Object.getPrototypeOf(object) as object | null
+  return [...Object.getOwnPropertyNames(object), ...(parent ? allNames(parent) : [])]
 }
 
 /** The other flags of transformers: setting one is told, not ignored. */

@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
-import { writeFileAtomic } from '../files/atomic'
+import { codeOf, writeFileAtomic } from '../files/atomic'
 import { removeFolder, replaceFolder } from '../files/atomic-folder'
 import { disk } from '../files/disk'
 import { logger } from '../logging'
@@ -41,7 +41,7 @@ export function checkpointStep(name: string): number | undefined {
 /** The checkpoints in a folder by falling step, as their paths; none when there is no such folder. */
 export async function checkpointFolders(outputDir: string): Promise<string[]> {
   const names = await disk.readdir(outputDir).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    if (codeOf(error) === 'ENOENT') return []
     throw error
   })
   const steps = names.flatMap((name) => checkpointStep(name) ?? [])

@@ -6,7 +6,7 @@ import { packedOf, runPass, type PassStats } from '../models/pass'
 import type { DropoutState } from '../nn/context'
 import { gradNorm } from '../optim/clip'
 import type { Optimizer } from '../optim/optimizer'
-import { unknownNameError } from '../options/nearest'
+import { checkNames } from '../options/parse'
 import { PeftModel } from '../peft/model'
 
 export interface TrainStepOptions {
@@ -55,9 +55,7 @@ export async function trainStep(
   window: readonly (ModelInputs | PackedBatch)[],
   options: TrainStepOptions,
 ): Promise<TrainStepResult> {
-  for (const key of Object.keys(options)) {
-    if (!(known as readonly string[]).includes(key)) throw unknownNameError('train_step', key, known)
-  }
+  checkNames('train_step', options, known)
   const { learning_rate, max_grad_norm = 1, objective, bf16, full_determinism, dropout } = options
   if (typeof learning_rate !== 'number')
     throw new RangeError(`[train_step] learning_rate: got ${String(learning_rate)}; expected a number`)

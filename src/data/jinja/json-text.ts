@@ -1,4 +1,4 @@
-import type { Budget } from './limits'
+import { GrowingText, type Budget } from './limits'
 import { floatText } from './python-text'
 import { Dict, Float, typeName, type Value } from './values'
 import { compare } from './compare'
@@ -26,13 +26,8 @@ const escapes: Readonly<Record<string, string>> = {
 export function dumps(value: Value, options: DumpOptions, budget: Budget): string {
   const { ensureAscii, indent, separators, sortKeys } = options
   const [itemSeparator, keySeparator] = separators
-  const pieces: string[] = []
-  let length = 0
-  const add = (piece: string): void => {
-    length += piece.length
-    budget.characters(length, piece.length)
-    pieces.push(piece)
-  }
+  const out = new GrowingText(budget)
+  const add = (piece: string): void => out.add(piece)
   const newline = (depth: number): string => (indent === null ? '' : `\n${indent.repeat(depth)}`)
   const items = (
     begin: string,
@@ -65,7 +60,7 @@ export function dumps(value: Value, options: DumpOptions, budget: Budget): strin
     } else throw new TypeError(`Object of type ${typeName(v)} is not JSON serializable`)
   }
   walk(value, 0)
-  return pieces.join('')
+  return out.text
 }
 
 function scalar(value: Value, ensureAscii: boolean): string | undefined {

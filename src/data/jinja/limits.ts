@@ -15,6 +15,24 @@ const STEPS_BETWEEN_CLOCK_READINGS = 1024
 const CHARACTERS_A_STEP = 256
 const ENTRIES_A_STEP = 8
 
+/** A text that grows piece by piece within the limits of a rendering. */
+export class GrowingText {
+  private readonly pieces: string[] = []
+  private length = 0
+
+  constructor(private readonly budget: Budget) {}
+
+  add(piece: string): void {
+    this.length += piece.length
+    this.budget.characters(this.length, piece.length)
+    this.pieces.push(piece)
+  }
+
+  get text(): string {
+    return this.pieces.join('')
+  }
+}
+
 /** Counts what one rendering uses. Every method throws when a limit is passed. */
 export class Budget {
   private readonly limits: Required<RenderLimits>

@@ -1,4 +1,4 @@
-import type { Budget } from './limits'
+import { GrowingText, type Budget } from './limits'
 import {
   Dict,
   DictView,
@@ -83,13 +83,8 @@ export function textOf(value: Value, budget: Budget): string {
 
 /** Python's `repr(value)`. */
 export function repr(value: Value, budget: Budget): string {
-  const pieces: string[] = []
-  let length = 0
-  const add = (piece: string): void => {
-    length += piece.length
-    budget.characters(length, piece.length)
-    pieces.push(piece)
-  }
+  const out = new GrowingText(budget)
+  const add = (piece: string): void => out.add(piece)
   const list = (items: readonly Value[], begin: string, end: string): void => {
     add(begin)
     items.forEach((item, i) => {
@@ -130,5 +125,5 @@ export function repr(value: Value, budget: Budget): string {
     else add(`<${typeName(v)}>`)
   }
   walk(value)
-  return pieces.length === 1 ? (pieces[0] ?? '') : pieces.join('')
+  return out.text
 }

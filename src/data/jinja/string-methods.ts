@@ -68,21 +68,20 @@ method('title', {}, (text) =>
   }),
 )
 
-method('replace', { old: REQUIRED, new: REQUIRED, count: -1 }, (text, budget, old, by, count = -1) => {
-  const [from, to, most] = [str(old), str(by), toInteger(count)]
-  if (most === 0 || !text.includes(from)) return text
+method('replace', { old: REQUIRED, new: REQUIRED, count: -1 }, (text, budget, old, by, count = -1) =>
+  replaceText(text, str(old), str(by), toInteger(count), budget),
+)
+
+/** Python's `text.replace(from, to, most)`; `most` below 0: all. */
+export function replaceText(text: string, from: string, to: string, most: number, budget: Budget): string {
   // An empty `from` stands before, between and after the characters.
   const pieces = from === '' ? ['', ...points(text), ''] : text.split(from)
   const replaced = most < 0 ? pieces.length - 1 : Math.min(most, pieces.length - 1)
+  if (replaced === 0) return text
   budget.characters(text.length + replaced * to.length)
-  return (
-    pieces.slice(0, replaced + 1).join(to) +
-    pieces
-      .slice(replaced + 1)
-      .map((p) => from + p)
-      .join('')
-  )
-})
+  const rest = pieces.slice(replaced + 1).map((piece) => from + piece)
+  return pieces.slice(0, replaced + 1).join(to) + rest.join('')
+}
 
 method('join', { iterable: REQUIRED }, (text, budget, items = null) => {
   const texts = iterate(items).map((item, i) => {

@@ -6,8 +6,8 @@ import type { Budget } from './limits'
 import { arithmetic, float, integer, numberOf, roundHalfEven, toInteger } from './numbers'
 import { signed } from './operators'
 import { repr, textOf, trimEnd } from './python-text'
-import { iterate, lengthOf, points, slice } from './sequences'
-import { capitalize, pad, splitLines, strip } from './string-methods'
+import { iterate, lengthOf, slice } from './sequences'
+import { capitalize, pad, replaceText, splitLines, strip } from './string-methods'
 import { Dict, Tuple, defined, isTrue, typeName, type Value } from './values'
 
 const table = new FilterTable()
@@ -86,18 +86,7 @@ table.add(
       string,
       string,
     ]
-    const most = count === null ? Infinity : toInteger(count)
-    const pieces = from === '' ? ['', ...points(text), ''] : text.split(from)
-    const replaced = Math.min(most < 0 ? Infinity : most, pieces.length - 1)
-    if (replaced === 0) return text
-    budget.characters(text.length + replaced * to.length)
-    return (
-      pieces.slice(0, replaced + 1).join(to) +
-      pieces
-        .slice(replaced + 1)
-        .map((p) => from + p)
-        .join('')
-    )
+    return replaceText(text, from, to, count === null ? -1 : toInteger(count), budget)
   },
 )
 
