@@ -29,8 +29,8 @@ using Queries = std::unordered_map<std::string, Query>;
 
 template <typename Backend, typename Of, typename... A, size_t... I>
 Query query(const char* name, int64_t (Of::*method)(A...) const, std::index_sequence<I...>) {
-  // What a backend does not override is 0, and the arguments are not read.
-  if constexpr (std::is_same_v<Of, ScratchBytes>) return [](const Napi::Array&) { return int64_t{0}; };
+  // What a backend does not override is 0: no query.
+  if constexpr (std::is_same_v<Of, ScratchBytes>) return nullptr;
   return [name, method](const Napi::Array& arguments) {
     if (arguments.Length() != sizeof...(A))
       fail("[", name, "] expected ", sizeof...(A), " arguments, got ", arguments.Length());
@@ -68,7 +68,16 @@ Napi::Value scratch_bytes(const Napi::CallbackInfo& info) {
   const Queries& known = cuda ? queries<cuda::CudaScratch>() : queries<CpuScratch>();
   const auto found = known.find(name);
   if (found == known.end()) fail("[scratch_bytes] operation: no '", name, "' in the list of operations");
-  return Napi::Number::New(info.Env(), static_cast<double>(found->second(info[2].As<Napi::Array>())));
+  const Query& query = found->second;
+  return Napi::Number::New(info.Env(), static_cast<double>(query ? query(info[2].As<Napi::Array>()) : 0));
+}
+
+Napi::Value scratch_operations(const Napi::CallbackInfo& info) {
+  const bool cuda = is_cuda("scratch_operations", info[0]);
+  auto names = Napi::Array::New(info.Env());
+  for (const auto& [name, query] : cuda ? queries<cuda::CudaScratch>() : queries<CpuScratch>())
+    if (query) names.Set(names.Length(), name);
+  return names;
 }
 
 Napi::Value allocation_bytes(const Napi::CallbackInfo& info) {
@@ -90,6 +99,7 @@ Napi::Value allocation_bytes(const Napi::CallbackInfo& info) {
 
 void export_size_functions(Napi::Object exports) {
   export_function(exports, "scratch_bytes", scratch_bytes);
+  export_function(exports, "scratch_operations", scratch_operations);
   export_function(exports, "allocation_bytes", allocation_bytes);
 }
 

@@ -35,9 +35,6 @@ export class CountingAddon {
   readonly functions: NativeAddon
   private operations = 0
 
-  /** What the allocators take for a size, asked once each: a dry run asks for the same sizes in every layer. */
-  private readonly allocations: Map<string, number> = new Map()
-
   constructor(private readonly machine: Machine) {
     this.host = machine.sharesHost ? this.device : new Ledger()
     const memory: Record<string, (...args: never[]) => unknown> = {
@@ -66,11 +63,8 @@ export class CountingAddon {
   }
 
   private empty(place: 'device' | 'host', dtype: DType, shape: readonly number[]): CountedTensor {
-    const { backend, native } = this.machine
     const asked = shape.reduce((n, d) => n * d, 1) * itemsize[dtype]
-    const key = `${place} ${asked}`
-    const bytes = this.allocations.get(key) ?? native.allocation_bytes(backend, place, asked)
-    this.allocations.set(key, bytes)
+    const bytes = this.machine.sizes.allocation(place, asked)
     return new CountedTensor({ bytes, ledger: this[place], users: 0, taken: false, lastUse: 0 }, shape, dtype)
   }
 
@@ -83,8 +77,7 @@ export class CountingAddon {
 
   private operation(name: string, args: readonly unknown[]): void {
     this.touch(args)
-    const { backend, native } = this.machine
-    const scratch = native.scratch_bytes(backend, name as keyof Operations, args as never)
+    const scratch = this.machine.sizes.scratch(name as keyof Operations, args as never)
     if (scratch > 0) {
       this.device.take(scratch, this.operations)
       this.device.giveBack(scratch, this.operations)

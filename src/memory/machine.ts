@@ -1,5 +1,5 @@
 import { addon } from '../native/addon'
-import type { NativeAddon } from '../native/contract'
+import { Sizes } from './sizes'
 
 /** What a plan depends on of the machine it is for. Bytes, bytes a second, operations a second. */
 export interface Machine {
@@ -19,9 +19,8 @@ export interface Machine {
     link: number
     locking: number
   }
-  /** Whose operations and allocators are asked what they take. */
-  backend: 'cpu' | 'cuda'
-  native: Pick<NativeAddon, 'scratch_bytes' | 'allocation_bytes'>
+  /** What its operations and allocators take. */
+  sizes: Pick<Sizes, 'scratch' | 'allocation'>
 }
 
 /** One H100, the rates as measured (docs/benchmarks); others differ by their share of its products a second. */
@@ -38,8 +37,7 @@ export function cudaMachine(free: number, host: number, speed = 1): Machine {
       link: 54e9,
       locking: 1.8e9,
     },
-    backend: 'cuda',
-    native: addon(),
+    sizes: new Sizes('cuda', addon()),
   }
 }
 
@@ -52,7 +50,6 @@ export function cpuMachine(free: number, gflops = 100): Machine {
     sharesHost: true,
     releasesEarly: true,
     rates: { products: rate, attention: () => rate / 2, copies: 10e9, link: 0, locking: Infinity },
-    backend: 'cpu',
-    native: addon(),
+    sizes: new Sizes('cpu', addon()),
   }
 }

@@ -79,9 +79,7 @@ function layersOf({ costs, machine, step }: PlanSpace, base: LayerPlan, room: nu
   const layers = lastKept(base, step.config.num_hidden_layers)
   const bytes = savedKinds.reduce(
     (n, kind) =>
-      base[kind] === 'offload'
-        ? n + machine.native.allocation_bytes(machine.backend, 'host', costs.layer[kind].bytes)
-        : n,
+      base[kind] === 'offload' ? n + machine.sizes.allocation('host', costs.layer[kind].bytes) : n,
     0,
   )
   const offloading = bytes > 0 ? Math.floor(room / bytes) : Infinity

@@ -82,7 +82,7 @@ export function attentionScratch(
     const [dout, v, out, dq, dk, dv] = [q, k, q, q, k, k]
     const tensors = [dout, q, k, v, out, lse, cu, dq, dk, dv] as const
     const numbers = [heads, kvHeads, 1, window, longest, deterministic ?? false] as const
-    return machine.native.scratch_bytes(machine.backend, 'attention_backward', [...tensors, ...numbers])
+    return machine.sizes.scratch('attention_backward', [...tensors, ...numbers])
   }
   const { layers } = blueprintOf(config)
   const kinds = new Map(layers.map((l) => [[l.heads, l.kvHeads, l.headDim, l.window].join(), l]))

@@ -50,6 +50,8 @@ export interface SizeFunctions {
     operation: Name,
     args: Described<Parameters<Operations[Name]>>,
   ): number
+  /** The operations whose `scratch_bytes` are not always 0, in no order. */
+  scratch_operations(backend: 'cpu' | 'cuda'): string[]
   /** What a tensor of so many bytes takes of the device's memory, or of the host's that is page-locked. */
   allocation_bytes(backend: 'cpu' | 'cuda', place: 'device' | 'host', bytes: number): number
 }

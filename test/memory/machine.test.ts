@@ -139,5 +139,6 @@ describe('recorded on an H100', () => {
 })
 
 it('a machine asks its backend', () => {
-  expect([cpuMachine(1).backend, cudaMachine(1, 1).backend]).toEqual(['cpu', 'cuda'])
+  const machines = [cpuMachine(1), cudaMachine(1, 1)]
+  expect(machines.map(({ sizes }) => sizes.allocation('device', 1_000_001))).toEqual([1_015_808, 1_000_001])
 })

@@ -76,10 +76,10 @@ describe('size classes', () => {
         const seen: number[] = []
         const machine: Machine = {
           ...gpu,
-          native: {
-            ...gpu.native,
-            scratch_bytes: (backend, name, args) => {
-              const bytes = gpu.native.scratch_bytes(backend, name, args)
+          sizes: {
+            allocation: (place, bytes) => gpu.sizes.allocation(place, bytes),
+            scratch: (name, args) => {
+              const bytes = gpu.sizes.scratch(name, args)
               if (name === 'attention_backward') seen.push(bytes)
               return bytes
             },
