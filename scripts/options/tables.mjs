@@ -26,12 +26,16 @@ const trainer = {
   ...load('trainer/arguments-options'),
   ...load('trainer/sft-options'),
   ...load('trainer/trainer-options'),
+  ...load('trainer/preference/options'),
+  ...load('trainer/preference/trainer-options'),
 }
 const peft = { ...load('peft/options'), ...load('peft/adapter-options') }
 export const describeSchema = load('options/describe').describeSchema
 export const toJsonSchema = load('options/describe').toJsonSchema
 
 /** `values`: the interface of parsed values; `given`: of what a caller gives; `base`: the table that this one extends. */
+const training = { set: trainer.trainingOptionSet, values: 'TrainingOptions', given: 'TrainingInit' }
+
 export const files = [
   {
     path: 'src/trainer/options.generated.ts',
@@ -47,15 +51,34 @@ export const files = [
       "import type { TrainerCallback } from './callbacks'",
     ],
     tables: [
-      { set: trainer.trainingOptionSet, values: 'TrainingOptions', given: 'TrainingInit' },
-      {
-        set: trainer.sftOptionSet,
-        values: 'SFTOptions',
-        given: 'SFTInit',
-        base: { set: trainer.trainingOptionSet, values: 'TrainingOptions', given: 'TrainingInit' },
-      },
+      training,
+      { set: trainer.sftOptionSet, values: 'SFTOptions', given: 'SFTInit', base: training },
       { set: trainer.sftTrainerOptionSet, values: 'ParsedSFTTrainerOptions', given: 'SFTTrainerOptions' },
       { set: trainer.trainOptionSet, values: 'ParsedTrainOptions', given: 'TrainOptions' },
+    ],
+  },
+  {
+    path: 'src/trainer/preference/options.generated.ts',
+    imports: [
+      "import type { Dataset } from '../../data/dataset'",
+      "import type { PreTrainedTokenizer } from '../../data/tokenizer'",
+      "import type { TrainingDisplay } from '../../display/training-progress'",
+      "import type { CausalLM } from '../../models/causal-lm'",
+      "import type { LoraConfig } from '../../peft/config'",
+      "import type { PeftModel } from '../../peft/model'",
+      "import type { TrainingArguments } from '../arguments'",
+      "import type { TrainerCallback } from '../callbacks'",
+      "import type { TrainingInit, TrainingOptions } from '../options.generated'",
+    ],
+    tables: [
+      { set: trainer.dpoOptionSet, values: 'DPOOptions', given: 'DPOInit', base: training },
+      { set: trainer.orpoOptionSet, values: 'ORPOOptions', given: 'ORPOInit', base: training },
+      { set: trainer.ktoOptionSet, values: 'KTOOptions', given: 'KTOInit', base: training },
+      {
+        set: trainer.preferenceTrainerOptionSet('DPOTrainer'),
+        values: 'ParsedPreferenceTrainerOptions',
+        given: 'PreferenceTrainerOptions',
+      },
     ],
   },
   {

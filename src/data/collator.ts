@@ -7,6 +7,8 @@ export interface TokenizedRow {
   labels?: ArrayLike<number>
   /** Lengths of the separate sequences that a packed row holds; default: one sequence. */
   seq_lengths?: ArrayLike<number>
+  /** What an objective is to know: one value a sequence. */
+  columns?: Readonly<Record<string, readonly unknown[]>>
 }
 
 /**
@@ -18,6 +20,7 @@ export function collate(rows: readonly TokenizedRow[]): PackedBatch {
   const input_ids = new Int32Array(total)
   const labels = new Int32Array(total)
   const lengths: number[] = []
+  const columns: Record<string, unknown[]> = {}
   let at = 0
   rows.forEach((row, i) => {
     const n = row.input_ids.length
@@ -30,13 +33,16 @@ export function collate(rows: readonly TokenizedRow[]): PackedBatch {
     input_ids.set(row.input_ids, at)
     labels.set(row.labels ?? row.input_ids, at)
     lengths.push(...inRow)
+    for (const [name, values] of Object.entries(row.columns ?? {}))
+      (columns[name] ??= []).push(...values.filter((_, s) => inRow[s]! > 0))
     at += n
   })
-  return packed(
+  const batch = packed(
     input_ids,
     labels,
     lengths.filter((length) => length > 0),
   )
+  return Object.keys(columns).length > 0 ? { ...batch, columns } : batch
 }
 
 function packed(input_ids: Int32Array, labels: Int32Array, lengths: readonly number[]): PackedBatch {

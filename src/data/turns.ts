@@ -8,8 +8,8 @@ import { type Row } from './dataset'
  *
  * @throws TypeError naming row and column when the value is no list of objects with a role
  */
-export function turnsOf(value: unknown, column: string, index: number): ChatMessage[] {
-  const needs = `[SFT] row ${index}: ${column} needs a list of { role, content } (or ShareGPT's { from, value })`
+export function turnsOf(value: unknown, column: string, index: number, owner = 'SFT'): ChatMessage[] {
+  const needs = `[${owner}] row ${index}: ${column} needs a list of { role, content } (or ShareGPT's { from, value })`
   if (!Array.isArray(value) || value.length === 0)
     throw new TypeError(`${needs}, got ${Array.isArray(value) ? 'an empty list' : kindOf(value)}`)
   return value.map((turn: unknown, i) => {
@@ -32,20 +32,23 @@ function renamed(turn: Record<string, unknown>, from: string, to: string): Recor
 export function templateOptionsOf(
   row: Row,
   index: number,
+  owner = 'SFT',
 ): { tools: unknown[] | null; chat_template_kwargs: Record<string, unknown> } {
-  const tools = listOfTools(row['tools'], index)
+  const tools = listOfTools(row['tools'], index, owner)
   const kwargs: unknown = row['chat_template_kwargs'] ?? {}
   if (typeof kwargs !== 'object' || kwargs === null || Array.isArray(kwargs))
-    throw new TypeError(`[SFT] row ${index}: chat_template_kwargs needs an object, got ${kindOf(kwargs)}`)
+    throw new TypeError(
+      `[${owner}] row ${index}: chat_template_kwargs needs an object, got ${kindOf(kwargs)}`,
+    )
   return { tools, chat_template_kwargs: kwargs as Record<string, unknown> }
 }
 
-function listOfTools(given: unknown, index: number): unknown[] | null {
+function listOfTools(given: unknown, index: number, owner: string): unknown[] | null {
   if (given === undefined || given === null) return null
   let tools: unknown = given
-  if (typeof given === 'string') tools = parseExactJson(`[SFT] row ${index}: tools`, given)
+  if (typeof given === 'string') tools = parseExactJson(`[${owner}] row ${index}: tools`, given)
   if (tools === null || Array.isArray(tools)) return tools
-  throw new TypeError(`[SFT] row ${index}: tools needs a list, got ${kindOf(tools)}`)
+  throw new TypeError(`[${owner}] row ${index}: tools needs a list, got ${kindOf(tools)}`)
 }
 
 function kindOf(value: unknown): string {

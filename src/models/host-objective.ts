@@ -3,7 +3,7 @@ import type { Context } from '../nn/context'
 import type { Tensor } from '../tensor/tensor'
 import type { DeviceBatch } from './batch'
 import type { CausalLM } from './causal-lm'
-import { checkResult, type HostObjective, type ObjectiveBatch } from './objective'
+import { checkResult, type CheckedResult, type HostObjective, type ObjectiveBatch } from './objective'
 
 // A loss on the host takes the head twice: once for the log-probabilities, and once more with the derivative that the loss returned
 // as the weights of the rows, since d loss / d logits = -dlogps * (softmax - onehot). The layers run once.
@@ -35,7 +35,7 @@ export async function askObjective(
   view: ObjectiveBatch,
   observed: Observed,
   ctx: Context,
-): Promise<{ loss: number; dlogps: Float32Array }> {
+): Promise<CheckedResult> {
   const logps = Float32Array.from(await observed.logps.data())
   const entropies = wantsEntropies ? Float32Array.from(await observed.entropies!.data()) : undefined
   freeObserved(observed, ctx)

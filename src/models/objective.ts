@@ -16,6 +16,8 @@ export interface ObjectiveBatch {
   input_ids: Int32Array
   /** Targets of all batches whose gradients are added up before an update: what a mean over tokens is divided by. */
   num_items_in_batch: number
+  /** How many batches' gradients are added up before an update: what a mean over batches is divided by. */
+  num_batches: number
   /** float32 [N]: entropies of the predictions in nats, when the objective asks for them. Not derived. */
   entropies?: Float32Array
   /** What the batch's `columns` hold: one value a sequence. */
@@ -27,6 +29,8 @@ export interface ObjectiveResult {
   loss: number
   /** [N]: d loss / d logps. */
   dlogps: ArrayLike<number>
+  /** Figures for the log, in place of entropy and mean_token_accuracy: of each name the mean over the batches that give it. */
+  metrics?: Readonly<Record<string, number>> | undefined
 }
 
 /** A loss of the log-probabilities of the targets, float32 [N], in nats, on the host. */
@@ -105,7 +109,11 @@ export function kindOf(objective: Objective = {}): { host?: HostObjective; token
   return isHost(objective) ? { host: objective } : { token: objective }
 }
 
-export function objectiveBatch(batch: PackedBatch, num_items_in_batch: number): ObjectiveBatch {
+export function objectiveBatch(
+  batch: PackedBatch,
+  num_items_in_batch: number,
+  num_batches: number = 1,
+): ObjectiveBatch {
   const { rows, labels, bounds } = shiftedTargets(batch)
   const tokens = Int32Array.from(rows, (row) => row + 1)
   return {
@@ -115,21 +123,31 @@ export function objectiveBatch(batch: PackedBatch, num_items_in_batch: number): 
     cu_seqlens: Int32Array.from(bounds),
     input_ids: batch.input_ids,
     num_items_in_batch,
+    num_batches,
     columns: batch.columns ?? {},
   }
 }
 
+export interface CheckedResult {
+  loss: number
+  dlogps: Float32Array
+  metrics: ObjectiveResult['metrics']
+}
+
 /** What a loss function returned. @throws TypeError or RangeError that says what is wrong with it. */
-export function checkResult(result: unknown, logps: Float32Array): { loss: number; dlogps: Float32Array } {
+export function checkResult(result: unknown, logps: Float32Array): CheckedResult {
   if (typeof result !== 'object' || result === null) {
     throw new TypeError(`[objective] returned ${String(result)}; expected { loss, dlogps }`)
   }
   const given: Partial<ObjectiveResult> = result
-  checkNames('objective', given, ['loss', 'dlogps'], {}, 'result')
-  const { loss, dlogps } = given
+  checkNames('objective', given, ['loss', 'dlogps', 'metrics'], {}, 'result')
+  const { loss, dlogps, metrics } = given
   if (typeof loss !== 'number') throw new TypeError(`[objective] loss: got ${typeof loss}; expected a number`)
   if (!Number.isFinite(loss)) throw new RangeError(`[objective] loss is ${loss}${blame(logps)}`)
-  return { loss, dlogps: perTarget('dlogps', dlogps, logps.length, () => blame(logps)) }
+  for (const [name, value] of Object.entries(metrics ?? {}))
+    if (typeof value !== 'number')
+      throw new TypeError(`[objective] metrics.${name}: got ${kindName(value)}; expected a number`)
+  return { loss, dlogps: perTarget('dlogps', dlogps, logps.length, () => blame(logps)), metrics }
 }
 
 /** One finite number a target. */

@@ -17,6 +17,7 @@ import {
   type HostObjective,
   type Objective,
   type ObjectiveBatch,
+  type ObjectiveResult,
 } from './objective'
 import { checkNames } from '../options/parse'
 import { checkPacked } from './token-ids'
@@ -28,6 +29,8 @@ export interface PassOptions {
   deterministic?: boolean | undefined
   /** The loss is sum / numItems. Default: this batch's own number of targets. */
   numItems?: number | undefined
+  /** Batches that are accumulated before an update. Default: 1. */
+  numBatches?: number | undefined
   /** Default: the negative log-likelihood of the targets. */
   objective?: Objective | undefined
   /** false: loss only, nothing saved. */
@@ -43,6 +46,8 @@ export interface PassStats {
   numTargets: number
   entropySum: number
   correct: number
+  /** What an objective on the host says of the batch. */
+  metrics?: ObjectiveResult['metrics']
 }
 
 export interface StepResult {
@@ -70,7 +75,7 @@ export async function runPass(
   const plan = options.plan ?? model.memory_plans?.planFor(sizeOf(aligned)) ?? defaultPlan(model)
   const { host, token } = kindOf(options.objective)
   if (host) {
-    const view = objectiveBatch(batch, numItems)
+    const view = objectiveBatch(batch, numItems, options.numBatches)
     const run = backward ? hostForwardAndBack : hostForwardOnly
     return await run(model, onDevice, ctx, plan, host, view)
   }
@@ -176,13 +181,13 @@ async function hostForwardAndBack(
 ): Promise<PassStats> {
   using forward = forwardPass(model, batch, ctx, plan)
   const observed = observeTargets(model, forward.hidden, batch, ctx, objective.entropies === true)
-  const { loss, dlogps } = await askObjective(objective, view, observed, ctx)
+  const { loss, dlogps, metrics } = await askObjective(objective, view, observed, ctx)
   const weights = upload(
     dlogps.map((d) => -d),
     ctx,
   )
   backwardPass(model, forward, deriveTargets(model, forward.hidden, batch, weights, ctx), ctx)
-  return hostStats(loss, observed, view)
+  return hostStats(loss, metrics, observed, view)
 }
 
 async function hostForwardOnly(
@@ -195,12 +200,17 @@ async function hostForwardOnly(
 ): Promise<PassStats> {
   const hidden = finalHidden(model, batch, ctx, plan)
   const observed = observeTargets(model, hidden, batch, ctx, objective.entropies === true)
-  const { loss } = await askObjective(objective, view, observed, ctx)
-  return hostStats(loss, observed, view)
+  const { loss, metrics } = await askObjective(objective, view, observed, ctx)
+  return hostStats(loss, metrics, observed, view)
 }
 
-async function hostStats(loss: number, { stats }: Observed, view: ObjectiveBatch): Promise<PassStats> {
-  return { ...(await readStats(stats)), lossSum: loss * view.num_items_in_batch }
+async function hostStats(
+  loss: number,
+  metrics: ObjectiveResult['metrics'],
+  { stats }: Observed,
+  view: ObjectiveBatch,
+): Promise<PassStats> {
+  return { ...(await readStats(stats)), lossSum: loss * view.num_items_in_batch, metrics }
 }
 
 /** Final hidden states before the last norm; `visit` sees the embedding and each layer's output while it lives. */

@@ -5,18 +5,27 @@ import { RunPlanner, type PlannedRun } from '../memory/run-planner'
 import { requireFit } from '../memory/suggestions'
 import { alignedSize, type BatchSize } from '../models/batch'
 import type { Objective } from '../models/objective'
+import { LoraConfig } from '../peft/config'
 import type { PeftModel } from '../peft/model'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import type { TrainingArguments } from './arguments'
 
-/** The sizes of batches (indices of rows). */
-export function batchSizes(batches: readonly number[][], lengths: readonly number[]): BatchSize[] {
-  return batches.map((rows) => ({
-    tokens: rows.reduce((n, row) => n + lengths[row]!, 0),
-    sequences: rows.length,
-    longest: rows.reduce((n, row) => Math.max(n, lengths[row]!), 0),
-  }))
+/** The sizes of batches (indices of rows), by the lengths of each row's sequences. */
+export function batchSizes(
+  batches: readonly number[][],
+  lengths: readonly (readonly number[])[],
+): BatchSize[] {
+  return batches.map((rows) => batchSize(rows.flatMap((row) => lengths[row]!)))
+}
+
+/** The size of a batch of sequences of these lengths. */
+export function batchSize(lengths: readonly number[]): BatchSize {
+  return {
+    tokens: lengths.reduce((n, length) => n + length, 0),
+    sequences: lengths.length,
+    longest: lengths.reduce((n, length) => Math.max(n, length), 0),
+  }
 }
 
 /**
@@ -29,7 +38,11 @@ export function planMemory(
   model: PeftModel,
   args: TrainingArguments,
   sizes: readonly BatchSize[],
-  { objective, output = detectOutput() }: { objective?: Objective | undefined; output?: Output } = {},
+  {
+    objective,
+    dropout = true,
+    output = detectOutput(),
+  }: { objective?: Objective | undefined; dropout?: boolean; output?: Output } = {},
 ): PlannedRun | undefined {
   const { base_model } = model
   const { device, config } = base_model
@@ -39,7 +52,7 @@ export function planMemory(
     config,
     dtype: base_model.dtype,
     quantization: base_model.quantization_config,
-    lora: model.peft_config,
+    lora: dropout ? model.peft_config : new LoraConfig({ ...model.peft_config, lora_dropout: 0 }),
     adapterDtype: model.parameters()[0]!.data.dtype as FloatDType,
     optimizer: args,
     autocast: args.bf16 ? ('bfloat16' as const) : undefined,

@@ -67,6 +67,8 @@ const runState = z.object({
       correct: count,
       targets: count,
       tokens: count,
+      // Checkpoints of earlier versions have none.
+      figures: z.record(z.string(), z.object({ sum: figure, batches: z.int().min(1) })).default({}),
       seconds: duration,
     }),
     seconds: duration,

@@ -20,6 +20,10 @@ export interface TrainRun {
   schedule: Schedule
   /** Default: the mean negative log-likelihood. */
   objective?: Objective | undefined
+  /** What is measured of a batch before its pass, for instance log-probabilities of a reference. */
+  prepare?: ((batch: PackedBatch) => Promise<PackedBatch>) | undefined
+  /** false: dropout of the adapter is off. Default: true. */
+  dropout?: boolean | undefined
   state: TrainerState
   progress: RunProgress
   /** What tells this run from others: `run_id` is its own, also when it goes on from a checkpoint. */
@@ -84,8 +88,9 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
   // After the last step the epoch is still to be closed; `seen` is 0 then.
   while (!isStopped() && !(isOver(run) && progress.seen === 0)) {
     const batches = run.batches(progress.epoch, progress.seen)
-    for (const window of windows(batches, args.gradient_accumulation_steps)) {
+    for (const given of windows(batches, args.gradient_accumulation_steps)) {
       if (isStopped() || isOver(run)) break
+      const window = run.prepare ? await prepared(given, run.prepare) : given
       const learning_rate = args.learning_rate * schedule(state.global_step)
       const {
         loss,
@@ -98,7 +103,7 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
         objective: run.objective,
         bf16: args.bf16,
         full_determinism: args.full_determinism,
-        dropout: { seed: args.seed, microstep: progress.microstep },
+        dropout: run.dropout === false ? undefined : { seed: args.seed, microstep: progress.microstep },
       })
       // The step is done; nothing from here to its end can fail.
       passes.forEach((stats, i) => metrics.addPass(stats, window[i]!.input_ids.length))
@@ -123,6 +128,15 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
     progress.due = dueAfterEpoch(run)
     await settle(run, signal)
   }
+}
+
+async function prepared(
+  window: readonly PackedBatch[],
+  prepare: NonNullable<TrainRun['prepare']>,
+): Promise<PackedBatch[]> {
+  const batches: PackedBatch[] = []
+  for (const batch of window) batches.push(await prepare(batch))
+  return batches
 }
 
 /** No step is left to do: the last one is done, or a callback has ended the run. */

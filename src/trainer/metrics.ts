@@ -13,9 +13,40 @@ export interface MetricSums {
   correct: number
   targets: number
   tokens: number
+  /** What the objective's own figures add up to, and of how many batches. */
+  figures: Record<string, { sum: number; batches: number }>
 }
 
-const zeros = (): MetricSums => ({ loss: 0, steps: 0, entropy: 0, correct: 0, targets: 0, tokens: 0 })
+const zeros = (): MetricSums => ({
+  loss: 0,
+  steps: 0,
+  entropy: 0,
+  correct: 0,
+  targets: 0,
+  tokens: 0,
+  figures: {},
+})
+
+/** Adds a batch's figures. */
+export function addFigures(figures: MetricSums['figures'], metrics: PassStats['metrics'] = {}): void {
+  for (const [name, value] of Object.entries(metrics)) {
+    const of = (figures[name] ??= { sum: 0, batches: 0 })
+    of.sum += value
+    of.batches += 1
+  }
+}
+
+/** What is said of the tokens: the means of the objective's own figures, or where it has none entropy and accuracy. */
+export function figuresOf({
+  figures,
+  entropy,
+  correct,
+  targets,
+}: Pick<MetricSums, 'figures' | 'entropy' | 'correct' | 'targets'>): LogRow {
+  const own = Object.entries(figures)
+  if (own.length === 0) return { entropy: entropy / targets, mean_token_accuracy: correct / targets }
+  return Object.fromEntries(own.map(([name, { sum, batches }]) => [name, sum / batches]))
+}
 
 /** Sums what microbatches measured, and gives TRL's per-token means of the time since the last log. */
 export class RunningMetrics {
@@ -32,6 +63,7 @@ export class RunningMetrics {
     this.sums.correct += stats.correct
     this.sums.targets += stats.numTargets
     this.sums.tokens += tokens
+    addFigures(this.sums.figures, stats.metrics)
   }
 
   /** One optimizer step with its loss. When filtered, a loss that is not finite is left out of the mean. */
@@ -56,12 +88,11 @@ export class RunningMetrics {
 
   /** The row since the last call, and starts anew. */
   take(): LogRow {
-    const { loss, steps, lastNonFinite, entropy, correct, targets, tokens } = this.sums
+    const { loss, steps, lastNonFinite, tokens } = this.sums
     const row = {
       // Where every step was left out, there is no mean to show in its place.
       loss: steps === 0 && lastNonFinite !== undefined ? lastNonFinite : loss / steps,
-      entropy: entropy / targets,
-      mean_token_accuracy: correct / targets,
+      ...figuresOf(this.sums),
       tokens_per_second: tokens / this.clock.seconds,
     }
     this.sums = zeros()

@@ -1,5 +1,5 @@
 import { chunked, sampleOrder } from '../data/sampler'
-import type { SFTConfig } from './arguments'
+import type { TrainingArguments } from './arguments'
 import { newState, type TrainerState } from './state'
 
 /** Which rows each batch of a run takes, and how long the run is. */
@@ -15,13 +15,13 @@ export interface RunPlan {
  * The plan for rows of these lengths.
  * @throws Error when they make no batch.
  */
-export function planRun(args: SFTConfig, lengths: number[]): RunPlan {
+export function planRun(args: TrainingArguments, lengths: number[], owner = 'SFTTrainer'): RunPlan {
   const { per_device_train_batch_size: batchSize, dataloader_drop_last: dropLast } = args
   const batches = lengths.length / batchSize
   const batchesPerEpoch = dropLast ? Math.floor(batches) : Math.ceil(batches)
   if (batchesPerEpoch === 0) {
     throw new Error(
-      `[SFTTrainer] ${lengths.length} rows make no batch of ${batchSize} with dataloader_drop_last`,
+      `[${owner}] ${lengths.length} rows make no batch of ${batchSize} with dataloader_drop_last`,
     )
   }
   return {
@@ -35,7 +35,7 @@ export function planRun(args: SFTConfig, lengths: number[]): RunPlan {
   }
 }
 
-function stateBefore(args: SFTConfig, batchesPerEpoch: number): TrainerState {
+function stateBefore(args: TrainingArguments, batchesPerEpoch: number): TrainerState {
   const stepsPerEpoch = Math.max(1, Math.ceil(batchesPerEpoch / args.gradient_accumulation_steps))
   const max_steps = args.max_steps > 0 ? args.max_steps : Math.ceil(args.num_train_epochs * stepsPerEpoch)
   return {

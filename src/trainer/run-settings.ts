@@ -3,8 +3,9 @@ import { crc32 } from 'node:zlib'
 import type { LabelledRow } from '../data/packing'
 import { kindOf, type Objective } from '../models/objective'
 import type { PeftModel } from '../peft/model'
-import type { SFTConfig } from './arguments'
+import type { TrainingArguments } from './arguments'
 import type { SFTOptions } from './options.generated'
+import type { DPOOptions, KTOOptions, ORPOOptions } from './preference/options.generated'
 
 /**
  * What a changed option means for a run that goes on from a checkpoint:
@@ -14,8 +15,10 @@ import type { SFTOptions } from './options.generated'
  */
 type OnResume = 'refused' | 'warned' | 'rows' | 'loss' | 'free'
 
+type AnyOption = keyof SFTOptions | keyof DPOOptions | keyof ORPOOptions | keyof KTOOptions
+
 /** Every option has its line here: the compiler asks for that of a new one. */
-export const onResume: Readonly<Record<keyof SFTOptions, OnResume>> = {
+export const onResume: Readonly<Record<AnyOption, OnResume>> = {
   adam_beta1: 'refused',
   adam_beta2: 'refused',
   adam_epsilon: 'refused',
@@ -34,6 +37,12 @@ export const onResume: Readonly<Record<keyof SFTOptions, OnResume>> = {
   train_sampling_strategy: 'refused',
   warmup_steps: 'refused',
   weight_decay: 'refused',
+  beta: 'refused',
+  desirable_weight: 'refused',
+  disable_dropout: 'refused',
+  label_smoothing: 'refused',
+  loss_weights: 'refused',
+  undesirable_weight: 'refused',
   label_smoothing_factor: 'loss',
   loss_type: 'loss',
   // On a GPU attention may add in another order.
@@ -53,6 +62,9 @@ export const onResume: Readonly<Record<keyof SFTOptions, OnResume>> = {
   dataloader_pin_memory: 'free',
   dataloader_prefetch_factor: 'free',
   dataset_num_proc: 'free',
+  // Sums over other batches may round otherwise.
+  precompute_ref_log_probs: 'warned',
+  precompute_ref_batch_size: 'warned',
   disable_tqdm: 'free',
   do_eval: 'free',
   do_predict: 'free',
@@ -129,7 +141,8 @@ export interface LossSettings {
   token_weights?: string | undefined
 }
 
-function lossSettings(objective: Objective | undefined): LossSettings {
+/** The loss of an objective. */
+export function lossSettings(objective: Objective | undefined): LossSettings {
   const { host, token } = kindOf(objective)
   const nameOf = ({ name }: { name: string }): string => name || 'a function without a name'
   if (host) return { objective: nameOf(host.loss) }
@@ -139,17 +152,17 @@ function lossSettings(objective: Objective | undefined): LossSettings {
 
 export async function settingsOf(
   model: PeftModel,
-  args: SFTConfig,
+  args: TrainingArguments,
   rows: readonly LabelledRow[],
   max_steps: number,
-  objective?: Objective,
+  loss: LossSettings = lossSettings(undefined),
 ): Promise<RunSettings> {
   const { base_model, peft_config } = model
   const adapter = peft_config.to_dict()
   const { _name_or_path, ...config } = model.config.to_dict()
   const compared = Object.entries(onResume).filter(([, policy]) => policy !== 'free' && policy !== 'loss')
   const settings = {
-    args: Object.fromEntries(compared.map(([name]) => [name, args[name as keyof SFTOptions]])),
+    args: Object.fromEntries(compared.map(([name]) => [name, args[name as keyof TrainingArguments]])),
     adapter: Object.fromEntries(adapterSettings.map((name) => [name, adapter[name]])),
     model: {
       name_or_path: base_model.name_or_path,
@@ -159,7 +172,7 @@ export async function settingsOf(
       device: base_model.device.name,
       norm: crc32(await base_model.parts.norm.weight.bytes()),
     },
-    loss: lossSettings(objective),
+    loss,
     data: { rows: rows.length, fingerprint: fingerprint(rows) },
     max_steps,
   }
@@ -170,13 +183,19 @@ export async function settingsOf(
 /** SHA-256 over ids, labels and sequence lengths of all rows in order. */
 function fingerprint(rows: readonly LabelledRow[]): string {
   const hash = createHash('sha256')
-  for (const { input_ids, labels, seq_lengths } of rows) {
+  for (const { input_ids, labels, seq_lengths, columns } of rows) {
     const ends = seq_lengths ?? []
     hash.update(Int32Array.of(input_ids.length, ends.length, ...ends))
     hash.update(input_ids)
     hash.update(labels)
+    if (columns) hash.update(columnsText(columns))
   }
   return hash.digest('hex')
+}
+
+/** Numbers of a sequence among them as a list, whatever holds them. */
+function columnsText(columns: Readonly<Record<string, readonly unknown[]>>): string {
+  return JSON.stringify(columns, (_, value: unknown) => (value instanceof Int32Array ? [...value] : value))
 }
 
 /** What of `now` is not as the checkpoint's run had it. Each text names one setting with both values. */
@@ -189,12 +208,12 @@ export function differences(saved: RunSettings, now: RunSettings): { refused: st
     [...new Set([...Object.keys(was), ...Object.keys(is)])].filter((key) => text(was[key]) !== text(is[key]))
   const changed = other(saved.args, now.args)
   for (const name of changed) {
-    const policy = onResume[name as keyof SFTOptions] as OnResume | undefined
+    const policy = onResume[name as AnyOption] as OnResume | undefined
     const list = policy === 'refused' ? refused : policy === 'warned' ? warned : undefined
     list?.push(told(name, saved.args[name], now.args[name]))
   }
   if (text(saved.data) !== text(now.data)) {
-    const causes = changed.filter((name) => onResume[name as keyof SFTOptions] === 'rows')
+    const causes = changed.filter((name) => onResume[name as AnyOption] === 'rows')
     const why = causes.map((name) => told(name, saved.args[name], now.args[name])).join(', ')
     const counts = `${now.data.rows} rows now, ${saved.data.rows} then`
     refused.push(

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { collate } from '../data/collator'
 import type { Dataset } from '../data/dataset'
-import { tokenizeDataset, type TokenizedDataset, type TokenizeOptions } from '../data/tokenize'
+import type { LabelledRow } from '../data/packing'
+import { tokenizeDataset, type TokenizeOptions } from '../data/tokenize'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { sweepRemains } from '../files/atomic-folder'
 import type { TrainerStatus } from '../display/watch'
@@ -14,7 +15,7 @@ import type { Optimizer } from '../optim/optimizer'
 import { get_scheduler } from '../optim/schedules'
 import type { LoraConfig } from '../peft/config'
 import { get_peft_model, PeftModel } from '../peft/model'
-import type { SFTConfig } from './arguments'
+import type { SFTConfig, TrainingArguments } from './arguments'
 import { CallbackHandler, type TrainerCallback } from './callbacks'
 import { saveCheckpoint, warnOfEarlierRuns } from './checkpoint'
 import { evaluateRows } from './evaluation'
@@ -32,8 +33,9 @@ import { newProgress, restoredProgress } from './progress'
 import { lastCheckpoint, openCheckpoint, restoreWeights, type Checkpoint } from './resume'
 import { holdingFolder, holdingModel } from './run-lock'
 import { planRun } from './run-plan'
-import { settingsOf } from './run-settings'
+import { lossSettings, settingsOf } from './run-settings'
 import { newState, type LogRow, type TrainerState, type TrainOutput } from './state'
+import type { TrainingTask } from './task'
 import { trainOptions, trainerOptions } from './trainer-options'
 import { batchSizes, planMemory } from './apply-memory-plan'
 import { trainerStatus } from './status'
@@ -41,18 +43,22 @@ import { shownAsTable } from './train-output'
 
 export type { SFTTrainerOptions, TrainOptions } from './options.generated'
 
-/**
- * Supervised fine-tuning with an adapter, with the names of TRL's SFTTrainer; the spellings of its 2024 releases
- * (dataset_text_field, max_seq_length, tokenizer, packing) stay valid.
- */
-export class SFTTrainer {
+/** What every trainer takes. */
+export type TrainerParts = Pick<
+  ParsedSFTTrainerOptions,
+  'model' | 'peft_config' | 'train_dataset' | 'eval_dataset' | 'callbacks' | 'display'
+> & { args: TrainingArguments; processing_class: PreTrainedTokenizer }
+
+/** Runs the training of an adapter; what is learned of which rows is its task's. */
+export abstract class Trainer {
   readonly model: PeftModel
-  readonly args: SFTConfig
+  readonly args: TrainingArguments
   readonly processing_class: PreTrainedTokenizer
   readonly state: TrainerState = newState()
-  private readonly options: ParsedSFTTrainerOptions
+  private readonly task: TrainingTask
+  private readonly options: TrainerParts
   private readonly callbacks: TrainerCallback[]
-  private tokenized: { train?: TokenizedDataset; eval?: TokenizedDataset } = {}
+  private tokenized: { train?: LabelledRow[]; eval?: LabelledRow[] } = {}
   private optimizer: Optimizer | undefined
   /** The newest run, for `status`; `unfinished` when it was stopped and the next `train()` goes on with it. */
   private current: TrainRun | undefined
@@ -60,16 +66,16 @@ export class SFTTrainer {
   private training: Promise<TrainOutput> | undefined
   private stopping: AbortSignal | undefined
 
-  /** @throws TypeError on an unknown or contradictory option; Error when the model has no adapter and no peft_config is given. */
-  constructor(given: SFTTrainerOptions) {
-    const options = trainerOptions(given)
+  /** `task` makes the trainer's task, when the adapter is on the model. */
+  protected constructor(options: TrainerParts, owner: string, task: (model: PeftModel) => TrainingTask) {
     const { args, processing_class } = options
     refuseOverrides(this)
     this.options = options
     this.args = args
     if (args.log_level !== 'passive') logging.set_verbosity(args.log_level)
     this.processing_class = processing_class
-    this.model = adapted(options.model, options.peft_config, args)
+    this.model = adapted(options.model, options.peft_config, args, owner)
+    this.task = task(this.model)
     if (args.gradient_checkpointing) this.model.base_model.gradient_checkpointing_enable()
     this.callbacks = [displayReporter(args, options.display), stateReporter(), ...options.callbacks]
     if (args.report_to.includes('tensorboard')) this.callbacks.push(tensorboardReporter(this.model.config))
@@ -114,7 +120,7 @@ export class SFTTrainer {
    * @throws AbortError when `signal` is aborted or the process gets SIGINT, between two batches.
    */
   async evaluate(dataset?: Dataset, options: { signal?: AbortSignal } = {}): Promise<LogRow> {
-    checkNames<{ signal?: AbortSignal }>('SFTTrainer.evaluate', options, ['signal'], {
+    checkNames<{ signal?: AbortSignal }>(`${this.task.owner}.evaluate`, options, ['signal'], {
       metric_key_prefix: { default: 'eval', reason: 'the names begin with eval_.' },
       ignore_keys: { default: null, reason: 'evaluation keeps no predictions.' },
     })
@@ -142,17 +148,18 @@ export class SFTTrainer {
   /** Frees optimizer state, adapter and model. */
   dispose(): void {
     this.optimizer?.dispose()
+    this.task.dispose?.()
     this.current = this.unfinished = undefined
     this.model.dispose()
   }
 
   private async measure(signal: AbortSignal | undefined, dataset?: Dataset): Promise<LogRow> {
     const given = dataset ?? this.options.eval_dataset
-    if (!given) throw new Error('[SFTTrainer] evaluate: give a data set, or eval_dataset to the constructor')
-    const tokenized = dataset
-      ? await this.tokenize(dataset, 'evaluation', signal)
-      : await this.evalRows(given, signal)
-    return evaluateRows(this.model.base_model, tokenized, this.args, signal, this.options.objective)
+    const { task } = this
+    if (!given)
+      throw new Error(`[${task.owner}] evaluate: give a data set, or eval_dataset to the constructor`)
+    const rows = dataset ? await this.measuredRows(dataset, signal) : await this.evalRows(given, signal)
+    return evaluateRows(this.model.base_model, rows, this.args, signal, task)
   }
 
   /** A run that was told to stop may still be in its last step: its cell was given up before. */
@@ -166,7 +173,7 @@ export class SFTTrainer {
     }
     if (this.training) {
       throw new Error(
-        '[SFTTrainer] train: an earlier train() of this trainer has not ended; interrupt it first, or make a new trainer for its model',
+        `[${this.task.owner}] train: an earlier train() of this trainer has not ended; interrupt it first, or make a new trainer for its model`,
       )
     }
   }
@@ -194,11 +201,11 @@ export class SFTTrainer {
     signal: AbortSignal,
     from: ParsedTrainOptions['resume_from_checkpoint'],
   ): Promise<TrainRun> {
-    const { args } = this
-    const { rows } = await this.trainRows(signal)
-    const lengths = rows.map((row) => row.input_ids.length)
-    const { begin, batchesOf, batchesPerEpoch } = planRun(args, lengths)
-    const settings = await settingsOf(this.model, args, rows, begin.max_steps, this.options.objective)
+    const { args, task } = this
+    const tokenized = await this.trainRows(signal)
+    const lengths = tokenized.map((row) => row.input_ids.length)
+    const { begin, batchesOf, batchesPerEpoch } = planRun(args, lengths, task.owner)
+    const settings = await settingsOf(this.model, args, tokenized, begin.max_steps, task.loss)
     const checkpoint =
       from === true
         ? await lastCheckpoint(args.output_dir, settings)
@@ -210,8 +217,14 @@ export class SFTTrainer {
     this.unfinished = this.current = undefined
     Object.assign(this.state, begin)
     const epochs = Array.from({ length: begin.num_train_epochs }, (_, epoch) => epoch)
-    const { objective } = this.options
-    planMemory(this.model, args, batchSizes(epochs.flatMap(batchesOf), lengths), { objective })
+    const { objective, dropout } = task
+    const batches = epochs.flatMap(batchesOf)
+    const sequences = tokenized.map((row) => row.seq_lengths ?? [row.input_ids.length])
+    const further = task.passes
+      ? batches.flatMap((batch) => task.passes!(batch.map((i) => tokenized[i]!)))
+      : []
+    planMemory(this.model, args, [...batchSizes(batches, sequences), ...further], { objective, dropout })
+    const rows = task.measure ? await task.measure(tokenized, 'train', signal) : tokenized
     this.optimizer?.dispose()
     this.optimizer = createOptimizer(this.model.parameters(), args)
     const run: TrainRun = {
@@ -225,6 +238,8 @@ export class SFTTrainer {
         lr_scheduler_kwargs: args.lr_scheduler_kwargs,
       }),
       objective,
+      prepare: task.prepare && ((batch) => task.prepare!(batch)),
+      dropout,
       state: this.state,
       progress: newProgress(args),
       identity: { run_id: checkpoint?.run.run_id ?? randomUUID(), settings },
@@ -252,30 +267,68 @@ export class SFTTrainer {
     for (const row of state.log_history) if ('eval_loss' in row) run.schedule.observe?.(row['eval_loss'])
   }
 
-  private async trainRows(signal: AbortSignal | undefined): Promise<TokenizedDataset> {
-    this.tokenized.train ??= await this.tokenize(this.options.train_dataset, 'train', signal)
+  private async trainRows(signal: AbortSignal | undefined): Promise<LabelledRow[]> {
+    this.tokenized.train ??= await this.task.rows(this.options.train_dataset, 'train', signal)
     return this.tokenized.train
   }
 
-  private async evalRows(dataset: Dataset, signal: AbortSignal | undefined): Promise<TokenizedDataset> {
-    this.tokenized.eval ??= await this.tokenize(dataset, 'evaluation', signal)
+  private async evalRows(dataset: Dataset, signal: AbortSignal | undefined): Promise<LabelledRow[]> {
+    this.tokenized.eval ??= await this.measuredRows(dataset, signal)
     return this.tokenized.eval
   }
 
-  private tokenize(dataset: Dataset, name: string, signal?: AbortSignal): Promise<TokenizedDataset> {
-    const { args } = this
-    const options: TokenizeOptions = {
-      dataset_text_field: args.dataset_text_field,
-      max_length: args.max_length,
-      packing: name === 'evaluation' ? (args.eval_packing ?? args.packing) : args.packing,
-      packing_strategy: args.packing_strategy,
-      completion_only_loss: args.completion_only_loss,
-      assistant_only_loss: args.assistant_only_loss,
-      formatting_func: this.options.formatting_func,
-      dataset_name: name,
-      model: this.model.base_model.config,
-    }
-    return tokenizeDataset(dataset, this.processing_class, signal ? { ...options, signal } : options)
+  /** Rows to evaluate on. */
+  private async measuredRows(dataset: Dataset, signal: AbortSignal | undefined): Promise<LabelledRow[]> {
+    const { task } = this
+    const rows = await task.rows(dataset, 'evaluation', signal)
+    return task.measure ? task.measure(rows, 'evaluation', signal) : rows
+  }
+}
+
+/**
+ * Supervised fine-tuning with an adapter, with the names of TRL's SFTTrainer; the spellings of its 2024 releases
+ * (dataset_text_field, max_seq_length, tokenizer, packing) stay valid.
+ */
+export class SFTTrainer extends Trainer {
+  declare readonly args: SFTConfig
+
+  /** @throws TypeError on an unknown or contradictory option; Error when the model has no adapter and no peft_config is given. */
+  constructor(given: SFTTrainerOptions) {
+    const options = trainerOptions(given)
+    super(options, 'SFTTrainer', (model) => sftTask(model, options))
+  }
+}
+
+function sftTask(
+  model: PeftModel,
+  options: ParsedSFTTrainerOptions & { args: SFTConfig; processing_class: PreTrainedTokenizer },
+): TrainingTask {
+  const { args, processing_class, objective = {} } = options
+  return {
+    owner: 'SFTTrainer',
+    objective,
+    loss: lossSettings(objective),
+    lossPer: 'target',
+    dropout: true,
+    rows: async (dataset, split, signal) => {
+      const tokenize: TokenizeOptions = {
+        dataset_text_field: args.dataset_text_field,
+        max_length: args.max_length,
+        packing: split === 'evaluation' ? (args.eval_packing ?? args.packing) : args.packing,
+        packing_strategy: args.packing_strategy,
+        completion_only_loss: args.completion_only_loss,
+        assistant_only_loss: args.assistant_only_loss,
+        formatting_func: options.formatting_func,
+        dataset_name: split,
+        model: model.base_model.config,
+      }
+      const { rows } = await tokenizeDataset(
+        dataset,
+        processing_class,
+        signal ? { ...tokenize, signal } : tokenize,
+      )
+      return rows
+    },
   }
 }
 
@@ -283,15 +336,16 @@ export class SFTTrainer {
 function adapted(
   model: CausalLM | PeftModel,
   config: LoraConfig | null | undefined,
-  args: SFTConfig,
+  args: TrainingArguments,
+  owner: string,
 ): PeftModel {
   if (model instanceof PeftModel) {
     if (config)
       throw new TypeError(
-        '[SFTTrainer] the model has an adapter already; give a model or peft_config, not both',
+        `[${owner}] the model has an adapter already; give a model or peft_config, not both`,
       )
     return model
   }
-  if (!config) throw new TypeError('[SFTTrainer] peft_config is missing: only adapters are trained')
+  if (!config) throw new TypeError(`[${owner}] peft_config is missing: only adapters are trained`)
   return get_peft_model(model, config, { seed: args.seed, dtype: args.bf16 ? 'bfloat16' : 'float32' })
 }

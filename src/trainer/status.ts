@@ -1,10 +1,10 @@
 import type { TrainerStatus } from '../display/watch'
 import type { TrainRun } from './loop'
-import type { SFTTrainer } from './sft-trainer'
+import type { Trainer } from './sft-trainer'
 
 /** What `trainer.status()` says; reads only, waits for nothing. */
 export function trainerStatus(
-  { state, model }: SFTTrainer,
+  { state, model }: Trainer,
   run: TrainRun | undefined,
   training: boolean,
 ): TrainerStatus {

@@ -19,7 +19,7 @@ export interface TrainStepOptions {
   bf16?: boolean
   full_determinism?: boolean
   /** Names the dropout masks of the window's first batch; the next has the next microstep. Default: no dropout. */
-  dropout?: DropoutState
+  dropout?: DropoutState | undefined
 }
 
 export interface TrainStepResult {
@@ -70,6 +70,7 @@ export async function trainStep(
     const stats = await runPass(base, batch, {
       objective,
       numItems: num_items,
+      numBatches: batches.length,
       dropout: dropout && { ...dropout, microstep: dropout.microstep + i },
       autocast: bf16 ? 'bfloat16' : undefined,
       deterministic: full_determinism,

@@ -101,8 +101,8 @@ describe('a run', () => {
 })
 
 it('sizes of batches', () => {
-  expect(batchSizes([[0, 1, 2], [3]], [5, 9, 2, 30])).toEqual([
+  expect(batchSizes([[0, 1, 2], [3]], [[5], [9], [2], [20, 10]])).toEqual([
     { tokens: 16, sequences: 3, longest: 9 },
-    { tokens: 30, sequences: 1, longest: 30 },
+    { tokens: 30, sequences: 2, longest: 20 },
   ])
 })

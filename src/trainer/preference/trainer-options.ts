@@ -1,0 +1,61 @@
+import type { PreTrainedTokenizer } from '../../data/tokenizer'
+import type { OptionSet } from '../../options/declaration'
+import { parseOptions } from '../../options/parse'
+import type { TrainingArguments } from '../arguments'
+import { checkCallback } from '../callbacks'
+import type { ParsedPreferenceTrainerOptions, PreferenceTrainerOptions } from './options.generated'
+import { sftTrainerOptionSet } from '../trainer-options'
+
+const {
+  model,
+  train_dataset,
+  eval_dataset,
+  processing_class,
+  tokenizer,
+  peft_config,
+  callbacks,
+  display,
+  args,
+} = sftTrainerOptionSet.options
+
+/** What the constructors of the preference trainers take, with TRL's names. */
+export function preferenceTrainerOptionSet(owner: string): OptionSet<ParsedPreferenceTrainerOptions> {
+  const config = owner.replace('Trainer', 'Config')
+  const { compute_loss_func: _, dataset_kwargs: __, ...refused } = sftTrainerOptionSet.refused
+  return {
+    owner,
+    options: {
+      ...{ model, train_dataset, eval_dataset, processing_class, tokenizer, peft_config, callbacks, display },
+      args: {
+        ...args,
+        doc: `Settings of the run: a ${config}, or TrainingArguments, which keep their own defaults.`,
+      },
+    },
+    refused: {
+      ...refused,
+      ref_model: {
+        default: null,
+        reason:
+          'the reference is the base model when peft_config is given, else the model with the adapter as it came. Other weights: precompute nothing here, train on their outputs.',
+      },
+      formatting_func: { default: null, reason: 'map the data set to prompt, chosen and rejected.' },
+    },
+  }
+}
+
+/** The options of a trainer, its arguments as the trainer's own configuration. */
+export function preferenceOptions<A extends TrainingArguments>(
+  owner: string,
+  given: PreferenceTrainerOptions,
+  config: new (init: never) => A,
+): ParsedPreferenceTrainerOptions & { args: A; processing_class: PreTrainedTokenizer } {
+  const options = parseOptions(preferenceTrainerOptionSet(owner), given)
+  options.callbacks.forEach(checkCallback)
+  const processing_class = options.processing_class ?? options.tokenizer
+  if (!processing_class) throw new TypeError(`[${owner}] processing_class (or tokenizer) is missing`)
+  if (options.tokenizer && options.tokenizer !== processing_class)
+    throw new TypeError(`[${owner}] processing_class and tokenizer are two different tokenizers; give one`)
+  if ((options.args?.eval_strategy ?? 'no') !== 'no' && !options.eval_dataset)
+    throw new TypeError(`[${owner}] eval_strategy is '${options.args?.eval_strategy}': give eval_dataset`)
+  return { ...options, args: new config((options.args ?? {}) as never), processing_class }
+}
