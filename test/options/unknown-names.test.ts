@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import * as qlora from '../../src/index'
 import { tinyTokenizer } from '../data/tiny'
 import { tinyModel, tinyPeft } from '../models/tiny'
-import { tinyTrainer } from '../trainer/tiny'
+import { tinyPreference, tinyTrainer } from '../trainer/tiny'
 
 // "None is ignored": every public function that takes options is called with a name that does not exist.
 
@@ -19,6 +19,12 @@ const calls: Record<string, () => unknown> = {
   Lion: () => new qlora.Lion([], odd),
   SGD: () => new qlora.SGD([], odd),
   SFTTrainer: () => tinyTrainer({}, odd),
+  DPOConfig: () => new qlora.DPOConfig(odd),
+  KTOConfig: () => new qlora.KTOConfig(odd),
+  ORPOConfig: () => new qlora.ORPOConfig(odd),
+  DPOTrainer: () => tinyPreference('DPO', {}, odd),
+  KTOTrainer: () => tinyPreference('KTO', {}, odd),
+  ORPOTrainer: () => tinyPreference('ORPO', {}, odd),
   train_step: async () => {
     const model = await tinyPeft()
     const options = { learning_rate: 1, ...(odd as object) }

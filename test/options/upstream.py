@@ -10,6 +10,7 @@ import datasets
 import torch
 import transformers
 import trl
+import trl.experimental.orpo
 
 import peft
 
@@ -52,17 +53,27 @@ generation = {
 }
 del generation["transformers_version"]
 libraries = (transformers, trl, peft, datasets)
+orpo = trl.experimental.orpo
+
+
+def beyond_arguments(cls):
+    """What a configuration adds to TrainingArguments, or has another default for."""
+    return {k: v for k, v in fields(cls).items() if k not in arguments or arguments[k] != v}
+
+
 upstream = {
     "versions": {library.__name__: library.__version__ for library in libraries},
     "TrainingArguments": arguments,
-    "SFTConfig": {
-        name: value
-        for name, value in fields(trl.SFTConfig).items()
-        if name not in arguments or arguments[name] != value
-    },
+    "SFTConfig": beyond_arguments(trl.SFTConfig),
+    "DPOConfig": beyond_arguments(trl.DPOConfig),
+    "KTOConfig": beyond_arguments(trl.KTOConfig),
+    "ORPOConfig": beyond_arguments(orpo.ORPOConfig),
     "LoraConfig": fields(peft.LoraConfig),
     "BitsAndBytesConfig": parameters(transformers.BitsAndBytesConfig.__init__),
     "SFTTrainer": parameters(trl.SFTTrainer.__init__),
+    "DPOTrainer": parameters(trl.DPOTrainer.__init__),
+    "KTOTrainer": parameters(trl.KTOTrainer.__init__),
+    "ORPOTrainer": parameters(orpo.ORPOTrainer.__init__),
     "load_dataset": parameters(datasets.load_dataset, ("path",)),
     "generate": {**generation, **parameters(transformers.GenerationMixin.generate)},
 }

@@ -5,6 +5,8 @@ import { type OptionSet, knownNames, optionTable } from '../../src/options/decla
 import { loraOptionSet } from '../../src/peft/options'
 import { bitsAndBytesOptionSet } from '../../src/quantization/config'
 import { trainingOptionSet } from '../../src/trainer/arguments-options'
+import { dpoOptionSet, ktoOptionSet, orpoOptionSet } from '../../src/trainer/preference/options'
+import { preferenceTrainerOptionSet } from '../../src/trainer/preference/trainer-options'
 import { sftOptionSet } from '../../src/trainer/sft-options'
 import { sftTrainerOptionSet } from '../../src/trainer/trainer-options'
 import upstream from './upstream.json'
@@ -15,9 +17,15 @@ import upstream from './upstream.json'
 const settledElsewhere: Record<string, readonly string[]> = {
   TrainingArguments: ['report_to', 'gradient_checkpointing'],
   SFTConfig: ['bf16', 'loss_type', 'pad_to_multiple_of'],
+  DPOConfig: ['bf16', 'pad_to_multiple_of'],
+  KTOConfig: ['bf16', 'pad_to_multiple_of'],
+  ORPOConfig: ['bf16'],
   LoraConfig: ['peft_type', 'peft_version'],
   BitsAndBytesConfig: ['bnb_4bit_compute_dtype', 'bnb_4bit_quant_storage'],
   SFTTrainer: ['callbacks'],
+  DPOTrainer: ['callbacks'],
+  KTOTrainer: ['callbacks'],
+  ORPOTrainer: ['callbacks'],
   // Upstream they are null until generation fills in what applies.
   generate: ['do_sample', 'temperature', 'top_k', 'top_p', 'repetition_penalty'],
 }
@@ -25,6 +33,12 @@ const settledElsewhere: Record<string, readonly string[]> = {
 describe.each<[string, OptionSet<object>, Record<string, unknown>]>([
   ['TrainingArguments', trainingOptionSet, upstream.TrainingArguments],
   ['SFTConfig', sftOptionSet, upstream.SFTConfig],
+  ['DPOConfig', dpoOptionSet, upstream.DPOConfig],
+  ['KTOConfig', ktoOptionSet, upstream.KTOConfig],
+  ['ORPOConfig', orpoOptionSet, upstream.ORPOConfig],
+  ['DPOTrainer', preferenceTrainerOptionSet('DPOTrainer'), upstream.DPOTrainer],
+  ['KTOTrainer', preferenceTrainerOptionSet('KTOTrainer'), upstream.KTOTrainer],
+  ['ORPOTrainer', preferenceTrainerOptionSet('ORPOTrainer'), upstream.ORPOTrainer],
   ['LoraConfig', loraOptionSet, upstream.LoraConfig],
   ['BitsAndBytesConfig', bitsAndBytesOptionSet, upstream.BitsAndBytesConfig],
   ['SFTTrainer', sftTrainerOptionSet, upstream.SFTTrainer],

@@ -100,7 +100,7 @@ function sequences(rows: readonly PreferenceRow[]): { ids: number[]; answer: num
   })
 }
 
-const within = (tolerance: number, wanted: number): number => tolerance * Math.max(1, Math.abs(wanted))
+const tolerance = 2e-4
 
 describe.each(Object.entries(runs))('%s', (name, run) => {
   it('rows', async () => {
@@ -161,7 +161,7 @@ describe.each(Object.entries(runs))('%s', (name, run) => {
         if (key === 'mean_token_accuracy') continue
         const got = rows[i]![key]!
         expect(Math.abs(got - value), `step ${i + 1}: ${key}: ${got}, TRL ${value}`).toBeLessThanOrEqual(
-          within(2e-4, value),
+          tolerance,
         )
       }
     if (!run.eval) return
@@ -171,7 +171,7 @@ describe.each(Object.entries(runs))('%s', (name, run) => {
       expect(
         Math.abs(evaluated[key]! - value),
         `${key}: ${evaluated[key]}, TRL ${value}`,
-      ).toBeLessThanOrEqual(within(2e-4, value))
+      ).toBeLessThanOrEqual(tolerance)
     }
   })
 })

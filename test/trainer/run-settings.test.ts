@@ -4,6 +4,7 @@ import { expect, it, vi } from 'vitest'
 import { logger } from '../../src/logging'
 import { LoraConfig } from '../../src/peft/config'
 import type { SFTInit } from '../../src/trainer/options.generated'
+import type { DPOInit, KTOInit } from '../../src/trainer/preference/options.generated'
 import { openCheckpoint } from '../../src/trainer/resume'
 import { differences, onResume, settingsOf, type RunSettings } from '../../src/trainer/run-settings'
 import type { SFTTrainerOptions } from '../../src/trainer/sft-trainer'
@@ -18,15 +19,20 @@ async function settings(args: SFTInit = {}, options: Partial<SFTTrainerOptions> 
   return settingsOf(trainer.model, trainer.args, rows, 2)
 }
 
-const refused: SFTInit = {
+const refused: SFTInit & DPOInit & KTOInit = {
   adam_beta1: 0.8,
   adam_beta2: 0.99,
   adam_epsilon: 1e-6,
+  beta: 0.2,
   bf16: true,
   data_seed: 5,
   dataloader_drop_last: true,
+  desirable_weight: 2,
+  disable_dropout: false,
   gradient_accumulation_steps: 3,
+  label_smoothing: 0.1,
   learning_rate: 2e-3,
+  loss_weights: [0.5],
   lr_scheduler_kwargs: { num_cycles: 2 },
   lr_scheduler_type: 'cosine',
   max_grad_norm: 0.5,
@@ -35,6 +41,7 @@ const refused: SFTInit = {
   per_device_train_batch_size: 1,
   seed: 8,
   train_sampling_strategy: 'group_by_length',
+  undesirable_weight: 2,
   warmup_steps: 1,
   weight_decay: 0.1,
 }
@@ -45,7 +52,7 @@ it('every option that is refused when it changed is told by name, with both valu
   const names = Object.entries(onResume).flatMap(([name, policy]) => (policy === 'refused' ? name : []))
   expect(Object.keys(refused).sort()).toEqual(names.sort())
   for (const name of names) {
-    const value = refused[name as keyof SFTInit]
+    const value = refused[name as keyof typeof refused]
     // A value changed in the saved settings alone: not every combination makes a trainer.
     const now: RunSettings = { ...was, args: { ...was.args, [name]: value } }
     const { refused: told, warned } = differences(was, now)

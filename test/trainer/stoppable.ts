@@ -43,14 +43,14 @@ export async function stoppable(
 }
 
 /** The log without what depends on the clock, or on what else the process has in memory. */
-export function figures(trainer: SFTTrainer): LogRow[] {
+export function figures(trainer: Pick<SFTTrainer, 'state'>): LogRow[] {
   const measured = /per_second|runtime|memory/
   return trainer.state.log_history.map((row) =>
     Object.fromEntries(Object.entries(row).filter(([key]) => !measured.test(key))),
   )
 }
 
-export async function adapterBytes(trainer: SFTTrainer): Promise<Buffer> {
+export async function adapterBytes(trainer: Pick<SFTTrainer, 'model'>): Promise<Buffer> {
   const folder = await mkdtemp(join(tmpdir(), 'resume-'))
   await trainer.model.save_pretrained(folder)
   return readFile(join(folder, 'adapter_model.safetensors'))
