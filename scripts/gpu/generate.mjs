@@ -31,7 +31,8 @@ const { CausalLM } = from('models/causal-lm')
 const { tensorShapes } = from('models/blueprint')
 const { buildModel } = from('models/build')
 const { blueprintOf } = from('models/families')
-const { decodeStep, KVCache } = from('models/decode')
+const { decodeStep } = from('models/decode')
+const { KVCache } = from('models/kv-cache')
 const { Generator } = from('tensor/random')
 const [layers, fresh, batch, rank] = ['layers', 'new', 'batch', 'rank'].map((key) => Number(values[key]))
 const dtype = 'bfloat16'
@@ -59,14 +60,14 @@ for (const length of values.prompt.split(',').map(Number)) {
   // The same in parts: the prompt, then one step for each token, the share of it in which JavaScript enqueues.
   const cache = new KVCache(model, length + fresh)
   const began = performance.now()
-  await decodeStep(model, prompts[0], cache)
+  await decodeStep(model, [{ row: 0, ids: prompts[0] }], cache)
   const prefill = performance.now() - began
   if (values.profile) device.info // what has been profiled so far is not asked for
   let enqueuing = 0
   const steps = []
   for (let i = 1; i < fresh; i++) {
     const before = performance.now()
-    const step = decodeStep(model, [i], cache)
+    const step = decodeStep(model, [{ row: 0, ids: [i] }], cache)
     enqueuing += performance.now() - before
     await step
     steps.push(performance.now() - before)

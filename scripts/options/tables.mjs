@@ -114,7 +114,12 @@ export const files = [
   },
   {
     path: 'src/generation/options.generated.ts',
-    imports: [],
+    imports: [
+      "import type { PreTrainedTokenizer } from '../data/tokenizer'",
+      "import type { DynamicCache } from './dynamic-cache'",
+      "import type { GenerationConfig } from './generation-config'",
+      "import type { BaseStreamer } from './streamers'",
+    ],
     tables: [
       {
         set: load('generation/options').generateOptionSet,

@@ -1,118 +1,121 @@
 import { setImmediate } from 'node:timers/promises'
 import { uniformStream } from '../data/random'
-import { decodeStep, KVCache } from '../models/decode'
-import type { CausalLM } from '../models/causal-lm'
-import type { IdRows } from '../models/padding'
-import { checkIds } from '../models/token-ids'
 import { logger } from '../logging'
-import { knownNames } from '../options/declaration'
-import { unknownNameError } from '../options/nearest'
-import {
-  generateOptions,
-  generateOptionSet,
-  type GenerateOptions,
-  type ParsedGenerateOptions,
-} from './options'
-import { chooseToken } from './sampling'
+import type { CausalLM } from '../models/causal-lm'
+import { KVCache } from '../models/kv-cache'
+import { beamSearch } from './beam-search'
+import { checkCombination } from './combinations'
+import { DecodingBatch } from './decoding-batch'
+import { generateOptions, type GenerateOptions, type ParsedGenerateOptions } from './options'
+import { outputOf, type GenerateOutput } from './output'
+import { promptsOf, type GenerateInputs } from './prompts'
+import { Sequence, type SequenceContext } from './sequence'
+
+export type { GenerateInputs } from './prompts'
 
 const DEFAULT_NEW_TOKENS = 20
 
-/** Prompts as token ids; rows of different length need no padding, padding is dropped by the mask. */
-export interface GenerateInputs {
-  input_ids: IdRows
-  attention_mask?: IdRows
-}
-
 /**
- * Continues each prompt until an end token or the length limit. Returns prompt and answer as ids, one array a row, without
- * padding. Rows are computed one after another.
+ * Continues each prompt until an end token, another stop or the length limit, all rows together. Returns prompt and answer as ids,
+ * one array a row, without padding; with `return_dict_in_generate` an object that has them as `sequences`.
  * Warns once when prompt and answer have more tokens than the model's `max_position_embeddings`.
- * @throws Error on an unknown option, an empty prompt, an id that is none of the vocabulary, or when the signal is aborted.
+ * @throws Error on an unknown option, options that exclude each other, an empty prompt, an id that is none of the vocabulary, or
+ * when the signal is aborted.
  */
+export function generate(
+  model: CausalLM,
+  inputs: GenerateInputs,
+  options: GenerateOptions & { return_dict_in_generate: true },
+): Promise<GenerateOutput>
+export function generate(
+  model: CausalLM,
+  inputs: GenerateInputs,
+  options?: GenerateOptions,
+): Promise<number[][]>
 export async function generate(
   model: CausalLM,
   inputs: GenerateInputs,
   options: GenerateOptions = {},
-): Promise<number[][]> {
-  for (const name of Object.keys(inputs)) if (!inputNames.includes(name)) throw unknownInput(name)
-  const parsed = generateOptions(options, model.generation_config)
-  const uniform = uniformStream(parsed.seed ?? Math.floor(Math.random() * 2 ** 31))
-  // All rows are checked before the first is answered.
-  const prompts = inputs.input_ids.map((row, i) => promptOf(row, i, inputs.attention_mask, model))
-  const rows: number[][] = []
-  for (const prompt of prompts) rows.push(await generateRow(model, prompt, parsed, uniform))
-  return rows
+): Promise<number[][] | GenerateOutput> {
+  const o = generateOptions(options, model.generation_config)
+  const prompts = promptsOf(inputs, model)
+  checkCombination(o, prompts.length, model.config.vocab_size)
+  const contexts = contextsOf(model, prompts, o)
+  const output = o.num_beams > 1 ? await beamSearch(model, contexts, o) : await search(model, contexts, o)
+  return o.return_dict_in_generate ? output : output.sequences
 }
 
-/** The row's ids without padding. */
-function promptOf(
-  row: IdRows[number],
-  i: number,
-  attention_mask: IdRows | undefined,
-  { config: { vocab_size: vocabSize } }: CausalLM,
-): number[] {
-  const mask = attention_mask?.[i]
-  if (attention_mask && mask?.length !== row.length)
-    throw new Error(
-      `[generate] attention_mask: row ${i} has ${mask?.length ?? 0} entries, input_ids has ${row.length}`,
-    )
-  checkIds(`[generate] input_ids: row ${i}`, row, { vocabSize, mask })
-  const prompt = Array.from(row).filter((_, t) => !mask || mask[t])
-  if (prompt.length === 0) throw new Error(`[generate] row ${i} has no token`)
-  return prompt
+/** What each prompt's sequences are told. */
+export function contextsOf(
+  model: CausalLM,
+  prompts: readonly number[][],
+  o: ParsedGenerateOptions,
+): SequenceContext[] {
+  const began = performance.now()
+  const seed = o.seed ?? Math.floor(Math.random() * 2 ** 31)
+  const ends = [o.eos_token_id ?? model.config.eos_token_id ?? []].flat()
+  return prompts.map((prompt, batch) => {
+    const limit = limitOf(prompt.length, o)
+    return { batch, prompt, limit, ends, began, uniform: uniformStream(seed + batch) }
+  })
 }
 
-const inputNames = ['input_ids', 'attention_mask']
+function limitOf(length: number, { max_new_tokens, max_length }: ParsedGenerateOptions): number {
+  const limit =
+    max_new_tokens === null ? (max_length ?? length + DEFAULT_NEW_TOKENS) : length + max_new_tokens
+  if (limit <= length)
+    throw new Error(`[generate] max_length ${limit} leaves no room after a prompt of ${length} tokens`)
+  return limit
+}
 
-function unknownInput(name: string): TypeError {
-  if (!knownNames(generateOptionSet).includes(name))
-    return unknownNameError('generate', name, inputNames, 'input')
-  return new TypeError(
-    `[generate] ${name} is an option: give it in a second object, generate({ input_ids }, { ${name} })`,
+/** Greedy search and sampling. */
+async function search(
+  model: CausalLM,
+  contexts: readonly SequenceContext[],
+  o: ParsedGenerateOptions,
+): Promise<GenerateOutput> {
+  const { streamer, past_key_values: kept } = o
+  const onToken = streamer ? (token: number): unknown => streamer.put([token]) : undefined
+  const answers = o.num_return_sequences
+  const groups = contexts.map((context) =>
+    Array.from({ length: answers }, () => new Sequence(o, { ...context, onToken })),
   )
+  const sequences = groups.flat()
+  const capacity = Math.max(
+    ...sequences.map(({ limit, guide }) => limit + Math.max(0, (guide?.length ?? 0) - 1)),
+  )
+  const rows = sequences.reduce((n, { guide }) => n + (guide ? 2 : 1), 0)
+  const cache = kept?.open(model, sequences[0]!.ids, capacity) ?? new KVCache(model, capacity, rows)
+  try {
+    await streamer?.put(contexts[0]!.prompt)
+    const usesCache = o.use_cache ?? model.config.use_cache
+    const batch = new DecodingBatch(model, cache, { usesCache, chunk: o.prefill_chunk_size ?? undefined })
+    for (const [first, ...others] of groups) {
+      // A guide has a row of its own, which is not copied.
+      const copies = first!.guide ? [] : others
+      batch.add(first!, { forks: copies, known: kept !== undefined && kept !== null })
+      for (const other of first!.guide ? others : []) batch.add(other)
+    }
+    while (batch.size > 0) {
+      o.signal?.throwIfAborted()
+      warnBeyondPositions(Math.max(...sequences.map(({ ids }) => ids.length)), model)
+      await batch.step()
+      await setImmediate()
+    }
+    await streamer?.end()
+    return outputOf(sequences, o)
+  } finally {
+    if (kept) kept.close(sequences[0]!.ids)
+    else cache.dispose()
+  }
 }
 
-function warnBeyondPositions(length: number, { config: { max_position_embeddings: most } }: CausalLM): void {
+export function warnBeyondPositions(
+  length: number,
+  { config: { max_position_embeddings: most } }: CausalLM,
+): void {
   if (length > most)
     logger.warning_once(
       `[generate] prompt and answer have more tokens than the model's max_position_embeddings, ${most}; beyond it answers may be poor`,
     )
-}
-
-async function generateRow(
-  model: CausalLM,
-  prompt: number[],
-  o: ParsedGenerateOptions,
-  uniform: () => number,
-): Promise<number[]> {
-  const limit =
-    o.max_new_tokens !== null
-      ? prompt.length + o.max_new_tokens
-      : (o.max_length ?? prompt.length + DEFAULT_NEW_TOKENS)
-  if (limit <= prompt.length)
-    throw new Error(`[generate] max_length ${limit} leaves no room after a prompt of ${prompt.length} tokens`)
-  const ends = new Set([o.eos_token_id ?? model.config.eos_token_id ?? []].flat())
-  const cached = o.use_cache ?? model.config.use_cache
-  const sequence = [...prompt]
-  let cache = new KVCache(model, limit)
-  try {
-    let fresh = prompt
-    while (sequence.length < limit) {
-      o.signal?.throwIfAborted()
-      warnBeyondPositions(sequence.length, model)
-      if (!cached) {
-        cache.dispose()
-        cache = new KVCache(model, limit)
-        fresh = sequence
-      }
-      const token = chooseToken(await decodeStep(model, fresh, cache), sequence, o, uniform)
-      sequence.push(token)
-      if (ends.has(token)) break
-      fresh = [token]
-      await setImmediate()
-    }
-    return sequence
-  } finally {
-    cache.dispose()
-  }
 }

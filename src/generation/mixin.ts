@@ -6,9 +6,17 @@ import { CausalLM } from '../models/causal-lm'
 import { PeftModel } from '../peft/model'
 import { generate, type GenerateInputs } from './generate'
 import type { GenerateOptions } from './options'
+import type { GenerateOutput } from './output'
 
 interface Generates {
-  /** Continues prompts; see `GenerateOptions`. Returns the ids of prompt and answer, one array a row, without padding. */
+  /**
+   * Continues prompts; see `GenerateOptions`. Returns the ids of prompt and answer, one array a row, without padding; with
+   * `return_dict_in_generate` an object that has them as `sequences`.
+   */
+  generate(
+    inputs: GenerateInputs,
+    options: GenerateOptions & { return_dict_in_generate: true },
+  ): Promise<GenerateOutput>
   generate(inputs: GenerateInputs, options?: GenerateOptions): Promise<number[][]>
 }
 
@@ -19,9 +27,9 @@ declare module '../peft/model' {
   interface PeftModel extends Generates {}
 }
 
-CausalLM.prototype.generate = function (inputs, options) {
+CausalLM.prototype.generate = function (this: CausalLM, inputs: GenerateInputs, options?: GenerateOptions) {
   return generate(this, inputs, options)
-}
-PeftModel.prototype.generate = function (inputs, options) {
+} as Generates['generate']
+PeftModel.prototype.generate = function (this: PeftModel, inputs: GenerateInputs, options?: GenerateOptions) {
   return generate(this.base_model, inputs, options)
-}
+} as Generates['generate']

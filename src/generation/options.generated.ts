@@ -1,4 +1,8 @@
 // Written by scripts/generate-options.mjs from the option tables: change those, then `npm run generate`.
+import type { PreTrainedTokenizer } from '../data/tokenizer'
+import type { DynamicCache } from './dynamic-cache'
+import type { GenerationConfig } from './generation-config'
+import type { BaseStreamer } from './streamers'
 
 /** The values of generate. */
 export interface ParsedGenerateOptions {
@@ -17,12 +21,61 @@ export interface ParsedGenerateOptions {
    */
   max_length: number | null
   /**
+   * Seconds after which answers end, with the token that is being made; null: no limit.
+   *
+   * Takes a number >= 0 or null.
+   * @default null
+   */
+  max_time: number | null
+  /**
+   * Text, or texts, with whose appearance an answer ends; the answer keeps it. Needs `tokenizer`.
+   *
+   * Takes a text, a list of texts, or null.
+   * @default null
+   */
+  stop_strings: string | string[] | null
+  /**
+   * Token id, or ids, after any of which the answer ends; null: those of the model.
+   *
+   * Takes a token id, a list of token ids, or null.
+   * @default null
+   */
+  eos_token_id: number | number[] | null
+  /**
    * true: draw each token by its probability; false: take the most probable.
    *
    * Takes true or false.
    * @default false
    */
   do_sample: boolean
+  /**
+   * Answers to each prompt, one after another in the result; above 1 with do_sample or num_beams.
+   *
+   * Takes a whole number >= 1.
+   * @default 1
+   */
+  num_return_sequences: number
+  /**
+   * Beam search: so many continuations of each prompt are followed at a time; 1: off.
+   *
+   * Takes a whole number >= 1.
+   * @default 1
+   */
+  num_beams: number
+  /**
+   * Of beam search: an answer's log probability is divided by its length to this power; above 0 prefers long answers.
+   *
+   * Takes a number.
+   * @default 1
+   */
+  length_penalty: number
+  /**
+   * Of beam search. true: end with num_beams answers; false: when a better one is unlikely; 'never': when there can be none.
+   *
+   * Takes true or false or 'never'.
+   * @default false
+   */
+  early_stopping: boolean | 'never'
   /**
    * Logits are divided by it before a draw: below 1 prefers probable tokens.
    *
@@ -40,10 +93,45 @@ export interface ParsedGenerateOptions {
   /**
    * Draw among the fewest most probable tokens whose probabilities add up to this; 1: among all.
    *
-   * Takes a number > 0 and <= 1.
+   * Takes a number >= 0 and <= 1.
    * @default 1
    */
   top_p: number
+  /**
+   * Draw among the most probable tokens whose entropy terms add up to this share of the entropy of the first 100; null: among all.
+   *
+   * Takes a number > 0 and <= 1 or null.
+   * @default null
+   */
+  top_h: number | null
+  /**
+   * Draw among the tokens at least this share as probable as the most probable one; null: among all.
+   *
+   * Takes a number >= 0 and <= 1 or null.
+   * @default null
+   */
+  min_p: number | null
+  /**
+   * Draw among the tokens of most typical surprise whose probabilities add up to this (Meister et al. 2022); 1: among all.
+   *
+   * Takes a number > 0 and <= 1.
+   * @default 1
+   */
+  typical_p: number
+  /**
+   * Draw among the tokens at least this probable; 0: among all.
+   *
+   * Takes a number >= 0 and < 1.
+   * @default 0
+   */
+  epsilon_cutoff: number
+  /**
+   * As epsilon_cutoff, with a lower floor where many tokens are likely (Hewitt et al. 2022); 0: among all.
+   *
+   * Takes a number >= 0 and < 1.
+   * @default 0
+   */
+  eta_cutoff: number
   /**
    * Above 1: tokens seen before become less likely (Keskar et al. 2019); 1: off.
    *
@@ -52,12 +140,159 @@ export interface ParsedGenerateOptions {
    */
   repetition_penalty: number
   /**
-   * Token id, or ids, after any of which the answer ends; null: those of the model.
+   * Above 1: the prompt's tokens become more likely; 1: off.
    *
-   * Takes a whole number or a list, each a whole number or null.
+   * Takes a number > 0.
+   * @default 1
+   */
+  encoder_repetition_penalty: number
+  /**
+   * No run of so many tokens comes twice in prompt and answer; 0: off.
+   *
+   * Takes a whole number >= 0.
+   * @default 0
+   */
+  no_repeat_ngram_size: number
+  /**
+   * No run of so many tokens of the prompt comes in the answer; 0: off.
+   *
+   * Takes a whole number >= 0.
+   * @default 0
+   */
+  encoder_no_repeat_ngram_size: number
+  /**
+   * Lists of token ids that must not come one after another.
+   *
+   * Takes a list of lists of token ids, or null.
    * @default null
    */
-  eos_token_id: number | number[] | null
+  bad_words_ids: number[][] | null
+  /**
+   * Added to the logit of the last of the token ids when the others stand before it: [[ids, bias], ...].
+   *
+   * Takes a list of [token ids, number], or null.
+   * @default null
+   */
+  sequence_bias: readonly (readonly [readonly number[], number])[] | null
+  /**
+   * Token ids that never come.
+   *
+   * Takes a list of token ids, or null.
+   * @default null
+   */
+  suppress_tokens: number[] | null
+  /**
+   * Token ids that no answer begins with.
+   *
+   * Takes a list of token ids, or null.
+   * @default null
+   */
+  begin_suppress_tokens: number[] | null
+  /**
+   * The answer does not end before prompt and answer have so many tokens; min_new_tokens wins.
+   *
+   * Takes a whole number >= 0.
+   * @default 0
+   */
+  min_length: number
+  /**
+   * The answer does not end before it has so many tokens; null: what min_length says.
+   *
+   * Takes a whole number >= 0 or null.
+   * @default null
+   */
+  min_new_tokens: number | null
+  /**
+   * Token id that comes after a prompt of one token.
+   *
+   * Takes a whole number >= 0 or null.
+   * @default null
+   */
+  forced_bos_token_id: number | null
+  /**
+   * Token id, or ids, of which one comes last when the length limit ends the answer.
+   *
+   * Takes a token id, a list of token ids, or null.
+   * @default null
+   */
+  forced_eos_token_id: number | number[] | null
+  /**
+   * [start, factor]: after `start` answer tokens the end tokens become more likely, by factor to the power of the tokens beyond.
+   *
+   * Takes [a whole number, a factor above 0], or null.
+   * @default null
+   */
+  exponential_decay_length_penalty: readonly [number, number] | null
+  /**
+   * Classifier-free guidance: log probabilities l become u + scale * (l - u), u those after negative_prompt_ids. null or 1: off. Not with beams.
+   *
+   * Takes a number or null.
+   * @default null
+   */
+  guidance_scale: number | null
+  /**
+   * Prompts that guidance_scale leads away from, one a row; null: each prompt's last token.
+   *
+   * Takes a list of lists of token ids, or null.
+   * @default null
+   */
+  negative_prompt_ids: number[][] | null
+  /**
+   * Where it is 0, negative_prompt_ids are padding.
+   *
+   * Takes lists of 0 and 1, or null.
+   * @default null
+   */
+  negative_prompt_attention_mask: number[][] | null
+  /**
+   * Scores become log probabilities again after all rules.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  renormalize_logits: boolean
+  /**
+   * Logits that are NaN become 0, infinite ones the largest number.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  remove_invalid_values: boolean
+  /**
+   * Returns the token ids that may follow a sequence; batch_id is the row of the prompt.
+   *
+   * Takes a function.
+   */
+  prefix_allowed_tokens_fn:
+    (((batch_id: number, input_ids: readonly number[]) => readonly number[]) | null) | undefined
+  /**
+   * Functions that take a sequence and its scores [vocab] and return its scores, after the rules above and before those of sampling.
+   *
+   * Takes a list of functions, or null.
+   * @default null
+   */
+  logits_processor: readonly ((input_ids: readonly number[], scores: Float32Array) => Float32Array)[] | null
+  /**
+   * Functions that take a sequence with its newest token and that token's scores [vocab] and return true to end it.
+   *
+   * Takes a list of functions, or null.
+   * @default null
+   */
+  stopping_criteria: readonly ((input_ids: readonly number[], scores: Float32Array) => boolean)[] | null
+  /**
+   * Guess so many next tokens where the end of the sequence stands earlier in it, and check them in one step: the same answer in fewer steps where it repeats its prompt. null: off.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  prompt_lookup_num_tokens: number | null
+  /**
+   * Tokens at the end of the sequence that prompt_lookup_num_tokens looks for, at most; null: 2.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  max_matching_ngram_size: number | null
   /**
    * Keep keys and values of earlier tokens; false computes the whole sequence for each token. null: as the model's config says.
    *
@@ -65,6 +300,58 @@ export interface ParsedGenerateOptions {
    * @default null
    */
   use_cache: boolean | null
+  /**
+   * Keys and values of an earlier call, of one prompt: what its tokens and the prompt begin with in common is not computed again. It then holds this call.
+   *
+   * Takes a DynamicCache, or null.
+   */
+  past_key_values: DynamicCache | null | undefined
+  /**
+   * Most prompt tokens of one step, over all rows; less takes less memory. null: 8192.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  prefill_chunk_size: number | null
+  /**
+   * Return an object with `sequences` and what else is asked for, in place of the ids.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  return_dict_in_generate: boolean
+  /**
+   * Also return `scores`, what the rules leave of the logits, float32 [vocab] by step and row. With return_dict_in_generate.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  output_scores: boolean
+  /**
+   * Also return `logits` as the model gives them, float32 [vocab] by step and row. With return_dict_in_generate.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  output_logits: boolean
+  /**
+   * Given the ids of the prompt, then those of the answer as they are made, as TextStreamer is; one prompt, without beams.
+   *
+   * Takes an object with put and end, or null.
+   */
+  streamer: BaseStreamer | null | undefined
+  /**
+   * The model's tokenizer, which stop_strings need.
+   *
+   * Takes a tokenizer, or null.
+   */
+  tokenizer: PreTrainedTokenizer | null | undefined
+  /**
+   * Options that hold where the call says nothing; they go before the model's generation_config.json.
+   *
+   * Takes a GenerationConfig or an object of options, or null.
+   */
+  generation_config: GenerationConfig | Readonly<Record<string, unknown>> | null | undefined
   /**
    * Seed of the draws (ours); null: another one each time.
    *
@@ -125,12 +412,61 @@ export interface GenerateOptions {
    */
   max_length?: number | null
   /**
+   * Seconds after which answers end, with the token that is being made; null: no limit.
+   *
+   * Takes a number >= 0 or null.
+   * @default null
+   */
+  max_time?: number | null
+  /**
+   * Text, or texts, with whose appearance an answer ends; the answer keeps it. Needs `tokenizer`.
+   *
+   * Takes a text, a list of texts, or null.
+   * @default null
+   */
+  stop_strings?: string | string[] | null
+  /**
+   * Token id, or ids, after any of which the answer ends; null: those of the model.
+   *
+   * Takes a token id, a list of token ids, or null.
+   * @default null
+   */
+  eos_token_id?: number | number[] | null
+  /**
    * true: draw each token by its probability; false: take the most probable.
    *
    * Takes true or false.
    * @default false
    */
   do_sample?: boolean
+  /**
+   * Answers to each prompt, one after another in the result; above 1 with do_sample or num_beams.
+   *
+   * Takes a whole number >= 1.
+   * @default 1
+   */
+  num_return_sequences?: number
+  /**
+   * Beam search: so many continuations of each prompt are followed at a time; 1: off.
+   *
+   * Takes a whole number >= 1.
+   * @default 1
+   */
+  num_beams?: number
+  /**
+   * Of beam search: an answer's log probability is divided by its length to this power; above 0 prefers long answers.
+   *
+   * Takes a number.
+   * @default 1
+   */
+  length_penalty?: number
+  /**
+   * Of beam search. true: end with num_beams answers; false: when a better one is unlikely; 'never': when there can be none.
+   *
+   * Takes true or false or 'never'.
+   * @default false
+   */
+  early_stopping?: boolean | 'never'
   /**
    * Logits are divided by it before a draw: below 1 prefers probable tokens.
    *
@@ -148,10 +484,45 @@ export interface GenerateOptions {
   /**
    * Draw among the fewest most probable tokens whose probabilities add up to this; 1: among all.
    *
-   * Takes a number > 0 and <= 1.
+   * Takes a number >= 0 and <= 1.
    * @default 1
    */
   top_p?: number
+  /**
+   * Draw among the most probable tokens whose entropy terms add up to this share of the entropy of the first 100; null: among all.
+   *
+   * Takes a number > 0 and <= 1 or null.
+   * @default null
+   */
+  top_h?: number | null
+  /**
+   * Draw among the tokens at least this share as probable as the most probable one; null: among all.
+   *
+   * Takes a number >= 0 and <= 1 or null.
+   * @default null
+   */
+  min_p?: number | null
+  /**
+   * Draw among the tokens of most typical surprise whose probabilities add up to this (Meister et al. 2022); 1: among all.
+   *
+   * Takes a number > 0 and <= 1.
+   * @default 1
+   */
+  typical_p?: number
+  /**
+   * Draw among the tokens at least this probable; 0: among all.
+   *
+   * Takes a number >= 0 and < 1.
+   * @default 0
+   */
+  epsilon_cutoff?: number
+  /**
+   * As epsilon_cutoff, with a lower floor where many tokens are likely (Hewitt et al. 2022); 0: among all.
+   *
+   * Takes a number >= 0 and < 1.
+   * @default 0
+   */
+  eta_cutoff?: number
   /**
    * Above 1: tokens seen before become less likely (Keskar et al. 2019); 1: off.
    *
@@ -160,12 +531,158 @@ export interface GenerateOptions {
    */
   repetition_penalty?: number
   /**
-   * Token id, or ids, after any of which the answer ends; null: those of the model.
+   * Above 1: the prompt's tokens become more likely; 1: off.
    *
-   * Takes a whole number or a list, each a whole number or null.
+   * Takes a number > 0.
+   * @default 1
+   */
+  encoder_repetition_penalty?: number
+  /**
+   * No run of so many tokens comes twice in prompt and answer; 0: off.
+   *
+   * Takes a whole number >= 0.
+   * @default 0
+   */
+  no_repeat_ngram_size?: number
+  /**
+   * No run of so many tokens of the prompt comes in the answer; 0: off.
+   *
+   * Takes a whole number >= 0.
+   * @default 0
+   */
+  encoder_no_repeat_ngram_size?: number
+  /**
+   * Lists of token ids that must not come one after another.
+   *
+   * Takes a list of lists of token ids, or null.
    * @default null
    */
-  eos_token_id?: number | number[] | null
+  bad_words_ids?: number[][] | null
+  /**
+   * Added to the logit of the last of the token ids when the others stand before it: [[ids, bias], ...].
+   *
+   * Takes a list of [token ids, number], or null.
+   * @default null
+   */
+  sequence_bias?: readonly (readonly [readonly number[], number])[] | null
+  /**
+   * Token ids that never come.
+   *
+   * Takes a list of token ids, or null.
+   * @default null
+   */
+  suppress_tokens?: number[] | null
+  /**
+   * Token ids that no answer begins with.
+   *
+   * Takes a list of token ids, or null.
+   * @default null
+   */
+  begin_suppress_tokens?: number[] | null
+  /**
+   * The answer does not end before prompt and answer have so many tokens; min_new_tokens wins.
+   *
+   * Takes a whole number >= 0.
+   * @default 0
+   */
+  min_length?: number
+  /**
+   * The answer does not end before it has so many tokens; null: what min_length says.
+   *
+   * Takes a whole number >= 0 or null.
+   * @default null
+   */
+  min_new_tokens?: number | null
+  /**
+   * Token id that comes after a prompt of one token.
+   *
+   * Takes a whole number >= 0 or null.
+   * @default null
+   */
+  forced_bos_token_id?: number | null
+  /**
+   * Token id, or ids, of which one comes last when the length limit ends the answer.
+   *
+   * Takes a token id, a list of token ids, or null.
+   * @default null
+   */
+  forced_eos_token_id?: number | number[] | null
+  /**
+   * [start, factor]: after `start` answer tokens the end tokens become more likely, by factor to the power of the tokens beyond.
+   *
+   * Takes [a whole number, a factor above 0], or null.
+   * @default null
+   */
+  exponential_decay_length_penalty?: readonly [number, number] | null
+  /**
+   * Classifier-free guidance: log probabilities l become u + scale * (l - u), u those after negative_prompt_ids. null or 1: off. Not with beams.
+   *
+   * Takes a number or null.
+   * @default null
+   */
+  guidance_scale?: number | null
+  /**
+   * Prompts that guidance_scale leads away from, one a row; null: each prompt's last token.
+   *
+   * Takes a list of lists of token ids, or null.
+   * @default null
+   */
+  negative_prompt_ids?: number[][] | null
+  /**
+   * Where it is 0, negative_prompt_ids are padding.
+   *
+   * Takes lists of 0 and 1, or null.
+   * @default null
+   */
+  negative_prompt_attention_mask?: number[][] | null
+  /**
+   * Scores become log probabilities again after all rules.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  renormalize_logits?: boolean
+  /**
+   * Logits that are NaN become 0, infinite ones the largest number.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  remove_invalid_values?: boolean
+  /**
+   * Returns the token ids that may follow a sequence; batch_id is the row of the prompt.
+   *
+   * Takes a function.
+   */
+  prefix_allowed_tokens_fn?: ((batch_id: number, input_ids: readonly number[]) => readonly number[]) | null
+  /**
+   * Functions that take a sequence and its scores [vocab] and return its scores, after the rules above and before those of sampling.
+   *
+   * Takes a list of functions, or null.
+   * @default null
+   */
+  logits_processor?: readonly ((input_ids: readonly number[], scores: Float32Array) => Float32Array)[] | null
+  /**
+   * Functions that take a sequence with its newest token and that token's scores [vocab] and return true to end it.
+   *
+   * Takes a list of functions, or null.
+   * @default null
+   */
+  stopping_criteria?: readonly ((input_ids: readonly number[], scores: Float32Array) => boolean)[] | null
+  /**
+   * Guess so many next tokens where the end of the sequence stands earlier in it, and check them in one step: the same answer in fewer steps where it repeats its prompt. null: off.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  prompt_lookup_num_tokens?: number | null
+  /**
+   * Tokens at the end of the sequence that prompt_lookup_num_tokens looks for, at most; null: 2.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  max_matching_ngram_size?: number | null
   /**
    * Keep keys and values of earlier tokens; false computes the whole sequence for each token. null: as the model's config says.
    *
@@ -173,6 +690,58 @@ export interface GenerateOptions {
    * @default null
    */
   use_cache?: boolean | null
+  /**
+   * Keys and values of an earlier call, of one prompt: what its tokens and the prompt begin with in common is not computed again. It then holds this call.
+   *
+   * Takes a DynamicCache, or null.
+   */
+  past_key_values?: DynamicCache | null
+  /**
+   * Most prompt tokens of one step, over all rows; less takes less memory. null: 8192.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  prefill_chunk_size?: number | null
+  /**
+   * Return an object with `sequences` and what else is asked for, in place of the ids.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  return_dict_in_generate?: boolean
+  /**
+   * Also return `scores`, what the rules leave of the logits, float32 [vocab] by step and row. With return_dict_in_generate.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  output_scores?: boolean
+  /**
+   * Also return `logits` as the model gives them, float32 [vocab] by step and row. With return_dict_in_generate.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  output_logits?: boolean
+  /**
+   * Given the ids of the prompt, then those of the answer as they are made, as TextStreamer is; one prompt, without beams.
+   *
+   * Takes an object with put and end, or null.
+   */
+  streamer?: BaseStreamer | null
+  /**
+   * The model's tokenizer, which stop_strings need.
+   *
+   * Takes a tokenizer, or null.
+   */
+  tokenizer?: PreTrainedTokenizer | null
+  /**
+   * Options that hold where the call says nothing; they go before the model's generation_config.json.
+   *
+   * Takes a GenerationConfig or an object of options, or null.
+   */
+  generation_config?: GenerationConfig | Readonly<Record<string, unknown>> | null
   /**
    * Seed of the draws (ours); null: another one each time.
    *
@@ -214,142 +783,64 @@ export interface GenerateOptions {
    * Takes an AbortSignal.
    */
   signal?: AbortSignal
-  /** @deprecated not supported: this version generates by greedy search and sampling only. */
-  num_beams?: 1 | null
-  /** @deprecated not supported: this version generates by greedy search and sampling only. */
+  /** @deprecated not supported: transformers 5 has no such search either. */
   num_beam_groups?: 1 | null
-  /** @deprecated not supported: this version generates by greedy search and sampling only. */
-  num_return_sequences?: 1 | null
-  /** @deprecated not supported: this version generates by greedy search and sampling only. */
+  /** @deprecated not supported: transformers 5 has no such search either. */
   constraints?: null
-  /** @deprecated not supported: this version generates by greedy search and sampling only. */
+  /** @deprecated not supported: no code of a repository is ever run. */
   custom_generate?: null
-  /** @deprecated not supported: this version generates by greedy search and sampling only. */
+  /** @deprecated not supported: transformers 5 has no such search either. */
   diversity_penalty?: 0 | null
-  /** @deprecated not supported: this version generates by greedy search and sampling only. */
+  /** @deprecated not supported: transformers 5 has no such search either. */
   dola_layers?: null
-  /** @deprecated not supported: this version generates by greedy search and sampling only. */
-  early_stopping?: false | null
-  /** @deprecated not supported: this version generates by greedy search and sampling only. */
+  /** @deprecated not supported: transformers 5 has no such search either. */
   force_words_ids?: null
-  /** @deprecated not supported: this version generates by greedy search and sampling only. */
-  length_penalty?: 1 | null
-  /** @deprecated not supported: this version generates by greedy search and sampling only. */
+  /** @deprecated not supported: transformers 5 has no such search either. */
   penalty_alpha?: null | 0
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  bad_words_ids?: null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  begin_suppress_tokens?: null
-  /** @deprecated not supported: it is for models with an encoder. */
-  encoder_no_repeat_ngram_size?: 0 | null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  encoder_repetition_penalty?: 1 | null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  epsilon_cutoff?: 0 | null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  eta_cutoff?: 0 | null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  exponential_decay_length_penalty?: null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  forced_bos_token_id?: null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  forced_eos_token_id?: null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  guidance_scale?: null | 1
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  logits_processor?: null | []
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  min_length?: 0 | null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  min_new_tokens?: null | 0
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  min_p?: null | 0
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  no_repeat_ngram_size?: 0 | null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  prefix_allowed_tokens_fn?: null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  remove_invalid_values?: false | null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  renormalize_logits?: false | null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  sequence_bias?: null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  suppress_tokens?: null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
+  /** @deprecated not supported: the end of a prompt is not tokenized anew; leave the last, unfinished word out of the prompt. */
   token_healing?: false | null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  top_h?: null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  typical_p?: 1 | null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
+  /** @deprecated not supported: answers are not marked: the mark is made of torch's random numbers. */
   watermarking_config?: null
-  /** @deprecated not supported: the answer ends at eos_token_id, at its length, or when signal is aborted. */
-  max_time?: null
-  /** @deprecated not supported: the answer ends at eos_token_id, at its length, or when signal is aborted. */
-  stop_strings?: null
-  /** @deprecated not supported: the answer ends at eos_token_id, at its length, or when signal is aborted. */
-  stopping_criteria?: null | []
   /** @deprecated not supported: a prompt is never empty; put the token in front of it. */
   bos_token_id?: null
   /** @deprecated not supported: it is for models with an encoder. */
   decoder_start_token_id?: null
-  /** @deprecated not supported: spread it: { ...generation_config }. */
-  generation_config?: null
   /** @deprecated not supported: give input_ids as the first argument. */
   inputs?: null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  negative_prompt_attention_mask?: null
-  /** @deprecated not supported: of the rules for tokens only temperature, top_k, top_p and repetition_penalty are built. */
-  negative_prompt_ids?: null
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
+  /** @deprecated not supported: a second model that guesses is not built; answers are the same without it. */
   assistant_model?: null
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
+  /** @deprecated not supported: a second model that guesses is not built; answers are the same without it. */
   assistant_confidence_threshold?: null | 0.4
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
+  /** @deprecated not supported: a second model that guesses is not built; answers are the same without it. */
   assistant_early_exit?: null
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
+  /** @deprecated not supported: a second model that guesses is not built; answers are the same without it. */
   assistant_ensemble_weight?: null
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
+  /** @deprecated not supported: a second model that guesses is not built; answers are the same without it. */
   assistant_lookbehind?: null | 10
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
+  /** @deprecated not supported: a second model that guesses is not built; answers are the same without it. */
   is_assistant?: false | null
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
-  max_matching_ngram_size?: null
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
+  /** @deprecated not supported: a second model that guesses is not built; answers are the same without it. */
   num_assistant_tokens?: null | 20
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
+  /** @deprecated not supported: a second model that guesses is not built; answers are the same without it. */
   num_assistant_tokens_schedule?: null | 'constant'
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
-  prompt_lookup_num_tokens?: null
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
+  /** @deprecated not supported: a second model that guesses is not built; answers are the same without it. */
   speculation_type?: null
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
+  /** @deprecated not supported: a second model that guesses is not built; answers are the same without it. */
   target_lookbehind?: null | 10
-  /** @deprecated not supported: speculative decoding is not built; answers are the same without it. */
+  /** @deprecated not supported: a second model that guesses is not built; answers are the same without it. */
   use_mtp?: null | false
-  /** @deprecated not supported: the ids alone are returned. */
+  /** @deprecated not supported: generation keeps no states of the layers; model.forward returns hidden states. */
   output_attentions?: false | null
-  /** @deprecated not supported: the ids alone are returned. */
+  /** @deprecated not supported: generation keeps no states of the layers; model.forward returns hidden states. */
   output_hidden_states?: false | null
-  /** @deprecated not supported: the ids alone are returned. */
-  output_logits?: false | null
-  /** @deprecated not supported: the ids alone are returned. */
-  output_scores?: false | null
-  /** @deprecated not supported: the ids alone are returned. */
-  return_dict_in_generate?: false | null
-  /** @deprecated not supported: answers are not streamed. */
-  streamer?: null
   /** @deprecated not supported: there is one cache, without settings. */
   cache_config?: null
   /** @deprecated not supported: nothing is compiled. */
   compile_config?: null
-  /** @deprecated not supported: rows are computed one after another. */
+  /** @deprecated not supported: qlora serve batches the requests that wait. */
   continuous_batching_config?: null
   /** @deprecated not supported: it belongs to contrastive search. */
   low_memory?: null | false
-  /** @deprecated not supported: a prompt is read in one piece. */
-  prefill_chunk_size?: null
   /** @deprecated not supported: a model is on one device. */
   synced_gpus?: null | false
 }

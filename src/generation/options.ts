@@ -3,14 +3,33 @@ import { messageOf } from '../files/atomic'
 import { logger } from '../logging'
 import type { OptionSet } from '../options/declaration'
 import { parseOptions } from '../options/parse'
-import { signal } from '../options/call'
-import { countOrNull, flag, flagOrNull, count, real, textOrNull } from '../options/schemas'
+import { optionalObject, signal } from '../options/call'
+import {
+  count,
+  countOrNull,
+  flag,
+  flagOrNull,
+  nameOrNames,
+  real,
+  realOrNull,
+  textOrNull,
+} from '../options/schemas'
 import { notInResult, refusedGenerateOptions } from './refused-options'
+import { scoreOptions } from './score-options'
 import type { GenerateOptions, ParsedGenerateOptions } from './options.generated'
 
 export type { GenerateOptions, ParsedGenerateOptions } from './options.generated'
 
 const oneCache = 'Not needed: there is one cache; every kind of transformers gives the same answer.'
+const tokenIds = z
+  .union([z.int(), z.array(z.int())])
+  .nullable()
+  .describe('a token id, a list of token ids, or null')
+const has = (...methods: string[]): ((value: unknown) => boolean) => {
+  return (value) =>
+    typeof value === 'object' &&
+    methods.every((name) => typeof (value as Record<string, unknown> | null)?.[name] === 'function')
+}
 
 export const generateOptionSet: OptionSet<ParsedGenerateOptions> = {
   owner: 'generate',
@@ -25,41 +44,107 @@ export const generateOptionSet: OptionSet<ParsedGenerateOptions> = {
       default: null,
       doc: 'Most tokens of prompt and answer together; max_new_tokens wins.',
     },
+    max_time: {
+      schema: realOrNull({ min: 0 }),
+      default: null,
+      doc: 'Seconds after which answers end, with the token that is being made; null: no limit.',
+    },
+    stop_strings: {
+      schema: nameOrNames,
+      default: null,
+      doc: 'Text, or texts, with whose appearance an answer ends; the answer keeps it. Needs `tokenizer`.',
+    },
+    eos_token_id: {
+      schema: tokenIds,
+      default: null,
+      doc: 'Token id, or ids, after any of which the answer ends; null: those of the model.',
+    },
     do_sample: {
       schema: flag,
       default: false,
       doc: 'true: draw each token by its probability; false: take the most probable.',
     },
-    temperature: {
-      schema: real({ above: 0 }),
+    num_return_sequences: {
+      schema: count(1),
       default: 1,
-      doc: 'Logits are divided by it before a draw: below 1 prefers probable tokens.',
+      doc: 'Answers to each prompt, one after another in the result; above 1 with do_sample or num_beams.',
     },
-    top_k: {
-      schema: count(0),
-      default: 50,
-      doc: 'Draw among the so many most probable tokens; 0: among all.',
-    },
-    top_p: {
-      schema: real({ above: 0, max: 1 }),
+    num_beams: {
+      schema: count(1),
       default: 1,
-      doc: 'Draw among the fewest most probable tokens whose probabilities add up to this; 1: among all.',
+      doc: 'Beam search: so many continuations of each prompt are followed at a time; 1: off.',
     },
-    repetition_penalty: {
-      schema: real({ above: 0 }),
+    length_penalty: {
+      schema: real(),
       default: 1,
-      doc: 'Above 1: tokens seen before become less likely (Keskar et al. 2019); 1: off.',
+      doc: "Of beam search: an answer's log probability is divided by its length to this power; above 0 prefers long answers.",
     },
-    eos_token_id: {
-      schema: z.union([z.int(), z.array(z.int())]).nullable(),
+    early_stopping: {
+      schema: z.union([z.boolean(), z.literal('never')]) as never,
+      default: false,
+      doc: "Of beam search. true: end with num_beams answers; false: when a better one is unlikely; 'never': when there can be none.",
+      type: "boolean | 'never'",
+    },
+    ...scoreOptions,
+    prompt_lookup_num_tokens: {
+      schema: countOrNull(1),
       default: null,
-      doc: 'Token id, or ids, after any of which the answer ends; null: those of the model.',
+      doc: 'Guess so many next tokens where the end of the sequence stands earlier in it, and check them in one step: the same answer in fewer steps where it repeats its prompt. null: off.',
+    },
+    max_matching_ngram_size: {
+      schema: countOrNull(1),
+      default: null,
+      doc: 'Tokens at the end of the sequence that prompt_lookup_num_tokens looks for, at most; null: 2.',
     },
     use_cache: {
       schema: flagOrNull,
       default: null,
       doc: "Keep keys and values of earlier tokens; false computes the whole sequence for each token. null: as the model's config says.",
     },
+    past_key_values: optionalObject(
+      'DynamicCache | null',
+      'a DynamicCache, or null',
+      (value) => value === null || has('prefixOf')(value),
+      'Keys and values of an earlier call, of one prompt: what its tokens and the prompt begin with in common is not computed again. It then holds this call.',
+    ),
+    prefill_chunk_size: {
+      schema: countOrNull(1),
+      default: null,
+      doc: 'Most prompt tokens of one step, over all rows; less takes less memory. null: 8192.',
+    },
+    return_dict_in_generate: {
+      schema: flag,
+      default: false,
+      doc: 'Return an object with `sequences` and what else is asked for, in place of the ids.',
+    },
+    output_scores: {
+      schema: flag,
+      default: false,
+      doc: 'Also return `scores`, what the rules leave of the logits, float32 [vocab] by step and row. With return_dict_in_generate.',
+    },
+    output_logits: {
+      schema: flag,
+      default: false,
+      doc: 'Also return `logits` as the model gives them, float32 [vocab] by step and row. With return_dict_in_generate.',
+    },
+    streamer: optionalObject(
+      'BaseStreamer | null',
+      'an object with put and end, or null',
+      (value) => value === null || has('put', 'end')(value),
+      'Given the ids of the prompt, then those of the answer as they are made, as TextStreamer is; one prompt, without beams.',
+    ),
+    tokenizer: optionalObject(
+      'PreTrainedTokenizer | null',
+      'a tokenizer, or null',
+      (value) => value === null || has('batch_decode')(value),
+      "The model's tokenizer, which stop_strings need.",
+    ),
+    generation_config: optionalObject(
+      'GenerationConfig | Readonly<Record<string, unknown>> | null',
+      'a GenerationConfig or an object of options, or null',
+      (value) => typeof value === 'object' && !Array.isArray(value),
+      "Options that hold where the call says nothing; they go before the model's generation_config.json.",
+    ),
     seed: {
       schema: z.int().nullable(),
       default: null,
@@ -80,16 +165,17 @@ export const generateOptionSet: OptionSet<ParsedGenerateOptions> = {
 }
 
 /**
- * Checks `given`; what it leaves open comes from `defaults`, the model's generation_config.json.
+ * Checks `given`; what it leaves open comes from its generation_config, then from `defaults`, the model's generation_config.json.
  * A rule of that file that is not built is left out: a warning names it once, and another answer beats none.
- * @throws TypeError on an unknown option, or a value of either that an option does not take
+ * @throws TypeError on an unknown option, or a value of any of them that an option does not take
  */
 export function generateOptions(
   given: GenerateOptions,
   defaults: Record<string, unknown>,
 ): ParsedGenerateOptions {
+  const called = { ...settings(given.generation_config ?? {}), ...settings(given) }
   const open = Object.entries(defaults).filter(
-    ([name, value]) => value !== null && given[name as keyof GenerateOptions] === undefined,
+    ([name, value]) => value !== null && !Object.hasOwn(called, name),
   )
   const { options, refused } = generateOptionSet
   const read = open.filter(([name]) => Object.hasOwn(options, name))
@@ -103,5 +189,11 @@ export function generateOptions(
       logger.warning_once(`${messageOf(error)} The model answers without it`)
     }
   }
-  return parseOptions(generateOptionSet, { ...given, ...Object.fromEntries(read) })
+  return parseOptions(generateOptionSet, { ...called, ...Object.fromEntries(read) })
+}
+
+/** What was given: not undefined, and of a configuration not null, which says nothing there. */
+function settings(given: object): Record<string, unknown> {
+  const fields = 'to_dict' in given ? (given as { to_dict(): object }).to_dict() : given
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }

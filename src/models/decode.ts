@@ -1,62 +1,119 @@
-import type { CachePosition, LayerCache } from '../nn/attention'
+import type { CachePosition } from '../nn/attention'
+import type { Context } from '../nn/context'
+import { gatherRows } from '../tensor/ops'
 import { Tensor } from '../tensor/tensor'
-import { contextOf } from './pass'
-import { toDevice } from './batch'
+import { toDevice, type PackedBatch } from './batch'
 import type { CausalLM } from './causal-lm'
+import type { KVCache } from './kv-cache'
+import { contextOf } from './pass'
 
-/** What the next token of one sequence needs of the ones before: keys and values, room for `capacity` tokens, taken at once. */
-export class KVCache {
-  /** Tokens seen so far. */
-  length = 0
-  readonly layers: LayerCache[]
-
-  constructor(
-    model: CausalLM,
-    readonly capacity: number,
-  ) {
-    const width = model.config.num_key_value_heads * model.config.head_dim
-    const room = (): Tensor => model.device.empty([capacity, width], model.dtype)
-    this.layers = model.parts.layers.map(() => ({ k: room(), v: room() }))
-  }
-
-  dispose(): void {
-    for (const { k, v } of this.layers) {
-      k.dispose()
-      v.dispose()
-    }
-  }
+/** The next tokens of one row of a cache. */
+export interface RowStep {
+  row: number
+  ids: readonly number[]
+  /** Logits are returned after each of the last so many ids. Default 1. */
+  logits?: number
 }
 
 /**
- * Feeds the next tokens of a sequence and returns the logits after the last of them, float32 [vocab].
- * @throws Error when they do not fit into the cache.
+ * One step of generation: ids in, logits out. Feeds each row its next tokens, all rows in one pass, and returns the logits asked
+ * for, float32 [logits of all steps, vocab], in the order of the steps. Rows of the cache without a step are not touched.
+ * @throws Error when a row's tokens do not fit into the cache; RangeError on an id that is none of the vocabulary.
  */
 export async function decodeStep(
   model: CausalLM,
-  ids: readonly number[],
+  steps: readonly RowStep[],
   cache: KVCache,
 ): Promise<Float32Array> {
-  const past = cache.length
-  const end = past + ids.length
-  if (end > cache.capacity)
-    throw new Error(`[generate] ${end} tokens do not fit into a cache of ${cache.capacity}`)
-  using scope = model.device.scope()
-  const packed = {
-    input_ids: Int32Array.from(ids),
-    labels: new Int32Array(ids.length).fill(-100),
-    position_ids: Int32Array.from(ids, (_, i) => past + i),
-    cu_seqlens: Int32Array.of(0, ids.length),
+  for (const { row, ids } of steps) {
+    const end = cache.lengths[row]! + ids.length
+    if (end > cache.capacity)
+      throw new Error(`[generate] ${end} tokens do not fit into a cache of ${cache.capacity}`)
   }
+  using scope = model.device.scope()
+  const upload = (values: number[]): Tensor =>
+    scope.add(Tensor.from(Int32Array.from(values), { device: model.device }))
+  const { batch: packed, cuKeys, places, first, logits } = packSteps(steps, cache)
   const batch = toDevice(packed, model.config.vocab_size, model.device, scope)
   const ctx = contextOf(batch, scope, {})
-  const cuKeys = scope.add(Tensor.from(Int32Array.of(0, end), { device: model.device }))
-  const at: CachePosition = { past, cuKeys }
+  const at: CachePosition = {
+    begin: first,
+    end: first + cuKeys.at(-1)!,
+    cuKeys: upload(cuKeys),
+    places: steps.length === 1 ? places[0]! : upload(places),
+  }
   let x = model.parts.embed_tokens.forward(batch.ids, ctx)
   for (const layer of model.parts.layers)
     x = scope.add(layer.forwardCached(x, ctx, cache.layers[layer.index]!, at))
-  const last = scope.add(x.slice(ids.length - 1, ids.length))
-  const logits = model.parts.lm_head.forward(model.parts.norm.forward(last, ctx).y, ctx)
-  const values = await logits.data()
-  cache.length = end
+  const values = logits.length > 0 ? await headOf(model, x, logits, ctx).data() : new Float32Array(0)
+  for (const { row, ids } of steps) cache.lengths[row]! += ids.length
   return values
+}
+
+/** Logits after the tokens at `rows` of x. */
+function headOf(model: CausalLM, x: Tensor, rows: number[], ctx: Context): Tensor {
+  const { lm_head, norm } = model.parts
+  return lm_head.forward(norm.forward(rowsOf(x, rows, ctx), ctx).y, ctx)
+}
+
+function rowsOf(x: Tensor, rows: number[], { scope }: Context): Tensor {
+  const from = rows[0]!
+  if (rows.every((row, i) => row === from + i)) return scope.add(x.slice(from, from + rows.length))
+  const index = scope.add(Tensor.from(Int32Array.from(rows), { device: x.device }))
+  const out = scope.empty([rows.length, x.cols], x.dtype)
+  gatherRows(x, index, out)
+  return out
+}
+
+interface PackedSteps {
+  batch: PackedBatch
+  /** Where the keys of each sequence of the batch begin, counted from place `first` of the cache. */
+  cuKeys: number[]
+  /** Place in the cache of each token. */
+  places: number[]
+  first: number
+  /** Tokens of the batch whose logits are asked for. */
+  logits: number[]
+}
+
+/**
+ * The rows one after another. What lies between the filled places of one row and the next row's is a sequence of keys without
+ * queries, so that the cache is read where it is.
+ */
+function packSteps(steps: readonly RowStep[], cache: KVCache): PackedSteps {
+  const ids: number[] = []
+  const positions: number[] = []
+  const places: number[] = []
+  const cuQueries = [0]
+  const cuKeys = [0]
+  const lasts = new Map<RowStep, number>()
+  const order = [...steps].sort((a, b) => a.row - b.row)
+  const first = order[0]!.row * cache.capacity
+  for (const step of order) {
+    const begin = step.row * cache.capacity
+    if (begin - first > cuKeys.at(-1)!) {
+      cuQueries.push(ids.length)
+      cuKeys.push(begin - first)
+    }
+    const past = cache.lengths[step.row]!
+    for (const [i, id] of step.ids.entries()) {
+      ids.push(id)
+      positions.push(past + i)
+      places.push(begin + past + i)
+    }
+    cuQueries.push(ids.length)
+    cuKeys.push(begin - first + past + step.ids.length)
+    lasts.set(step, ids.length)
+  }
+  const logits = steps.flatMap((step) => {
+    const { logits: count = 1 } = step
+    return Array.from({ length: count }, (_, i) => lasts.get(step)! - count + i)
+  })
+  const batch = {
+    input_ids: Int32Array.from(ids),
+    labels: new Int32Array(ids.length).fill(-100),
+    position_ids: Int32Array.from(positions),
+    cu_seqlens: Int32Array.from(cuQueries),
+  }
+  return { batch, cuKeys, places, first, logits }
 }

@@ -1,5 +1,5 @@
 import { addon } from '../native/addon'
-import { copy } from '../tensor/ops'
+import { copy, scatterRows } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import { normHeads, normHeadsBackward } from './head-norm'
@@ -33,18 +33,21 @@ export interface AttentionSaved extends HeadInputs {
   lowRank: LowRank
 }
 
-/** Keys and values of one layer for one growing sequence: [capacity, kvHeads * headDim] each. */
+/** Keys and values of one layer for growing sequences: [places, kvHeads * headDim] each. */
 export interface LayerCache {
   k: Tensor
   v: Tensor
 }
 
-/** Where a pass that continues a cached sequence stands. */
+/** Where a pass that continues cached sequences stands. */
 export interface CachePosition {
-  /** Tokens already in the cache. */
-  past: number
-  /** int32 [2] = [0, past + T] */
+  /** Attention reads the places [begin, end) of the cache. */
+  begin: number
+  end: number
+  /** int32 [sequences + 1]: where each sequence's keys begin, counted from `begin`. */
   cuKeys: Tensor
+  /** Places of the new tokens: int32 [T], or the first of them where they lie in one piece. */
+  places: Tensor | number
 }
 
 /** Causal self-attention with grouped key/value heads and rotary positions; q and k may be normed before they are rotated. */
@@ -78,13 +81,18 @@ export class Attention {
 
   /** Appends x's keys and values to the cache and attends to all of it. */
   forwardCached(x: Tensor, ctx: Context, cache: LayerCache, at: CachePosition): Tensor {
-    const end = at.past + x.rows
-    const newKeys = ctx.scope.add(cache.k.slice(at.past, end))
+    const { places, begin, end } = at
+    const inPlace = typeof places === 'number'
+    const newKeys = inPlace ? ctx.scope.add(cache.k.slice(places, places + x.rows)) : undefined
     const { q, k, v } = this.project(x, ctx, newKeys)
     const normed = this.norm(q, k, ctx, newKeys)
-    copy(v, ctx.scope.add(cache.v.slice(at.past, end)))
-    const keys = ctx.scope.add(cache.k.slice(0, end))
-    const values = ctx.scope.add(cache.v.slice(0, end))
+    if (inPlace) copy(v, ctx.scope.add(cache.v.slice(places, places + x.rows)))
+    else {
+      scatterRows(normed?.k ?? k, places, cache.k)
+      scatterRows(v, places, cache.v)
+    }
+    const keys = ctx.scope.add(cache.k.slice(begin, end))
+    const values = ctx.scope.add(cache.v.slice(begin, end))
     const { out } = this.attendTo({ q: normed?.q ?? q, k: keys, v: values }, ctx, at.cuKeys)
     return this.output(out, ctx)
   }

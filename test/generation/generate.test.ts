@@ -139,11 +139,32 @@ describe('options', () => {
     [{ top_p: 1.5 }, '[generate] top_p: got 1.5, needs'],
     [{ max_new_tokens: 0 }, '[generate] max_new_tokens: got 0, needs'],
     [
-      { num_beams: 4 },
-      '[generate] num_beams = 4 is not supported: this version generates by greedy search and sampling only.',
+      { dola_layers: 'low' },
+      "[generate] dola_layers = 'low' is not supported: transformers 5 has no such search",
     ],
-    [{ num_return_sequences: 2 }, 'num_return_sequences = 2 is not supported'],
-    [{ stop_strings: ['x'] }, 'is not supported'],
+    [{ num_return_sequences: 2 }, '[generate] num_return_sequences 2 would give equal answers'],
+    [{ num_beams: 2, num_return_sequences: 3 }, 'num_return_sequences 3 has to be at most num_beams, 2'],
+    [{ stop_strings: ['x'] }, "[generate] stop_strings need the model's tokenizer"],
+    [{ num_beams: 2, prompt_lookup_num_tokens: 2 }, 'prompt_lookup_num_tokens is not for beams'],
+    [{ num_beams: 2, guidance_scale: 2 }, 'guidance_scale is not for beams'],
+    [{ negative_prompt_ids: [[4]] }, 'negative_prompt_ids do nothing without guidance_scale'],
+    [{ guidance_scale: 2, negative_prompt_ids: [[999]] }, 'negative_prompt_ids: token id 999 is none of the'],
+    [
+      { bad_words_ids: [[5], [700, 1]] },
+      'bad_words_ids: token id 700 is none of the vocabulary, which has 512',
+    ],
+    [
+      { sequence_bias: { '5': 1 } },
+      '[generate] sequence_bias: got {"5":1}, needs a list of [token ids, number]',
+    ],
+    [{ early_stopping: 'always' }, "[generate] early_stopping: got 'always', needs"],
+    [{ streamer: {} }, '[generate] streamer: got {}, needs an object with put and end'],
+    [{ logits_processor: [1] }, '[generate] logits_processor: got [1], needs a list of functions'],
+    [
+      { logits_processor: [() => new Float32Array(3)] },
+      'logits_processor: a function has to return a Float32Array of 512 scores',
+    ],
+    [{ prefix_allowed_tokens_fn: () => [] }, 'prefix_allowed_tokens_fn returned no token for row 0'],
   ] as [object, string][])('%j is refused', async (options, message) => {
     await expect(answer(options)).rejects.toThrow(message)
   })
@@ -157,20 +178,19 @@ describe('options', () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
     onTestFinished(() => warn.mockRestore())
     const plain = await with_({})
-    expect(await with_({ no_repeat_ngram_size: 3, suppress_tokens: [1] })).toEqual(plain)
-    await with_({ no_repeat_ngram_size: 3 })
+    expect(await with_({ penalty_alpha: 0.6, dola_layers: 'high' })).toEqual(plain)
+    await with_({ penalty_alpha: 0.6 })
     expect(warn.mock.calls.map(String)).toEqual([
       expect.stringContaining(
-        "[generate: the model's generation_config.json] no_repeat_ngram_size = 3 is not supported: of the rules",
+        "[generate: the model's generation_config.json] penalty_alpha = 0.6 is not supported: transformers 5",
       ),
-      expect.stringContaining('suppress_tokens = [1] is not supported'),
+      expect.stringContaining("dola_layers = 'high' is not supported"),
     ])
     expect(String(warn.mock.calls[0])).toContain('The model answers without it')
-    await expect(with_({}, { no_repeat_ngram_size: 3 as never })).rejects.toThrow(
-      '[generate] no_repeat_ngram_size = 3',
-    )
+    await expect(with_({}, { penalty_alpha: 0.6 as never })).rejects.toThrow('[generate] penalty_alpha = 0.6')
     await expect(with_({ temperature: -1 })).rejects.toThrow('generation_config.json] temperature: got -1')
-    expect(await with_({ num_beams: 3 }, { num_beams: 1 })).toHaveLength(1)
+    expect(await with_({ suppress_tokens: [plain[0]![4]!] })).not.toEqual(plain)
+    expect(await with_({ num_beams: 3 }, { num_beams: 1 })).toEqual(plain)
     const harmless = {
       bos_token_id: 1,
       pad_token_id: 0,
@@ -188,7 +208,8 @@ describe('options', () => {
   it('neutral values of what is refused pass', async () => {
     const neutral: GenerateOptions = {
       num_beams: 1,
-      no_repeat_ngram_size: 0,
+      num_beam_groups: 1,
+      penalty_alpha: 0,
       stop_strings: null,
       max_new_tokens: 2,
     }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { decodeStep, KVCache } from '../../src/models/decode'
+import { decodeStep } from '../../src/models/decode'
+import { KVCache } from '../../src/models/kv-cache'
 import { BitsAndBytesConfig } from '../../src/quantization/config'
 import { liveBytes, tinyModel } from './tiny'
 
@@ -20,9 +21,9 @@ describe.each([
       const cache = new KVCache(model, ids.length)
       let at = 0
       for (const n of pieces) {
-        const last = await decodeStep(model, ids.slice(at, at + n), cache)
+        const last = await decodeStep(model, [{ row: 0, ids: ids.slice(at, at + n) }], cache)
         at += n
-        expect(cache.length).toBe(at)
+        expect(cache.lengths).toEqual([at])
         const expected = whole.subarray((at - 1) * last.length, at * last.length)
         last.forEach((v, i) => expect(Math.abs(v - expected[i]!)).toBeLessThanOrEqual(tolerance))
       }
@@ -35,14 +36,14 @@ it('refuses more tokens than fit, and gives its memory back', async () => {
   const model = await tinyModel()
   const before = await liveBytes()
   const cache = new KVCache(model, 4)
-  await decodeStep(model, [1, 2, 3], cache)
-  await expect(decodeStep(model, [4, 5], cache)).rejects.toThrow(
+  await decodeStep(model, [{ row: 0, ids: [1, 2, 3] }], cache)
+  await expect(decodeStep(model, [{ row: 0, ids: [4, 5] }], cache)).rejects.toThrow(
     '[generate] 5 tokens do not fit into a cache of 4',
   )
-  await expect(decodeStep(model, [600], cache)).rejects.toThrow(
+  await expect(decodeStep(model, [{ row: 0, ids: [600] }], cache)).rejects.toThrow(
     'input_ids: row 0, position 0: got 600; expected an integer from 0 to 511',
   )
-  expect(cache.length).toBe(3)
+  expect(cache.lengths).toEqual([3])
   cache.dispose()
   expect(await liveBytes()).toBeLessThanOrEqual(before)
 })
@@ -55,12 +56,105 @@ it('decodes double-quantized weights without keeping anything but keys and value
   logits.dispose()
   const before = await liveBytes()
   const cache = new KVCache(model, 3)
-  await decodeStep(model, [1], cache)
-  const second = await decodeStep(model, [2], cache)
+  await decodeStep(model, [{ row: 0, ids: [1] }], cache)
+  const second = await decodeStep(model, [{ row: 0, ids: [2] }], cache)
   const expected = whole.subarray(second.length)
   second.forEach((v, i) => expect(Math.abs(v - expected[i]!)).toBeLessThanOrEqual(2e-5))
   const kept = cache.layers.reduce((n, { k, v }) => n + k.nbytes + v.nbytes, 0)
   expect(await liveBytes()).toBeLessThanOrEqual(before + kept)
   cache.dispose()
   expect(await liveBytes()).toBeLessThanOrEqual(before)
+})
+
+describe('rows of different lengths', () => {
+  const rows = [ids, ids.slice(2, 5), [300, 4], ids.slice(0, 7)]
+
+  async function wholeLogits(folder: 'tiny-llama' | 'tiny-llama-nf4', row: number[]): Promise<Float32Array> {
+    const model = await tinyModel(folder, { dtype: 'float32' })
+    const { logits } = await model.forward({ input_ids: [row] })
+    const values = await logits.data()
+    logits.dispose()
+    return values
+  }
+
+  function expectNear(found: Float32Array, wanted: Float32Array): void {
+    expect(found.length).toBe(wanted.length)
+    found.forEach((v, i) => expect(Math.abs(v - wanted[i]!)).toBeLessThanOrEqual(2e-5))
+  }
+
+  it.each(['tiny-llama', 'tiny-llama-nf4'] as const)(
+    '%s: each has the logits of its own sequence, in any order, with rows left out',
+    async (folder) => {
+      const model = await tinyModel(folder, { dtype: 'float32' })
+      const cache = new KVCache(model, 12, 4)
+      // Row 3 first, and the first tokens of 0; then 0, 2 and 1 together; row 3 is done.
+      await decodeStep(
+        model,
+        [
+          { row: 3, ids: rows[3]! },
+          { row: 0, ids: rows[0]!.slice(0, 4), logits: 0 },
+        ],
+        cache,
+      )
+      const steps = [
+        { row: 2, ids: rows[2]! },
+        { row: 0, ids: rows[0]!.slice(4), logits: 3 },
+        { row: 1, ids: rows[1]! },
+      ]
+      const values = await decodeStep(model, steps, cache)
+      expect(cache.lengths).toEqual([10, 3, 2, 7])
+      const vocab = model.config.vocab_size
+      expect(values.length).toBe(5 * vocab)
+      const whole = await Promise.all(rows.map((row) => wholeLogits(folder, row)))
+      expectNear(values.slice(0, vocab), whole[2]!.slice(vocab))
+      expectNear(values.slice(vocab, 4 * vocab), whole[0]!.slice(7 * vocab))
+      expectNear(values.slice(4 * vocab), whole[1]!.slice(2 * vocab))
+      cache.dispose()
+    },
+  )
+
+  it('logits come in the order of the steps', async () => {
+    const model = await tinyModel('tiny-llama', { dtype: 'float32' })
+    const cache = new KVCache(model, 4, 4)
+    const [a, b, c, d] = [7, 30, 99, 2]
+    const order = [0, 2, 1, 3].map((row) => ({ row, ids: [[a, b, c, d][row]!] }))
+    const values = await decodeStep(model, order, cache)
+    const vocab = model.config.vocab_size
+    for (const [i, id] of [a, c, b, d].entries())
+      expectNear(values.slice(i * vocab, (i + 1) * vocab), await wholeLogits('tiny-llama', [id]))
+    cache.dispose()
+  })
+
+  it('a row goes on from its copy, after cropping, and in a larger cache', async () => {
+    const model = await tinyModel('tiny-llama', { dtype: 'float32' })
+    const wanted = (await wholeLogits('tiny-llama', ids)).slice(-model.config.vocab_size)
+    const before = await liveBytes()
+    const cache = new KVCache(model, 8, 3)
+    await decodeStep(
+      model,
+      [
+        { row: 0, ids: [9] },
+        { row: 1, ids: [...ids.slice(0, 5), 1, 2] },
+      ],
+      cache,
+    )
+    cache.crop(1, 5)
+    cache.copyRow(1, 2)
+    cache.grow(16)
+    expect([cache.capacity, ...cache.lengths]).toEqual([16, 1, 5, 5])
+    const rest = ids.slice(5)
+    const values = await decodeStep(
+      model,
+      [
+        { row: 2, ids: rest },
+        { row: 1, ids: rest },
+      ],
+      cache,
+    )
+    const vocab = model.config.vocab_size
+    expectNear(values.slice(0, vocab), wanted)
+    expectNear(values.slice(vocab), wanted)
+    cache.dispose()
+    expect(await liveBytes()).toBeLessThanOrEqual(before)
+  })
 })

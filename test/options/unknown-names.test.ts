@@ -61,6 +61,10 @@ const calls: Record<string, () => unknown> = {
   'model.generate': async () => (await tinyModel()).generate({ input_ids: [[1]] }, odd),
   'model.generate inputs': async () => (await tinyModel()).generate({ input_ids: [[1]], ...(odd as object) }),
   'PeftModel.generate': async () => (await tinyPeft()).generate({ input_ids: [[1]] }, odd),
+  GenerationConfig: () => new qlora.GenerationConfig(odd),
+  'GenerationConfig.from_pretrained': () => qlora.GenerationConfig.from_pretrained(absent, odd),
+  TextStreamer: async () => new qlora.TextStreamer(await tinyTokenizer(), odd),
+  TextIteratorStreamer: async () => new qlora.TextIteratorStreamer(await tinyTokenizer(), odd),
   pipeline: async () =>
     qlora.pipeline('text-generation', {
       model: await tinyModel(),
@@ -106,6 +110,7 @@ describe('a name that no function knows', () => {
       'LlamaConfig',
       'PreTrainedTokenizer',
       'DatasetDict',
+      'DynamicCache',
     ]
     const others = [
       'clip_grad_norm_',

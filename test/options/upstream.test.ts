@@ -27,7 +27,13 @@ const settledElsewhere: Record<string, readonly string[]> = {
   KTOTrainer: ['callbacks'],
   ORPOTrainer: ['callbacks'],
   // Upstream they are null until generation fills in what applies.
-  generate: ['do_sample', 'temperature', 'top_k', 'top_p', 'repetition_penalty'],
+  generate: [
+    ...['do_sample', 'temperature', 'top_k', 'top_p', 'typical_p', 'epsilon_cutoff', 'eta_cutoff'],
+    ...['repetition_penalty', 'encoder_repetition_penalty', 'no_repeat_ngram_size'],
+    ...['encoder_no_repeat_ngram_size', 'min_length', 'renormalize_logits', 'remove_invalid_values'],
+    ...['num_beams', 'num_return_sequences', 'length_penalty', 'early_stopping'],
+    ...['return_dict_in_generate', 'output_scores', 'output_logits'],
+  ],
 }
 
 describe.each<[string, OptionSet<object>, Record<string, unknown>]>([

@@ -1,14 +1,29 @@
 import { describe, expect, it } from 'vitest'
 import { uniformStream } from '../../src/data/random'
-import { chooseToken, type SamplingOptions } from '../../src/generation/sampling'
+import { generateOptions, type GenerateOptions } from '../../src/generation/options'
+import { rulesOf } from '../../src/generation/rules'
+import { argmax, draw, largest, leastOfLargest } from '../../src/generation/select'
 
-const plain: SamplingOptions = { do_sample: true, temperature: 1, top_k: 0, top_p: 1, repetition_penalty: 1 }
+const plain: GenerateOptions = { do_sample: true, top_k: 0 }
+
+function chooseToken(
+  scores: Float32Array,
+  seen: number[],
+  options: GenerateOptions,
+  uniform: () => number,
+): number {
+  const o = generateOptions(options, {})
+  const context = { batch: 0, prompt: seen, limit: 100, ends: [] }
+  for (const rule of rulesOf(o, context)) rule(seen, scores)
+  return o.do_sample ? draw(scores, 1, uniform)[0]! : argmax(scores)
+}
+
 const never = (): number => {
   throw new Error('greedy search must not draw')
 }
 
 /** Shares of 4,000 draws by token. */
-function shares(logits: readonly number[], options: Partial<SamplingOptions>, seen: number[] = []): number[] {
+function shares(logits: readonly number[], options: GenerateOptions, seen: number[] = []): number[] {
   const uniform = uniformStream(11)
   const counts = logits.map(() => 0)
   for (let i = 0; i < 4000; i++)
@@ -63,21 +78,13 @@ describe('sampling', () => {
     expectShares(shares(logs(1, 1), { top_k: 50 }), [0.5, 0.5])
   })
 
-  it('top_k finds the k most probable of a large vocabulary, the first among equals', () => {
+  it('the k most probable of a large vocabulary are found, the first among equals first', () => {
     const uniform = uniformStream(5)
     const logits = Float32Array.from({ length: 5000 }, () => Math.round(uniform() * 2000) / 100)
     const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]!)
-    for (const top_k of [1, 2, 7, 50, 4999]) {
-      // At this temperature the kept tokens are equally probable: a draw of (rank + 0.5) / k takes that rank.
-      const drawn = Array.from({ length: Math.min(top_k, 60) }, (_, rank) =>
-        chooseToken(
-          Float32Array.from(logits),
-          [],
-          { ...plain, top_k, temperature: 1e9 },
-          () => (rank + 0.5) / top_k,
-        ),
-      )
-      expect(drawn, `top_k ${top_k}`).toEqual(order.slice(0, Math.min(top_k, 60)))
+    for (const k of [1, 2, 7, 50, 4999, 5000]) {
+      expect(largest(logits, k), `${k}`).toEqual(order.slice(0, k))
+      expect(leastOfLargest(logits, k)).toBe(logits[order[k - 1]!])
     }
   })
 
@@ -93,9 +100,30 @@ describe('sampling', () => {
     expectShares(found, [0, 1, 0, 0])
   })
 
-  it('the last of the kept tokens takes what rounding leaves', () => {
-    const choose = (draw: number): number =>
-      chooseToken(Float32Array.of(0, 0, 0), [], { ...plain, top_k: 2 }, () => draw)
+  it('the last token takes what rounding leaves', () => {
+    const choose = (at: number): number => chooseToken(Float32Array.of(0, 0, -Infinity), [], plain, () => at)
     expect([choose(0), choose(0.4999), choose(0.5), choose(1 - 2 ** -32)]).toEqual([0, 0, 1, 1])
+  })
+
+  it('several draws are different tokens, each by the probabilities of those left', () => {
+    const uniform = uniformStream(3)
+    const seconds = [0, 0, 0]
+    for (let i = 0; i < 4000; i++) {
+      const [first, second] = draw(Float32Array.from(logs(1, 1, 2)), 2, uniform)
+      expect(second).not.toBe(first)
+      seconds[second!]!++
+    }
+    // P(second = 2) = 2 * 1/4 * 2/3; the other two are alike.
+    expectShares(
+      seconds.map((n) => n / 4000),
+      [1 / 3, 1 / 3, 1 / 3],
+    )
+  })
+
+  it('scores that allow no draw are refused', () => {
+    expect(() => draw(Float32Array.of(-Infinity, -Infinity), 1, never)).toThrow(
+      '[generate] the rules leave 0 tokens; 1 have to be drawn',
+    )
+    expect(() => draw(Float32Array.of(0, NaN), 1, never)).toThrow('a score is NaN; remove_invalid_values')
   })
 })

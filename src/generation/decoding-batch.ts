@@ -1,0 +1,159 @@
+import type { CausalLM } from '../models/causal-lm'
+import { decodeStep, type RowStep } from '../models/decode'
+import type { KVCache } from '../models/kv-cache'
+import type { Sequence } from './sequence'
+
+const DEFAULT_CHUNK = 8192
+
+export interface BatchOptions {
+  /** false: each step computes whole sequences. */
+  usesCache?: boolean
+  /** Most tokens of one step. Default 8192. */
+  chunk?: number | undefined
+}
+
+/** A sequence in the batch, its row in the cache and its guide's. */
+interface Member {
+  sequence: Sequence
+  row: number
+  guideRow: number | undefined
+  /** Further answers to the same prompt, which join when it has been read. */
+  forks: Sequence[]
+}
+
+/** One row's next tokens. `whole`: nothing of them is left for a later step. */
+interface Feed {
+  step: RowStep
+  whole: boolean
+  draft: number[]
+}
+
+/**
+ * Sequences of different lengths that grow together: each step feeds every row what its cache has not seen. Finished ones leave, and
+ * new ones may come between two steps.
+ */
+export class DecodingBatch {
+  private members: Member[] = []
+
+  constructor(
+    private readonly model: CausalLM,
+    /** Belongs to the caller. */
+    readonly cache: KVCache,
+    private readonly options: BatchOptions = {},
+  ) {}
+
+  /** Sequences that are not finished. */
+  get size(): number {
+    return this.members.length
+  }
+
+  private freeRow(): number {
+    const used = new Set(this.members.flatMap(({ row, guideRow }) => [row, guideRow]))
+    const row = this.cache.lengths.findIndex((_, i) => !used.has(i))
+    if (row === -1) throw new Error(`[generate] all ${this.cache.rows} rows of the cache are taken`)
+    return row
+  }
+
+  /** Whether one more sequence without a guide has a row. */
+  get hasRoom(): boolean {
+    return (
+      this.members.reduce(
+        (n, { guideRow, forks }) => n + forks.length + (guideRow === undefined ? 1 : 2),
+        0,
+      ) < this.cache.rows
+    )
+  }
+
+  /** `known`: the row of the cache that already has what the sequence begins with. */
+  add(sequence: Sequence, { forks = [], known = false }: { forks?: Sequence[]; known?: boolean } = {}): void {
+    const row = this.freeRow()
+    if (!known) this.cache.crop(row, 0)
+    const member: Member = { sequence, row, guideRow: undefined, forks }
+    this.members.push(member)
+    if (!sequence.guide) return
+    member.guideRow = this.freeRow()
+    this.cache.crop(member.guideRow, 0)
+  }
+
+  /** Takes a sequence out, whether it is finished or not. */
+  remove(sequence: Sequence): void {
+    this.members = this.members.filter((member) => member.sequence !== sequence)
+  }
+
+  /** One pass of the model; every row that was fed whole has one token more, or several where a guess was right. */
+  async step(): Promise<void> {
+    const feeds = this.plan()
+    const steps = [...feeds.values()].flat().map(({ step }) => step)
+    const values = await decodeStep(this.model, steps, this.cache)
+    const { vocab_size: vocab } = this.model.config
+    let at = 0
+    const logitsOf = ({ step }: Feed): Float32Array[] => {
+      const begin = at
+      at += step.logits!
+      return Array.from({ length: step.logits! }, (_, i) =>
+        values.subarray((begin + i) * vocab, (begin + i + 1) * vocab),
+      )
+    }
+    const taken: Promise<void>[] = []
+    for (const [member, [feed, guide]] of feeds) {
+      const logits = logitsOf(feed!)
+      const guideLogits = guide && logitsOf(guide)
+      if (!feed!.whole) continue
+      taken.push(...this.joinForks(member, logits))
+      taken.push(this.take(member, logits, feed!.draft, guideLogits?.[0]))
+    }
+    await Promise.all(taken)
+    this.members = this.members.filter(({ sequence }) => sequence.finished === undefined)
+  }
+
+  /** What each row is fed: all that its cache has not seen, and guesses, until the step has `chunk` tokens. */
+  private plan(): Map<Member, Feed[]> {
+    let room = this.options.chunk ?? DEFAULT_CHUNK
+    const pending = (member: Member): number => member.sequence.ids.length - this.cache.lengths[member.row]!
+    if (this.options.usesCache === false)
+      for (const { row, guideRow } of this.members)
+        for (const used of [row, guideRow]) if (used !== undefined) this.cache.crop(used, 0)
+    const feeds = new Map<Member, Feed[]>()
+    // Rows that are being answered first: a long prompt that has come must not hold them up.
+    for (const member of [...this.members].sort((a, b) => pending(a) - pending(b))) {
+      if (room <= 0) break
+      const { sequence, row, guideRow } = member
+      const rows = [{ row, ids: sequence.ids, draft: sequence.draft() }]
+      if (guideRow !== undefined) rows.push({ row: guideRow, ids: sequence.guide!, draft: [] })
+      const fed = rows.map(({ row, ids, draft }) => {
+        const fresh = [...ids.slice(this.cache.lengths[row]!), ...draft]
+        // Without a cache, and beside a guide, a row cannot come in parts.
+        const whole = fresh.length <= room || this.options.usesCache === false || guideRow !== undefined
+        const part = whole ? fresh : fresh.slice(0, Math.max(1, room))
+        room -= part.length
+        return { step: { row, ids: part, logits: whole ? 1 + draft.length : 0 }, whole, draft }
+      })
+      feeds.set(member, fed)
+    }
+    return feeds
+  }
+
+  private joinForks(member: Member, logits: readonly Float32Array[]): Promise<void>[] {
+    const { forks } = member
+    member.forks = []
+    return forks.map((sequence) => {
+      const row = this.freeRow()
+      this.cache.copyRow(member.row, row)
+      const fork: Member = { sequence, row, guideRow: undefined, forks: [] }
+      this.members.push(fork)
+      return this.take(fork, [logits[0]!.slice()], [])
+    })
+  }
+
+  private async take(
+    member: Member,
+    logits: Float32Array[],
+    draft: number[],
+    guide?: Float32Array,
+  ): Promise<void> {
+    const { sequence, row } = member
+    await sequence.take(logits, draft, guide)
+    // Guesses that were wrong leave the cache; the newest token is not yet in it.
+    this.cache.crop(row, sequence.ids.length - 1)
+  }
+}

@@ -1,0 +1,101 @@
+import type { ParsedGenerateOptions } from './options'
+import { logSoftmax, type LogitsProcessor } from './processors'
+import { lookUp } from './prompt-lookup'
+import { rulesOf, type RuleContext } from './rules'
+import { argmax, draw } from './select'
+import { stopCheck, type FinishReason, type StopCheck } from './stopping'
+
+/** What a sequence is told besides its options. */
+export interface SequenceContext extends RuleContext {
+  /** Draws from [0, 1). */
+  uniform: () => number
+  /** `performance.now()` when the call began. */
+  began: number
+  /** Called with each token of the answer, in order. */
+  onToken?: ((token: number) => unknown) | undefined
+}
+
+/** One growing sequence and the rules by which it grows. It knows nothing of models: logits in, tokens out. */
+export class Sequence {
+  /** Prompt and answer. */
+  readonly ids: number[]
+  /** Of classifier-free guidance: the sequence that the answer is led away from. */
+  readonly guide: number[] | undefined
+  finished: FinishReason | undefined
+  /** Of each answer token, where the options ask for them. */
+  readonly scores: Float32Array[] = []
+  readonly logits: Float32Array[] = []
+  private readonly rules: LogitsProcessor[]
+  private readonly stops: StopCheck
+  private readonly ends: readonly number[]
+
+  constructor(
+    private readonly options: ParsedGenerateOptions,
+    private readonly context: SequenceContext,
+  ) {
+    const { prompt, batch } = context
+    this.ids = [...prompt]
+    this.ends = context.ends
+    this.rules = rulesOf(options, context)
+    this.stops = stopCheck(options, context)
+    if (options.guidance_scale !== null && options.guidance_scale !== 1)
+      this.guide = guideOf(options, batch) ?? prompt.slice(-1)
+  }
+
+  get answer(): number[] {
+    return this.ids.slice(this.context.prompt.length)
+  }
+
+  get limit(): number {
+    return this.context.limit
+  }
+
+  /** Tokens that are likely to come next, to be checked in the same step. */
+  draft(): number[] {
+    const { prompt_lookup_num_tokens: count, max_matching_ngram_size: ngram } = this.options
+    if (count === null || this.guide) return []
+    const room = this.limit - this.ids.length - 1
+    return lookUp(this.ids, { count, ngram: ngram ?? 2, ends: this.ends }).slice(0, Math.max(0, room))
+  }
+
+  /**
+   * Appends a token, and one more for each token of `drafted` that turns out as guessed. `logits[i]`: after the sequence and the
+   * first i of `drafted`, changed in place; `guide`: those of the guide's last token.
+   */
+  async take(
+    logits: readonly Float32Array[],
+    drafted: readonly number[],
+    guide?: Float32Array,
+  ): Promise<void> {
+    const { do_sample, return_dict_in_generate: keeps, output_logits, output_scores } = this.options
+    for (const [i, scores] of logits.entries()) {
+      if (keeps && output_logits) this.logits.push(scores.slice())
+      if (guide) guideScores(scores, guide, this.options.guidance_scale!)
+      for (const rule of this.rules) rule(this.ids, scores)
+      if (keeps && output_scores) this.scores.push(scores.slice())
+      const token = do_sample ? draw(scores, 1, this.context.uniform)[0]! : argmax(scores)
+      this.ids.push(token)
+      this.guide?.push(token)
+      await this.context.onToken?.(token)
+      this.finished = await this.stops(this.ids, scores)
+      if (this.finished !== undefined || token !== drafted[i]) return
+    }
+  }
+}
+
+function guideOf(
+  { negative_prompt_ids, negative_prompt_attention_mask: mask }: ParsedGenerateOptions,
+  row: number,
+): number[] | undefined {
+  const ids = negative_prompt_ids?.[row]
+  if (negative_prompt_ids && !ids)
+    throw new Error(`[generate] negative_prompt_ids: has no row ${row}; give one for each prompt`)
+  return ids?.filter((_, t) => !mask || mask[row]?.[t] !== 0)
+}
+
+/** u + scale * (l - u) of log probabilities (Sanchez et al. 2023), in place. */
+function guideScores(scores: Float32Array, guide: Float32Array, scale: number): void {
+  logSoftmax(scores)
+  logSoftmax(guide)
+  for (let i = 0; i < scores.length; i++) scores[i] = scale * (scores[i]! - guide[i]!) + guide[i]!
+}

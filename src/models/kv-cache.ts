@@ -1,0 +1,79 @@
+import type { LayerCache } from '../nn/attention'
+import { copy } from '../tensor/ops'
+import type { Tensor } from '../tensor/tensor'
+import type { CausalLM } from './causal-lm'
+
+/**
+ * Keys and values of `rows` growing sequences. Row r of each layer's k and v [rows * capacity, kvHeads * headDim] has the places
+ * [r * capacity, (r + 1) * capacity), of which the first `lengths[r]` are filled. Memory is taken at once.
+ */
+export class KVCache {
+  /** Tokens seen so far, by row. */
+  readonly lengths: number[]
+  layers: LayerCache[]
+
+  constructor(
+    private readonly model: CausalLM,
+    /** Tokens that a row has room for. */
+    public capacity: number,
+    readonly rows: number = 1,
+  ) {
+    this.lengths = Array<number>(rows).fill(0)
+    this.layers = this.room(capacity)
+  }
+
+  private room(capacity: number): LayerCache[] {
+    const { config, parts, device, dtype } = this.model
+    const width = config.num_key_value_heads * config.head_dim
+    const empty = (): Tensor => device.empty([this.rows * capacity, width], dtype)
+    return parts.layers.map(() => ({ k: empty(), v: empty() }))
+  }
+
+  /** Makes room for `capacity` tokens a row; what there is stays. */
+  grow(capacity: number): void {
+    if (capacity <= this.capacity) return
+    const layers = this.room(capacity)
+    this.layers.forEach((old, i) => {
+      this.lengths.forEach((length, row) =>
+        copyPlaces(old, row * this.capacity, layers[i]!, row * capacity, length),
+      )
+      free(old)
+    })
+    this.layers = layers
+    this.capacity = capacity
+  }
+
+  /** Forgets all but the first `length` tokens of a row. */
+  crop(row: number, length: number): void {
+    this.lengths[row] = Math.min(this.lengths[row]!, length)
+  }
+
+  /** Row `to` becomes a copy of row `from`. */
+  copyRow(from: number, to: number): void {
+    if (from === to) return
+    const length = this.lengths[from]!
+    for (const layer of this.layers)
+      copyPlaces(layer, from * this.capacity, layer, to * this.capacity, length)
+    this.lengths[to] = length
+  }
+
+  dispose(): void {
+    this.layers.forEach(free)
+  }
+}
+
+function free({ k, v }: LayerCache): void {
+  k.dispose()
+  v.dispose()
+}
+
+function copyPlaces(from: LayerCache, at: number, to: LayerCache, place: number, count: number): void {
+  if (count === 0) return
+  for (const kind of ['k', 'v'] as const) {
+    const source = from[kind].slice(at, at + count)
+    const target = to[kind].slice(place, place + count)
+    copy(source, target)
+    source.dispose()
+    target.dispose()
+  }
+}
