@@ -13,10 +13,19 @@ const FILE = 'generation_config.json'
 
 /** Options that belong to a call, not to a configuration. */
 const callNames = [
-  ...(['signal', 'streamer', 'tokenizer', 'past_key_values', 'generation_config', 'seed'] as const),
-  ...(['stopping_criteria', 'logits_processor', 'prefix_allowed_tokens_fn'] as const),
-  ...(['negative_prompt_ids', 'negative_prompt_attention_mask', 'prefill_chunk_size'] as const),
-]
+  'signal',
+  'streamer',
+  'tokenizer',
+  'past_key_values',
+  'generation_config',
+  'seed',
+  'stopping_criteria',
+  'logits_processor',
+  'prefix_allowed_tokens_fn',
+  'negative_prompt_ids',
+  'negative_prompt_attention_mask',
+  'prefill_chunk_size',
+] as const
 
 export type GenerationConfigInit = Omit<GenerateOptions, (typeof callNames)[number]>
 
