@@ -1,12 +1,12 @@
 import { readdir, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { AddedToken, Tokenizer as NativeTokenizer, templateProcessing } from 'tokenizers'
 import { z } from 'zod'
 
 import { messageOf } from '../files/atomic'
 import { openGguf } from '../files/gguf'
 import { parseJsonObject } from '../files/json'
-import { list_repo_files, resolve_file } from '../files/hub'
+import { HubError, list_repo_files, resolve_file } from '../files/hub'
 import { readTextFile } from '../files/text'
 import { logger } from '../logging'
 import { type OptionSet } from '../options/declaration'
@@ -80,8 +80,8 @@ const optionSet: OptionSet<ParsedOptions> = {
 /** Loads tokenizers by folder or hub name. */
 export class AutoTokenizer {
   /**
-   * Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja, additional_chat_templates/ of a local folder, or a GGUF file's
-   * metadata with `gguf_file`, from a local folder, the hub cache or the hub. Length limits and padding stored in
+   * Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json, chat_template.jinja and additional_chat_templates/, or
+   * a GGUF file's metadata with `gguf_file`, from a local folder, the hub cache or the hub. Length limits and padding stored in
    * tokenizer.json are not applied. Throws on an unknown option, a missing or broken file.
    */
   static async from_pretrained(
@@ -137,33 +137,29 @@ async function readFolder(
 ): Promise<Source> {
   const path = await find('tokenizer.json')
   if (path === undefined) {
-    const files = await filesOf(name, opts, signal)
+    const files = (await filesOf(name, opts, signal)).slice(0, 40).join(', ') || 'no files'
     throw new Error(
       `'${name}' has no tokenizer.json (sentencepiece files alone are not read). It has: ${files}`,
     )
   }
   const configPath = await find('tokenizer_config.json')
-  const [own, map, templates] = await Promise.all([
-    readJson(configPath),
-    readJson(await find('special_tokens_map.json')),
-    readTemplates(name, await readText(await find(CHAT_TEMPLATE))),
-  ])
+  const own = await readConfig(configPath)
+  const map = await readConfig(await find('special_tokens_map.json'))
+  const templates = await readTemplates(await filesOf(name, opts, signal), find)
   // special_tokens_map.json is the older file; transformers lets tokenizer_config.json win. It ignores the file's
   // add_bos_token and add_eos_token beside a tokenizer.json, whose own rule counts.
   const { add_bos_token: _bos, add_eos_token: _eos, ...config } = { ...map, ...own }
   const file = configPath ?? path
-  checkTokenizerConfig(file, { ...map, ...own })
   const built = build((await readText(path)) ?? '', path)
   return { ...built, config: { ...config, ...templates }, file }
 }
 
 /** Templates in files of their own win over those in the configuration. */
-async function readTemplates(name: string, single: string | undefined): Promise<Json> {
-  const folder = join(name, CHAT_TEMPLATE_FOLDER)
-  const files = await readdir(folder).catch(() => [])
+async function readTemplates(files: readonly string[], find: Find): Promise<Json> {
+  const single = await readText(await find(CHAT_TEMPLATE))
   const named: Record<string, string> = single === undefined ? {} : { default: single }
-  for (const file of files.filter((f) => f.endsWith('.jinja')))
-    named[basename(file, '.jinja')] = (await readText(join(folder, file))) ?? ''
+  for (const file of files.filter((f) => dirname(f) === CHAT_TEMPLATE_FOLDER && f.endsWith('.jinja')))
+    named[basename(file, '.jinja')] = (await readText(await find(file))) ?? ''
   const names = Object.keys(named)
   if (names.length === 0) return {}
   return { chat_template: names.join() === 'default' ? named['default'] : named }
@@ -258,24 +254,38 @@ function chatTemplates(value: unknown): string | Record<string, string> | null {
   return Object.fromEntries(templates.map(({ name, template }) => [name, template]))
 }
 
-async function filesOf(name: string, opts: ParsedOptions, signal: AbortSignal | undefined): Promise<string> {
+/** Names of the files of a folder, with those of its additional templates, or of a repository. */
+async function filesOf(
+  name: string,
+  opts: ParsedOptions,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
   const isFolder = await stat(name).then(
     (s) => s.isDirectory(),
     () => false,
   )
-  const files = isFolder
-    ? await readdir(name)
-    : await list_repo_files({ repo_id: name, ...givenHubSettings(opts), signal })
-  return files.slice(0, 40).join(', ') || 'no files'
+  if (isFolder) {
+    const templates = await readdir(join(name, CHAT_TEMPLATE_FOLDER)).catch(() => [])
+    return [...(await readdir(name)), ...templates.map((file) => `${CHAT_TEMPLATE_FOLDER}/${file}`)]
+  }
+  const repo = { repo_id: name, ...givenHubSettings(opts), signal }
+  return list_repo_files(repo).catch((error: unknown) => {
+    if (error instanceof HubError && error.code === 'Network')
+      return list_repo_files({ ...repo, local_files_only: true })
+    throw error
+  })
 }
 
 async function readText(path: string | undefined): Promise<string | undefined> {
   return path === undefined ? undefined : await readTextFile(path)
 }
 
-async function readJson(path: string | undefined): Promise<Json> {
-  const content = await readText(path)
-  return content === undefined ? {} : parseJsonObject(path!, content)
+/** tokenizer_config.json or special_tokens_map.json, checked. */
+async function readConfig(path: string | undefined): Promise<Json> {
+  if (path === undefined) return {}
+  const config = parseJsonObject(path, await readTextFile(path))
+  checkTokenizerConfig(path, config)
+  return config
 }
 
 function withoutNulls(values: Json): Json {

@@ -107,9 +107,11 @@ async function locate(
     token: token ?? undefined,
     cache_dir: cache_dir ?? undefined,
   })
-  const splits =
+  const card = opts.data_files === null ? await readCard(source) : ''
+  const splits = await namingFile(path, () =>
     opts.data_files === null
-      ? filesBySplit(source.files, await readCard(source), opts)
-      : matchFiles(source.files, opts.data_files, opts.data_dir ?? '')
+      ? filesBySplit(source.files, card, opts)
+      : matchFiles(source.files, opts.data_files, opts.data_dir ?? ''),
+  )
   return { splits, files: source.files, fetch: source.fetch, format: undefined }
 }

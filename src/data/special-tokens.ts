@@ -15,6 +15,20 @@ export function tokenContent(value: unknown): string | null {
   return null
 }
 
+/**
+ * Checks that the tokens which stand in texts have a row in a model's embedding.
+ * @throws Error naming the token, its id and the last id of the model; `where` opens it, as `[pipeline] tokenizer`
+ */
+export function checkSpecialIds(where: string, tokenizer: SpecialTokens, vocabSize: number): void {
+  for (const name of ['bos_token', 'eos_token', 'unk_token'] as const) {
+    const id = tokenizer[`${name}_id`]
+    if (id !== null && id >= vocabSize)
+      throw new Error(
+        `${where}: ${name} '${tokenizer[name]}' has the id ${id}, but the model's embedding ends at ${vocabSize - 1}; give the model's own tokenizer`,
+      )
+  }
+}
+
 /** Named special tokens over a native tokenizer's vocabulary; the base of `PreTrainedTokenizer`. */
 export class SpecialTokens {
   protected readonly native: NativeTokenizer

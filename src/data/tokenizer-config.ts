@@ -3,23 +3,38 @@ import { z } from 'zod'
 
 import { specialTokenNames, tokenContent } from './special-tokens'
 
-const token = z.union([z.string(), z.looseObject({ content: z.string() })])
-const tokenOrNull = token.nullish().describe('a text or an object with content')
+const flag = z.boolean().nullish().describe('true or false')
+const content = z.looseObject({
+  content: z.string(),
+  lstrip: flag,
+  rstrip: flag,
+  single_word: flag,
+  normalized: flag,
+  special: flag,
+})
+const token = z.union([z.string(), content])
+const tokenOrNull = token
+  .nullish()
+  .describe('a text or an object with content, and flags that are true or false')
 const tokens = z.array(token)
 const named = z.record(z.string(), z.string())
 const side = z.enum(['left', 'right']).nullish().describe("'left' or 'right'")
-const flag = z.boolean().nullish().describe('true or false')
+const text = z.string().nullish().describe('a text')
 
-/** Fields of tokenizer_config.json that are read, with what fits. Others are skipped. */
-const fields: Readonly<Record<string, z.ZodType>> = {
-  ...Object.fromEntries(specialTokenNames.map((name) => [name, tokenOrNull])),
+/**
+ * tokenizer_config.json and special_tokens_map.json: fields that are read, and those that tell wrong use. Others are
+ * skipped, as transformers does.
+ */
+const schema = z.looseObject({
+  ...(Object.fromEntries(specialTokenNames.map((name) => [name, tokenOrNull])) as Record<string, z.ZodType>),
+  ...{ sep_token: tokenOrNull, cls_token: tokenOrNull, mask_token: tokenOrNull },
   model_max_length: z.number().positive().nullish().describe('a number above 0'),
   padding_side: side,
   truncation_side: side,
   add_bos_token: flag,
   add_eos_token: flag,
   added_tokens_decoder: z
-    .record(z.string().regex(/^\d+$/), z.looseObject({ content: z.string() }))
+    .record(z.string().regex(/^\d+$/), content)
     .nullish()
     .describe('an object of id to { content, ... }'),
   additional_special_tokens: tokens.nullish().describe('a list of tokens'),
@@ -31,15 +46,19 @@ const fields: Readonly<Record<string, z.ZodType>> = {
     .union([z.string(), named, z.array(z.looseObject({ name: z.string(), template: z.string() }))])
     .nullish()
     .describe('a text, or a list of { name, template }'),
-}
+  tokenizer_class: text,
+  clean_up_tokenization_spaces: flag,
+  // true would leave special tokens in a text as plain text.
+  split_special_tokens: z.literal(false).nullish().describe('false: splitting special tokens is not built'),
+})
 
 /** Checks what a tokenizer's configuration says. @throws TypeError naming the file, the field and what fits */
 export function checkTokenizerConfig(path: string, config: Readonly<Record<string, unknown>>): void {
-  for (const [name, schema] of Object.entries(fields)) {
-    if (schema.safeParse(config[name]).success) continue
-    const given = JSON.stringify(config[name])?.slice(0, 100)
-    throw new TypeError(`${path}: ${name}: got ${given}, needs ${schema.description}`)
-  }
+  const name = schema.safeParse(config).error?.issues[0]?.path[0]
+  if (name === undefined) return
+  const given = JSON.stringify(config[name as string])?.slice(0, 100)
+  const needs = (schema.shape as Record<string, z.ZodType>)[name as string]?.description
+  throw new TypeError(`${path}: ${String(name)}: got ${given}, needs ${needs}`)
 }
 
 /**

@@ -56,7 +56,8 @@ async function swapIn(temporary: string, path: string): Promise<void> {
   try {
     await disk.rename(temporary, path)
   } catch (error) {
-    if (replaced) await disk.rename(old, path)
+    // Where that fails too, the next sweep gives it its name back; the fault to tell is the first one.
+    if (replaced) await disk.rename(old, path).catch(() => undefined)
     throw error
   }
   if (replaced) await disk.rm(old, { recursive: true, force: true }).catch(() => undefined)

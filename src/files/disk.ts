@@ -1,4 +1,4 @@
-import { link, mkdir, open, readdir, readFile, rename, rm, statfs } from 'node:fs/promises'
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 
 /** What saving and resuming ask of the file system, in one object: a test replaces its functions to let the n-th call fail. */
 export interface Disk {
@@ -9,7 +9,8 @@ export interface Disk {
   readFile: typeof readFile
   rename: typeof rename
   rm: typeof rm
+  stat: typeof stat
   statfs: typeof statfs
 }
 
-export const disk: Disk = { link, mkdir, open, readdir, readFile, rename, rm, statfs }
+export const disk: Disk = { link, mkdir, open, readdir, readFile, rename, rm, stat, statfs }

@@ -56,17 +56,20 @@ export async function hf_hub_download(
   checkFilename(filename)
   const cache = new RepoCache(options.cache_dir ?? hubCacheDir(), toRepo(options))
   const cached = await cache.find(filename)
+  const lacks = !cached && (await cache.isKnownAbsent(filename))
   // A commit never changes: what is cached of it needs no question.
   if (isCommit(cache.repo.revision)) {
     if (cached) return cached
-    if (await cache.isKnownAbsent(filename)) throw absent(cache, filename)
+    if (lacks) throw absent(cache, filename)
   }
   if (options.local_files_only ?? isOffline()) return cached ?? (await throwNotCached(cache, filename))
   try {
-    // With a copy at hand one attempt is enough; without one it is worth waiting for the hub.
-    return await refresh(cache, filename, options, cached ? { attempts: 1 } : {})
+    // With an answer at hand one attempt is enough; without one it is worth waiting for the hub.
+    return await refresh(cache, filename, options, cached || lacks ? { attempts: 1 } : {})
   } catch (error) {
-    if (!cached || !isUnreachable(error)) throw error
+    if (!isUnreachable(error)) throw error
+    if (lacks) throw absent(cache, filename)
+    if (!cached) throw error
     logger.warning(`${describeRepo(cache.repo)}: using the cached '${filename}': ${error.message}`)
     return cached
   }

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
+import { messageOf } from './atomic'
 
 /** Largest single read: keeps requests below the system's 2 GiB and lets an abort take effect soon. */
 const PIECE = 2 ** 26
@@ -21,7 +22,13 @@ export async function readRange(
   let done = 0
   while (done < nbytes) {
     signal?.throwIfAborted()
-    const { bytesRead } = await handle.read(bytes, done, Math.min(PIECE, nbytes - done), offset + done)
+    const { bytesRead } = await handle
+      .read(bytes, done, Math.min(PIECE, nbytes - done), offset + done)
+      .catch((error: unknown) => {
+        throw new Error(`${file}: could not be read at offset ${offset + done}: ${messageOf(error)}`, {
+          cause: error,
+        })
+      })
     if (bytesRead === 0) {
       throw new Error(
         `${file}: truncated: expected ${nbytes} bytes at offset ${offset}, the file gave ${done}`,

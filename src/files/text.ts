@@ -1,8 +1,8 @@
 import { isAscii, isUtf8 } from 'node:buffer'
-import { open, stat } from 'node:fs/promises'
 
 import { codeOf } from './atomic'
 import { plainBytes } from './decompress'
+import { disk } from './disk'
 
 /** Longest text held as one string, in UTF-16 units: half of what V8 can hold. */
 export const LONGEST_TEXT: number = 2 ** 28
@@ -69,11 +69,13 @@ export async function readTextFile(path: string, signal?: AbortSignal): Promise<
 async function* fileBytes(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
   signal?.throwIfAborted()
   const size = await regularFile(path)
-  const handle = await open(path, 'r').catch((error: unknown) => {
+  const handle = await disk.open(path, 'r').catch((error: unknown) => {
     throw unreadable(path, error)
   })
   try {
     yield* plainBytes(handle, path, size, signal)
+  } catch (error) {
+    throw codeOf(error) === undefined ? error : unreadable(path, error)
   } finally {
     await handle.close()
   }
@@ -81,7 +83,7 @@ async function* fileBytes(path: string, signal: AbortSignal | undefined): AsyncG
 
 /** Size of a file in bytes. @throws Error naming it when it is missing, a folder, a device or a pipe, which may never end */
 export async function regularFile(path: string): Promise<number> {
-  const found = await stat(path).catch((error: unknown) => {
+  const found = await disk.stat(path).catch((error: unknown) => {
     throw unreadable(path, error)
   })
   if (!found.isFile())

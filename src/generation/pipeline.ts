@@ -1,6 +1,7 @@
 import type { ChatMessage } from '../data/chat-template'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { AutoTokenizer } from '../data/auto-tokenizer'
+import { checkSpecialIds } from '../data/special-tokens'
 import { AutoModelForCausalLM } from '../models/auto'
 import type { CausalLM } from '../models/causal-lm'
 import { PeftModel } from '../peft/model'
@@ -40,7 +41,8 @@ export interface TextGenerationPipeline extends Disposable {
 
 /**
  * transformers' pipeline for text generation.
- * @throws Error on another task, or when a model object comes without its tokenizer.
+ * @throws Error on another task, when a model object comes without its tokenizer, or the tokenizer's special tokens lie beyond
+ * the model's embedding.
  */
 export async function pipeline(task: string, options: PipelineOptions): Promise<TextGenerationPipeline> {
   if (task !== 'text-generation')
@@ -52,6 +54,12 @@ export async function pipeline(task: string, options: PipelineOptions): Promise<
   if (!tokenizer) throw new Error('[pipeline] give the tokenizer beside a model object')
   const given = byName ? await AutoModelForCausalLM.from_pretrained(byName) : (source as CausalLM | PeftModel)
   const model = given instanceof PeftModel ? given.base_model : given
+  try {
+    checkSpecialIds('[pipeline] tokenizer', tokenizer, model.config.vocab_size)
+  } catch (error) {
+    if (byName) given.dispose()
+    throw error
+  }
   const answer = async (
     prompt: string | ChatMessage[],
     { return_full_text = true, ...rest }: TextGenerationOptions,

@@ -38,7 +38,8 @@ export class AutoModelForCausalLM {
   /**
    * Loads a model from a folder, the hub's cache or the hub, onto one device. With a `quantization_config` the linear layers
    * are quantized to 4 bits as they are read; a checkpoint that is already quantized is taken as it is.
-   * `dtype` (or `torch_dtype`): of everything that is not quantized; default 'auto' = the checkpoint's own, float32 for GGUF.
+   * `dtype` (or `torch_dtype`): of everything that is not quantized; default 'auto' = what config.json says, else
+   * that of the checkpoint's first floating tensor by name; float32 for GGUF.
    * @throws Error naming the file, tensor or option at fault.
    */
   static async from_pretrained(name_or_path: string, options: PretrainedOptions = {}): Promise<CausalLM> {
@@ -56,7 +57,7 @@ export class AutoModelForCausalLM {
       const quantization = stored
         ? await namingFile(opened.configPath, () => BitsAndBytesConfig.from_dict(stored))
         : o.quantization_config
-      const dtype = o.dtype === 'auto' ? (config.dtype ?? 'float32') : parseFloatDType(o.dtype, 'dtype')
+      const dtype = o.dtype === 'auto' ? (config.dtype ?? source.dtype) : parseFloatDType(o.dtype, 'dtype')
       const build = { dtype, quantization, signal: o.signal, progress: o.progress }
       const parts = await namingFile(source.path, () => buildModel(config, source, device, build), o.signal)
       return new CausalLM(config, parts, device, dtype, name_or_path, quantization, opened.generation)

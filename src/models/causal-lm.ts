@@ -97,7 +97,8 @@ export class CausalLM {
   }
 
   /**
-   * Every weight and bias by checkpoint key, in the order of the modules; a tied head has none of its own. Values come with
+   * Every weight and bias by checkpoint key, in the order of the modules; a tied head has none of its own until an
+   * adapter is merged into it. Values come with
    * `load()`, one tensor at a time, dequantized. Adapters are not in them.
    */
   tensors(): Generator<ModelTensor> {

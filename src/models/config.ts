@@ -62,6 +62,10 @@ export class PretrainedConfig {
       ? eos.map((id) => this.tokenId('eos_token_id', id) ?? -1)
       : this.tokenId('eos_token_id', eos)
     this.pad_token_id = this.tokenId('pad_token_id', raw['pad_token_id'])
+    if ((this.pad_token_id ?? 0) >= this.vocab_size)
+      throw new Error(
+        `config: 'pad_token_id' is ${this.pad_token_id}; the embedding ends at ${this.vocab_size - 1}`,
+      )
     const dtype = raw['dtype'] ?? raw['torch_dtype']
     if (dtype != null && typeof dtype !== 'string')
       throw new Error(`config: dtype must be a name such as 'bfloat16', got ${JSON.stringify(dtype)}`)

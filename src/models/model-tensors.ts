@@ -1,4 +1,4 @@
-import type { LinearLayer } from '../nn/linear'
+import { Linear, type LinearLayer } from '../nn/linear'
 import { baseLayer } from '../nn/lora'
 import type { DType } from '../tensor/dtype'
 import { copy } from '../tensor/ops'
@@ -19,9 +19,15 @@ export interface ModelTensor {
   load(): Tensor
 }
 
-/** The tensors of a model in the order of its modules, a tied head's left out; what adapters add is not in them. */
+/**
+ * The tensors of a model in the order of its modules, a tied head's left out unless merging has given it weights of its own; what
+ * adapters add is not in them.
+ */
 export function* modelTensors(blueprint: Blueprint, parts: ModelParts): Generator<ModelTensor> {
   for (const module of modulesOf(blueprint)) yield* tensorsOf(module, parts)
+  const head = baseLayer(parts.lm_head)
+  if (blueprint.tied && head instanceof Linear && head.weight !== parts.embed_tokens.weight)
+    yield* tensorsOf(blueprint.head, parts)
 }
 
 function* tensorsOf({ key, kind }: Module, parts: ModelParts): Generator<ModelTensor> {

@@ -78,13 +78,13 @@ export function packInputs(inputs: ModelInputs, vocabSize: number, owner: string
     ] as const) {
       if (other && other[b]?.length !== row.length) {
         throw new Error(
-          `[forward] ${what}: row ${b} has ${other[b]?.length ?? 0} entries, input_ids has ${row.length}`,
+          `[${owner}] ${what}: row ${b} has ${other[b]?.length ?? 0} entries, input_ids has ${row.length}`,
         )
       }
     }
     const mask = attention_mask?.[b]
-    checkIds(`[forward] input_ids: row ${b}`, row, { vocabSize, mask })
-    if (labels) checkIds(`[forward] labels: row ${b}`, labels[b]!, { vocabSize, mask, isLabel: true })
+    checkIds(`[${owner}] input_ids: row ${b}`, row, { vocabSize, mask })
+    if (labels) checkIds(`[${owner}] labels: row ${b}`, labels[b]!, { vocabSize, mask, isLabel: true })
     const begin = tokens.length
     row.forEach((id, s) => {
       if (mask && !mask[s]) return
@@ -95,10 +95,10 @@ export function packInputs(inputs: ModelInputs, vocabSize: number, owner: string
         place: b * width + s,
       })
     })
-    if (tokens.length === begin) throw new Error(`[forward] row ${b} has no token`)
+    if (tokens.length === begin) throw new Error(`[${owner}] row ${b} has no token`)
     cu.push(tokens.length)
   })
-  if (tokens.length === 0) throw new Error('[forward] input_ids is empty')
+  if (tokens.length === 0) throw new Error(`[${owner}] input_ids is empty`)
   const packed = {
     input_ids: Int32Array.from(tokens, (t) => t.id),
     labels: Int32Array.from(tokens, (t) => t.label),

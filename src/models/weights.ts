@@ -20,6 +20,8 @@ export interface WeightSource {
   load(name: string, device: Device, dtype?: FloatDType): Promise<Tensor>
   /** Where the tensor's plain array lies in a file; a source without it makes its tensors in `load`. */
   location?(name: string): TensorInfo
+  /** Dtype of what is not quantized, where the configuration names none. */
+  readonly dtype: FloatDType
   /** Raw bytes, for small things such as a quant state's JSON. */
   bytes(name: string): Promise<Uint8Array>
   close(): Promise<void>
@@ -31,6 +33,15 @@ export class SafetensorsSource implements WeightSource {
 
   get path(): string {
     return this.checkpoint.folder
+  }
+
+  /** Of the first floating tensor by name in the first file, as transformers takes it; float32 without one. */
+  get dtype(): FloatDType {
+    const all = [...this.checkpoint.tensors.values()].sort((a, b) =>
+      a.file === b.file ? (a.name < b.name ? -1 : 1) : a.file < b.file ? -1 : 1,
+    )
+    const known: Readonly<Record<string, FloatDType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }
+    return all.map(({ dtype }) => known[dtype]).find((dtype) => dtype !== undefined) ?? 'float32'
   }
 
   static async open(folder: string): Promise<SafetensorsSource> {
@@ -83,6 +94,8 @@ export class GgufSource implements WeightSource {
   get config(): Record<string, unknown> {
     return this.gguf.config
   }
+
+  readonly dtype = 'float32'
 
   has(name: string): boolean {
     return this.gguf.tensors.has(name)

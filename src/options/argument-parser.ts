@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
-
+import { parseJsonObject } from '../files/json'
+import { readTextFile } from '../files/text'
 import { type OptionSet, knownNames, optionTable } from './declaration'
 import { describeSchema } from './describe'
 import { type Kind, anyKind, fromText, kindsOf } from './from-text'
@@ -110,17 +110,7 @@ export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
     json_file: string,
     options: { allow_extra_keys?: boolean } = {},
   ): Promise<Instances<C>> {
-    const text = await readFile(json_file, 'utf8')
-    let args: unknown
-    try {
-      args = JSON.parse(text)
-    } catch (error) {
-      throw new TypeError(`${json_file}: not JSON (${(error as Error).message})`, { cause: error })
-    }
-    if (typeof args !== 'object' || args === null || Array.isArray(args)) {
-      throw new TypeError(`${json_file}: got ${show(args)}, needs an object of options`)
-    }
-    return this.parse_dict(args as Record<string, unknown>, options)
+    return this.parse_dict(parseJsonObject(json_file, await readTextFile(json_file)), options)
   }
 
   /** The text of --help: each option with what it takes, its default and what it does. */

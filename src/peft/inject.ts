@@ -2,6 +2,7 @@ import type { LinearSlot, CausalLM } from '../models/causal-lm'
 import { Embedding } from '../nn/embedding'
 import { Linear, type BaseLayer } from '../nn/linear'
 import { DoraLinear } from '../nn/dora'
+import { logger } from '../logging'
 import { baseLayer, LoraLinear } from '../nn/lora'
 import { Parameter } from '../nn/parameter'
 import { ParameterStack } from '../nn/parameter-stack'
@@ -87,14 +88,17 @@ export function injectAdapter(
   }
 }
 
-/** An adapter merges into the head alone: an embedding that shares the head's weight gets a copy of its own. */
+/** An adapter merges into the head alone: an embedding that shares the head's weight gets a copy of its own, and that is said. */
 function separateTiedHead(model: CausalLM, adapters: readonly LoraLinear[]): void {
   const { parts } = model
-  const { name, weight } = parts.embed_tokens
+  const { name, weight, scale } = parts.embed_tokens
   if (!adapters.some(({ base }) => base instanceof Linear && base.weight === weight)) return
   const own = weight.device.empty(weight.shape, weight.dtype)
   copy(weight, own)
-  parts.embed_tokens = new Embedding(name, own)
+  parts.embed_tokens = new Embedding(name, own, scale)
+  logger.warning(
+    `[merge_and_unload] the head shares its weight with ${name} (tie_word_embeddings): the adapter is merged into the head alone, the embedding keeps its values in a copy of its own`,
+  )
 }
 
 /** The A matrices of targets that read the same tensor, one under the other; made when the first of them is asked for. */

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { disk } from '../files/disk'
 import { readRange } from '../files/read-range'
 import type { TensorInfo } from '../files/safetensors'
 import { addon } from '../native/addon'
@@ -44,7 +44,7 @@ const exponents: Readonly<Record<string, [bytes: number, mask: number]>> = {
 export async function firstNonFinite(info: TensorInfo): Promise<number | undefined> {
   const [size, mask] = exponents[info.dtype] ?? []
   if (size === undefined || mask === undefined) return undefined
-  const handle = await open(info.file, 'r')
+  const handle = await disk.open(info.file, 'r')
   try {
     for (let from = 0; from < info.nbytes; from += PIECE) {
       const bytes = await readRange(

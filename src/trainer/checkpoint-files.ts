@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { disk } from '../files/disk'
+import { namingFile } from '../files/naming'
 import { SafetensorsFile } from '../files/safetensors'
 import { firstNonFinite } from '../tensor/finite-check'
 
@@ -11,7 +12,12 @@ export interface FileDigest {
 
 const PIECE = 2 ** 24
 
-export async function digestOf(path: string): Promise<FileDigest> {
+/** @throws Error naming the file when it cannot be read. */
+export function digestOf(path: string): Promise<FileDigest> {
+  return namingFile(path, () => readDigest(path))
+}
+
+async function readDigest(path: string): Promise<FileDigest> {
   const file = await disk.open(path, 'r')
   try {
     const piece = new Uint8Array(PIECE)

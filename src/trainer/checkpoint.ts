@@ -4,6 +4,8 @@ import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { codeOf, writeFileAtomic } from '../files/atomic'
 import { removeFolder, replaceFolder } from '../files/atomic-folder'
 import { disk } from '../files/disk'
+import { parseJsonObject } from '../files/json'
+import { readTextFile } from '../files/text'
 import { logger } from '../logging'
 import type { PeftModel } from '../peft/model'
 import { save_safetensors } from '../tensor/safetensors'
@@ -110,9 +112,9 @@ export function hasItsChecksum(parsed: Record<string, unknown>): boolean {
 async function removeOldest({ args, identity }: TrainRun, limit: number, written: string): Promise<void> {
   const own: { folder: string; isGood: boolean }[] = []
   for (const folder of await checkpointFolders(args.output_dir)) {
-    const found = await disk
-      .readFile(join(folder, RUN_STATE), 'utf8')
-      .then((text) => JSON.parse(text) as Partial<RunState>)
+    const path = join(folder, RUN_STATE)
+    const found = await readTextFile(path)
+      .then((text) => parseJsonObject(path, text) as Partial<RunState>)
       .catch(() => undefined)
     if (found?.run_id === identity.run_id) own.push({ folder, isGood: found.loss_is_finite === true })
   }

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { messageOf } from '../files/atomic'
-import { disk } from '../files/disk'
 import { parseJsonObject } from '../files/json'
 import { SafetensorsFile } from '../files/safetensors'
+import { readTextFile } from '../files/text'
 import { logger } from '../logging'
 import type { Parameter } from '../nn/parameter'
 import type { Optimizer } from '../optim/optimizer'
@@ -110,7 +110,7 @@ async function readFigures(folder: string): Promise<Checkpoint> {
   }
   const json = async (name: string): Promise<Record<string, unknown>> => {
     const path = join(folder, name)
-    return parseJsonObject(path, await disk.readFile(path, 'utf8'))
+    return parseJsonObject(path, await readTextFile(path))
   }
   const state = parseTrainerState(join(folder, TRAINER_STATE), await json(TRAINER_STATE))
   const path = join(folder, RUN_STATE)

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { collate } from '../data/collator'
 import type { Dataset } from '../data/dataset'
 import type { LabelledRow } from '../data/packing'
+import { checkSpecialIds } from '../data/special-tokens'
 import { tokenizeDataset, type TokenizeOptions } from '../data/tokenize'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { sweepRemains } from '../files/atomic-folder'
@@ -74,6 +75,8 @@ export abstract class Trainer {
     this.args = args
     if (args.log_level !== 'passive') logging.set_verbosity(args.log_level)
     this.processing_class = processing_class
+    const { config } = options.model
+    checkSpecialIds(`[${owner}] processing_class`, processing_class, config.vocab_size)
     this.model = adapted(options.model, options.peft_config, args, owner)
     this.task = task(this.model)
     if (args.gradient_checkpointing) this.model.base_model.gradient_checkpointing_enable()

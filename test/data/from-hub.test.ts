@@ -39,16 +39,22 @@ test('a tokenizer comes from the hub; a repository without one says what it has'
   const files = Object.fromEntries(
     await Promise.all(names.map(async (name) => [name, await readFile(join(dir, name))] as const)),
   )
+  files['chat_template.jinja'] = Buffer.from('d')
+  files['additional_chat_templates/tool_use.jinja'] = Buffer.from('t')
+  files['other/x.jinja'] = Buffer.from('x')
   hub.repos.push({ key: 'model/owner/tiny', commit: COMMIT, files })
   const tokenizer = await AutoTokenizer.from_pretrained('owner/tiny')
+  expect(tokenizer.chat_template).toEqual({ default: 'd', tool_use: 't' })
   expect(await tokenizer.tokenize('hello')).toEqual(['hello'])
   expect(tokenizer.eos_token).toBe('</s>')
   await expect(AutoTokenizer.from_pretrained('owner/name')).rejects.toThrow(
     /'owner\/name' has no tokenizer.json .*config.json/,
   )
 
-  vi.stubEnv('HF_HUB_OFFLINE', '1')
   vi.stubEnv('HF_ENDPOINT', await closedEndpoint())
+  const cached = await AutoTokenizer.from_pretrained('owner/tiny')
+  expect(cached.chat_template).toEqual({ default: 'd', tool_use: 't' })
+  vi.stubEnv('HF_HUB_OFFLINE', '1')
   expect((await AutoTokenizer.from_pretrained('owner/tiny')).vocab_size).toBe(tokenizer.vocab_size)
   expect((await AutoTokenizer.from_pretrained('owner/tiny', { local_files_only: true })).length).toBe(
     tokenizer.length,

@@ -146,6 +146,43 @@ describe('messages', () => {
     expect(await Promise.all(rows.map(text))).toEqual(['fhi', 'ghi'])
   })
 
+  it('may be ShareGPT: from and value are role and content, roles stay as they are', async () => {
+    const conversations = [
+      { from: 'human', value: 'hi' },
+      { from: 'gpt', value: 'yo' },
+    ]
+    const { rows } = await prepare([{ conversations }, { conversations: chat.slice(0, 2) }])
+    expect(await Promise.all(rows.map(text))).toEqual([
+      '<s>human:hi<|end|>\n<s>gpt:yo<|end|>\n',
+      '<s>user:hi<|end|>\n<s>assistant:yo<|end|>\n',
+    ])
+    await expect(prepare([{ conversations: [{ from: 'human' }, { value: 'yo' }] }])).rejects.toThrow(
+      "row 0: conversations needs a list of { role, content } (or ShareGPT's { from, value }); turn 1 has the keys value",
+    )
+  })
+
+  it('give the template the chat_template_kwargs of their row', async () => {
+    const tokenizer = await tinyTokenizer(
+      {},
+      { chat_template: "{{ mood | default('calm') }}{% for m in messages %} {{ m.content }}{% endfor %}" },
+    )
+    const given = [
+      { messages: chat, chat_template_kwargs: { mood: 'bright' } },
+      { messages: chat, chat_template_kwargs: null },
+    ]
+    expect(await Promise.all((await prepare(given, {}, tokenizer)).rows.map(text))).toEqual([
+      'bright hi yo so no',
+      'calm hi yo so no',
+    ])
+    const asked = [
+      { prompt: chat.slice(0, 1), completion: chat.slice(1, 2), chat_template_kwargs: { mood: 'x' } },
+    ]
+    expect(await text((await prepare(asked, {}, tokenizer)).rows[0])).toBe('x hi yo')
+    await expect(prepare([{ messages: chat, chat_template_kwargs: 'x' }])).rejects.toThrow(
+      '[SFT] row 0: chat_template_kwargs needs an object, got a string',
+    )
+  })
+
   it('that are none are named', async () => {
     const refused = (messages: unknown): Promise<void> =>
       expect(prepare([{ messages: chat }, { messages }])).rejects.toThrow(

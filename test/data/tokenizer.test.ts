@@ -237,6 +237,9 @@ describe('special tokens', () => {
     [{ eos_token: '<nowhere>' }, "eos_token: '<nowhere>' is not in the vocabulary"],
     [{ model_max_length: 0 }, 'model_max_length: got 0, needs a number above 0'],
     [{ padding_side: 'up' }, "padding_side: got \"up\", needs 'left' or 'right'"],
+    [{ split_special_tokens: true }, 'split_special_tokens: got true, needs false: splitting special'],
+    [{ mask_token: 5 }, 'mask_token: got 5, needs a text or an object'],
+    [{ eos_token: { content: '</s>', lstrip: 'yes' } }, 'eos_token: got {"content":"</s>","lstrip":"yes"}'],
     [{ add_bos_token: 'yes' }, 'add_bos_token: got "yes", needs true or false'],
     [{ added_tokens_decoder: { x: 5 } }, 'added_tokens_decoder: got {"x":5}'],
     [{ extra_special_tokens: ['a', 5] }, 'extra_special_tokens: got ["a",5]'],
@@ -276,6 +279,7 @@ describe('loading and saving', () => {
     ['special_tokens_map.json', '5', 'expected a JSON object, got a number'],
     ['tokenizer_config.json', '{"bos_token": 5}', 'bos_token: got 5, needs a text or an object with content'],
     ['tokenizer_config.json', '{"bos_token": {"a": 1}}', 'bos_token: got {"a":1}, needs a text'],
+    ['special_tokens_map.json', '{"bos_token": 5}', 'special_tokens_map.json: bos_token: got 5'],
     ['chat_template.jinja', Buffer.of(0x61, 0xff, 0x61), 'not UTF-8 at byte 1'],
     ['tokenizer_config.json', Buffer.of(0x7b, 0xe9, 0x7d), 'not UTF-8 at byte 1'],
   ])('%s that holds %s is refused by name', async (file, content, message) => {

@@ -1,6 +1,8 @@
 import { cp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { AutoTokenizer } from '../../src/data/auto-tokenizer'
+import { AutoModelForCausalLM } from '../../src/models/auto'
 import { pipeline, type TextGenerationPipeline } from '../../src/generation/pipeline'
 import { tinyFolder, tinyTokenizer } from '../data/tiny'
 import { liveBytes, tinyModel, tinyPeft } from '../models/tiny'
@@ -53,6 +55,20 @@ it('options go to generate', async () => {
   expect(await draw(1)).not.toEqual(await draw(2))
   await expect(pipe('hello', { num_beam: 2 } as never)).rejects.toThrow(
     "[pipeline] unknown option 'num_beam'. Did you mean 'num_beams'?",
+  )
+})
+
+it("refuses a tokenizer whose end token lies beyond the model's embedding", async () => {
+  const folder = await tinyFolder({ eos_token: 'hello' })
+  const tokenizer = await AutoTokenizer.from_pretrained(folder)
+  const id = tokenizer.eos_token_id!
+  await expect(
+    pipeline('text-generation', {
+      model: await AutoModelForCausalLM.from_pretrained(await writeModel({ vocab_size: id })),
+      tokenizer,
+    }),
+  ).rejects.toThrow(
+    `[pipeline] tokenizer: eos_token 'hello' has the id ${id}, but the model's embedding ends at ${id - 1}`,
   )
 })
 

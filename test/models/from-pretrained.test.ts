@@ -5,6 +5,9 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { AutoConfig, AutoModelForCausalLM } from '../../src/models/auto'
 import type { PretrainedOptions } from '../../src/models/pretrained-options'
 import { BitsAndBytesConfig } from '../../src/quantization/config'
+import type { FloatDType } from '../../src/tensor/dtype'
+import { copy } from '../../src/tensor/ops'
+import { load_safetensors, save_safetensors } from '../../src/tensor/safetensors'
 import { temporaryFolder } from '../files/support/temporary'
 import { golden } from '../support/shared'
 import { liveBytes, randomInputs, tinyModel } from './tiny'
@@ -120,6 +123,14 @@ describe('files that are missing or broken', () => {
     await fails(await writeModel({ quantization_config: { quant_method: 'gptq' } }), "quant_method is 'gptq'")
   })
 
+  it('a padding token beyond the embedding, which PyTorch refuses too', async () => {
+    const folder = await writeModel({ pad_token_id: 300 })
+    await fails(
+      folder,
+      `${join(folder, 'config.json')}: config: 'pad_token_id' is 300; the embedding ends at 299`,
+    )
+  })
+
   it('a rope_type that is not known', async () => {
     const folder = await writeModel({ rope_scaling: { rope_type: 'yarn', factor: 4 } })
     await fails(folder, "rope_type 'yarn' is not supported; supported: default, linear, llama3")
@@ -187,6 +198,33 @@ describe('options', () => {
     }
   })
 
+  it.each([
+    [{}, 'float32'],
+    [{ all: 'float16' }, 'float16'],
+    // transformers looks at the first tensor by name, wherever it lies in the file.
+    [{ all: 'float32', 'lm_head.weight': 'float16' }, 'float16'],
+    [{ all: 'float32', 'model.embed_tokens.weight': 'bfloat16' }, 'float32'],
+    [{ all: 'float16', 'model.norm.weight': 'float32' }, 'float16'],
+  ] as [Record<string, FloatDType>, string][])(
+    'dtype of a checkpoint of %j whose config names none: %s',
+    async ({ all, ...others }, dtype) => {
+      const folder = await writeModel({ dtype: undefined })
+      const stored = await load_safetensors(join(folder, weights))
+      const converted = Object.fromEntries(
+        Object.entries(stored).map(([name, tensor]) => {
+          const out = tensor.device.empty(tensor.shape, others[name] ?? all ?? 'float32')
+          copy(tensor, out)
+          return [name, out]
+        }),
+      )
+      await save_safetensors(join(folder, weights), converted)
+      for (const tensor of [...Object.values(stored), ...Object.values(converted)]) tensor.dispose()
+      const model = await load(folder)
+      expect([model.dtype, model.parts.norm.weight.dtype]).toEqual([dtype, dtype])
+      model.dispose()
+    },
+  )
+
   it('progress counts every tensor of the checkpoint', async () => {
     const seen: [number, number][] = []
     await tinyModel('tiny-llama', {
@@ -247,7 +285,6 @@ it('sharded weights are the same model', async () => {
   const sharded = await temporaryFolder()
   await mkdir(sharded, { recursive: true })
   const index: Record<string, string> = {}
-  const { load_safetensors, save_safetensors } = await import('../../src/tensor/safetensors')
   const tensors = await load_safetensors(join(folder, weights))
   for (const [i, part] of [Object.entries(tensors).slice(0, 9), Object.entries(tensors).slice(9)].entries()) {
     const file = `model-0000${i + 1}-of-00002.safetensors`

@@ -135,7 +135,7 @@ describe('parse_dict and parse_json_file', () => {
     if (folder !== undefined) await rm(folder, { recursive: true })
     folder = undefined
   })
-  const file = async (text: string): Promise<string> => {
+  const file = async (text: string | Buffer): Promise<string> => {
     folder ??= await mkdtemp(join(tmpdir(), 'qlora-arguments-'))
     const path = join(folder, 'args.json')
     await writeFile(path, text)
@@ -155,10 +155,20 @@ describe('parse_dict and parse_json_file', () => {
   it('reads a file and names it when it is not one object', async () => {
     const [args] = await parser.parse_json_file(await file('{ "seed": 3, "report_to": "tensorboard" }'))
     expect(args).toMatchObject({ seed: 3, report_to: ['tensorboard'] })
-    await expect(parser.parse_json_file(await file('{ "seed": '))).rejects.toThrow(/args\.json: not JSON/)
-    await expect(parser.parse_json_file(await file('[1]'))).rejects.toThrow(
-      /args\.json: got \[1\], needs an object/,
+    await expect(parser.parse_json_file(await file('{ "seed": '))).rejects.toThrow(
+      /args\.json: not valid JSON/,
     )
-    await expect(parser.parse_json_file('/nowhere/args.json')).rejects.toThrow(/nowhere/)
+    await expect(parser.parse_json_file(await file('[1]'))).rejects.toThrow(
+      /args\.json: expected a JSON object, got an array/,
+    )
+    await expect(parser.parse_json_file('/nowhere/args.json')).rejects.toThrow(
+      '/nowhere/args.json: no such file',
+    )
+    // As other editors save it, and as they should not.
+    const [marked] = await parser.parse_json_file(await file('\ufeff{ "seed": 4 }'))
+    expect(marked.seed).toBe(4)
+    await expect(
+      parser.parse_json_file(await file(Buffer.from('{ "run_name": "é" }', 'latin1'))),
+    ).rejects.toThrow(/args\.json:1: not UTF-8 at byte 15/)
   })
 })

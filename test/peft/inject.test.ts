@@ -1,4 +1,5 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { logger } from '../../src/logging'
 import type { CausalLM } from '../../src/models/causal-lm'
 import { type Linear } from '../../src/nn/linear'
 import { LoraConfig, type LoraInit } from '../../src/peft/config'
@@ -207,9 +208,19 @@ describe('what trains', () => {
       model,
       new LoraConfig({ target_modules: ['lm_head'], init_lora_weights: false }),
     )
+    const warning = vi.spyOn(logger, 'warning').mockImplementation(() => {})
+    onTestFinished(() => warning.mockRestore())
     const merged = peft.merge_and_unload()
+    expect(warning.mock.calls.flat()).toEqual([
+      expect.stringContaining('the head shares its weight with model.embed_tokens (tie_word_embeddings)'),
+    ])
     expect(Array.from(await merged.parts.embed_tokens.weight.data())).toEqual(embedding)
     expect(Array.from(await (merged.parts.lm_head as Linear).weight.data())).not.toEqual(embedding)
+    // What a checkpoint of it has to hold.
+    expect([...merged.tensors()].map(({ key }) => key).slice(-2)).toEqual([
+      'model.norm.weight',
+      'lm_head.weight',
+    ])
     merged.dispose()
   })
 

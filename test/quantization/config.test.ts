@@ -96,6 +96,10 @@ describe('BitsAndBytesConfig', () => {
       'needs a list, each a text',
     )
     expect(() => new BitsAndBytesConfig({ llm_int8_has_fp16_weight: true as never })).toThrow('8-bit layers')
+    // In a file it stands beside 4-bit weights too, which it does not concern.
+    expect(
+      BitsAndBytesConfig.from_dict({ load_in_4bit: true, llm_int8_has_fp16_weight: true }).load_in_4bit,
+    ).toBe(true)
     expect(() => new BitsAndBytesConfig({ llm_int8_enable_fp32_cpu_offload: true as never })).toThrow(
       'one device',
     )

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { PeftModel } from '../../src/peft/model'
+import { fill } from '../../src/tensor/ops'
 import type { SFTInit } from '../../src/trainer/arguments'
 import { limitDisk } from '../files/support/disk-full'
 import { tinyModel } from '../models/tiny'
@@ -67,6 +68,21 @@ it("save_total_limit counts and removes only the run's own, whatever an earlier 
   for (const step of [100, 200]) await mkdir(join(output_dir, `checkpoint-${step}`), { recursive: true })
   await trainer.train()
   expect(await checkpoints(output_dir)).toEqual(['checkpoint-100', 'checkpoint-2', 'checkpoint-200'])
+})
+
+it('save_total_limit counts good checkpoints alone: one whose loss was not finite goes with the next save', async () => {
+  const nan = [3, 4, 6]
+  const seen: string[][] = []
+  const spoil = (_: unknown, { global_step }: { global_step: number }): void =>
+    fill(trainer.model.base_model.parts.norm.weight, nan.includes(global_step + 1) ? NaN : 1)
+  const on_save = async (): Promise<void> => void seen.push(await checkpoints(trainer.args.output_dir))
+  const trainer = await tinyTrainer(
+    { max_steps: 7, save_strategy: 'steps', save_steps: 1, save_total_limit: 2, max_nonfinite_steps: 0 },
+    { callbacks: [{ on_step_end: spoil, on_save }] },
+  )
+  await trainer.train()
+  const steps = seen.map((names) => names.map((name) => Number(name.slice('checkpoint-'.length))))
+  expect(steps).toEqual([[1], [1, 2], [1, 2, 3], [1, 2, 4], [2, 5], [2, 5, 6], [5, 7]])
 })
 
 it('save_model writes adapter and tokenizer to output_dir or the folder given', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { Dataset } from '../../src/data/dataset'
 import type { LossFunction } from '../../src/models/objective'
+import { AutoModelForCausalLM } from '../../src/models/auto'
 import { runPass } from '../../src/models/pass'
 import { collate } from '../../src/data/collator'
 import { tokenizeDataset } from '../../src/data/tokenize'
@@ -9,6 +10,7 @@ import { SFTConfig, TrainingArguments } from '../../src/trainer/arguments'
 import { SFTTrainer, type SFTTrainerOptions } from '../../src/trainer/sft-trainer'
 import { tinyTokenizer } from '../data/tiny'
 import { tinyPeft } from '../models/tiny'
+import { writeModel } from '../models/write-model'
 import { sharedTokenizer, texts, tinyTrainer, trainerOptions } from './tiny'
 
 /** Options without those that are undefined, of a model that is freed. */
@@ -53,6 +55,15 @@ describe('options', () => {
     ],
   ])('%s is refused', async (_, changes, message) => {
     await expect(made(changes)).rejects.toThrow(message)
+  })
+
+  it("a tokenizer whose end token lies beyond the model's embedding is refused", async () => {
+    const model = await AutoModelForCausalLM.from_pretrained(await writeModel({ vocab_size: 260 }))
+    const processing_class = await tinyTokenizer({ eos_token: 'hello' })
+    const id = processing_class.eos_token_id!
+    await expect(made({ model, processing_class, peft_config: new LoraConfig() })).rejects.toThrow(
+      `[SFTTrainer] processing_class: eos_token 'hello' has the id ${id}, but the model's embedding ends at 259; give the model's own tokenizer`,
+    )
   })
 
   it('a model without an adapter needs a peft_config', async () => {
