@@ -4,6 +4,7 @@ import { stat, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { threadId } from 'node:worker_threads'
 import { codeOf, nameBeside } from './atomic'
 import { disk } from './disk'
 
@@ -11,6 +12,9 @@ const HEARTBEAT_MS = 5000
 /** A lock without a heartbeat for so long belongs to nobody any more. */
 const STALE_MS = 60_000
 const POLL_MS = 100
+/** Ids of the locks that this thread holds, also through another copy of this library. */
+const held: Set<string> = ((globalThis as Record<symbol, unknown>)[Symbol.for('qlora.locks')] ??=
+  new Set()) as Set<string>
 
 /** Who holds a lock, as its file says. */
 export interface LockOwner {
@@ -20,6 +24,9 @@ export interface LockOwner {
   started: string | null
   /** When the lock was taken, ISO 8601. */
   since: string
+  /** The thread of the process, and the lock's own name. */
+  thread?: number
+  id?: string
 }
 
 export interface HeldLock {
@@ -31,17 +38,19 @@ export interface HeldLock {
  * is the lock: it names its owner, whose heartbeat renews its time, and the lock of an owner that died is taken over.
  */
 export async function tryLock(path: string): Promise<HeldLock | undefined> {
-  const owner: LockOwner & { id: string } = {
+  const owner: Required<LockOwner> = {
     host: hostname(),
     pid: process.pid,
     started: startOf(process.pid),
     since: new Date().toISOString(),
+    thread: threadId,
     id: randomBytes(8).toString('hex'),
   }
   const text = JSON.stringify(owner)
   await disk.mkdir(dirname(path), { recursive: true })
   if (!(await create(path, text)) && !((await removeIfStale(path)) && (await create(path, text))))
     return undefined
+  held.add(owner.id)
   const beat = setInterval(() => {
     const now = new Date()
     utimes(path, now, now).catch(() => undefined)
@@ -50,6 +59,7 @@ export async function tryLock(path: string): Promise<HeldLock | undefined> {
   return {
     release: async () => {
       clearInterval(beat)
+      held.delete(owner.id)
       // Somebody who thought us dead may have taken it: then it is not ours to remove.
       if ((await readText(path)) === text) await disk.rm(path, { force: true }).catch(() => undefined)
     },
@@ -133,9 +143,9 @@ const readText = (path: string): Promise<string | undefined> =>
 
 function parseOwner(text: string): LockOwner | undefined {
   try {
-    const { host, pid, started, since } = JSON.parse(text) as Partial<LockOwner>
+    const { host, pid, started, since, ...more } = JSON.parse(text) as Partial<LockOwner>
     if (typeof host !== 'string' || typeof pid !== 'number') return undefined
-    return { host, pid, started: started ?? null, since: since ?? '' }
+    return { host, pid, started: started ?? null, since: since ?? '', ...more }
   } catch {
     return undefined
   }
@@ -150,6 +160,9 @@ function isDead(text: string): boolean {
     return codeOf(error) === 'ESRCH'
   }
   const started = startOf(owner.pid)
+  // Our own, which could not be removed when it was released.
+  if (owner.pid === process.pid && owner.started === started && owner.thread === threadId)
+    return !held.has(owner.id ?? '')
   return owner.started !== null && started !== null && owner.started !== started
 }
 

@@ -20,11 +20,13 @@ export function digestOf(path: string): Promise<FileDigest> {
 async function readDigest(path: string): Promise<FileDigest> {
   const file = await disk.open(path, 'r')
   try {
-    const piece = new Uint8Array(PIECE)
+    // Small files get small pieces: each large one calls the garbage collector.
+    const { size } = await file.stat()
+    const piece = new Uint8Array(Math.min(PIECE, size + 1))
     let bytes = 0
     let sum = 0
     for (;;) {
-      const { bytesRead } = await file.read(piece, 0, PIECE, bytes)
+      const { bytesRead } = await file.read(piece, 0, piece.byteLength, bytes)
       if (bytesRead === 0) return { bytes, crc32: sum }
       sum = crc32(piece.subarray(0, bytesRead), sum)
       bytes += bytesRead

@@ -4,6 +4,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
+import { disk } from '../../src/files/disk'
 import { logger } from '../../src/logging'
 import { temporaryFolder } from '../files/support/temporary'
 import { adapterBytes } from './stoppable'
@@ -36,6 +37,21 @@ it('the lock of a dead process is taken over', async () => {
   await writeFile(join(output_dir, '.run.lock'), JSON.stringify(owner))
   const trainer = await tinyTrainer({ output_dir, max_steps: 1 })
   expect((await trainer.train()).global_step).toBe(1)
+  expect(await readdir(output_dir)).not.toContain('.run.lock')
+})
+
+it('a lock of this process that could not be removed is taken over', async () => {
+  const output_dir = join(await temporaryFolder(), 'run')
+  const trainer = await tinyTrainer({ output_dir, max_steps: 1 })
+  const { rm } = disk
+  const spy = vi.spyOn(disk, 'rm').mockImplementation(async (path, options) => {
+    if (String(path).endsWith('.run.lock')) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    await rm(path, options)
+  })
+  await trainer.train()
+  spy.mockRestore()
+  expect(await readdir(output_dir)).toContain('.run.lock')
+  await trainer.train()
   expect(await readdir(output_dir)).not.toContain('.run.lock')
 })
 
