@@ -1,10 +1,11 @@
 /**
- * Adds `generate` to the model classes, as transformers' GenerationMixin does. It is here because generation is built on models:
+ * Adds `generate` and `stream` to the model classes, as transformers' GenerationMixin does. It is here because generation is built on models:
  * imports go one way. Loaded by `index.ts`.
  */
 import { CausalLM } from '../models/causal-lm'
 import { PeftModel } from '../peft/model'
 import { generate, type GenerateInputs } from './generate'
+import { stream, type StreamInputs, type StreamOptions } from './stream'
 import type { GenerateOptions } from './options'
 import type { GenerateOutput } from './output'
 
@@ -18,6 +19,11 @@ interface Generates {
     options: GenerateOptions & { return_dict_in_generate: true },
   ): Promise<GenerateOutput>
   generate(inputs: GenerateInputs, options?: GenerateOptions): Promise<number[][]>
+  /**
+   * The text of an answer as it is made: `for await (const text of model.stream(messages, { tokenizer })) ...`. An interrupt ends
+   * the loop with what was made.
+   */
+  stream(inputs: StreamInputs, options: StreamOptions): AsyncGenerator<string, void, undefined>
 }
 
 declare module '../models/causal-lm' {
@@ -33,3 +39,10 @@ CausalLM.prototype.generate = function (this: CausalLM, inputs: GenerateInputs, 
 PeftModel.prototype.generate = function (this: PeftModel, inputs: GenerateInputs, options?: GenerateOptions) {
   return generate(this.base_model, inputs, options)
 } as Generates['generate']
+
+CausalLM.prototype.stream = function (this: CausalLM, inputs, options) {
+  return stream(this, inputs, options)
+}
+PeftModel.prototype.stream = function (this: PeftModel, inputs, options) {
+  return stream(this.base_model, inputs, options)
+}

@@ -1,24 +1,32 @@
 import type { ChatMessage } from '../data/chat-template'
-import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { AutoTokenizer } from '../data/auto-tokenizer'
 import { checkSpecialIds } from '../data/special-tokens'
-import { AutoModelForCausalLM } from '../models/auto'
+import type { PreTrainedTokenizer } from '../data/tokenizer'
 import type { CausalLM } from '../models/causal-lm'
+import type { PretrainedOptions } from '../models/pretrained-options'
+import { resolve_file } from '../files/hub'
+import { adapterConfig, loadAny } from '../peft/auto'
 import { PeftModel } from '../peft/model'
 import { generate } from './generate'
 import { parseOptions, show } from '../options/parse'
 import { type GenerateOptions, generateOptionSet } from './options'
+import { endsOf } from './stream'
 
 /** What applies to every call may be given here too; a call's own options win. */
 export interface PipelineOptions extends TextGenerationOptions {
-  /** A model, one with an adapter, or what `from_pretrained` takes. */
+  /** A model, one with an adapter, or what `from_pretrained` takes: a model's folder or repository, or an adapter's. */
   model: CausalLM | PeftModel | string
+  /** Default: the one beside the model, or beside the adapter's base model. */
   tokenizer?: PreTrainedTokenizer
+  /** What `from_pretrained` takes besides, where the model is given by name. */
+  model_kwargs?: PretrainedOptions
 }
 
 export interface TextGenerationOptions extends GenerateOptions {
   /** Give the prompt back in front of the answer. Default true. */
   return_full_text?: boolean
+  /** Prompts of a list that are answered together. More is faster and takes more memory; the answers are the same. Default 1. */
+  batch_size?: number
 }
 
 export interface TextGenerationOutput {
@@ -47,12 +55,14 @@ export interface TextGenerationPipeline extends Disposable {
 export async function pipeline(task: string, options: PipelineOptions): Promise<TextGenerationPipeline> {
   if (task !== 'text-generation')
     throw new Error(`[pipeline] task '${task}' is not supported; supported: text-generation`)
-  const { model: source, tokenizer: ownTokenizer, ...defaults } = options
+  const { model: source, tokenizer: ownTokenizer, model_kwargs, ...defaults } = options
   checkCall(defaults)
   const byName = typeof source === 'string' ? source : undefined
-  const tokenizer = ownTokenizer ?? (byName ? await AutoTokenizer.from_pretrained(byName) : undefined)
+  if (model_kwargs && byName === undefined)
+    throw new TypeError('[pipeline] model_kwargs are for a model that is given by name')
+  const tokenizer = ownTokenizer ?? (byName === undefined ? undefined : await tokenizerOf(byName))
   if (!tokenizer) throw new Error('[pipeline] give the tokenizer beside a model object')
-  const given = byName ? await AutoModelForCausalLM.from_pretrained(byName) : (source as CausalLM | PeftModel)
+  const given = byName === undefined ? (source as CausalLM | PeftModel) : await loadAny(byName, model_kwargs)
   const model = given instanceof PeftModel ? given.base_model : given
   try {
     checkSpecialIds('[pipeline] tokenizer', tokenizer, model.config.vocab_size)
@@ -60,22 +70,31 @@ export async function pipeline(task: string, options: PipelineOptions): Promise<
     if (byName) given.dispose()
     throw error
   }
+
+  /** Answers to `prompts` together; `from` is the number of the first among those of the call. */
   const answer = async (
-    prompt: string | ChatMessage[],
-    { return_full_text = true, ...rest }: TextGenerationOptions,
-  ): Promise<TextGenerationOutput[]> => {
-    const isChat = typeof prompt !== 'string'
-    const text = isChat
-      ? await tokenizer.apply_chat_template(prompt, { tokenize: false, add_generation_prompt: true })
-      : prompt
-    const ids = await tokenizer.encode(text, { add_special_tokens: !isChat })
-    const known = rest.eos_token_id ?? model.generation_config['eos_token_id'] ?? model.config.eos_token_id
-    const ends = known === undefined || known === null ? { eos_token_id: tokenizer.eos_token_id } : {}
-    const [sequence] = await generate(model, { input_ids: [ids] }, { ...rest, ...ends })
-    const generated = await tokenizer.decode(sequence!.slice(ids.length), { skip_special_tokens: true })
-    if (!isChat) return [{ generated_text: return_full_text ? prompt + generated : generated }]
-    const turn = { role: 'assistant', content: generated }
-    return [{ generated_text: return_full_text ? [...prompt, turn] : generated }]
+    prompts: Prompt[],
+    from: number,
+    { return_full_text = true, batch_size: _, seed, ...rest }: TextGenerationOptions,
+  ): Promise<TextGenerationOutput[][]> => {
+    const input_ids = await Promise.all(prompts.map((prompt) => idsOf(prompt, tokenizer)))
+    const sequences = await generate(
+      model,
+      { input_ids },
+      {
+        ...{ tokenizer, ...rest, ...endsOf(model, tokenizer, rest) },
+        ...(typeof seed === 'number' && { seed: seed + from }),
+        return_dict_in_generate: false,
+      },
+    )
+    const each = sequences.length / prompts.length
+    const answers = sequences.map((ids, i) => ids.slice(input_ids[Math.floor(i / each)]!.length))
+    const texts = await tokenizer.batch_decode(answers, { skip_special_tokens: true })
+    return prompts.map((prompt, i) =>
+      texts.slice(i * each, (i + 1) * each).map((text) => ({
+        generated_text: return_full_text ? joined(prompt, text) : text,
+      })),
+    )
   }
   const run = async (
     prompt: string | readonly unknown[],
@@ -83,13 +102,15 @@ export async function pipeline(task: string, options: PipelineOptions): Promise<
   ): Promise<TextGenerationOutput[] | TextGenerationOutput[][]> => {
     const call = { ...defaults, ...generation }
     checkCall(call)
-    if (isPrompt(prompt)) return answer(prompt, call)
+    if (isPrompt(prompt)) return (await answer([prompt], 0, call))[0]!
+    const prompts = prompt.map((one, i): Prompt => {
+      if (isPrompt(one)) return one
+      throw new TypeError(`[pipeline] prompt ${i}: got ${show(one)}, needs a text or a list of messages`)
+    })
     const answers: TextGenerationOutput[][] = []
-    for (const [i, one] of prompt.entries()) {
-      if (!isPrompt(one))
-        throw new TypeError(`[pipeline] prompt ${i}: got ${show(one)}, needs a text or a list of messages`)
-      answers.push(await answer(one, call))
-    }
+    const { batch_size = 1 } = call
+    for (let at = 0; at < prompts.length; at += batch_size)
+      answers.push(...(await answer(prompts.slice(at, at + batch_size), at, call)))
     return answers
   }
   const dispose = (): void => void (byName && given.dispose())
@@ -101,8 +122,27 @@ export async function pipeline(task: string, options: PipelineOptions): Promise<
   })
 }
 
+type Prompt = string | ChatMessage[]
+
+/** The tokenizer beside a model, or beside an adapter, else the one of its base model. */
+async function tokenizerOf(source: string): Promise<PreTrainedTokenizer> {
+  const own = await resolve_file(source, 'tokenizer.json')
+  const base = own ? undefined : (await adapterConfig(source))?.base
+  return AutoTokenizer.from_pretrained(base ?? source)
+}
+
+/** Ids of a text with the tokenizer's special tokens, or of a conversation with those that its template writes. */
+async function idsOf(prompt: Prompt, tokenizer: PreTrainedTokenizer): Promise<number[]> {
+  if (typeof prompt === 'string') return tokenizer.encode(prompt)
+  return tokenizer.apply_chat_template(prompt, { add_generation_prompt: true, return_dict: false })
+}
+
+function joined(prompt: Prompt, text: string): string | ChatMessage[] {
+  return typeof prompt === 'string' ? prompt + text : [...prompt, { role: 'assistant', content: text }]
+}
+
 /** A text, or a conversation: objects with a role. A list of either is no prompt. */
-function isPrompt(value: unknown): value is string | ChatMessage[] {
+function isPrompt(value: unknown): value is Prompt {
   if (typeof value === 'string') return true
   return (
     Array.isArray(value) &&
@@ -112,8 +152,10 @@ function isPrompt(value: unknown): value is string | ChatMessage[] {
 }
 
 /** Before a model is loaded or a text encoded: unknown names and wrong values. */
-function checkCall({ return_full_text, ...generation }: TextGenerationOptions): void {
+function checkCall({ return_full_text, batch_size, ...generation }: TextGenerationOptions): void {
   if (return_full_text !== undefined && typeof return_full_text !== 'boolean')
     throw new TypeError(`[pipeline] return_full_text: got ${show(return_full_text)}, needs true or false`)
+  if (batch_size !== undefined && !(Number.isInteger(batch_size) && batch_size > 0))
+    throw new TypeError(`[pipeline] batch_size: got ${show(batch_size)}, needs a whole number >= 1`)
   parseOptions({ ...generateOptionSet, owner: 'pipeline' }, generation)
 }

@@ -4,7 +4,11 @@ import { describe, expect, it } from 'vitest'
 import { AutoTokenizer } from '../../src/data/auto-tokenizer'
 import { AutoModelForCausalLM } from '../../src/models/auto'
 import { pipeline, type TextGenerationPipeline } from '../../src/generation/pipeline'
+import { AutoPeftModelForCausalLM } from '../../src/peft/auto'
+import { LoraConfig } from '../../src/peft/config'
+import { get_peft_model, PeftModel } from '../../src/peft/model'
 import { tinyFolder, tinyTokenizer } from '../data/tiny'
+import { temporaryFolder } from '../files/support/temporary'
 import { liveBytes, tinyModel, tinyPeft } from '../models/tiny'
 import { writeModel } from '../models/write-model'
 
@@ -94,6 +98,87 @@ it('takes a folder with model and tokenizer', async () => {
   expect(await liveBytes()).toBeGreaterThan(before)
   pipe.dispose()
   expect(await liveBytes()).toBe(before)
+})
+
+it('takes the folder of an adapter, whose base model it loads and frees', async () => {
+  const [base, tokenizer, adapter] = [await writeModel(), await tinyFolder(), await temporaryFolder()]
+  for (const file of ['tokenizer.json', 'tokenizer_config.json'])
+    await cp(join(tokenizer, file), join(base, file))
+  const before = await liveBytes()
+  const model = await AutoModelForCausalLM.from_pretrained(base)
+  const lora = new LoraConfig({
+    r: 4,
+    lora_alpha: 64,
+    target_modules: 'all-linear',
+    init_lora_weights: false,
+  })
+  const tuned = get_peft_model(model, lora, { seed: 3 })
+  const made = await pipeline('text-generation', { model: tuned, tokenizer: await tinyTokenizer() })
+  const prompts = ['hello', 'hello w']
+  const wanted = await made(prompts, options)
+  const bare = await tuned.disable_adapter(() => made(prompts, options))
+  expect(wanted).not.toEqual(bare)
+  await tuned.save_pretrained(adapter)
+  tuned.dispose()
+
+  using pipe = await pipeline('text-generation', { model: adapter })
+  expect(pipe.model).toBeInstanceOf(PeftModel)
+  expect(await pipe(prompts, options)).toEqual(wanted)
+  pipe.dispose()
+  expect(await liveBytes()).toBe(before)
+
+  const loaded = await AutoPeftModelForCausalLM.from_pretrained(adapter, { dtype: 'bfloat16' })
+  expect(loaded.base_model.dtype).toBe('bfloat16')
+  loaded.dispose()
+  expect(await liveBytes()).toBe(before)
+})
+
+it('an adapter whose base model is not there, or that names none, is told by file', async () => {
+  const folder = await temporaryFolder()
+  const file = join(folder, 'adapter_config.json')
+  await writeFile(file, JSON.stringify({ base_model_name_or_path: '/no/such/model' }))
+  await expect(AutoPeftModelForCausalLM.from_pretrained(folder)).rejects.toThrow(
+    `${file}: the base model '/no/such/model', which it names, cannot be loaded: '/no/such/model' is neither`,
+  )
+  await writeFile(file, JSON.stringify({ base_model_name_or_path: null }))
+  await expect(AutoPeftModelForCausalLM.from_pretrained(folder)).rejects.toThrow(
+    `${file}: base_model_name_or_path names no model`,
+  )
+  await expect(AutoPeftModelForCausalLM.from_pretrained(await temporaryFolder())).rejects.toThrow(
+    'has no adapter_config.json; is it an adapter?',
+  )
+})
+
+it('answers a list, batch_size of it together: the same answers, also drawn ones', async () => {
+  const [model, tokenizer] = [await tinyModel(), await tinyTokenizer()]
+  const pipe = await pipeline('text-generation', { model, tokenizer })
+  const prompts = ['hello', 'w', 'hello hello', 'a b c']
+  const drawn = { ...options, do_sample: true, seed: 5, num_return_sequences: 2 }
+  for (const call of [options, drawn]) {
+    const one = await pipe(prompts, call)
+    expect(one.map((answers) => answers.length)).toEqual(Array(4).fill(call === drawn ? 2 : 1))
+    expect(await pipe(prompts, { ...call, batch_size: 3 })).toEqual(one)
+  }
+  const chats = prompts.map((content) => [{ role: 'user', content }])
+  const answers = await pipe(chats, { ...options, batch_size: 4 })
+  expect(answers.map(([answer]) => (answer!.generated_text as object[])[0])).toEqual(
+    chats.map(([turn]) => turn),
+  )
+  await expect(pipe(prompts, { batch_size: 0 })).rejects.toThrow(
+    '[pipeline] batch_size: got 0, needs a whole',
+  )
+})
+
+it('stop strings need no tokenizer here', async () => {
+  const pipe = await tinyPipe()
+  const suppress_tokens = Array.from({ length: 247 }, (_, i) => 265 + i)
+  const long = { max_new_tokens: 20, suppress_tokens, return_full_text: false }
+  const [whole] = await pipe('hello', long)
+  const stop = (whole!.generated_text as string).slice(2, 4)
+  const [cut] = await pipe('hello', { ...long, stop_strings: stop })
+  expect((whole!.generated_text as string).startsWith(cut!.generated_text as string)).toBe(true)
+  expect(cut!.generated_text).toContain(stop)
+  expect((cut!.generated_text as string).length).toBeLessThan((whole!.generated_text as string).length)
 })
 
 it('shows its model and tokenizer, and leaves a model that was given to the caller', async () => {

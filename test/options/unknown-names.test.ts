@@ -43,6 +43,8 @@ const calls: Record<string, () => unknown> = {
     qlora.get_scheduler('cosine', { num_training_steps: 1, learning_rate: 1, lr_scheduler_kwargs: odd }),
   get_peft_model: async () => qlora.get_peft_model(await tinyModel(), new qlora.LoraConfig(), odd),
   'PeftModel.from_pretrained': async () => qlora.PeftModel.from_pretrained(await tinyModel(), absent, odd),
+  'AutoPeftModelForCausalLM.from_pretrained': () =>
+    qlora.AutoPeftModelForCausalLM.from_pretrained(absent, odd),
   'AutoConfig.from_pretrained': () => qlora.AutoConfig.from_pretrained(absent, odd),
   'AutoModelForCausalLM.from_pretrained': () => qlora.AutoModelForCausalLM.from_pretrained(absent, odd),
   'AutoTokenizer.from_pretrained': () => qlora.AutoTokenizer.from_pretrained(absent, odd),
@@ -61,6 +63,10 @@ const calls: Record<string, () => unknown> = {
   'model.generate': async () => (await tinyModel()).generate({ input_ids: [[1]] }, odd),
   'model.generate inputs': async () => (await tinyModel()).generate({ input_ids: [[1]], ...(odd as object) }),
   'PeftModel.generate': async () => (await tinyPeft()).generate({ input_ids: [[1]] }, odd),
+  'model.stream': async () =>
+    (await tinyModel()).stream('a', { tokenizer: await tinyTokenizer(), ...(odd as object) }).next(),
+  'PeftModel.stream': async () =>
+    (await tinyPeft()).stream('a', { tokenizer: await tinyTokenizer(), ...(odd as object) }).next(),
   GenerationConfig: () => new qlora.GenerationConfig(odd),
   'GenerationConfig.from_pretrained': () => qlora.GenerationConfig.from_pretrained(absent, odd),
   TextStreamer: async () => new qlora.TextStreamer(await tinyTokenizer(), odd),
