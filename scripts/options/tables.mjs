@@ -29,6 +29,7 @@ const trainer = {
   ...load('trainer/preference/options'),
   ...load('trainer/preference/trainer-options'),
 }
+const serving = { ...load('serving/options'), ...load('serving/request-options') }
 const peft = { ...load('peft/options'), ...load('peft/adapter-options') }
 export const describeSchema = load('options/describe').describeSchema
 export const toJsonSchema = load('options/describe').toJsonSchema
@@ -125,6 +126,26 @@ export const files = [
         set: load('generation/options').generateOptionSet,
         values: 'ParsedGenerateOptions',
         given: 'GenerateOptions',
+      },
+    ],
+  },
+  {
+    path: 'src/serving/options.generated.ts',
+    imports: ["import type { ChatMessage } from '../data/chat-template'"],
+    tables: [
+      { set: serving.serveOptionSet, values: 'ParsedServeOptions', given: 'ServeOptions' },
+      { set: serving.samplingRequestSet, values: 'ParsedSamplingRequest', given: 'SamplingRequest' },
+      {
+        set: serving.chatRequestSet,
+        values: 'ParsedChatRequest',
+        given: 'ChatRequest',
+        base: { set: serving.samplingRequestSet, values: 'ParsedSamplingRequest', given: 'SamplingRequest' },
+      },
+      {
+        set: serving.completionRequestSet,
+        values: 'ParsedCompletionRequest',
+        given: 'CompletionRequest',
+        base: { set: serving.samplingRequestSet, values: 'ParsedSamplingRequest', given: 'SamplingRequest' },
       },
     ],
   },

@@ -1,10 +1,22 @@
 #!/usr/bin/env node
-/** `qlora doctor`, and `qlora kernel ...`, which the kernel's own installer answers. */
+/** `qlora doctor`, the commands that load a model, and `qlora kernel ...`, which the kernel's own installer answers. */
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
+import { HelpRequested } from '../options/argument-parser'
+import type { Terminal } from './chat'
 import { examine } from './doctor'
 
-const usage = 'usage: qlora doctor | kernel install | uninstall | doctor'
+type Command = (args: readonly string[], terminal: Terminal) => Promise<number>
+
+/** Loaded when asked for: `doctor` is to run where a model cannot be loaded. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  chat: async () => (await import('./chat.js')).chatCommand,
+  generate: async () => (await import('./generate.js')).generateCommand,
+  serve: async () => (await import('./serve.js')).serveCommand,
+}
+
+const usage = `usage: qlora doctor | kernel install | uninstall | doctor
+       qlora ${Object.keys(commands).join(' | ')} FOLDER [options]; --help tells the options`
 const marks = { ok: 'ok     ', absent: '-      ', fault: 'FAULT  ' }
 
 /** Prints what was found; 1 when something that should work does not. */
@@ -25,6 +37,8 @@ async function main(args: string[]): Promise<number> {
     const installer = resolve(__dirname, '../../dist-kernel/install/cli.js')
     return spawnSync(process.execPath, [installer, ...args], { stdio: 'inherit' }).status ?? 1
   }
+  const load = Object.hasOwn(commands, args[0] ?? '') ? commands[args[0]!] : undefined
+  if (load) return (await load())(args.slice(1), { input: process.stdin, output: process.stdout })
   console.error(usage)
   return 2
 }
@@ -32,6 +46,7 @@ async function main(args: string[]): Promise<number> {
 main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
   (error: unknown) => {
+    if (error instanceof HelpRequested) return console.log(error.message)
     console.error(error instanceof Error ? error.message : error)
     process.exitCode = 1
   },

@@ -152,7 +152,13 @@ export class DecodingBatch {
     guide?: Float32Array,
   ): Promise<void> {
     const { sequence, row } = member
-    await sequence.take(logits, draft, guide)
+    try {
+      await sequence.take(logits, draft, guide)
+    } catch (error) {
+      // One row's rules are no reason to end the others.
+      sequence.error = error
+      sequence.finished = 'error'
+    }
     // Guesses that were wrong leave the cache; the newest token is not yet in it.
     this.cache.crop(row, sequence.ids.length - 1)
   }

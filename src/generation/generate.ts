@@ -100,6 +100,8 @@ async function search(
       o.signal?.throwIfAborted()
       warnBeyondPositions(Math.max(...sequences.map(({ ids }) => ids.length)), model)
       await batch.step()
+      const failed = sequences.find(({ finished }) => finished === 'error')
+      if (failed) throw failed.error
       await setImmediate()
     }
     await streamer?.end()

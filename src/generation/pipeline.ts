@@ -125,7 +125,7 @@ export async function pipeline(task: string, options: PipelineOptions): Promise<
 type Prompt = string | ChatMessage[]
 
 /** The tokenizer beside a model, or beside an adapter, else the one of its base model. */
-async function tokenizerOf(source: string): Promise<PreTrainedTokenizer> {
+export async function tokenizerOf(source: string): Promise<PreTrainedTokenizer> {
   const own = await resolve_file(source, 'tokenizer.json')
   const base = own ? undefined : (await adapterConfig(source))?.base
   return AutoTokenizer.from_pretrained(base ?? source)

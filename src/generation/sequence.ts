@@ -13,6 +13,8 @@ export interface SequenceContext extends RuleContext {
   began: number
   /** Called with each token of the answer, in order. */
   onToken?: ((token: number) => unknown) | undefined
+  /** Called with the model's logits of each token, before any rule. */
+  onLogits?: ((logits: Float32Array) => void) | undefined
 }
 
 /** One growing sequence and the rules by which it grows. It knows nothing of models: logits in, tokens out. */
@@ -22,6 +24,8 @@ export class Sequence {
   /** Of classifier-free guidance: the sequence that the answer is led away from. */
   readonly guide: number[] | undefined
   finished: FinishReason | undefined
+  /** What a rule, a stop or a streamer threw; the sequence is then finished. */
+  error: unknown
   /** Of each answer token, where the options ask for them. */
   readonly scores: Float32Array[] = []
   readonly logits: Float32Array[] = []
@@ -69,6 +73,7 @@ export class Sequence {
   ): Promise<void> {
     const { do_sample, return_dict_in_generate: keeps, output_logits, output_scores } = this.options
     for (const [i, scores] of logits.entries()) {
+      this.context.onLogits?.(scores)
       if (keeps && output_logits) this.logits.push(scores.slice())
       if (guide) guideScores(scores, guide, this.options.guidance_scale!)
       for (const rule of this.rules) rule(this.ids, scores)
@@ -77,7 +82,7 @@ export class Sequence {
       this.ids.push(token)
       this.guide?.push(token)
       await this.context.onToken?.(token)
-      this.finished = await this.stops(this.ids, scores)
+      this.finished ??= await this.stops(this.ids, scores)
       if (this.finished !== undefined || token !== drafted[i]) return
     }
   }

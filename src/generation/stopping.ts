@@ -1,8 +1,8 @@
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import type { ParsedGenerateOptions } from './options'
 
-/** Why an answer ended: an end token or stop string, the length limit, max_time, a stopping criterion. */
-export type FinishReason = 'stop' | 'length' | 'time' | 'criterion'
+/** Why an answer ended: an end token or stop string, the length limit, max_time, a stopping criterion, an error. */
+export type FinishReason = 'stop' | 'length' | 'time' | 'criterion' | 'error'
 
 /** Tells why the sequence ends with its newest token; undefined: it goes on. */
 export type StopCheck = (ids: readonly number[], scores: Float32Array) => Promise<FinishReason | undefined>

@@ -75,7 +75,9 @@ describe('model.stream', () => {
   it('leaving the loop stops the work; a signal of the caller rejects', async () => {
     const [model, tokenizer] = [await tinyModel(), await tinyTokenizer()]
     const before = await liveBytes()
-    for await (const _ of model.stream('hello', { ...base, max_new_tokens: 5000, tokenizer })) break
+    const left = model.stream('hello', { ...base, max_new_tokens: 5000, tokenizer })
+    await left.next()
+    await left.return(undefined)
     expect(await liveBytes()).toBe(before)
     const signal = AbortSignal.abort()
     await expect(collect(model, 'hello', tokenizer, { signal })).rejects.toThrow('aborted')

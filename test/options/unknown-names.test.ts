@@ -71,6 +71,8 @@ const calls: Record<string, () => unknown> = {
   'GenerationConfig.from_pretrained': () => qlora.GenerationConfig.from_pretrained(absent, odd),
   TextStreamer: async () => new qlora.TextStreamer(await tinyTokenizer(), odd),
   TextIteratorStreamer: async () => new qlora.TextIteratorStreamer(await tinyTokenizer(), odd),
+  Conversation: async () => new qlora.Conversation(await tinyModel(), await tinyTokenizer(), odd),
+  serve: async () => qlora.serve(await tinyModel(), await tinyTokenizer(), odd),
   pipeline: async () =>
     qlora.pipeline('text-generation', {
       model: await tinyModel(),
