@@ -66,14 +66,11 @@ it("refuses a tokenizer whose end token lies beyond the model's embedding", asyn
   const folder = await tinyFolder({ eos_token: 'hello' })
   const tokenizer = await AutoTokenizer.from_pretrained(folder)
   const id = tokenizer.eos_token_id!
-  await expect(
-    pipeline('text-generation', {
-      model: await AutoModelForCausalLM.from_pretrained(await writeModel({ vocab_size: id })),
-      tokenizer,
-    }),
-  ).rejects.toThrow(
+  const model = await AutoModelForCausalLM.from_pretrained(await writeModel({ vocab_size: id }))
+  await expect(pipeline('text-generation', { model, tokenizer })).rejects.toThrow(
     `[pipeline] tokenizer: eos_token 'hello' has the id ${id}, but the model's embedding ends at ${id - 1}`,
   )
+  model.dispose()
 })
 
 it('takes a model with an adapter', async () => {

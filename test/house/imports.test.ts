@@ -12,7 +12,7 @@ const roomOf = (file: string): string => file.split('/')[0]!
 /** The floors as docs/architecture.md states them, highest first, each with its rooms. */
 function statedFloors(): string[][] {
   const doc = readFileSync(resolve(root, 'docs/architecture.md'), 'utf8')
-  const line = /^`(trainer → .*)`$/m.exec(doc)?.[1]
+  const line = /^`(trainer\b.* → .*)`$/m.exec(doc)?.[1]
   return (line ?? '').split('→').map((floor) => floor.split(',').map((room) => room.trim()))
 }
 
