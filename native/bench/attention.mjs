@@ -24,13 +24,13 @@ async function measure(name, { queries, keys = queries, heads = 9, kvHeads = 3, 
   const pairs = total(queries.map((n, i) => n * (keys[i] - n) + (n * (n + 1)) / 2))
   const flops = 2 * pairs * dim * heads
   const args = [heads, kvHeads, dim ** -0.5, 0]
-  const forward = await seconds(() => addon.attention_forward(q, k, v, cuQ, cuK, out, lse, ...args, 0), 40)
+  const forward = await seconds(() => addon.attention_forward(q, k, v, cuQ, cuK, out, lse, ...args, 0, 0), 40)
   let line = `${name.padEnd(28)} forward ${(forward * 1e3).toFixed(3)} ms ${((2 * flops) / forward / 1e9).toFixed(0)} GFLOP/s`
   if (queries === keys) {
     const dout = random([tq, heads * dim])
     const [dq, dk, dv] = [random([tq, heads * dim]), random([tk, kvHeads * dim]), random([tk, kvHeads * dim])]
     const backward = await seconds(
-      () => addon.attention_backward(dout, q, k, v, out, lse, cuQ, dq, dk, dv, ...args, 0, false),
+      () => addon.attention_backward(dout, q, k, v, out, lse, cuQ, dq, dk, dv, ...args, 0, 0, false),
       40,
     )
     line += `, backward ${(backward * 1e3).toFixed(3)} ms ${((5 * flops) / backward / 1e9).toFixed(0)} GFLOP/s`

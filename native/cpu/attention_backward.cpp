@@ -15,7 +15,7 @@ struct Task {
 struct Arguments {
   const Tensor &dout, &q, &k, &v, &out, &lse, &dq;
   int64_t heads, kv_heads, window;
-  float scale;
+  float scale, softcap;
 };
 
 /**
@@ -43,7 +43,8 @@ class Backward {
         padded_(dk.cols()),
         tokens_(a.q.rows()),
         scale_(a.scale),
-        window_(a.window) {}
+        window_(a.window),
+        cap_(a.softcap * static_cast<float>(kLog2e)) {}
 
   std::vector<Task> tasks() const {
     std::vector<Task> tasks;
@@ -200,7 +201,15 @@ class Backward {
           static_cast<int32_t>(window_ > 0 ? std::min<int64_t>(window_, INT32_MAX / 2) : INT32_MAX / 2);
       for (int64_t j = keys.begin; j < keys.end; j++) {
         float *p = t.p + j * kQueries + first, *ds = t.ds + j * kQueries + first;
-        Lanes x = exp2_lanes(multiply_add(load(p), log2e, -lse)), y = x * (load(ds) - delta);
+        Lanes x, y;
+        if (cap_ > 0) {
+          const Lanes score = capped(load(p) * log2e, cap_), share = score / spread(cap_);
+          x = exp2_lanes(score - lse);
+          y = x * (load(ds) - delta) * (spread(1.0f) - share * share);
+        } else {
+          x = exp2_lanes(multiply_add(load(p), log2e, -lse));
+          y = x * (load(ds) - delta);
+        }
         if (!whole) {
           IntLanes behind = query - static_cast<int32_t>(t.key + j);
           IntLanes sees = (behind >= 0) & (behind < window);
@@ -220,6 +229,7 @@ class Backward {
   int64_t heads_, kv_heads_, dim_, padded_, tokens_;
   float scale_;
   int64_t window_;
+  float cap_;  // of scores in base 2; 0 = none
 };
 
 /** to[token][kv head] = sum over the group's heads, in their order, of from[head][token][padded]. */
@@ -251,12 +261,23 @@ void add_groups(const Tensor& from, const Tensor& to, int64_t kv_heads) {
 void CpuOps::attention_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
                                 const Tensor& out, const Tensor& lse, const Tensor& cu, const Tensor& dq,
                                 const Tensor& dk, const Tensor& dv, int64_t heads, int64_t kv_heads,
-                                double scale, int64_t window, int64_t max_length, bool) {
+                                double scale, int64_t window, double softcap, int64_t max_length, bool) {
   check_cu("attention_backward", "cu", cu, q.rows(), max_length);
   int64_t padded = padded_head(q.cols() / heads);
   Tensor dk_heads = q.backend->empty(DType::f32, {heads, q.rows(), padded});
   Tensor dv_heads = q.backend->empty(DType::f32, {heads, q.rows(), padded});
-  Arguments arguments{dout, q, k, v, out, lse, dq, heads, kv_heads, window, static_cast<float>(scale)};
+  Arguments arguments{dout,
+                      q,
+                      k,
+                      v,
+                      out,
+                      lse,
+                      dq,
+                      heads,
+                      kv_heads,
+                      window,
+                      static_cast<float>(scale),
+                      static_cast<float>(softcap)};
   Backward backward(arguments, sequences_of(cu, cu), dk_heads, dv_heads);
   std::vector<Task> tasks = backward.tasks();
   run_tasks(tasks, [&](const Task& task) { backward.run(task); });

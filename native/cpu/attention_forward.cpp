@@ -18,7 +18,8 @@ struct Task {
 class Forward {
  public:
   Forward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out, const Tensor& lse,
-          std::vector<Sequence> sequences, int64_t heads, int64_t kv_heads, double scale, int64_t window)
+          std::vector<Sequence> sequences, int64_t heads, int64_t kv_heads, double scale, int64_t window,
+          double softcap)
       : q_(q),
         k_(k),
         v_(v),
@@ -32,7 +33,8 @@ class Forward {
         padded_((dim_ + kLanes - 1) / kLanes * kLanes),
         tokens_(q.rows()),
         scale_(static_cast<float>(scale * kLog2e)),
-        window_(window) {}
+        window_(window),
+        cap_(static_cast<float>(softcap * kLog2e)) {}
 
   std::vector<Task> tasks() const {
     std::vector<Task> tasks;
@@ -168,10 +170,20 @@ class Forward {
     multiply<Left::plain, Onto::nothing>(last - first, keys.data + first * keys.stride, keys.stride,
                                          c.q + at * dim_, kStrip, c.scores + first * kStrip, kStrip,
                                          V * kLanes, nullptr, all);
+    if (cap_ > 0) cap<V>(c, {first, last});
     softmax<V>(c, at, tile, {first, last}, whole);
     multiply<Left::transposed, Onto::scaled_sum>(n, c.scores, kStrip, values.data, values.stride,
                                                  c.out + at * padded_, padded_, padded_, c.rescale,
                                                  keys_seen);
+  }
+
+  template <int V>
+  void cap(const Columns& c, Range keys) const {
+    for (int64_t j = keys.begin; j < keys.end; j++)
+      for (int v = 0; v < V; v++) {
+        float* score = c.scores + j * kStrip + v * kLanes;
+        store(score, capped(load(score), cap_));
+      }
   }
 
   /** scores = 2^(scores - max), with the running max and sum; earlier tiles' results must be multiplied by
@@ -212,16 +224,18 @@ class Forward {
   int64_t heads_, kv_heads_, group_, dim_, padded_, tokens_;
   float scale_;
   int64_t window_;
+  float cap_;  // of scores in base 2; 0 = none
 };
 
 }  // namespace
 
 void CpuOps::attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_q,
                                const Tensor& cu_k, const Tensor& out, const Tensor& lse, int64_t heads,
-                               int64_t kv_heads, double scale, int64_t window, int64_t max_length) {
+                               int64_t kv_heads, double scale, int64_t window, double softcap,
+                               int64_t max_length) {
   check_cu("attention_forward", "cu_q", cu_q, q.rows(), max_length);
   check_cu("attention_forward", "cu_k", cu_k, k.rows(), 0);
-  Forward forward(q, k, v, out, lse, sequences_of(cu_q, cu_k), heads, kv_heads, scale, window);
+  Forward forward(q, k, v, out, lse, sequences_of(cu_q, cu_k), heads, kv_heads, scale, window, softcap);
   std::vector<Task> tasks = forward.tasks();
   run_tasks(tasks, [&](const Task& task) { forward.run(task); });
 }

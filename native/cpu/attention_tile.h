@@ -79,6 +79,21 @@ inline Lanes exp2_lanes(Lanes x) {
   return x == x ? y : x;  // a NaN's own bits would have become part of the power
 }
 
+/** cap * tanh(x / cap) of scores in base 2, cap too. tanh(u) = 1 - 2 / (4^(u log2 e) + 1), near 0 its series.
+ */
+inline Lanes capped(Lanes x, float cap) {
+  const Lanes u = x / spread(cap), z = u * u, one = spread(1.0f);
+  const Lanes most = spread(120.0f);
+  Lanes twice = u * spread(2.0f * static_cast<float>(kLog2e));
+  twice = twice > most ? most : twice;
+  const Lanes y = one - spread(2.0f) / (exp2_lanes(twice) + one);
+  Lanes series = multiply_add(z, spread(0.021869489f), spread(-0.053968254f));
+  series = multiply_add(z, series, spread(0.13333333f));
+  series = multiply_add(z, series, spread(-0.33333333f));
+  series = u * multiply_add(z, series, one);
+  return spread(cap) * (z < spread(0.04f) ? series : y);
+}
+
 /** A range of the summed index. */
 struct Range {
   int64_t begin, end;

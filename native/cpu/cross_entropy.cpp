@@ -18,6 +18,7 @@ struct RowStats {
 struct RowLoss {
   int64_t label;
   double weight, smoothing;
+  double softcap;  // that the logits went through; 0 = none
 };
 
 /** One row of logits, read tile by tile: three passes (maximum, sums, gradient) over memory that stays in the
@@ -67,18 +68,24 @@ class Row {
     return std::log(sum_) - total / vocab_;
   }
 
-  /** (softmax - (1 - smoothing) * onehot - smoothing / vocab) * weight */
+  /** (softmax - (1 - smoothing) * onehot - smoothing / vocab) * weight, and through the softcap */
   void gradient(const FloatView& out, const RowLoss& loss) const {
     const int64_t label = loss.label;
-    float max = max_, factor = static_cast<float>(loss.weight / sum_);
+    float max = max_, factor = static_cast<float>(loss.weight / sum_), cap = static_cast<float>(loss.softcap);
     float all = static_cast<float>(loss.weight * loss.smoothing / vocab_);
     float at_label = static_cast<float>(loss.weight * (1 - loss.smoothing));
     for_each_tile([&](int64_t i, const float* x, int64_t n) {
-      float buffer[kTile];
+      float buffer[kTile], slope[kTile];
+      if (cap > 0) {  // y may be x
+        for (int64_t j = 0; j < n; j++) slope[j] = 1.0f - (x[j] / cap) * (x[j] / cap);
+      }
       float* y = out.place(start_ + i, buffer);
       QLORA_INDEPENDENT
       for (int64_t j = 0; j < n; j++) y[j] = fast_exp(x[j] - max) * factor - all;
       if (label >= i && label < i + n) y[label - i] -= at_label;
+      if (cap > 0) {
+        for (int64_t j = 0; j < n; j++) y[j] *= slope[j];
+      }
       out.write(start_ + i, n, y);
     });
   }
@@ -109,7 +116,7 @@ void zero(const FloatView& out, int64_t start, int64_t n) {
 void CpuOps::cross_entropy(const Tensor& logits, const Tensor& labels, const OptionalTensor& weights,
                            const Tensor& stats, const OptionalTensor& logps, const OptionalTensor& entropies,
                            const OptionalTensor& dlogits, double grad_scale, double label_smoothing,
-                           bool by_probability) {
+                           bool by_probability, double softcap) {
   int64_t rows = logits.rows(), vocab = logits.cols();
   const int32_t* label = labels.data<int32_t>();
   for (int64_t i = 0; i < rows; i++) {
@@ -134,7 +141,7 @@ void CpuOps::cross_entropy(const Tensor& logits, const Tensor& labels, const Opt
         const double w = (weight ? weight[i] : 1.0) * (by_probability ? std::exp(-nll) : 1.0);
         losses[i] =
             w * (label_smoothing > 0 ? (1 - label_smoothing) * nll + label_smoothing * row.mean_nll() : nll);
-        if (dlogits) row.gradient(to, {label[i], w * grad_scale, label_smoothing});
+        if (dlogits) row.gradient(to, {label[i], w * grad_scale, label_smoothing, softcap});
       }
       if (logp) logp[i] = static_cast<float>(0 - each[i].nll);
       if (entropy) entropy[i] = static_cast<float>(each[i].entropy);

@@ -4,12 +4,25 @@
 
 namespace qlora::QLORA_ISA {
 
+namespace {
+
+/** weight + offset, in `buffer` unless the weight can be read as it is. */
+const float* factors(const Tensor& weight, double offset, std::vector<float>& buffer) {
+  const auto n = static_cast<int64_t>(buffer.size());
+  const float* w = FloatView(weight).read(0, n, buffer.data());
+  if (offset == 0) return w;
+  for (int64_t j = 0; j < n; j++) buffer[j] = w[j] + static_cast<float>(offset);
+  return buffer.data();
+}
+
+}  // namespace
+
 void CpuOps::rms_norm_forward(const Tensor& x, const Tensor& weight, const Tensor& out, const Tensor& rstd,
-                              double eps) {
+                              double eps, double offset, bool round_first) {
   FloatView from(x), to(out);
   int64_t cols = x.cols();
   std::vector<float> weight_buffer(cols);
-  const float* w = FloatView(weight).read(0, cols, weight_buffer.data());
+  const float* w = factors(weight, offset, weight_buffer);
   float* scale = rstd.data<float>();
   parallel_for(x.rows(), row_grain(cols), [&](int64_t begin, int64_t end) {
     std::vector<float> in_buffer(cols), out_buffer(cols);
@@ -20,7 +33,7 @@ void CpuOps::rms_norm_forward(const Tensor& x, const Tensor& weight, const Tenso
       float* y = to.place(i * cols, out_buffer.data());
       QLORA_INDEPENDENT
       for (int64_t j = 0; j < cols; j++) y[j] = a[j] * r;
-      round_to(x.dtype, y, cols);
+      if (round_first) round_to(x.dtype, y, cols);
       QLORA_INDEPENDENT
       for (int64_t j = 0; j < cols; j++) y[j] *= w[j];
       to.write(i * cols, cols, y);
@@ -28,16 +41,16 @@ void CpuOps::rms_norm_forward(const Tensor& x, const Tensor& weight, const Tenso
   });
 }
 
-/** With n = x * rstd and g = dout * weight: dx = rstd * (g - n * mean(g * n)), dweight = sum over rows of
- * dout * n. */
+/** With n = x * rstd and g = dout * (weight + offset): dx = rstd * (g - n * mean(g * n)), dweight = sum over
+ * rows of dout * n. */
 void CpuOps::rms_norm_backward(const Tensor& dout, const Tensor& x, const Tensor& weight, const Tensor& rstd,
                                const OptionalTensor& residual, const Tensor& dx,
-                               const OptionalTensor& dweight) {
+                               const OptionalTensor& dweight, double offset) {
   FloatView grad(dout), from(x), to(dx);
   FloatView added(residual ? *residual : dout);
   int64_t rows = x.rows(), cols = x.cols();
   std::vector<float> weight_buffer(cols);
-  const float* w = FloatView(weight).read(0, cols, weight_buffer.data());
+  const float* w = factors(weight, offset, weight_buffer);
   const float* scale = rstd.data<float>();
 
   if (dweight) {  // first: dx may overwrite dout

@@ -5,10 +5,12 @@ namespace qlora::QLORA_ISA {
 
 namespace {
 
-/** a = x * cos, b = rotate_half(x) * sin for the heads of one token; rotate_half(x1, x2) = (-x2, x1). */
-void products(const float* x, const float* cosine, const float* sine, int64_t cols, int64_t half, float* a,
-              float* b) {
-  for (int64_t h = 0; h < cols; h += 2 * half) {
+/** a = x * cos, b = rotate_half(x) * sin for the heads of one token; rotate_half(x1, x2) = (-x2, x1). What
+ * lies behind the 2 * half numbers of a head that turn stays as it is: a = x, b = -0. */
+void products(const float* x, const float* cosine, const float* sine, int64_t cols, int64_t head_dim,
+              int64_t half, float* a, float* b) {
+  for (int64_t h = 0; h < cols; h += head_dim) {
+    for (int64_t j = h + 2 * half; j < h + head_dim; j++) a[j] = x[j], b[j] = -0.0f;
     QLORA_INDEPENDENT
     for (int64_t j = 0; j < half; j++) {
       float first = x[h + j], second = x[h + half + j];
@@ -25,7 +27,7 @@ void products(const float* x, const float* cosine, const float* sine, int64_t co
 void CpuOps::rope(const Tensor& x, const Tensor& positions, const Tensor& inv_freq, const Tensor& out,
                   int64_t head_dim, double scaling, bool inverse) {
   FloatView from(x), to(out);
-  int64_t cols = x.cols(), half = head_dim / 2;
+  int64_t cols = x.cols(), half = inv_freq.numel();
   const int32_t* position = positions.data<int32_t>();
   const float* frequency = inv_freq.data<float>();
   float cos_scale = static_cast<float>(scaling), sin_scale = inverse ? -cos_scale : cos_scale;
@@ -41,7 +43,7 @@ void CpuOps::rope(const Tensor& x, const Tensor& positions, const Tensor& inv_fr
         sine[j] = s * sin_scale;
       }
       round_to(x.dtype, cosine, 2 * half);
-      products(from.read(t * cols, cols, in), cosine, sine, cols, half, a, b);
+      products(from.read(t * cols, cols, in), cosine, sine, cols, head_dim, half, a, b);
       round_to(x.dtype, a, 2 * cols);
       float* y = to.place(t * cols, a);
       for (int64_t j = 0; j < cols; j++) y[j] = a[j] + b[j];

@@ -14,7 +14,7 @@ class CpuScratch final : public ScratchBytes {
   int64_t attention_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
                              const Tensor& out, const Tensor& lse, const Tensor& cu, const Tensor& dq,
                              const Tensor& dk, const Tensor& dv, int64_t heads, int64_t kv_heads,
-                             double scale, int64_t window, int64_t max_length,
+                             double scale, int64_t window, double softcap, int64_t max_length,
                              bool deterministic) const override {
     const int64_t floats = heads * q.rows() * padded_head(q.cols() / heads);
     return 2 * static_cast<int64_t>(CpuAllocator::rounded(static_cast<size_t>(floats) * sizeof(float)));

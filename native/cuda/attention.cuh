@@ -6,6 +6,9 @@ namespace qlora::cuda {
 
 constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
 
+/** A score after the soft cap; `cap` in the score's unit, 0 = none. */
+__device__ inline float capped(float score, float cap) { return cap > 0 ? cap * tanhf(score / cap) : score; }
+
 /** Rows of one sequence in q and in k. */
 struct Sequence {
   int64_t q_begin, k_begin;

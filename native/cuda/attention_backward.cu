@@ -22,10 +22,11 @@ __global__ void delta_kernel(View dout, View out, float* delta, int64_t tokens, 
 void CudaOps::attention_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
                                  const Tensor& out, const Tensor& lse, const Tensor& cu, const Tensor& dq,
                                  const Tensor& dk, const Tensor& dv, int64_t heads, int64_t kv_heads,
-                                 double scale, int64_t window, int64_t max_length, bool deterministic) {
+                                 double scale, int64_t window, double softcap, int64_t max_length,
+                                 bool deterministic) {
   const int64_t tokens = q.rows(), head_dim = q.cols() / heads;
-  const AttentionCall call{q,   k,   v,     cu,       out,   lse,    &dout,      &dq,
-                           &dk, &dv, heads, kv_heads, scale, window, max_length, deterministic};
+  const AttentionCall call{q,   k,     v,        cu,    out,    lse,     &dout,      &dq,          &dk,
+                           &dv, heads, kv_heads, scale, window, softcap, max_length, deterministic};
   if (context_.cudnn.run(context_, call)) return;
   check_cu(context_, cu, tokens, max_length);
   if (tokens == 0) return;
@@ -50,6 +51,7 @@ void CudaOps::attention_backward(const Tensor& dout, const Tensor& q, const Tens
                    static_cast<int>(head_dim),
                    static_cast<int>(std::min<int64_t>(window, INT32_MAX)),
                    static_cast<float>(scale),
+                   static_cast<float>(softcap),
                    context_.fault};
   if (fits_mma(context_.gpu, {&q, &k, &v, &dout}, head_dim, 4))
     return launch_backward_mma(context_, p, q.dtype);

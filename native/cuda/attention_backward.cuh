@@ -11,7 +11,7 @@ struct Backward {
   const float *lse, *delta;
   int64_t tokens;
   int sequences, heads, kv_heads, head_dim, window;
-  float scale;
+  float scale, softcap;
   const Fault* fault;
 
   __device__ int group() const { return heads / kv_heads; }
@@ -22,6 +22,11 @@ struct Backward {
                                   float& weight) const {
     const bool seen =
         all_seen || (query < s.queries && key >= s.first_key(query, window) && key < s.end_key(query));
+    if (softcap > 0) {
+      const float share = tanhf(score * scale / softcap);
+      weight = seen ? exp2f((softcap * share - lse_of_query) * kLog2e) : 0.0f;
+      return weight * (dweight - delta_of_query) * (1.0f - share * share);
+    }
     weight = seen ? exp2f(fmaf(score, scale * kLog2e, -lse_of_query * kLog2e)) : 0.0f;
     return weight * (dweight - delta_of_query);
   }

@@ -12,7 +12,7 @@ struct Forward {
   float* lse;
   int64_t tokens;
   int sequences, heads, kv_heads, head_dim, window;
-  float scale;
+  float scale, softcap;
   const Fault* fault;
 
   __device__ int kv_head(int head) const { return head / (heads / kv_heads); }
@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(kMmaThreads) mma_forward(const Forward p) {
 
   LeftRows<T, D> own;
   float out[D / 8][4] = {}, most[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};
-  const float scale = p.scale * kLog2e;
+  const float scale = p.scale * kLog2e, cap = p.softcap * kLog2e;
   for (int key = begin; key < end; key += kRows) {
     copies_wait();
     __syncthreads();  // keys are here, and nobody still reads the last values
@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(kMmaThreads) mma_forward(const Forward p) {
       for (int n = 0; n < kRows / 8; n++)
         for (int j = 2 * half; j < 2 * half + 2; j++) {
           const int column = key + n * 8 + 2 * t + j % 2;
-          score[n][j] = column >= from && column < to ? score[n][j] * scale : -INFINITY;
+          score[n][j] = column >= from && column < to ? capped(score[n][j] * scale, cap) : -INFINITY;
           largest = fmaxf(largest, score[n][j]);
         }
       largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(kThreads) scalar_forward(const Forward p) {
     tiles.load(1, p.v, s.k_begin + key, s.keys - key, k_stride, column);
     __syncthreads();
     const bool seen = key + lane >= from && key + lane < to;
-    const float score = seen ? tiles.dot(own, 0, lane) * p.scale : -INFINITY;
+    const float score = seen ? capped(tiles.dot(own, 0, lane) * p.scale, p.softcap) : -INFINITY;
     const float largest = fmaxf(most, warp_max(score)), base = largest == -INFINITY ? 0.0f : largest;
     const float correction = expf(most - base), weight = expf(score - base);
     most = largest;
@@ -156,15 +156,17 @@ __global__ void __launch_bounds__(kThreads) scalar_forward(const Forward p) {
 
 void CudaOps::attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_q,
                                 const Tensor& cu_k, const Tensor& out, const Tensor& lse, int64_t heads,
-                                int64_t kv_heads, double scale, int64_t window, int64_t max_length) {
+                                int64_t kv_heads, double scale, int64_t window, double softcap,
+                                int64_t max_length) {
   const int64_t tokens = q.rows(), head_dim = q.cols() / heads, sequences = cu_q.numel() - 1;
   // In training queries and keys have the same sequences; with a cache they do not.
   const bool same = cu_q.data<char>() == cu_k.data<char>() && k.rows() == tokens;
-  const AttentionCall call{q,       k,       v,     cu_q,     out,   lse,    nullptr,    nullptr,
-                           nullptr, nullptr, heads, kv_heads, scale, window, max_length, false};
+  const AttentionCall call{q,       k,     v,        cu_q,  out,    lse,     nullptr,    nullptr, nullptr,
+                           nullptr, heads, kv_heads, scale, window, softcap, max_length, false};
   if (same && context_.cudnn.run(context_, call)) return;
   if (tokens == 1 && sequences == 1) {
-    attention_one_query(context_, q, k, v, cu_q, cu_k, out, lse, heads, kv_heads, scale, window, max_length);
+    attention_one_query(context_, q, k, v, cu_q, cu_k, out, lse, heads, kv_heads, scale, window, softcap,
+                        max_length);
     return;
   }
   check_cu(context_, cu_q, tokens, max_length);
@@ -184,6 +186,7 @@ void CudaOps::attention_forward(const Tensor& q, const Tensor& k, const Tensor& 
                   static_cast<int>(head_dim),
                   static_cast<int>(std::min<int64_t>(window, INT32_MAX)),
                   static_cast<float>(scale),
+                  static_cast<float>(softcap),
                   context_.fault};
   if (fits_mma(context_.gpu, {&q, &k, &v}, head_dim, 3)) {
     return with_instance(q.dtype, head_dim, [&](auto tag, auto size) {

@@ -20,7 +20,7 @@ struct OneQuery {
   float* parts;  // [heads, parts, head_dim + 2], or null when there is one part
   int64_t keys, max_length;
   int heads, kv_heads, head_dim, lanes, from, keys_per_part;
-  float scale;
+  float scale, softcap;  // in base 2
   Fault* fault;
 };
 
@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(kThreads) part_kernel(const OneQuery p) {
       for (int j = 0; j < 8; j++) score[u] = fmaf(q[j], k[j], score[u]);
       for (int offset = p.lanes / 2; offset > 0; offset /= 2)
         score[u] += __shfl_xor_sync(~0u, score[u], offset);
-      score[u] = seen ? score[u] * p.scale : -INFINITY;
+      score[u] = seen ? capped(score[u] * p.scale, p.softcap) : -INFINITY;
       largest = fmaxf(largest, score[u]);
     }
     own.rescale(largest);
@@ -130,7 +130,8 @@ __global__ void __launch_bounds__(kThreads) merge_kernel(const OneQuery p, int p
 
 void attention_one_query(const Context& context, const Tensor& q, const Tensor& k, const Tensor& v,
                          const Tensor& cu_q, const Tensor& cu_k, const Tensor& out, const Tensor& lse,
-                         int64_t heads, int64_t kv_heads, double scale, int64_t window, int64_t max_length) {
+                         int64_t heads, int64_t kv_heads, double scale, int64_t window, double softcap,
+                         int64_t max_length) {
   const int64_t head_dim = q.cols() / heads, keys = k.rows();
   const int64_t from = window > 0 ? std::max<int64_t>(0, keys - window) : 0;
   const int64_t parts = std::clamp<int64_t>((keys - from) / kKeysPerBlock, 1, kMostParts);
@@ -156,6 +157,7 @@ void attention_one_query(const Context& context, const Tensor& q, const Tensor& 
                    static_cast<int>(from),
                    static_cast<int>((keys - from + parts - 1) / parts),
                    static_cast<float>(scale) * kLog2e,
+                   static_cast<float>(softcap) * kLog2e,
                    context.fault};
   part_kernel<<<dim3(static_cast<unsigned>(parts), static_cast<unsigned>(heads)), kThreads, 0,
                 context.stream>>>(p);

@@ -60,6 +60,7 @@ struct PerRow {
 struct LossRule {
   double grad_scale, smoothing;
   bool by_probability;
+  float softcap;  // that the logits went through; 0 = none
 };
 
 /** One block a row: a pass that sums (with smoothing a second), then one that writes the gradient. Rows whose
@@ -125,7 +126,11 @@ __global__ void row_kernel(View logits, const int32_t* labels, double* row_stats
     float x[8];
     logits.load8(first + j, end, x);
 #pragma unroll
-    for (int e = 0; e < 8; e++) x[e] = expf(x[e] - most) * factor - (j + e == label ? here : elsewhere);
+    for (int e = 0; e < 8; e++) {
+      const float share = rule.softcap > 0 ? x[e] / rule.softcap : 0.0f;
+      x[e] = expf(x[e] - most) * factor - (j + e == label ? here : elsewhere);
+      if (rule.softcap > 0) x[e] *= 1.0f - share * share;
+    }
     dlogits.store8(first + j, end, x);
   });
 }
@@ -145,7 +150,7 @@ __global__ void total_kernel(const double* row_stats, int64_t rows, float* stats
 void CudaOps::cross_entropy(const Tensor& logits, const Tensor& labels, const OptionalTensor& weights,
                             const Tensor& stats, const OptionalTensor& logps, const OptionalTensor& entropies,
                             const OptionalTensor& dlogits, double grad_scale, double label_smoothing,
-                            bool by_probability) {
+                            bool by_probability, double softcap) {
   const int64_t rows = logits.rows();
   if (rows == 0) return;
   const View from = by_row(logits);
@@ -154,7 +159,7 @@ void CudaOps::cross_entropy(const Tensor& logits, const Tensor& labels, const Op
   row_kernel<<<static_cast<unsigned>(rows), kRowThreads, 0, context_.stream>>>(
       from, labels.data<int32_t>(), scratch.as<double>(), {floats(weights), floats(logps), floats(entropies)},
       dlogits.has_value(), dlogits ? by_row(*dlogits) : from, logits.cols(),
-      {grad_scale, label_smoothing, by_probability}, context_.fault);
+      {grad_scale, label_smoothing, by_probability, static_cast<float>(softcap)}, context_.fault);
   check_launch();
   total_kernel<<<1, kThreads, 0, context_.stream>>>(scratch.as<double>(), rows, stats.data<float>());
   check_launch();

@@ -49,7 +49,8 @@ AttentionForm split(const AttentionForm& whole) {
 
 bool suits(const AttentionCall& c) {
   const int64_t head_dim = c.q.cols() / c.heads;
-  bool fits = (head_dim == 64 || head_dim == 128) && c.tokens() > 1 && c.sequences() > 0 &&
+  // The own kernels cap scores.
+  bool fits = c.softcap == 0 && (head_dim == 64 || head_dim == 128) && c.tokens() > 1 && c.sequences() > 0 &&
               (c.q.dtype == DType::bf16 || c.q.dtype == DType::f16);
   for (const Tensor* t : {&c.q, &c.k, &c.v, &c.out, c.dout, c.dq, c.dk, c.dv})
     if (fits && t) fits = t->dtype == c.q.dtype;

@@ -30,6 +30,7 @@ struct AttentionCall {
   int64_t heads, kv_heads;
   double scale;
   int64_t window;
+  double softcap;      // 0 = none
   int64_t max_length;  // 0 = unknown
   bool deterministic;
 

@@ -41,7 +41,8 @@ __device__ void for_vectors(int64_t cols, Body body) {
 }
 
 template <int kVectors>
-__global__ void forward_kernel(View x, View weight, View out, float* rstd, int64_t cols, float eps) {
+__global__ void forward_kernel(View x, View weight, View out, float* rstd, int64_t cols, float eps,
+                               float offset, bool round_first) {
   const int64_t row = blockIdx.x, begin = row * cols;
   float a[kVectors][8];
   for_vectors<kVectors>(cols, [&](int v, int64_t j) { x.load8(begin + j, begin + cols, a[v]); });
@@ -54,15 +55,18 @@ __global__ void forward_kernel(View x, View weight, View out, float* rstd, int64
   for_vectors<kVectors>(cols, [&](int v, int64_t j) {
     float w[8];
     weight.load8(j, cols, w);
-    for (int e = 0; e < 8; e++) w[e] = rounded(x.dtype, a[v][e] * r) * w[e];
+    for (int e = 0; e < 8; e++) {
+      const float n = a[v][e] * r;
+      w[e] = (round_first ? rounded(x.dtype, n) : n) * (w[e] + offset);
+    }
     out.store8(begin + j, begin + cols, w);
   });
 }
 
-/** With n = x * rstd and g = dout * weight: dx = rstd * (g - n * mean(g * n)). */
+/** With n = x * rstd and g = dout * (weight + offset): dx = rstd * (g - n * mean(g * n)). */
 template <int kVectors>
 __global__ void backward_kernel(View dout, View x, View weight, const float* rstd, bool has_residual,
-                                View residual, View dx, int64_t cols) {
+                                View residual, View dx, int64_t cols, float offset) {
   const int64_t row = blockIdx.x, begin = row * cols, end = begin + cols;
   const float r = rstd[row];
   float a[kVectors][8], g[kVectors][8], base[kVectors][8] = {};
@@ -76,7 +80,7 @@ __global__ void backward_kernel(View dout, View x, View weight, const float* rst
     float w[8];
     weight.load8(j, cols, w);
     for (int e = 0; e < 8; e++) {
-      g[v][e] *= w[e];
+      g[v][e] *= w[e] + offset;
       sum = fmaf(g[v][e], a[v][e], sum);
     }
   });
@@ -90,17 +94,18 @@ __global__ void backward_kernel(View dout, View x, View weight, const float* rst
 }  // namespace
 
 void CudaOps::rms_norm_forward(const Tensor& x, const Tensor& weight, const Tensor& out, const Tensor& rstd,
-                               double eps) {
+                               double eps, double offset, bool round_first) {
   if (x.rows() == 0) return;
   launch_rows("rms_norm_forward", x.cols(), [&](auto vectors, unsigned threads) {
     forward_kernel<vectors.value><<<static_cast<unsigned>(x.rows()), threads, 0, context_.stream>>>(
-        by_row(x), View(weight), by_row(out), rstd.data<float>(), x.cols(), static_cast<float>(eps));
+        by_row(x), View(weight), by_row(out), rstd.data<float>(), x.cols(), static_cast<float>(eps),
+        static_cast<float>(offset), round_first);
   });
 }
 
 void CudaOps::rms_norm_backward(const Tensor& dout, const Tensor& x, const Tensor& weight, const Tensor& rstd,
                                 const OptionalTensor& residual, const Tensor& dx,
-                                const OptionalTensor& dweight) {
+                                const OptionalTensor& dweight, double offset) {
   if (x.rows() == 0) return;
   const View grad(dout), from(x);
   const float* scale = rstd.data<float>();
@@ -113,7 +118,7 @@ void CudaOps::rms_norm_backward(const Tensor& dout, const Tensor& x, const Tenso
   launch_rows("rms_norm_backward", cols, [&](auto vectors, unsigned threads) {
     backward_kernel<vectors.value><<<static_cast<unsigned>(x.rows()), threads, 0, context_.stream>>>(
         by_row(dout), by_row(x), View(weight), scale, residual.has_value(),
-        by_row(residual ? *residual : dout), by_row(dx), cols);
+        by_row(residual ? *residual : dout), by_row(dx), cols, static_cast<float>(offset));
   });
 }
 

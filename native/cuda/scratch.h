@@ -61,7 +61,7 @@ class CudaScratch final : public ScratchBytes {
   int64_t cross_entropy(const Tensor& logits, const Tensor& labels, const OptionalTensor& weights,
                         const Tensor& stats, const OptionalTensor& logps, const OptionalTensor& entropies,
                         const OptionalTensor& dlogits, double grad_scale, double label_smoothing,
-                        bool by_probability) const override {
+                        bool by_probability, double softcap) const override {
     return static_cast<int64_t>(row_sums_bytes(logits.rows()));
   }
 
@@ -69,10 +69,10 @@ class CudaScratch final : public ScratchBytes {
   int64_t attention_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
                              const Tensor& out, const Tensor& lse, const Tensor& cu, const Tensor& dq,
                              const Tensor& dk, const Tensor& dv, int64_t heads, int64_t kv_heads,
-                             double scale, int64_t window, int64_t max_length,
+                             double scale, int64_t window, double softcap, int64_t max_length,
                              bool deterministic) const override {
-    const AttentionCall call{q,   k,   v,     cu,       out,   lse,    &dout,      &dq,
-                             &dk, &dv, heads, kv_heads, scale, window, max_length, deterministic};
+    const AttentionCall call{q,   k,     v,        cu,    out,    lse,     &dout,      &dq,          &dk,
+                             &dv, heads, kv_heads, scale, window, softcap, max_length, deterministic};
     const std::optional<AttentionForm> form = form_of(call);
     return form ? expected_workspace(*form) + stats_bytes(call, *form) : call.row_bytes();
   }

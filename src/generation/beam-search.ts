@@ -29,6 +29,7 @@ export async function beamSearch(
         group.beams.map(({ ids, row: own }) => {
           const row = g * beams + own
           if (!usesCache) cache.crop(row, 0)
+          cache.cropOutdated(row, ids.length)
           return { row, ids: ids.slice(cache.lengths[row]) }
         }),
       )

@@ -121,12 +121,14 @@ export class DecodingBatch {
       const rows = [{ row, ids: sequence.ids, draft: sequence.draft() }]
       if (guideRow !== undefined) rows.push({ row: guideRow, ids: sequence.guide!, draft: [] })
       const fed = rows.map(({ row, ids, draft }) => {
+        const length = ids.length + draft.length
+        this.cache.cropOutdated(row, length)
         const fresh = [...ids.slice(this.cache.lengths[row]!), ...draft]
         // Without a cache, and beside a guide, a row cannot come in parts.
         const whole = fresh.length <= room || this.options.usesCache === false || guideRow !== undefined
         const part = whole ? fresh : fresh.slice(0, Math.max(1, room))
         room -= part.length
-        return { step: { row, ids: part, logits: whole ? 1 + draft.length : 0 }, whole, draft }
+        return { step: { row, ids: part, logits: whole ? 1 + draft.length : 0, length }, whole, draft }
       })
       feeds.set(member, fed)
     }

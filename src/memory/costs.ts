@@ -49,14 +49,21 @@ export function stepCosts(step: StepShape, machine: Machine): StepCosts {
   const first = layers[0]!
   // Modules that read the same tensor, in the order of the layer.
   const linears = first.modules.filter((module) => module.kind === 'linear')
-  const reading = (key: string): LinearModule[] => {
-    const one = linears.find((module) => module.key.endsWith(key))!
+  const reading = (...keys: string[]): LinearModule[] => {
+    const one = linears.find((module) => keys.some((key) => module.key.endsWith(key)))!
     return linears.filter(({ reads }) => reads === one.reads)
   }
-  const [q, ...kv] = reading('.q_proj') as [LinearModule, ...LinearModule[]]
-  const [o, gateUp, down] = [reading('.o_proj'), reading('.up_proj'), reading('.down_proj')[0]!]
+  const qkvs = reading('.q_proj', '.qkv_proj')
+  const q = qkvs[0]!
+  const [o, gateUp, down] = [
+    reading('.o_proj'),
+    reading('.up_proj', '.gate_up_proj'),
+    reading('.down_proj')[0]!,
+  ]
   const rows = (modules: readonly LinearModule[]): number => modules.reduce((n, m) => n + m.outFeatures, 0)
-  const { inFeatures: hidden, outFeatures: heads } = q
+  const { inFeatures: hidden } = q
+  const heads = first.heads * first.headDim
+  const kv = rows(qkvs) - heads
   const inner = down.inFeatures
   const { products, attention, copies } = machine.rates
   const width = itemsize[step.dtype]
@@ -86,21 +93,27 @@ export function stepCosts(step: StepShape, machine: Machine): StepCosts {
   )
   // Norms of q and k, and their rotation, are made wherever attention runs.
   const normed = first.modules.some(({ key }) => key.endsWith('.q_norm'))
-  const norms = normed ? pass(4 * width * (heads + rows(kv) / 2)) : 0
-  const qkv = product([q, ...kv]) + pass(4 * width * (hidden + heads + rows(kv) / 2))
-  const out = product(o) + pass(3 * width * hidden)
+  const norms = normed ? pass(4 * width * (heads + kv / 2)) : 0
+  const after = first.modules.some(({ key }) => key.endsWith('.post_feedforward_layernorm'))
+  const normAfter = after ? pass(2 * width * hidden) : 0
+  const qkv = product(qkvs) + pass(4 * width * (hidden + heads + kv / 2))
+  const out = product(o) + pass(3 * width * hidden) + normAfter
   const mlp = product(gateUp) + pass(3 * width * hidden)
-  const downTime = product([down]) + pass(3 * width * (inner + hidden))
+  const downTime = product([down]) + pass(3 * width * (inner + hidden)) + normAfter
   const forward = qkv + scores + norms + out + mlp + downTime
   // Backward: the gradients of the inputs, twice the elementwise passes. Adapters: 5% of it all.
   const backward = forward * 1.08 + 1.8 * scores
   return {
     layer: {
       x: { bytes: tokens * hidden * width, seconds: Infinity },
-      qkv: { bytes: tokens * rows([q, ...kv]) * resultBytes(q), seconds: qkv },
+      qkv: { bytes: tokens * rows(qkvs) * resultBytes(q), seconds: qkv },
       attention: { bytes: tokens * (heads * resultBytes(q) + first.heads * 4), seconds: scores + norms },
       attnResidual: { bytes: tokens * hidden * resultBytes(o[0]!), seconds: out },
-      mlp: { bytes: tokens * rows(gateUp) * resultBytes(gateUp[0]!), seconds: mlp },
+      // A norm after the MLP reads down_proj's result, which is kept or recomputed with what leads to it.
+      mlp: {
+        bytes: tokens * (rows(gateUp) * resultBytes(gateUp[0]!) + (after ? hidden * resultBytes(down) : 0)),
+        seconds: after ? mlp + downTime : mlp,
+      },
     },
     forward: forward * 1.05,
     backward: backward * 1.05,

@@ -115,6 +115,7 @@ export class DryRun {
       ids: indices(tokens),
       positions: indices(tokens),
       cuSeqlens: indices(sequences + 1),
+      reach: longest,
       maxLength: longest,
       targets: { rows: indices(targets), labels: indices(targets) },
       numTargets: targets,

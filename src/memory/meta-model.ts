@@ -1,13 +1,11 @@
-import { assemble, rotaryTables, type Part } from '../models/assemble'
+import { assemble, plainPart, rotaryTables, type Part } from '../models/assemble'
 import { modulesOf, weightShape, type LinearModule } from '../models/blueprint'
 import { CausalLM } from '../models/causal-lm'
 import type { PretrainedConfig } from '../models/config'
 import { blueprintOf } from '../models/families'
 import { isQuantized } from '../models/quantized'
-import { Embedding } from '../nn/embedding'
 import { Linear } from '../nn/linear'
 import { Linear4bit } from '../nn/linear4bit'
-import { RMSNorm } from '../nn/rms-norm'
 import type { BitsAndBytesConfig } from '../quantization/config'
 import { quantizeWeight } from '../quantization/quantize'
 import type { Device } from '../tensor/device'
@@ -57,13 +55,7 @@ export function metaModel(
     const { key } = module
     if (module.kind === 'linear') parts.set(key, linear(module))
     else {
-      const weight = tensor(...weightShape(module))
-      parts.set(
-        key,
-        module.kind === 'embedding'
-          ? new Embedding(key, weight, module.scale)
-          : new RMSNorm(key, weight, module.eps, module.scale),
-      )
+      parts.set(key, plainPart(module, tensor(...weightShape(module))))
       made(module.kind === 'embedding' ? 'embedding' : 'norms')
     }
   }

@@ -70,7 +70,8 @@ export function attentionScratch(
 ): number {
   const { config, deterministic } = step
   const tensor = (shape: number[], dtype: DType): DescribedTensor => ({ dtype, shape })
-  const ofLayer = ({ modules, heads, kvHeads, headDim, window }: LayerBlueprint): number => {
+  const ofLayer = (layer: LayerBlueprint): number => {
+    const { modules, heads, kvHeads, headDim, window, attentionSoftcap = 0 } = layer
     const linear = resultDtype(
       step,
       modules.find((module) => module.kind === 'linear')!,
@@ -81,7 +82,7 @@ export function attentionScratch(
     const cu = tensor([sequences + 1], 'int32')
     const [dout, v, out, dq, dk, dv] = [q, k, q, q, k, k]
     const tensors = [dout, q, k, v, out, lse, cu, dq, dk, dv] as const
-    const numbers = [heads, kvHeads, 1, window, longest, deterministic ?? false] as const
+    const numbers = [heads, kvHeads, 1, window, attentionSoftcap, longest, deterministic ?? false] as const
     return machine.sizes.scratch('attention_backward', [...tensors, ...numbers])
   }
   const { layers } = blueprintOf(config)

@@ -1,22 +1,30 @@
-import { Attention } from '../nn/attention'
-import type { Embedding } from '../nn/embedding'
+import { Attention, type QkvLayers } from '../nn/attention'
+import { Embedding } from '../nn/embedding'
 import { Linear, type LinearLayer } from '../nn/linear'
-import { MLP } from '../nn/mlp'
-import type { RMSNorm } from '../nn/rms-norm'
+import type { OutputHead } from '../nn/loss'
+import { MLP, type GateUpLayers } from '../nn/mlp'
+import { RMSNorm } from '../nn/rms-norm'
 import { RotaryEmbedding } from '../nn/rope'
 import type { Device } from '../tensor/device'
-import type { Blueprint, LayerBlueprint } from './blueprint'
-import { DecoderLayer } from './decoder-layer'
+import type { Tensor } from '../tensor/tensor'
+import type { Blueprint, EmbeddingModule, LayerBlueprint, NormModule } from './blueprint'
+import { DecoderLayer, type LayerNorms } from './decoder-layer'
 
 /** What a described module becomes. */
 export type Part = LinearLayer | RMSNorm | Embedding
 
 /** A decoder's modules where the passes use them; the names are those of the checkpoint keys. */
-export interface ModelParts {
+export interface ModelParts extends OutputHead {
   embed_tokens: Embedding
   layers: DecoderLayer[]
   norm: RMSNorm
-  lm_head: LinearLayer
+}
+
+/** A norm or an embedding around its weight. */
+export function plainPart(module: NormModule | EmbeddingModule, weight: Tensor): RMSNorm | Embedding {
+  return module.kind === 'embedding'
+    ? new Embedding(module.key, weight, module)
+    : new RMSNorm(module.key, weight, module.eps, module)
 }
 
 /** The rotary table of each layer, undefined where it has none; layers of the same size and parameters share one. */
@@ -33,7 +41,7 @@ export function rotaryTables({ layers }: Blueprint, device: Device): (RotaryEmbe
 
 /** Puts modules, given by key, where they belong. */
 export function assemble(
-  { embedding, layers, norm, head, tied }: Blueprint,
+  { embedding, layers, norm, head, tied, logitSoftcap }: Blueprint,
   made: ReadonlyMap<string, Part>,
   rotaries: readonly (RotaryEmbedding | undefined)[],
 ): ModelParts {
@@ -43,35 +51,47 @@ export function assemble(
     layers: layers.map((layer, i) => assembleLayer(i, layer, made, rotaries[i])),
     norm: made.get(norm.key) as RMSNorm,
     lm_head: tied ? new Linear(head.key, embed_tokens.weight) : (made.get(head.key) as LinearLayer),
+    logitSoftcap,
   }
 }
 
 function assembleLayer(
   index: number,
-  { prefix, heads, kvHeads, headDim, window, attentionScale, residualScale }: LayerBlueprint,
+  layer: LayerBlueprint,
   made: ReadonlyMap<string, Part>,
   rotary: RotaryEmbedding | undefined,
 ): DecoderLayer {
-  const norm = (key: string): RMSNorm => made.get(`${prefix}.${key}`) as RMSNorm
-  const optionalNorm = (key: string): RMSNorm | undefined => norm(key)
-  const linear = (key: string): LinearLayer => made.get(`${prefix}.${key}`) as LinearLayer
-  const [q, k, v, o] = ['q_proj', 'k_proj', 'v_proj', 'o_proj'].map((key) => linear(`self_attn.${key}`))
-  const [gate, up, down] = ['gate_proj', 'up_proj', 'down_proj'].map((key) => linear(`mlp.${key}`))
+  const { prefix, heads, kvHeads, headDim, window, attentionScale, attentionSoftcap } = layer
+  const part = (key: string): Part | undefined => made.get(`${prefix}.${key}`)
+  const norm = (key: string): RMSNorm | undefined => part(key) as RMSNorm | undefined
+  const linears = (path: string, names: readonly string[]): unknown =>
+    Object.fromEntries(names.map((name) => [name, part(`${path}.${name}`)]).filter(([, made]) => made))
   return new DecoderLayer(
     index,
-    norm('input_layernorm'),
+    Object.fromEntries(layerNorms.map((key) => [key, norm(key)])) as unknown as LayerNorms,
     new Attention(
-      ...([q!, k!, v!, o!] as const),
-      { heads, kvHeads, headDim, window, scale: attentionScale },
+      linears('self_attn', ['q_proj', 'k_proj', 'v_proj', 'qkv_proj']) as QkvLayers,
+      part('self_attn.o_proj') as LinearLayer,
+      { heads, kvHeads, headDim, window, scale: attentionScale, softcap: attentionSoftcap },
       rotary,
-      optionalNorm('self_attn.q_norm'),
-      optionalNorm('self_attn.k_norm'),
+      norm('self_attn.q_norm'),
+      norm('self_attn.k_norm'),
     ),
-    norm('post_attention_layernorm'),
-    new MLP(gate!, up!, down!),
-    residualScale,
+    new MLP(
+      linears('mlp', ['gate_proj', 'up_proj', 'gate_up_proj']) as GateUpLayers,
+      part('mlp.down_proj') as LinearLayer,
+      layer.activation,
+    ),
+    layer.residualScale,
   )
 }
+
+const layerNorms: readonly (keyof LayerNorms)[] = [
+  'input_layernorm',
+  'post_attention_layernorm',
+  'pre_feedforward_layernorm',
+  'post_feedforward_layernorm',
+]
 
 /** Where a module sits in the parts, by its key. */
 export interface Place {

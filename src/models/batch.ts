@@ -29,6 +29,8 @@ export interface DeviceBatch {
   ids: Tensor
   positions: Tensor
   cuSeqlens: Tensor
+  /** The largest position + 1. */
+  reach: number
   /** Tokens of the longest sequence. */
   maxLength: number
   targets: Targets
@@ -111,6 +113,7 @@ export function toDevice(batch: PackedBatch, vocabSize: number, device: Device, 
     ids: upload(batch.input_ids),
     positions: upload(batch.position_ids),
     cuSeqlens: upload(batch.cu_seqlens),
+    reach: batch.position_ids.reduce((most, p) => Math.max(most, p + 1), 0),
     maxLength: longestSequence(batch),
     targets: { rows: upload(rows), labels: upload(labels) },
     numTargets: rows.length,

@@ -1,4 +1,6 @@
-import type { RopeParameters } from '../nn/rope'
+import type { Activation } from '../nn/mlp'
+import type { NormTraits } from '../nn/rms-norm'
+import type { RopeParameters } from '../nn/rope-frequencies'
 
 // What a decoder consists of. A family (families.ts) makes this description from a configuration; whatever needs to know a
 // model's modules reads it: loading, the planner's model without values, slots of adapters, counts, GGUF names, time estimates.
@@ -22,12 +24,10 @@ export interface LinearModule extends Named {
 }
 
 /** Weight [size]: x / sqrt(mean(x^2) + eps) * weight. */
-export interface NormModule extends Named {
+export interface NormModule extends Named, NormTraits {
   kind: 'rms_norm'
   size: number
   eps: number
-  /** The result is taken times this. Default: 1. */
-  scale?: number | undefined
 }
 
 /** Weight [rows, columns]. */
@@ -37,6 +37,8 @@ export interface EmbeddingModule extends Named {
   columns: number
   /** The rows are taken times this. Default: 1. */
   scale?: number | undefined
+  /** Whether that number is rounded to the table's dtype first. Default: no. */
+  roundsScale?: boolean | undefined
 }
 
 export type Module = LinearModule | NormModule | EmbeddingModule
@@ -57,6 +59,10 @@ export interface LayerBlueprint {
   attentionScale?: number | undefined
   /** What attention and MLP give is added times this; undefined: 1. */
   residualScale?: number | undefined
+  /** Scores are softcap * tanh(score / softcap); undefined: as they are. */
+  attentionSoftcap?: number | undefined
+  /** Of the MLP's gate. */
+  activation: Activation
 }
 
 export interface Blueprint {
@@ -66,6 +72,8 @@ export interface Blueprint {
   head: LinearModule
   /** The head's weight is the embedding's. */
   tied: boolean
+  /** Logits are softcap * tanh(logits / softcap); undefined: as they are. */
+  logitSoftcap?: number | undefined
 }
 
 /** All modules that have weights of their own, in order: without the head where it is tied. */

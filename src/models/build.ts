@@ -1,14 +1,12 @@
-import { Embedding } from '../nn/embedding'
 import { Linear, type LinearLayer } from '../nn/linear'
 import { Linear4bit } from '../nn/linear4bit'
-import { RMSNorm } from '../nn/rms-norm'
 import { logger } from '../logging'
 import type { BitsAndBytesConfig } from '../quantization/config'
 import { isPrequantized, loadPrequantized } from '../quantization/prequantized'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import type { Tensor } from '../tensor/tensor'
-import { assemble, rotaryTables, type ModelParts, type Part } from './assemble'
+import { assemble, plainPart, rotaryTables, type ModelParts, type Part } from './assemble'
 import { weightShape, type LinearModule, type Module } from './blueprint'
 import type { PretrainedConfig } from './config'
 import { blueprintOf } from './families'
@@ -122,11 +120,7 @@ class Loader {
   }
 
   private async plain(module: Exclude<Module, LinearModule>): Promise<Part> {
-    const { key } = module
-    const weight = await this.tensor(`${key}.weight`, weightShape(module))
-    return module.kind === 'embedding'
-      ? new Embedding(key, weight, module.scale)
-      : new RMSNorm(key, weight, module.eps, module.scale)
+    return plainPart(module, await this.tensor(`${module.key}.weight`, weightShape(module)))
   }
 
   private async linear(module: LinearModule): Promise<LinearLayer> {

@@ -1,8 +1,10 @@
-import { inverseFrequencies, type RopeParameters } from '../nn/rope'
+import type { Activation } from '../nn/mlp'
+import type { RopeParameters } from '../nn/rope-frequencies'
 import type { FloatDType } from '../tensor/dtype'
 import { logger } from '../logging'
 import { parseFloatDType } from '../tensor/dtype'
-import { familyOf } from './families'
+import { familyOf, refuseForeignFields } from './families'
+import { readRope, type LayerType } from './rope-config'
 
 /**
  * A decoder's configuration with Hugging Face's field names; both the 4.x spelling (`rope_theta`, `rope_scaling`,
@@ -19,7 +21,11 @@ export class PretrainedConfig {
   readonly head_dim: number
   readonly max_position_embeddings: number
   readonly rms_norm_eps: number
+  /** Of the layers with full attention, which in most families are like the others. */
   readonly rope_parameters: RopeParameters
+  readonly rope_by_layer_type: Readonly<Record<LayerType, RopeParameters>>
+  /** Of the MLP's gate. */
+  readonly activation: Activation
   readonly attention_bias: boolean
   readonly mlp_bias: boolean
   readonly tie_word_embeddings: boolean
@@ -42,6 +48,7 @@ export class PretrainedConfig {
     const family = familyOf(this.model_type)
     this.architecture = family.architecture
     this.fields = { ...family.defaults, ...raw }
+    refuseForeignFields(this.model_type, raw)
     this.vocab_size = this.size('vocab_size')
     this.hidden_size = this.size('hidden_size')
     this.intermediate_size = this.size('intermediate_size')
@@ -50,9 +57,10 @@ export class PretrainedConfig {
     this.num_key_value_heads = this.size('num_key_value_heads', this.num_attention_heads)
     this.head_dim = this.headDim()
     this.max_position_embeddings = this.size('max_position_embeddings', 2048)
-    this.rms_norm_eps = positive('rms_norm_eps', raw['rms_norm_eps'] ?? 1e-6)
-    this.rope_parameters = ropeParameters(this.fields)
-    inverseFrequencies(2, this.rope_parameters) // throws for what it cannot compute
+    this.rms_norm_eps = positive('rms_norm_eps', this.fields['rms_norm_eps'] ?? 1e-6)
+    const ropeFields = { ...this.fields, max_position_embeddings: this.max_position_embeddings }
+    this.rope_by_layer_type = readRope(ropeFields, this.head_dim, family.rope ?? {})
+    this.rope_parameters = this.rope_by_layer_type.full_attention
     this.attention_bias = flag('attention_bias', raw['attention_bias'])
     this.mlp_bias = flag('mlp_bias', raw['mlp_bias'])
     this.tie_word_embeddings = flag('tie_word_embeddings', this.fields['tie_word_embeddings'])
@@ -74,9 +82,16 @@ export class PretrainedConfig {
     if (quantized != null && !isObject(quantized))
       throw new Error(`config: quantization_config must be an object, got ${JSON.stringify(quantized)}`)
     this.use_cache = raw['use_cache'] !== false
-    const activation = raw['hidden_act'] ?? 'silu'
-    if (activation !== 'silu')
-      throw new Error(`config: hidden_act '${String(activation)}' is not supported; supported: silu`)
+    const { field: key, names } = family.activation ?? {
+      field: 'hidden_act',
+      names: { silu: 'silu' } as const,
+    }
+    const activation = String(this.fields[key] ?? 'silu')
+    if (!Object.hasOwn(names, activation))
+      throw new Error(
+        `config: ${key} '${activation}' is not supported; supported: ${Object.keys(names).join(', ')}`,
+      )
+    this.activation = (names as Record<string, Activation>)[activation]!
     if (this.num_attention_heads % this.num_key_value_heads !== 0) {
       throw new Error(
         `config: num_attention_heads ${this.num_attention_heads} is not a multiple of num_key_value_heads ${this.num_key_value_heads}`,
@@ -154,15 +169,4 @@ function flag(key: string, value: unknown): boolean {
 
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function ropeParameters(raw: Readonly<Record<string, unknown>>): RopeParameters {
-  for (const key of ['rope_parameters', 'rope_scaling'])
-    if (raw[key] != null && !isObject(raw[key]))
-      throw new Error(`config: '${key}' must be an object, got ${JSON.stringify(raw[key])}`)
-  const modern = raw['rope_parameters'] as Partial<RopeParameters> | undefined
-  const scaling = raw['rope_scaling'] as (Partial<RopeParameters> & { type?: string }) | null | undefined
-  const theta = positive('rope_theta', modern?.rope_theta ?? raw['rope_theta'] ?? 10000)
-  const rope_type = modern?.rope_type ?? scaling?.rope_type ?? scaling?.type ?? 'default'
-  return { ...scaling, ...modern, rope_theta: theta, rope_type }
 }

@@ -1,10 +1,11 @@
 import type { CachePosition } from '../nn/attention'
 import type { Context } from '../nn/context'
+import { logitsOf } from '../nn/loss'
 import { gatherRows } from '../tensor/ops'
 import { Tensor } from '../tensor/tensor'
 import { toDevice, type PackedBatch } from './batch'
 import type { CausalLM } from './causal-lm'
-import type { KVCache } from './kv-cache'
+import { frequencyKind, type KVCache } from './kv-cache'
 import { contextOf } from './pass'
 
 /** The next tokens of one row of a cache. */
@@ -13,6 +14,8 @@ export interface RowStep {
   ids: readonly number[]
   /** Logits are returned after each of the last so many ids. Default 1. */
   logits?: number
+  /** Tokens of the whole sequence, where the row is fed in parts. Default: with these ids. */
+  length?: number
 }
 
 /**
@@ -30,12 +33,42 @@ export async function decodeStep(
     if (end > cache.capacity)
       throw new Error(`[generate] ${end} tokens do not fit into a cache of ${cache.capacity}`)
   }
+  const groups = new Map<number, RowStep[]>()
+  for (const step of steps) {
+    const kind = frequencyKind(model, lengthAfter(step, cache))
+    groups.set(kind, [...(groups.get(kind) ?? []), step])
+    cache.kinds[step.row] = kind
+  }
+  if (groups.size === 1) return onePass(model, steps, cache)
+  // Rows whose keys are turned by different frequencies cannot go together.
+  const values = new Map<RowStep, Float32Array>()
+  const { vocab_size: vocab } = model.config
+  for (const group of groups.values()) {
+    const found = await onePass(model, group, cache)
+    let at = 0
+    for (const step of group) values.set(step, found.subarray(at, (at += (step.logits ?? 1) * vocab)))
+  }
+  const all = new Float32Array([...values.values()].reduce((n, { length }) => n + length, 0))
+  let at = 0
+  for (const step of steps) {
+    all.set(values.get(step)!, at)
+    at += values.get(step)!.length
+  }
+  return all
+}
+
+function lengthAfter({ row, ids, length }: RowStep, cache: KVCache): number {
+  return length ?? cache.lengths[row]! + ids.length
+}
+
+async function onePass(model: CausalLM, steps: readonly RowStep[], cache: KVCache): Promise<Float32Array> {
   using scope = model.device.scope()
   const upload = (values: number[]): Tensor =>
     scope.add(Tensor.from(Int32Array.from(values), { device: model.device }))
   const { batch: packed, cuKeys, places, first, logits } = packSteps(steps, cache)
   const batch = toDevice(packed, model.config.vocab_size, model.device, scope)
-  const ctx = contextOf(batch, scope, {})
+  const reach = Math.max(...steps.map((step) => lengthAfter(step, cache)))
+  const ctx = contextOf({ ...batch, reach }, scope, {})
   const at: CachePosition = {
     begin: first,
     end: first + cuKeys.at(-1)!,
@@ -52,8 +85,7 @@ export async function decodeStep(
 
 /** Logits after the tokens at `rows` of x. */
 function headOf(model: CausalLM, x: Tensor, rows: number[], ctx: Context): Tensor {
-  const { lm_head, norm } = model.parts
-  return lm_head.forward(norm.forward(rowsOf(x, rows, ctx), ctx).y, ctx)
+  return logitsOf(model.parts.norm.forward(rowsOf(x, rows, ctx), ctx).y, model.parts, ctx)
 }
 
 function rowsOf(x: Tensor, rows: number[], { scope }: Context): Tensor {

@@ -1,3 +1,6 @@
+import type { EmbeddingTraits } from '../nn/embedding'
+import type { NormTraits } from '../nn/rms-norm'
+import type { RopeParameters } from '../nn/rope-frequencies'
 import type { Blueprint, LayerBlueprint, LinearModule, NormModule } from './blueprint'
 import type { PretrainedConfig } from './config'
 
@@ -7,28 +10,37 @@ export interface LayerTraits {
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
   /** Keys that a query sees, its own included; 0 = all, the default. */
   window?: number
-  /** Whether each head of q and k is normed before its rotation. Default: no. */
-  normedHeads?: boolean
-  /** Whether q and k are rotated by their positions. Default: yes. */
-  rotated?: boolean
+  /** Where attention and MLP have norms: before them (the default), after them, or both. */
+  norms?: 'before' | 'after' | 'both'
+  /** Of all norms of the layer. */
+  norm?: NormTraits
+  /** Whether q and k are normed before their rotation, each head by itself or all together. Default: no. */
+  normedHeads?: 'each' | 'together'
+  /** Whether q, k and v are one matrix, and gate and up. Default: no. */
+  joined?: boolean
+  /** null: q and k are not rotated by their positions. Default: the config's. */
+  rope?: RopeParameters | null
   /** Of the products of queries and keys. Default: 1 / sqrt(head_dim). */
   attentionScale?: number
+  /** Scores are softcap * tanh(score / softcap). Default: as they are. */
+  attentionSoftcap?: number | undefined
   /** What attention and MLP give is added times this. Default: 1. */
   residualScale?: number
 }
 
-/** One layer: norm, attention, norm, gated MLP. */
+/** One layer: attention, then a gated MLP, each with its norms. */
 export function decoderLayer(
   config: PretrainedConfig,
   index: number,
-  { bias = {}, window = 0, normedHeads = false, rotated = true, attentionScale, residualScale }: LayerTraits,
+  { bias = {}, window = 0, norms = 'before', joined = false, ...traits }: LayerTraits,
 ): LayerBlueprint {
   const { hidden_size: hidden, intermediate_size: inner, head_dim: headDim } = config
   const { num_attention_heads: heads, num_key_value_heads: kvHeads } = config
+  const { rope = config.rope_parameters, attentionScale, attentionSoftcap, residualScale } = traits
   const prefix = `model.layers.${index}`
   const norm = (key: string, gguf: string, size = hidden): NormModule => ({
     ...{ kind: 'rms_norm', key: `${prefix}.${key}`, gguf: `blk.${index}.${gguf}` },
-    ...{ size, eps: config.rms_norm_eps },
+    ...{ size, eps: config.rms_norm_eps, ...traits.norm },
   })
   const linears =
     (part: string, hasBias = false) =>
@@ -36,64 +48,74 @@ export function decoderLayer(
       ...{ kind: 'linear', key: `${prefix}.${part}.${key}`, gguf: `blk.${index}.${gguf}` },
       ...{ inFeatures, outFeatures, bias: hasBias, reads: `${prefix}.${part} ${reads}`, quantizable: true },
     })
-  const input = linears('self_attn', bias.qkv)
-  const output = linears('self_attn', bias.output)
-  const mlp = linears('mlp', bias.mlp)
-  const modules = [
-    norm('input_layernorm', 'attn_norm'),
-    input('q_proj', 'attn_q', hidden, heads * headDim),
-    input('k_proj', 'attn_k', hidden, kvHeads * headDim),
-    input('v_proj', 'attn_v', hidden, kvHeads * headDim),
-    output('o_proj', 'attn_output', heads * headDim, hidden, 'heads'),
-    ...(normedHeads
-      ? [norm('self_attn.q_norm', 'attn_q_norm', headDim), norm('self_attn.k_norm', 'attn_k_norm', headDim)]
-      : []),
-    norm('post_attention_layernorm', 'ffn_norm'),
-    mlp('gate_proj', 'ffn_gate', hidden, inner),
-    mlp('up_proj', 'ffn_up', hidden, inner),
-    mlp('down_proj', 'ffn_down', inner, hidden, 'h'),
+  const [input, output, mlp] = [
+    linears('self_attn', bias.qkv),
+    linears('self_attn', bias.output),
+    linears('mlp', bias.mlp),
   ]
+  const [qWidth, kWidth] = [heads * headDim, kvHeads * headDim]
+  const head = (width: number): number => (traits.normedHeads === 'together' ? width : headDim)
+  const modules = [
+    ...(norms === 'after' ? [] : [norm('input_layernorm', 'attn_norm')]),
+    ...(joined
+      ? [input('qkv_proj', 'attn_qkv', hidden, qWidth + 2 * kWidth)]
+      : [
+          input('q_proj', 'attn_q', hidden, qWidth),
+          input('k_proj', 'attn_k', hidden, kWidth),
+          input('v_proj', 'attn_v', hidden, kWidth),
+        ]),
+    output('o_proj', 'attn_output', qWidth, hidden, 'heads'),
+    ...(traits.normedHeads
+      ? [
+          norm('self_attn.q_norm', 'attn_q_norm', head(qWidth)),
+          norm('self_attn.k_norm', 'attn_k_norm', head(kWidth)),
+        ]
+      : []),
+    norm('post_attention_layernorm', norms === 'before' ? 'ffn_norm' : 'post_attention_norm'),
+    ...(norms === 'both' ? [norm('pre_feedforward_layernorm', 'ffn_norm')] : []),
+    ...(joined
+      ? [mlp('gate_up_proj', 'ffn_up', hidden, 2 * inner)]
+      : [mlp('gate_proj', 'ffn_gate', hidden, inner), mlp('up_proj', 'ffn_up', hidden, inner)]),
+    mlp('down_proj', 'ffn_down', inner, hidden, 'h'),
+    ...(norms === 'before' ? [] : [norm('post_feedforward_layernorm', 'post_ffw_norm')]),
+  ]
+  const { activation } = config
   return {
-    prefix,
-    modules,
-    heads,
-    kvHeads,
-    headDim,
-    window,
-    rope: rotated ? config.rope_parameters : null,
-    attentionScale,
-    residualScale,
+    ...{ prefix, modules, heads, kvHeads, headDim, window, rope, activation },
+    ...{ attentionScale, attentionSoftcap, residualScale },
   }
 }
 
-/** What is taken times a number. Default: nothing. */
-export interface DecoderScales {
-  embedding?: number
-  /** Of the final norm, which is linear in the logits. */
-  logits?: number
+/** What embedding, last norm and logits of a family have that not all have. */
+export interface DecoderTraits {
+  embedding?: EmbeddingTraits
+  /** Of the last norm, which is linear in the logits. */
+  norm?: NormTraits
+  logitSoftcap?: number | undefined
 }
 
 /** The whole decoder: embedding, layers, norm, head. */
 export function decoder(
   config: PretrainedConfig,
   layer: (config: PretrainedConfig, index: number) => LayerBlueprint,
-  scales: DecoderScales = {},
+  { embedding, norm, logitSoftcap }: DecoderTraits = {},
 ): Blueprint {
   const { vocab_size: vocab, hidden_size: hidden } = config
   return {
     embedding: {
       ...{ kind: 'embedding', key: 'model.embed_tokens', gguf: 'token_embd' },
-      ...{ rows: vocab, columns: hidden, scale: scales.embedding },
+      ...{ rows: vocab, columns: hidden, ...embedding },
     },
     layers: Array.from({ length: config.num_hidden_layers }, (_, i) => layer(config, i)),
     norm: {
       ...{ kind: 'rms_norm', key: 'model.norm', gguf: 'output_norm' },
-      ...{ size: hidden, eps: config.rms_norm_eps, scale: scales.logits },
+      ...{ size: hidden, eps: config.rms_norm_eps, ...norm },
     },
     head: {
       ...{ kind: 'linear', key: 'lm_head', gguf: 'output' },
       ...{ inFeatures: hidden, outFeatures: vocab, bias: false, reads: 'hidden', quantizable: false },
     },
     tied: config.tie_word_embeddings,
+    logitSoftcap,
   }
 }

@@ -6,7 +6,15 @@ import type { RMSNorm } from '../nn/rms-norm'
 import type { Scope } from '../tensor/scope'
 import { add, scaled } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
-import { backwardMlp, forwardMlp, tensorsOf, type MlpTile } from './mlp-tiles'
+import {
+  backwardMlp,
+  forwardMlp,
+  normed,
+  normGradient,
+  tensorsOf,
+  type MlpHalf,
+  type MlpTile,
+} from './mlp-tiles'
 
 type Projections = Pick<AttentionSaved, 'q' | 'k' | 'v' | 'lowRank'>
 type AttentionOutput = Pick<AttentionSaved, 'out' | 'lse'>
@@ -19,6 +27,7 @@ export interface LayerSaved {
   scope: Scope
   qkv: Projections | undefined
   attention: AttentionOutput | undefined
+  /** x + o_proj(heads); of a layer with a norm after attention the norm's input, o_proj(heads), which costs the product. */
   attnResidual: Tensor | undefined
   mlp: MlpTile[]
 }
@@ -31,19 +40,45 @@ export interface LayerOptions {
   mlpRows?: number | undefined
 }
 
+/** A layer's norms by their names in the checkpoint. What stands where follows from which there are. */
+export interface LayerNorms {
+  input_layernorm?: RMSNorm | undefined
+  /** Before the MLP; where there is a norm after the MLP, after attention. */
+  post_attention_layernorm: RMSNorm
+  pre_feedforward_layernorm?: RMSNorm | undefined
+  post_feedforward_layernorm?: RMSNorm | undefined
+}
+
+/** What attention gives, x plus it, and 1 / rms of it where a norm follows. */
+interface Summed {
+  output: Tensor
+  sum: Tensor
+  rstd?: Tensor
+}
+
 /**
- * One decoder block:
- *   attnResidual = x + s * attention(norm1(x));  y = attnResidual + s * mlp(norm2(attnResidual)), s = residualScale
+ * One decoder block, s = residualScale:
+ *   attnResidual = x + s * after1(attention(before1(x)));  y = attnResidual + s * after2(mlp(before2(attnResidual)))
+ * where each of the four is a norm or nothing.
  */
-export class DecoderLayer {
+export class DecoderLayer implements LayerNorms {
+  readonly input_layernorm: RMSNorm | undefined
+  readonly post_attention_layernorm: RMSNorm
+  readonly pre_feedforward_layernorm: RMSNorm | undefined
+  readonly post_feedforward_layernorm: RMSNorm | undefined
+
   constructor(
     readonly index: number,
-    readonly input_layernorm: RMSNorm,
+    norms: LayerNorms,
     readonly self_attn: Attention,
-    readonly post_attention_layernorm: RMSNorm,
     readonly mlp: MLP,
     readonly residualScale: number = 1,
-  ) {}
+  ) {
+    this.input_layernorm = norms.input_layernorm
+    this.post_attention_layernorm = norms.post_attention_layernorm
+    this.pre_feedforward_layernorm = norms.pre_feedforward_layernorm
+    this.post_feedforward_layernorm = norms.post_feedforward_layernorm
+  }
 
   /** Returns y [T, hidden] and what the plan does not recompute, all in `scope`. x is not freed. */
   forward(
@@ -63,16 +98,22 @@ export class DecoderLayer {
     const { q, k, v, lowRank } = projections
     const attention = this.self_attn.attend(projections, c)
     const qkv = part(plan.qkv, projections, [q, k, v, ...tensorsOf(lowRank)])
-    const attnResidual = scope.add(temporaries.keep(this.attnResidual(x, attention, c)))
+    const { output, sum, rstd } = this.addAttention(x, this.self_attn.output(attention.out, c), c)
+    if (rstd) temporaries.free(rstd)
+    scope.add(temporaries.keep(sum))
     const saved: LayerSaved = {
       scope,
       qkv,
       attention: part(plan.attention, attention, [attention.out, attention.lse]),
-      attnResidual: plan.attnResidual === 'recompute' ? undefined : attnResidual,
+      attnResidual: this.normAfterAttention
+        ? part(plan.attnResidual, output, [output])
+        : plan.attnResidual === 'recompute'
+          ? undefined
+          : sum,
       mlp: [],
     }
-    const y = saved.attnResidual ? scope.empty(attnResidual.shape, attnResidual.dtype) : attnResidual
-    saved.mlp = forwardMlp(this.mlpHalf, attnResidual, y, withScope(ctx, scope), plan.mlp, mlpRows)
+    const y = saved.attnResidual === sum ? scope.empty(sum.shape, sum.dtype) : sum
+    saved.mlp = forwardMlp(this.mlpHalf, sum, y, withScope(ctx, scope), plan.mlp, mlpRows)
     return { y, saved }
   }
 
@@ -80,10 +121,14 @@ export class DecoderLayer {
   forwardCached(x: Tensor, ctx: Context, cache: LayerCache, at: CachePosition): Tensor {
     using scope = x.device.scope()
     const c = withScope(ctx, scope)
-    const attnResidual = this.self_attn.forwardCached(this.input_layernorm.forward(x, c).y, c, cache, at)
-    add(x, attnResidual, attnResidual, this.residualScale)
-    const { y } = this.mlp.forward(this.post_attention_layernorm.forward(attnResidual, c).y, c)
-    add(attnResidual, y, y, this.residualScale)
+    const { sum } = this.addAttention(
+      x,
+      this.self_attn.forwardCached(normed(this.input_layernorm, x, c), c, cache, at),
+      c,
+    )
+    const { before, after } = this.mlpHalf
+    const y = normed(after, this.mlp.forward(normed(before, sum, c), c).y, c)
+    add(sum, y, y, this.residualScale)
     return scope.keep(y)
   }
 
@@ -99,32 +144,54 @@ export class DecoderLayer {
       qkv ??= this.projections(x, c)
       attention = this.self_attn.attend(qkv, c)
     }
-    const attnResidual = saved.attnResidual ?? this.attnResidual(x, attention, c)
-    backwardMlp(this.mlpHalf, dy, attnResidual, saved.mlp, saved.scope, c)
-    for (const owner of [scope, saved.scope]) owner.free(attnResidual)
-    const norm1 = this.input_layernorm.forward(x, c)
-    qkv ??= this.self_attn.project(norm1.y, c)
+    const { output, sum, rstd } = this.attnResidual(x, saved, attention, c)
+    backwardMlp(this.mlpHalf, dy, sum, saved.mlp, saved.scope, c)
+    for (const owner of [scope, saved.scope]) owner.free(sum)
+    const before = this.input_layernorm?.forward(x, c)
+    const input = before ? before.y : x
+    qkv ??= this.self_attn.project(input, c)
     const dbranch = scaled(dy, this.residualScale, scope)
-    const dnorm1 = this.self_attn.backward(dbranch, norm1.y, { ...qkv, ...attention }, c, skipInput)
-    if (dnorm1) this.input_layernorm.backward(dnorm1, x, norm1.rstd, dy, dy)
+    const doutput = rstd ? normGradient(this.post_attention_layernorm, dbranch, output, rstd, scope) : dbranch
+    if (rstd) for (const owner of [scope, saved.scope]) owner.free(output)
+    const dinput = this.self_attn.backward(doutput, input, { ...qkv, ...attention }, c, skipInput)
+    if (dinput && before) this.input_layernorm!.backward(dinput, x, before.rstd, dy, dy)
+    else if (dinput) add(dy, dinput, dy)
     saved.scope.dispose()
   }
 
-  private get mlpHalf(): { norm: RMSNorm; mlp: MLP; scale: number } {
-    return { norm: this.post_attention_layernorm, mlp: this.mlp, scale: this.residualScale }
+  private get normAfterAttention(): RMSNorm | undefined {
+    return this.post_feedforward_layernorm && this.post_attention_layernorm
+  }
+
+  private get mlpHalf(): MlpHalf {
+    const { mlp, residualScale: scale, post_feedforward_layernorm: after } = this
+    return {
+      before: after ? this.pre_feedforward_layernorm : this.post_attention_layernorm,
+      mlp,
+      after,
+      scale,
+    }
   }
 
   private projections(x: Tensor, c: Context): Projections {
-    const norm1 = this.input_layernorm.forward(x, c).y
-    const projections = this.self_attn.project(norm1, c)
-    c.scope.free(norm1)
+    const input = normed(this.input_layernorm, x, c)
+    const projections = this.self_attn.project(input, c)
+    if (input !== x) c.scope.free(input)
     return projections
   }
 
-  /** x + o_proj(attention) */
-  private attnResidual(x: Tensor, { out }: AttentionOutput, c: Context): Tensor {
-    const attnResidual = this.self_attn.output(out, c)
-    add(x, attnResidual, attnResidual, this.residualScale)
-    return attnResidual
+  /** x plus attention's output, which becomes the sum itself where no norm comes between. */
+  private addAttention(x: Tensor, output: Tensor, c: Context): Summed {
+    const after = this.normAfterAttention?.forward(output, c)
+    const sum = after ? after.y : output
+    add(x, sum, sum, this.residualScale)
+    return { output, sum, ...(after && { rstd: after.rstd }) }
+  }
+
+  /** Of what the forward left, or made again. */
+  private attnResidual(x: Tensor, saved: LayerSaved, { out }: AttentionOutput, c: Context): Summed {
+    const kept = saved.attnResidual
+    if (kept && !this.normAfterAttention) return { output: kept, sum: kept }
+    return this.addAttention(x, kept ?? this.self_attn.output(out, c), c)
   }
 }

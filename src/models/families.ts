@@ -1,6 +1,10 @@
+import type { Activation } from '../nn/mlp'
 import type { Blueprint, LayerBlueprint } from './blueprint'
 import type { PretrainedConfig } from './config'
-import { decoder, decoderLayer, type DecoderScales, type LayerTraits } from './decoder-blueprint'
+import { decoder, decoderLayer, type DecoderTraits, type LayerTraits } from './decoder-blueprint'
+import { gemma, gemma2, gemma3 } from './families-gemma'
+import { layerType, positiveNumber, rotatedLayers, slidingButEvery, slidingWindow } from './layer-kinds'
+import type { RopeRules } from './rope-config'
 
 /** A decoder family: how a configuration of this `model_type` becomes a description of the modules. */
 export interface Family {
@@ -8,11 +12,30 @@ export interface Family {
   architecture: string
   /** Fields that a config.json may leave out and that are then not Llama's, as transformers' configuration class has them. */
   defaults?: Readonly<Record<string, unknown>>
+  /** Fields of its own that change what is computed: a config of another family that has one is refused. */
+  ownFields?: readonly string[]
+  rope?: RopeRules
+  /** The field that names the MLP's activation, and the names it may have. Default: hidden_act, silu. */
+  activation?: { field: string; names: Readonly<Record<string, Activation>> }
   layer: (config: PretrainedConfig, index: number) => LayerBlueprint
-  /** Default: none. */
-  scales?: (config: PretrainedConfig) => DecoderScales
-  /** GGUF's `general.architecture`, and whether such files interleave the halves of each head of q and k. */
-  gguf: { architecture: string; interleavesHeads: boolean }
+  /** Default: nothing. */
+  traits?: (config: PretrainedConfig) => DecoderTraits
+  /** Undefined: none is read. */
+  gguf?: GgufFamily
+}
+
+/** How GGUF files of a family differ from its checkpoints. */
+export interface GgufFamily {
+  /** `general.architecture` */
+  architecture: string
+  /** Whether such files interleave the halves of each head of q and k. */
+  interleavesHeads: boolean
+  /** Metadata, by its key after the architecture, that are fields of the configuration. Default: none. */
+  fields?: Readonly<Record<string, string>>
+  /** Those that a file may leave out. */
+  optionalFields?: Readonly<Record<string, string>>
+  /** Whether norm weights are stored with the 1 that the checkpoint leaves out. Default: no. */
+  normsAddOne?: boolean
 }
 
 /** What Qwen2 and Qwen3 have alike. */
@@ -20,6 +43,9 @@ const qwenDefaults = {
   ...{ num_key_value_heads: 32, max_position_embeddings: 32768, sliding_window: 4096 },
   ...{ use_sliding_window: false, max_window_layers: 28 },
 }
+
+/** What OLMo 2 and 3 have alike: norms after attention and MLP, of q and k over all heads together. */
+const olmoTraits = { norms: 'after', normedHeads: 'together', norm: { roundsFirst: false } } as const
 
 /** By `model_type`. */
 const families: Readonly<Record<string, Family>> = {
@@ -48,7 +74,7 @@ const families: Readonly<Record<string, Family>> = {
     layer: (config, index) => {
       const { attention_bias: bias } = config
       const window = qwenWindow(config, index)
-      return decoderLayer(config, index, { bias: { qkv: bias, output: bias }, window, normedHeads: true })
+      return decoderLayer(config, index, { bias: { qkv: bias, output: bias }, window, normedHeads: 'each' })
     },
   },
   smollm3: {
@@ -58,30 +84,100 @@ const families: Readonly<Record<string, Family>> = {
       ...{ num_key_value_heads: 4, max_position_embeddings: 32768, tie_word_embeddings: true },
       ...{ use_sliding_window: false, sliding_window: null, no_rope_layer_interval: 4, rope_theta: 2000000 },
     },
+    ownFields: ['no_rope_layers', 'no_rope_layer_interval'],
     layer: (config, index) => {
       const rotated = rotatedLayers(config)[index]!
       const window = config.field('use_sliding_window') ? slidingWindow(config, index, !rotated) : 0
-      return decoderLayer(config, index, { bias: configuredBias(config), window, rotated })
+      const rope = rotated ? config.rope_parameters : null
+      return decoderLayer(config, index, { bias: configuredBias(config), window, rope })
     },
   },
   granite: {
     architecture: 'GraniteForCausalLM',
-    gguf: { architecture: 'granite', interleavesHeads: true },
+    gguf: {
+      architecture: 'granite',
+      interleavesHeads: true,
+      fields: {
+        'attention.scale': 'attention_multiplier',
+        embedding_scale: 'embedding_multiplier',
+        residual_scale: 'residual_multiplier',
+        logit_scale: 'logits_scaling',
+      },
+    },
     defaults: {
       ...{ embedding_multiplier: 1, logits_scaling: 1, residual_multiplier: 1, attention_multiplier: 1 },
     },
-    scales: (config) => ({
-      embedding: multiplier(config, 'embedding_multiplier'),
-      logits: 1 / multiplier(config, 'logits_scaling'),
+    ownFields: ['embedding_multiplier', 'logits_scaling', 'residual_multiplier', 'attention_multiplier'],
+    traits: (config) => ({
+      embedding: { scale: positiveNumber(config, 'embedding_multiplier') },
+      norm: { scale: 1 / positiveNumber(config, 'logits_scaling') },
     }),
     layer: (config, index) =>
       decoderLayer(config, index, {
         bias: configuredBias(config),
-        attentionScale: multiplier(config, 'attention_multiplier'),
-        residualScale: multiplier(config, 'residual_multiplier'),
+        attentionScale: positiveNumber(config, 'attention_multiplier'),
+        residualScale: positiveNumber(config, 'residual_multiplier'),
       }),
   },
+  olmo2: {
+    architecture: 'Olmo2ForCausalLM',
+    gguf: { architecture: 'olmo2', interleavesHeads: false },
+    defaults: { rms_norm_eps: 1e-5 },
+    traits: () => ({ norm: olmoTraits.norm }),
+    layer: (config, index) => {
+      const { attention_bias: bias } = config
+      return decoderLayer(config, index, { ...olmoTraits, bias: { qkv: bias, output: bias } })
+    },
+  },
+  olmo3: {
+    architecture: 'Olmo3ForCausalLM',
+    defaults: { rms_norm_eps: 1e-5, sliding_window: 4096 },
+    rope: { theta: 500000, byLayerType: { slidingTheta: 500000 } },
+    traits: () => ({ norm: olmoTraits.norm }),
+    layer: (config, index) => {
+      const { attention_bias: bias } = config
+      const type = layerType(config, index, slidingButEvery(4, index))
+      return decoderLayer(config, index, {
+        ...olmoTraits,
+        bias: { qkv: bias, output: bias },
+        window: slidingWindow(config, index, type === 'sliding_attention'),
+        rope: config.rope_by_layer_type[type],
+      })
+    },
+  },
+  phi3: {
+    architecture: 'Phi3ForCausalLM',
+    gguf: { architecture: 'phi3', interleavesHeads: false },
+    defaults: {
+      ...{ rms_norm_eps: 1e-5, max_position_embeddings: 4096, original_max_position_embeddings: 4096 },
+      sliding_window: null,
+    },
+    rope: { partial: true, aliases: { su: 'longrope', yarn: 'longrope' } },
+    layer: (config, index) =>
+      decoderLayer(config, index, { joined: true, window: slidingWindow(config, index, true) }),
+  },
+  gemma,
+  gemma2,
+  gemma3_text: gemma3,
+  ministral3: {
+    architecture: 'Ministral3ForCausalLM',
+    defaults: {
+      ...{ num_key_value_heads: 8, head_dim: 128, rms_norm_eps: 1e-5, max_position_embeddings: 262144 },
+      sliding_window: null,
+    },
+    rope: {
+      scalesQueries: true,
+      otherwise: {
+        ...{ rope_type: 'yarn', rope_theta: 1000000, factor: 16, original_max_position_embeddings: 16384 },
+        ...{ beta_fast: 32, beta_slow: 1, mscale: 1, mscale_all_dim: 1, llama_4_scaling_beta: 0.1 },
+      },
+    },
+    layer: (config, index) => decoderLayer(config, index, { window: slidingWindow(config, index, true) }),
+  },
 }
+
+/** Every `model_type` that is supported. */
+export const modelTypes: readonly string[] = Object.keys(families)
 
 /** `attention_bias` of all four projections, `mlp_bias` of all three. */
 function configuredBias({
@@ -91,94 +187,50 @@ function configuredBias({
   return { qkv: attention, output: attention, mlp }
 }
 
-/** @throws Error on a field that is no positive number */
-function multiplier(config: PretrainedConfig, key: string): number {
-  const value = config.field(key)
-  if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value
-  throw new Error(`config: '${key}' must be a positive number, got ${JSON.stringify(value)}`)
-}
-
 /** @throws Error on a model_type that is not supported, with the list of those that are. */
 export function familyOf(modelType: string): Family {
   if (Object.hasOwn(families, modelType)) return families[modelType]!
-  const supported = Object.keys(families).join(', ')
-  throw new Error(`model type '${modelType}' is not supported; supported: ${supported}`)
+  throw new Error(`model type '${modelType}' is not supported; supported: ${modelTypes.join(', ')}`)
+}
+
+/** @throws Error on a field that is another family's own, unless it asks for nothing. */
+export function refuseForeignFields(modelType: string, fields: Readonly<Record<string, unknown>>): void {
+  const own = families[modelType]?.ownFields ?? []
+  for (const [owner, { ownFields = [] }] of Object.entries(families))
+    for (const key of ownFields) {
+      const value = fields[key] ?? null
+      if (own.includes(key) || value === null || value === 1) continue
+      throw new Error(
+        `config: '${key}' is an option of ${owner} models and would be without effect in one of type '${modelType}'`,
+      )
+    }
+  if (fields['use_bidirectional_attention'] === true)
+    throw new Error("config: 'use_bidirectional_attention' is not supported; a token sees those before it")
 }
 
 /** The values of `general.architecture` that are supported. */
 export const ggufArchitectures: readonly string[] = [
-  ...new Set(Object.values(families).map(({ gguf }) => gguf.architecture)),
+  ...new Set(Object.values(families).flatMap(({ gguf }) => gguf?.architecture ?? [])),
 ]
 
 /** The family of a GGUF architecture, of several the first, or with a sliding window the last; undefined where there is none. */
 export function familyOfGguf(
   architecture: string,
   slides: boolean = false,
-): { modelType: string; interleavesHeads: boolean } | undefined {
-  const found = Object.entries(families).filter(([, { gguf }]) => gguf.architecture === architecture)
+): ({ modelType: string } & GgufFamily) | undefined {
+  const found = Object.entries(families).filter(([, { gguf }]) => gguf?.architecture === architecture)
   const family = slides ? found.at(-1) : found[0]
-  return family && { modelType: family[0], interleavesHeads: family[1].gguf.interleavesHeads }
+  return family && { modelType: family[0], ...family[1].gguf! }
 }
 
 /** What the decoder of this configuration consists of. */
 export function blueprintOf(config: PretrainedConfig): Blueprint {
-  const { layer, scales } = familyOf(config.model_type)
-  return decoder(config, layer, scales?.(config))
+  const { layer, traits } = familyOf(config.model_type)
+  return decoder(config, layer, traits?.(config))
 }
 
 /** With `use_sliding_window` the layers from `max_window_layers` on have the window. */
 function qwenWindow(config: PretrainedConfig, index: number): number {
   const slides = index >= Number(config.field('max_window_layers'))
   return config.field('use_sliding_window') ? slidingWindow(config, index, slides) : 0
-}
-
-/**
- * By layer: `no_rope_layers`, whose 1 means that it has a rotary embedding, or all but every `no_rope_layer_interval`th.
- * @throws Error on a list or an interval that is none.
- */
-function rotatedLayers(config: PretrainedConfig): boolean[] {
-  const count = config.num_hidden_layers
-  const list = config.field('no_rope_layers') ?? undefined
-  if (list === undefined) {
-    const interval = config.field('no_rope_layer_interval')
-    if (typeof interval !== 'number' || !Number.isInteger(interval) || interval < 1)
-      throw new Error(
-        `config: 'no_rope_layer_interval' must be a positive integer, got ${JSON.stringify(interval)}`,
-      )
-    return Array.from({ length: count }, (_, i) => (i + 1) % interval !== 0)
-  }
-  if (!Array.isArray(list) || list.length !== count || !list.every((flag) => flag === 0 || flag === 1))
-    throw new Error(
-      `config: 'no_rope_layers' must have ${count} entries, each 0 or 1; got ${JSON.stringify(list)}`,
-    )
-  return list.map((flag) => flag === 1)
-}
-
-const layerTypes = ['full_attention', 'sliding_attention']
-
-/**
- * `sliding_window`, where `layer_types` says so of the layer or, without that list, where the family does; else 0.
- * @throws Error on a window that is no positive integer or a list that does not fit the layers.
- */
-function slidingWindow(config: PretrainedConfig, index: number, otherwise: boolean): number {
-  const window = config.field('sliding_window')
-  if (window === null) return 0
-  if (typeof window !== 'number' || !Number.isInteger(window) || window < 1) {
-    throw new Error(
-      `config: 'sliding_window' must be a positive integer or null, got ${JSON.stringify(window)}`,
-    )
-  }
-  const types = config.field('layer_types') ?? undefined
-  if (types === undefined) return otherwise ? window : 0
-  const count = config.num_hidden_layers
-  if (
-    !Array.isArray(types) ||
-    types.length !== count ||
-    !types.every((t) => layerTypes.includes(t as string))
-  ) {
-    throw new Error(
-      `config: 'layer_types' must name ${count} layers, each ${layerTypes.join(' or ')}; got ${JSON.stringify(types)}`,
-    )
-  }
-  return types[index] === 'sliding_attention' ? window : 0
 }

@@ -1,4 +1,4 @@
-import { languageModelLoss } from '../nn/loss'
+import { languageModelLoss, logitsOf } from '../nn/loss'
 import { fill, scaled, scatterRows } from '../tensor/ops'
 import type { Scope } from '../tensor/scope'
 import { Tensor } from '../tensor/tensor'
@@ -31,10 +31,10 @@ export async function forwardPadded(model: CausalLM, inputs: ModelInputs): Promi
   const hidden = model.parts.norm.forward(last, ctx).y
   if (inputs.output_hidden_states)
     hiddenStates.push(unpack(scaled(hidden, 1 / model.parts.norm.scale, scope)))
-  const logits = unpack(model.parts.lm_head.forward(hidden, ctx))
+  const logits = unpack(logitsOf(hidden, model.parts, ctx))
   let loss: number | undefined
   if (inputs.labels && batch.numTargets > 0) {
-    const { stats } = languageModelLoss(hidden, batch.targets, model.parts.lm_head, ctx)
+    const { stats } = languageModelLoss(hidden, batch.targets, model.parts, ctx)
     const [sum, count] = await stats.data()
     loss = sum! / count!
   }

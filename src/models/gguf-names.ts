@@ -49,3 +49,12 @@ export function ggufNumber(metadata: Record<string, GgufValue>, key: string): nu
   }
   return value
 }
+
+/** The shortest decimal that is the same fp32 number: 1e-5, where the fp32 value read as a double is 9.99999974e-6. */
+export function shortestFloat32(value: number): number {
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits))
+    if (Math.fround(short) === value) return short
+  }
+  return value
+}

@@ -25,7 +25,7 @@ export function observeTargets(
 ): Observed {
   const logps = ctx.scope.empty([numTargets])
   const entropies = wantsEntropies ? ctx.scope.empty([numTargets]) : undefined
-  const { stats } = languageModelLoss(hidden, targets, model.parts.lm_head, ctx, { logps, entropies })
+  const { stats } = languageModelLoss(hidden, targets, model.parts, ctx, { logps, entropies })
   return { stats, logps, entropies }
 }
 
@@ -55,7 +55,7 @@ export function deriveTargets(
   weights: Tensor,
   ctx: Context,
 ): Tensor {
-  const { stats, dhidden } = languageModelLoss(hidden, targets, model.parts.lm_head, ctx, {
+  const { stats, dhidden } = languageModelLoss(hidden, targets, model.parts, ctx, {
     weights,
     gradScale: 1,
   })

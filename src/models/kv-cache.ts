@@ -1,4 +1,5 @@
 import type { LayerCache } from '../nn/attention'
+import { pastOriginal } from '../nn/rope-frequencies'
 import { copy } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { CausalLM } from './causal-lm'
@@ -10,6 +11,8 @@ import type { CausalLM } from './causal-lm'
 export class KVCache {
   /** Tokens seen so far, by row. */
   readonly lengths: number[]
+  /** Of the frequencies that a row's keys are turned by: `frequencyKind`. */
+  readonly kinds: number[]
   layers: LayerCache[]
 
   constructor(
@@ -19,6 +22,7 @@ export class KVCache {
     readonly rows: number = 1,
   ) {
     this.lengths = Array<number>(rows).fill(0)
+    this.kinds = Array<number>(rows).fill(0)
     this.layers = this.room(capacity)
   }
 
@@ -48,6 +52,11 @@ export class KVCache {
     this.lengths[row] = Math.min(this.lengths[row]!, length)
   }
 
+  /** Forgets a row whose keys are turned by other frequencies than a sequence of `length` tokens needs. */
+  cropOutdated(row: number, length: number): void {
+    if (this.kinds[row] !== frequencyKind(this.model, length)) this.crop(row, 0)
+  }
+
   /** Row `to` becomes a copy of row `from`. */
   copyRow(from: number, to: number): void {
     if (from === to) return
@@ -55,11 +64,18 @@ export class KVCache {
     for (const layer of this.layers)
       copyPlaces(layer, from * this.capacity, layer, to * this.capacity, length)
     this.lengths[to] = length
+    this.kinds[to] = this.kinds[from]!
   }
 
   dispose(): void {
     this.layers.forEach(free)
   }
+}
+
+/** Sequences of equal kind have the same rotary frequencies, whatever they grow by: 'longrope' has two kinds, by the length. */
+export function frequencyKind({ blueprint }: CausalLM, length: number): number {
+  const long = blueprint.layers.find(({ rope }) => rope?.rope_type === 'longrope')
+  return long ? pastOriginal(length, long.rope!) : 0
 }
 
 function free({ k, v }: LayerCache): void {

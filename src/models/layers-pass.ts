@@ -84,7 +84,11 @@ function offloaded(saved: LayerSaved, plan: LayerPlan): Place[] {
   if (plan.qkv === 'offload') places.push(...placesIn(qkv!, ['q', 'k', 'v']))
   if (plan.attention === 'offload') places.push(...placesIn(attention!, ['out', 'lse']))
   if (plan.attnResidual === 'offload') places.push([attnResidual!, (t) => (saved.attnResidual = t)])
-  if (plan.mlp === 'offload') for (const { inputs } of mlp) places.push(...placesIn(inputs!, ['gate', 'up']))
+  if (plan.mlp === 'offload')
+    for (const { inputs } of mlp) {
+      const names = ['gate', 'up', ...(inputs!.output ? ['output'] : [])]
+      places.push(...placesIn(inputs as unknown as Record<string, Tensor>, names))
+    }
   return places
 }
 

@@ -1,32 +1,39 @@
 import type { Retention } from './memory-plan'
 import { withScope, type Context } from '../nn/context'
-import type { MLP, MlpSaved } from '../nn/mlp'
-import { project, type LowRank } from '../nn/projections'
+import type { MLP, MlpInner } from '../nn/mlp'
+import type { LowRank } from '../nn/projections'
 import type { RMSNorm } from '../nn/rms-norm'
 import type { Scope } from '../tensor/scope'
 import { add, scaled } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 
-// The second half of a layer, y = attnResidual + mlp(norm(attnResidual)), a tile of tokens at a time: gate and up exist for one tile.
+// The second half of a layer, y = attnResidual + after(mlp(before(attnResidual))), a tile of tokens at a time: gate and up exist for one
+// tile.
 
 /** What backward has of the tokens [begin, end); `inputs` undefined = to be recomputed. */
 export interface MlpTile {
   begin: number
   end: number
-  inputs: Pick<MlpSaved, 'gate' | 'up' | 'lowRank'> | undefined
+  inputs: MlpInputs | undefined
   downLowRank: LowRank
 }
 
-interface MlpHalf {
-  norm: RMSNorm
+/** Gate and up, and where a norm comes after the MLP what it reads, down_proj's result. */
+export interface MlpInputs extends MlpInner {
+  output?: Tensor
+}
+
+export interface MlpHalf {
+  before: RMSNorm | undefined
   mlp: MLP
-  /** Of what the MLP gives. */
+  after: RMSNorm | undefined
+  /** Of what is added. */
   scale: number
 }
 
-/** Adds scale * mlp(norm(attnResidual)) to attnResidual, into y, which may be attnResidual. What is kept goes to `ctx.scope`. */
+/** Adds scale * after(mlp(before(attnResidual))) to attnResidual, into y, which may be attnResidual. What is kept goes to `ctx.scope`. */
 export function forwardMlp(
-  { norm, mlp, scale }: MlpHalf,
+  { before, mlp, after, scale }: MlpHalf,
   attnResidual: Tensor,
   y: Tensor,
   ctx: Context,
@@ -37,20 +44,21 @@ export function forwardMlp(
     using scope = attnResidual.device.scope()
     const c = tileContext(ctx, scope, begin)
     const rows = scope.add(attnResidual.slice(begin, end))
-    const norm2 = norm.forward(rows, c).y
-    const product = mlp.forward(norm2, c)
-    scope.free(norm2)
+    const input = normed(before, rows, c)
+    const product = mlp.forward(input, c)
+    if (input !== rows) scope.free(input)
     const { gate, up, lowRank, downLowRank } = product.saved
-    const kept = fate === 'recompute' ? [] : [gate, up, ...tensorsOf(lowRank)]
+    const inputs: MlpInputs = { gate, up, lowRank, ...(after && { output: product.y }) }
+    const kept = fate === 'recompute' ? [] : tensorsIn(inputs)
     for (const t of [...kept, ...tensorsOf(downLowRank)]) ctx.scope.add(scope.keep(t))
-    add(rows, product.y, scope.add(y.slice(begin, end)), scale)
-    return { begin, end, inputs: fate === 'recompute' ? undefined : { gate, up, lowRank }, downLowRank }
+    add(rows, normed(after, product.y, c), scope.add(y.slice(begin, end)), scale)
+    return { begin, end, inputs: fate === 'recompute' ? undefined : inputs, downLowRank }
   })
 }
 
 /** dy becomes the gradient of attnResidual, in place. Kept tensors are freed from `owner` as they are used up. */
 export function backwardMlp(
-  { norm, mlp, scale }: MlpHalf,
+  { before, mlp, after, scale }: MlpHalf,
   dy: Tensor,
   attnResidual: Tensor,
   tiles: readonly MlpTile[],
@@ -62,24 +70,52 @@ export function backwardMlp(
     const c = tileContext(ctx, scope, begin)
     const [rows, drows] = [attnResidual, dy].map((t) => scope.add(t.slice(begin, end))) as [Tensor, Tensor]
     let made = undefined as ReturnType<RMSNorm['forward']> | undefined
-    const norm2 = (): ReturnType<RMSNorm['forward']> => (made ??= norm.forward(rows, c))
-    const { gate, up, lowRank } = inputs ?? mlpInputs(mlp, norm2().y, c)
+    const input = (): Tensor => (before ? (made ??= before.forward(rows, c)).y : rows)
+    const inner = inputs ?? mlp.inner(input(), c)
     if (made && tiles.length > 1) {
       // Where memory is that short, it is made twice.
       for (const t of Object.values(made)) scope.free(t)
       made = undefined
     }
-    const dbranch = scaled(drows, scale, scope)
-    const dnorm2 = mlp.backward(dbranch, () => norm2().y, { gate, up, lowRank, downLowRank }, c)
-    norm.backward(dnorm2, rows, norm2().rstd, drows, drows)
-    if (inputs) for (const t of [gate, up, ...tensorsOf(lowRank)]) owner.free(t)
+    let doutput = scaled(drows, scale, scope)
+    if (after) {
+      const output = inputs?.output ?? mlp.output(inner, c).y
+      const { y, rstd } = after.forward(output, c)
+      scope.free(y)
+      doutput = normGradient(after, doutput, output, rstd, scope)
+      for (const t of [output, rstd]) for (const holder of [scope, owner]) holder.free(t)
+    }
+    const dinput = mlp.backward(doutput, input, { ...inner, downLowRank }, c)
+    if (before) {
+      input()
+      before.backward(dinput, rows, made!.rstd, drows, drows)
+    } else add(drows, dinput, drows)
+    if (inputs) for (const t of tensorsIn({ ...inputs, output: undefined })) owner.free(t)
   }
 }
 
-function mlpInputs(mlp: MLP, x: Tensor, ctx: Context): Pick<MlpSaved, 'gate' | 'up' | 'lowRank'> {
-  const { ys, lowRank } = project([mlp.gate_proj, mlp.up_proj], x, ctx)
-  const [gate, up] = ys as [Tensor, Tensor]
-  return { gate, up, lowRank }
+/** norm(x), or x itself without one. */
+export function normed(norm: RMSNorm | undefined, x: Tensor, ctx: Context): Tensor {
+  if (!norm) return x
+  const { y, rstd } = norm.forward(x, ctx)
+  ctx.scope.free(rstd)
+  return y
+}
+
+/** The gradient of a norm's x, a new tensor of `scope`. */
+export function normGradient(norm: RMSNorm, dy: Tensor, x: Tensor, rstd: Tensor, scope: Scope): Tensor {
+  const dx = scope.empty(x.shape, x.dtype)
+  norm.backward(dy, x, rstd, undefined, dx)
+  return dx
+}
+
+function tensorsIn({
+  gate,
+  up,
+  lowRank,
+  output,
+}: Omit<MlpInputs, 'output'> & { output?: Tensor | undefined }): Tensor[] {
+  return [gate, up, ...tensorsOf(lowRank), ...(output ? [output] : [])]
 }
 
 /** Every tensor of by-products; those that are rows of one share its memory. */

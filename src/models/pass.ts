@@ -142,13 +142,7 @@ export function forwardAndBack(
   request: LossRequest,
 ): Tensor {
   using forward = forwardPass(model, batch, ctx, plan)
-  const { stats, dhidden } = languageModelLoss(
-    forward.hidden,
-    batch.targets,
-    model.parts.lm_head,
-    ctx,
-    request,
-  )
+  const { stats, dhidden } = languageModelLoss(forward.hidden, batch.targets, model.parts, ctx, request)
   backwardPass(model, forward, dhidden!, ctx)
   return stats
 }
@@ -161,7 +155,7 @@ function forwardOnly(
   request: LossRequest,
 ): Tensor {
   const hidden = finalHidden(model, batch, ctx, plan)
-  return languageModelLoss(hidden, batch.targets, model.parts.lm_head, ctx, request).stats
+  return languageModelLoss(hidden, batch.targets, model.parts, ctx, request).stats
 }
 
 function finalHidden(model: CausalLM, batch: DeviceBatch, ctx: Context, plan: MemoryPlan): Tensor {
@@ -240,6 +234,7 @@ export function contextOf(batch: DeviceBatch, scope: Scope, options: PassOptions
     scope,
     positions: batch.positions,
     cuSeqlens: batch.cuSeqlens,
+    reach: batch.reach,
     maxLength: batch.maxLength,
     autocast: options.autocast,
     dropout: options.dropout,

@@ -15,6 +15,8 @@ export interface Operations {
   copy(x: TensorHandle, out: TensorHandle): void
   /** out[:, column + j] = scale * x[:, j], or * x[j, :] when `transpose`; the other columns stay as they are. */
   copy_columns(x: TensorHandle, out: TensorHandle, column: number, transpose: boolean, scale: number): void
+  /** out[:, j] = x[:, column + j], equal dtypes. */
+  slice_columns(x: TensorHandle, out: TensorHandle, column: number): void
   /** out = x on the device's copy queue, after everything enqueued so far and beside what follows. Until finish_copy(out), x is
    *  not to be written or freed, nor out touched. Equal dtypes; either may be pinned. */
   start_copy(x: TensorHandle, out: TensorHandle): void
@@ -123,13 +125,15 @@ export interface Operations {
   ): void
 
   // -- layers ---------------------------------------------------------------------------------------
-  /** rstd[i] = 1 / sqrt(mean_j x[i, j]^2 + eps) float32 [rows]; out = round(round(x * rstd) * weight). */
+  /** rstd[i] = 1 / sqrt(mean_j x[i, j]^2 + eps) float32 [rows]; out = round(n * (weight + offset)), n = x * rstd, which is rounded to x's dtype when `round_first`. */
   rms_norm_forward(
     x: TensorHandle,
     weight: TensorHandle,
     out: TensorHandle,
     rstd: TensorHandle,
     eps: number,
+    offset: number,
+    round_first: boolean,
   ): void
   /** dx = residual + J^T dout (residual optional; dx may be residual or dout). dweight float32 [cols] accumulates when given. */
   rms_norm_backward(
@@ -140,10 +144,11 @@ export interface Operations {
     residual: TensorHandle | undefined,
     dx: TensorHandle,
     dweight: TensorHandle | undefined,
+    offset: number,
   ): void
   /**
-   * Rotary embedding, rotate-half layout: x [T, heads * head_dim], positions int32 [T], inv_freq float32 [head_dim / 2],
-   * angles in fp32, cos and sin times `scaling` and rounded to x's dtype as Hugging Face does. inverse = rotate by the negative angle
+   * Rotary embedding, rotate-half layout: x [T, heads * head_dim], positions int32 [T], inv_freq float32 [n], n <= head_dim / 2: the
+   * first 2n numbers of a head turn, the others stay. Angles in fp32, cos and sin times `scaling` and rounded to x's dtype as Hugging Face does. inverse = rotate by the negative angle
    * (the backward). out may be x.
    */
   rope(
@@ -158,7 +163,8 @@ export interface Operations {
   /**
    * Causal attention, sequence by sequence. q [Tq, heads * head_dim], k and v [Tk, kv_heads * head_dim], cu_q and cu_k
    * int32 [sequences + 1]; query i of a sequence sees keys 0 .. i + (keys - queries) (bottom-right aligned), and only
-   * the last `window` of them when window > 0. out like q, lse float32 [heads, Tq] = log sum exp of scaled scores.
+   * the last `window` of them when window > 0. Scores are scale * q k, with softcap > 0 softcap * tanh(scale * q k / softcap).
+   * out like q, lse float32 [heads, Tq] = log sum exp of the scores.
    * max_length: no sequence of cu_q is longer; 0 = unknown, which may be slower on a GPU.
    */
   attention_forward(
@@ -173,6 +179,7 @@ export interface Operations {
     kv_heads: number,
     scale: number,
     window: number,
+    softcap: number,
     max_length: number,
   ): void
   /**
@@ -194,6 +201,7 @@ export interface Operations {
     kv_heads: number,
     scale: number,
     window: number,
+    softcap: number,
     max_length: number,
     deterministic: boolean,
   ): void
@@ -208,6 +216,19 @@ export interface Operations {
     dup: TensorHandle,
     out: TensorHandle | undefined,
   ): void
+  /** out = round(gelu(gate)) * up, gelu(g) = g / 2 * (1 + tanh(sqrt(2 / pi) * (g + 0.044715 * g^3))): torch's gelu with approximate='tanh'. */
+  geglu_forward(gate: TensorHandle, up: TensorHandle, out: TensorHandle): void
+  /** As swiglu_backward. */
+  geglu_backward(
+    dout: TensorHandle,
+    gate: TensorHandle,
+    up: TensorHandle,
+    dgate: TensorHandle,
+    dup: TensorHandle,
+    out: TensorHandle | undefined,
+  ): void
+  /** out = cap * tanh(x / cap), cap > 0; out may be x. */
+  softcap(x: TensorHandle, out: TensorHandle, cap: number): void
   /**
    * The loss of a chunk of rows of logits [rows, vocab]; labels int32 [rows], -100 = ignored. Of one row it is
    *   w * ((1 - label_smoothing) * -log p(label) + label_smoothing * mean over the vocabulary of -log p)
@@ -215,6 +236,7 @@ export interface Operations {
    * stats float32 [4] accumulates {sum of losses, rows counted, sum of softmax entropies, rows whose argmax is the label}.
    * When given: logps float32 [rows] = log p(label) and entropies float32 [rows], 0 on ignored rows; dlogits (it may be
    * logits) = the loss's derivative * grad_scale, which is w * (softmax - onehot) * grad_scale without smoothing, 0 on ignored rows.
+   * softcap > 0: logits are softcap's results with this cap, and dlogits is the derivative with respect to its x: times 1 - (logits / softcap)^2.
    */
   cross_entropy(
     logits: TensorHandle,
@@ -227,6 +249,7 @@ export interface Operations {
     grad_scale: number,
     label_smoothing: number,
     by_probability: boolean,
+    softcap: number,
   ): void
 
   // -- optimizer ------------------------------------------------------------------------------------

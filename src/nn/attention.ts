@@ -4,9 +4,10 @@ import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import { normHeads, normHeadsBackward } from './head-norm'
 import type { LinearLayer } from './linear'
-import { project, projectBackward, type LowRank } from './projections'
+import { projectBackward, type LowRank } from './projections'
 import type { RMSNorm } from './rms-norm'
 import type { RotaryEmbedding } from './rope'
+import { joinParts, projectParts } from './split-projections'
 
 export interface AttentionShape {
   heads: number
@@ -16,7 +17,13 @@ export interface AttentionShape {
   window: number
   /** Of the products of queries and keys. Default: 1 / sqrt(headDim). */
   scale?: number | undefined
+  /** Scores are softcap * tanh(score / softcap). Default: as they are. */
+  softcap?: number | undefined
 }
+
+/** The layers that make q, k and v, by their names in the checkpoint: one each, or one that makes all. */
+export type QkvLayers =
+  { q_proj: LinearLayer; k_proj: LinearLayer; v_proj: LinearLayer } | { qkv_proj: LinearLayer }
 
 /** What attention reads. */
 interface HeadInputs {
@@ -52,17 +59,22 @@ export interface CachePosition {
 
 /** Causal self-attention with grouped key/value heads and rotary positions; q and k may be normed before they are rotated. */
 export class Attention {
+  q_proj?: LinearLayer
+  k_proj?: LinearLayer
+  v_proj?: LinearLayer
+  qkv_proj?: LinearLayer
+
   constructor(
-    public q_proj: LinearLayer,
-    public k_proj: LinearLayer,
-    public v_proj: LinearLayer,
+    qkv: QkvLayers,
     public o_proj: LinearLayer,
     readonly shape: AttentionShape,
     /** Undefined: queries and keys know nothing of their positions. */
     readonly rotary: RotaryEmbedding | undefined,
     readonly q_norm?: RMSNorm | undefined,
     readonly k_norm?: RMSNorm | undefined,
-  ) {}
+  ) {
+    Object.assign(this, qkv)
+  }
 
   private get scale(): number {
     return this.shape.scale ?? 1 / Math.sqrt(this.shape.headDim)
@@ -106,7 +118,7 @@ export class Attention {
     skipInput: boolean,
   ): Tensor | undefined {
     const { q, k, v, out, lse } = saved
-    const { heads, kvHeads, window } = this.shape
+    const { heads, kvHeads, window, softcap = 0 } = this.shape
     const dout = this.o_proj.backward(dy, out, ctx)!
     const normed = this.norm(q, k, ctx)
     const dq = ctx.scope.empty(q.shape, q.dtype)
@@ -127,38 +139,43 @@ export class Attention {
       kvHeads,
       this.scale,
       window,
+      softcap,
       ctx.maxLength,
       ctx.deterministic ?? false,
     )
     ctx.scope.free(dout)
-    this.rotary?.rotate(dq, ctx.positions, true)
-    this.rotary?.rotate(dk, ctx.positions, true)
+    this.rotary?.rotateQueries(dq, ctx, true)
+    this.rotary?.rotate(dk, ctx, true)
     if (normed) {
       normHeadsBackward(this.q_norm!, dq, q, normed.rstdQ)
       normHeadsBackward(this.k_norm!, dk, k, normed.rstdK)
       for (const t of Object.values(normed)) ctx.scope.free(t)
     }
-    return projectBackward(this.inputs, [dq, dk, dv], x, saved.lowRank, ctx, skipInput)
+    const dys = joinParts(this.inputs, [dq, dk, dv], ctx)
+    if (dys.length === 1) for (const t of [dq, dk, dv]) ctx.scope.free(t)
+    return projectBackward(this.inputs, dys, x, saved.lowRank, ctx, skipInput)
   }
 
   /** The layers that read this module's input. */
   private get inputs(): LinearLayer[] {
-    return [this.q_proj, this.k_proj, this.v_proj]
+    return this.qkv_proj ? [this.qkv_proj] : [this.q_proj!, this.k_proj!, this.v_proj!]
   }
 
   /** q and k are rotated, k into `keys` where that is given; those that are normed first stay as projected. */
   project(x: Tensor, ctx: Context, keys?: Tensor): HeadInputs & { lowRank: LowRank } {
-    const { ys, lowRank } = project(this.inputs, x, ctx)
+    const { heads, kvHeads, headDim } = this.shape
+    const widths = [heads, kvHeads, kvHeads].map((n) => n * headDim)
+    const { ys, lowRank } = projectParts(this.inputs, widths, x, ctx)
     const [q, k, v] = ys as [Tensor, Tensor, Tensor]
     if (this.q_norm) return { q, k, v, lowRank }
-    this.rotary?.rotate(q, ctx.positions)
+    this.rotary?.rotateQueries(q, ctx)
     this.rotateKeys(k, ctx, keys)
     return { q, k: keys ?? k, v, lowRank }
   }
 
   /** In place, or into the cache. */
   private rotateKeys(k: Tensor, ctx: Context, keys: Tensor | undefined): void {
-    if (this.rotary) this.rotary.rotate(k, ctx.positions, false, keys)
+    if (this.rotary) this.rotary.rotate(k, ctx, false, keys)
     else if (keys) copy(k, keys)
   }
 
@@ -172,7 +189,7 @@ export class Attention {
     if (!this.q_norm || !this.k_norm) return undefined
     const queries = normHeads(this.q_norm, q, ctx)
     const normedKeys = normHeads(this.k_norm, k, ctx)
-    this.rotary?.rotate(queries.y, ctx.positions)
+    this.rotary?.rotateQueries(queries.y, ctx)
     this.rotateKeys(normedKeys.y, ctx, keys)
     return { q: queries.y, k: normedKeys.y, rstdQ: queries.rstd, rstdK: normedKeys.rstd }
   }
@@ -186,7 +203,7 @@ export class Attention {
   }
 
   private attendTo({ q, k, v }: HeadInputs, ctx: Context, cuKeys: Tensor): { out: Tensor; lse: Tensor } {
-    const { heads, kvHeads, window } = this.shape
+    const { heads, kvHeads, window, softcap = 0 } = this.shape
     const out = ctx.scope.empty(q.shape, q.dtype)
     const lse = ctx.scope.empty([heads, q.rows], 'float32')
     addon().attention_forward(
@@ -201,6 +218,7 @@ export class Attention {
       kvHeads,
       this.scale,
       window,
+      softcap,
       ctx.maxLength,
     )
     return { out, lse }

@@ -17,6 +17,8 @@ export interface Context {
   positions: Tensor
   /** int32 [sequences + 1]: where each sequence begins. */
   cuSeqlens: Tensor
+  /** The largest position + 1: what rotary frequencies may depend on. */
+  reach: number
   /** Tokens of the longest sequence, which the host would have to wait for otherwise. */
   maxLength: number
   /** torch.autocast's dtype (`bf16: true`): products round their operands and results to it. */

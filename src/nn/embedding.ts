@@ -1,16 +1,27 @@
+import { roundTo } from '../tensor/convert'
+import type { FloatDType } from '../tensor/dtype'
 import { copy, gatherRows, scaled } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 
+/** How the rows are scaled: `scale`, 1 by default, which `roundsScale` rounds to the table's dtype first. */
+export interface EmbeddingTraits {
+  scale?: number | undefined
+  roundsScale?: boolean | undefined
+}
+
 /** y[t] = scale * weight[ids[t]], weight [vocab, hidden], frozen. */
 export class Embedding {
+  readonly scale: number
   private inHostMemory = false
 
   constructor(
     readonly name: string,
     private table: Tensor,
-    readonly scale: number = 1,
-  ) {}
+    { scale = 1, roundsScale = false }: EmbeddingTraits = {},
+  ) {
+    this.scale = roundsScale ? roundTo(scale, table.dtype as FloatDType) : scale
+  }
 
   get weight(): Tensor {
     return this.table
@@ -20,7 +31,9 @@ export class Embedding {
   forward(ids: Tensor, ctx: Context): Tensor {
     const y = ctx.scope.empty([ids.numel, this.weight.cols], this.weight.dtype)
     gatherRows(this.weight, ids, y)
-    return scaled(y, this.scale, ctx.scope)
+    const out = scaled(y, this.scale, ctx.scope)
+    if (out !== y) ctx.scope.free(y)
+    return out
   }
 
   /** Moves the table to page-locked host memory, where a pass reads T rows of it over the bus, or back. The old one is freed. */

@@ -1,9 +1,8 @@
-import { addon } from '../native/addon'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import type { RMSNorm } from './rms-norm'
 
-// RMSNorm of each group of columns as long as the norm's weight: of q and k [T, heads * head_dim] each head by itself.
+// RMSNorm of each group of columns as long as the norm's weight: of q and k [T, heads * head_dim] each head by itself, or all together.
 
 /** y like x, and rstd float32 [T * groups]; backward needs x and rstd. */
 export function normHeads(norm: RMSNorm, x: Tensor, ctx: Context): { y: Tensor; rstd: Tensor } {
@@ -12,7 +11,7 @@ export function normHeads(norm: RMSNorm, x: Tensor, ctx: Context): { y: Tensor; 
   const rstd = ctx.scope.empty([shape[0]], 'float32')
   using from = x.view(shape)
   using to = y.view(shape)
-  addon().rms_norm_forward(from.handle, norm.weight.handle, to.handle, rstd.handle, norm.eps)
+  norm.normalize(from, to, rstd)
   return { y, rstd }
 }
 

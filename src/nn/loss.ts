@@ -1,5 +1,5 @@
 import { addon } from '../native/addon'
-import { fill, gatherRows, scatterRows } from '../tensor/ops'
+import { fill, gatherRows, scatterRows, softcap } from '../tensor/ops'
 import type { Device } from '../tensor/device'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
@@ -8,6 +8,24 @@ import type { LinearLayer } from './linear'
 
 /** Rows of hidden states whose logits exist at one time: bounds the extra memory at chunk * vocab values. A GPU's products want more. */
 const chunkRows = (device: Device): number => (device.isCpu ? 128 : 512)
+
+/** What makes logits of hidden states. */
+export interface OutputHead {
+  lm_head: LinearLayer
+  /** Logits are logitSoftcap * tanh(logits / logitSoftcap). Default: as they are. */
+  logitSoftcap?: number | undefined
+}
+
+/** [n, vocab] of hidden states [n, hidden]. */
+export function logitsOf(
+  hidden: Tensor,
+  { lm_head: head, logitSoftcap: cap = 0 }: OutputHead,
+  ctx: Context,
+): Tensor {
+  const logits = head.forward(hidden, ctx)
+  if (cap > 0) softcap(logits, cap)
+  return logits
+}
 
 /** Which hidden states predict what: row `rows[i]` should predict token `labels[i]`. int32 both. */
 export interface Targets {
@@ -42,7 +60,7 @@ export interface LossRequest extends TokenLoss {
 export function languageModelLoss(
   hidden: Tensor,
   targets: Targets,
-  head: LinearLayer,
+  head: OutputHead,
   ctx: Context,
   request: LossRequest = {},
 ): { stats: Tensor; dhidden: Tensor | undefined } {
@@ -62,7 +80,7 @@ export function languageModelLoss(
     const labels = part(targets.labels)!
     const chunk = scope.empty([end - begin, hidden.cols], hidden.dtype)
     gatherRows(hidden, rows, chunk)
-    const logits = head.forward(chunk, chunkCtx)
+    const logits = logitsOf(chunk, head, chunkCtx)
     addon().cross_entropy(
       logits.handle,
       labels.handle,
@@ -74,8 +92,9 @@ export function languageModelLoss(
       gradScale ?? 1,
       labelSmoothing,
       byProbability,
+      head.logitSoftcap ?? 0,
     )
-    if (dhidden) scatterRows(head.backward(logits, chunk, chunkCtx)!, rows, dhidden)
+    if (dhidden) scatterRows(head.lm_head.backward(logits, chunk, chunkCtx)!, rows, dhidden)
   }
   return { stats, dhidden }
 }

@@ -10,38 +10,67 @@ import {
   projectBackward,
   type LowRank,
 } from './projections'
+import { joinParts, projectParts } from './split-projections'
 
-/** What backward needs besides the input: gate and up [T, intermediate]. silu(gate) * up is recomputed. */
-export interface MlpSaved {
+/** gate and up [T, intermediate], and by-products of their adapters. */
+export interface MlpInner {
   gate: Tensor
   up: Tensor
-  /** By-products of the adapters of gate and up, and of down. */
   lowRank: LowRank
+}
+
+/** What backward needs besides the input. act(gate) * up is recomputed. */
+export interface MlpSaved extends MlpInner {
+  /** By-products of down's adapter. */
   downLowRank: LowRank
 }
 
-/** y = down(silu(gate(x)) * up(x)) */
+/** Of the gate: silu, or gelu with approximate='tanh'. Named as in a config. */
+export type Activation = 'silu' | 'gelu_pytorch_tanh'
+
+/** The layers that make gate and up, by their names in the checkpoint: one each, or one that makes both. */
+export type GateUpLayers = { gate_proj: LinearLayer; up_proj: LinearLayer } | { gate_up_proj: LinearLayer }
+
+/** y = down(act(gate(x)) * up(x)) */
 export class MLP {
+  gate_proj?: LinearLayer
+  up_proj?: LinearLayer
+  gate_up_proj?: LinearLayer
+
   constructor(
-    public gate_proj: LinearLayer,
-    public up_proj: LinearLayer,
+    gateUp: GateUpLayers,
     public down_proj: LinearLayer,
-  ) {}
+    readonly activation: Activation = 'silu',
+  ) {
+    Object.assign(this, gateUp)
+  }
 
   forward(x: Tensor, ctx: Context): { y: Tensor; saved: MlpSaved } {
-    const { ys, lowRank } = project(this.inputs, x, ctx)
+    const inner = this.inner(x, ctx)
+    const { y, downLowRank } = this.output(inner, ctx)
+    return { y, saved: { ...inner, downLowRank } }
+  }
+
+  inner(x: Tensor, ctx: Context): MlpInner {
+    const width = this.down_proj.inFeatures
+    const { ys, lowRank } = projectParts(this.inputs, [width, width], x, ctx)
     const [gate, up] = ys as [Tensor, Tensor]
-    const h = this.activation(gate, up, ctx)
-    const out = project([this.down_proj], h, ctx)
+    return { gate, up, lowRank }
+  }
+
+  output({ gate, up }: MlpInner, ctx: Context): { y: Tensor; downLowRank: LowRank } {
+    const h = this.product(gate, up, ctx)
+    const { ys, lowRank } = project([this.down_proj], h, ctx)
     ctx.scope.free(h)
-    return { y: out.ys[0]!, saved: { gate, up, lowRank, downLowRank: out.lowRank } }
+    return { y: ys[0]!, downLowRank: lowRank }
   }
 
   /** Returns dx; overwrites the saved tensors with their gradients. x is asked for after the pass that takes the most memory. */
   backward(dy: Tensor, x: () => Tensor, saved: MlpSaved, ctx: Context): Tensor {
     const { gate, up } = saved
     this.backwardActivation(dy, saved, ctx)
-    return projectBackward(this.inputs, [gate, up], x(), saved.lowRank, ctx)!
+    const dys = joinParts(this.inputs, [gate, up], ctx)
+    return projectBackward(this.inputs, dys, x(), saved.lowRank, ctx)!
   }
 
   /** gate and up become their gradients. */
@@ -49,10 +78,10 @@ export class MLP {
     const { gate, up, downLowRank } = saved
     const output = [this.down_proj]
     if (!needsOnlyShape(output)) {
-      const h = this.activation(gate, up, ctx)
+      const h = this.product(gate, up, ctx)
       const dh = projectBackward(output, [dy], h, downLowRank, ctx)!
       ctx.scope.free(h)
-      this.swigluBackward(dh, gate, up)
+      this.productBackward(dh, gate, up)
       ctx.scope.free(dh)
       return
     }
@@ -60,23 +89,26 @@ export class MLP {
     const { dx, dLowRank } = inputGradient(output, [dy], gate, downLowRank, ctx)
     const dh = dx!
     const h = dLowRank.each[0] && dh
-    this.swigluBackward(dh, gate, up, h)
+    this.productBackward(dh, gate, up, h)
     if (h) lowRankGradient(output, dLowRank, h, ctx)
     ctx.scope.free(dh)
   }
 
-  private swigluBackward(dh: Tensor, gate: Tensor, up: Tensor, h?: Tensor): void {
-    addon().swiglu_backward(dh.handle, gate.handle, up.handle, gate.handle, up.handle, h?.handle)
+  private productBackward(dh: Tensor, gate: Tensor, up: Tensor, h?: Tensor): void {
+    const name = this.activation === 'silu' ? 'swiglu_backward' : 'geglu_backward'
+    addon()[name](dh.handle, gate.handle, up.handle, gate.handle, up.handle, h?.handle)
   }
 
   /** The layers that read this module's input. */
   private get inputs(): LinearLayer[] {
-    return [this.gate_proj, this.up_proj]
+    return this.gate_up_proj ? [this.gate_up_proj] : [this.gate_proj!, this.up_proj!]
   }
 
-  private activation(gate: Tensor, up: Tensor, ctx: Context): Tensor {
+  /** act(gate) * up */
+  private product(gate: Tensor, up: Tensor, ctx: Context): Tensor {
     const h = ctx.scope.empty(gate.shape, gate.dtype)
-    addon().swiglu_forward(gate.handle, up.handle, h.handle)
+    const name = this.activation === 'silu' ? 'swiglu_forward' : 'geglu_forward'
+    addon()[name](gate.handle, up.handle, h.handle)
     return h
   }
 }

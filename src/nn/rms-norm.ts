@@ -3,24 +3,50 @@ import { scaled } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 
+/** What norms of some families have that others do not. */
+export interface NormTraits {
+  /** The result is taken times this. Default: 1. */
+  scale?: number | undefined
+  /** Added to the weight. Default: 0. */
+  offset?: number | undefined
+  /** Whether the normalized value is rounded to x's dtype before the weight, or the product alone. Default: yes. */
+  roundsFirst?: boolean | undefined
+}
+
 /**
- * y = x / sqrt(mean(x^2) + eps) * weight * scale over the last axis; statistics in fp32, the normalized value rounded to x's
- * dtype before the weight, as Hugging Face does. The weight is frozen.
+ * y = x / sqrt(mean(x^2) + eps) * (weight + offset) * scale over the last axis; statistics in fp32, roundings as the family's
+ * norm in Hugging Face has them. The weight is frozen.
  */
 export class RMSNorm {
+  readonly scale: number
+  readonly offset: number
+  private readonly roundsFirst: boolean
+
   constructor(
     readonly name: string,
     readonly weight: Tensor,
     readonly eps: number,
-    readonly scale: number = 1,
-  ) {}
+    { scale = 1, offset = 0, roundsFirst = true }: NormTraits = {},
+  ) {
+    this.scale = scale
+    this.offset = offset
+    this.roundsFirst = roundsFirst
+  }
 
   /** Returns y and rstd float32 [T]; backward needs x and rstd. */
   forward(x: Tensor, ctx: Context): { y: Tensor; rstd: Tensor } {
     const y = ctx.scope.empty(x.shape, x.dtype)
     const rstd = ctx.scope.empty([x.rows], 'float32')
-    addon().rms_norm_forward(x.handle, this.weight.handle, y.handle, rstd.handle, this.eps)
-    return { y: scaled(y, this.scale, ctx.scope), rstd }
+    this.normalize(x, y, rstd)
+    const out = scaled(y, this.scale, ctx.scope)
+    if (out !== y) ctx.scope.free(y)
+    return { y: out, rstd }
+  }
+
+  /** Into y and rstd, without `scale`. */
+  normalize(x: Tensor, y: Tensor, rstd: Tensor): void {
+    const { weight, eps, offset, roundsFirst } = this
+    addon().rms_norm_forward(x.handle, weight.handle, y.handle, rstd.handle, eps, offset, roundsFirst)
   }
 
   /** dx = residual + J^T dy, written into `dx`, which may be `residual` or `dy`. */
@@ -34,6 +60,7 @@ export class RMSNorm {
       residual?.handle,
       dx.handle,
       undefined,
+      this.offset,
     )
   }
 

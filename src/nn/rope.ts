@@ -1,78 +1,76 @@
 import { addon } from '../native/addon'
 import type { Device } from '../tensor/device'
+import type { DType } from '../tensor/dtype'
+import { gatherRows } from '../tensor/ops'
 import { Tensor } from '../tensor/tensor'
+import type { Context } from './context'
+import { attentionFactor, inverseFrequencies, pastOriginal, type RopeParameters } from './rope-frequencies'
 
-/** The rotary part of a config: `rope_parameters` (transformers 5) or `rope_theta` + `rope_scaling` (4.x). */
-export interface RopeParameters {
-  rope_type: string
-  rope_theta: number
-  factor?: number
-  low_freq_factor?: number
-  high_freq_factor?: number
-  original_max_position_embeddings?: number
-}
-
-/**
- * inv_freq[i] = theta^(-2i / head_dim), i < head_dim / 2. 'linear' divides all by factor; 'llama3' divides those of long
- * wavelength (> original / low), keeps the short (< original / high) and interpolates between (Llama 3.1's release).
- * @throws Error on a rope_type other than default, linear, llama3; on a factor that is missing or not positive.
- */
-export function inverseFrequencies(headDim: number, rope: RopeParameters): Float32Array {
-  const base = Float32Array.from({ length: headDim / 2 }, (_, i) =>
-    Math.fround(1 / Math.fround(Math.pow(rope.rope_theta, Math.fround((2 * i) / headDim)))),
-  )
-  switch (rope.rope_type) {
-    case 'default':
-      return base
-    case 'linear':
-      return base.map((f) => f / required(rope, 'factor'))
-    case 'llama3': {
-      const factor = required(rope, 'factor')
-      const low = required(rope, 'low_freq_factor')
-      const high = required(rope, 'high_freq_factor')
-      const original = required(rope, 'original_max_position_embeddings')
-      if (high <= low)
-        throw new Error(`rope_type 'llama3': high_freq_factor ${high} must be above low_freq_factor ${low}`)
-      return base.map((f) => {
-        const wavelength = (2 * Math.PI) / f
-        if (wavelength < original / high) return f
-        if (wavelength > original / low) return f / factor
-        const smooth = (original / wavelength - low) / (high - low)
-        return ((1 - smooth) * f) / factor + smooth * f
-      })
-    }
-    default:
-      throw new Error(`rope_type '${rope.rope_type}' is not supported; supported: default, linear, llama3`)
-  }
-}
-
-function required(rope: RopeParameters, key: keyof RopeParameters): number {
-  const value = rope[key]
-  if (typeof value !== 'number' || !(value > 0 && Number.isFinite(value)))
-    throw new Error(
-      `rope_type '${rope.rope_type}' needs a positive number '${key}' in the config, got ${JSON.stringify(value)}`,
-    )
-  return value
-}
-
-/** Rotates the heads of q or k by angles position * inv_freq. */
+/** Rotates the heads of q or k by angles position * inv_freq, the first numbers of each head where fewer have a frequency. */
 export class RotaryEmbedding {
-  readonly invFreq: Tensor
+  private table: Tensor
+  private factors: Tensor | undefined
+  /** The positions that `table` is for: those of `reach`, or all. */
+  private reach: number
+  /** Of the cosines and sines. */
+  private readonly scaling: number
 
   constructor(
     readonly headDim: number,
-    rope: RopeParameters,
-    device: Device,
+    readonly rope: RopeParameters,
+    private readonly device: Device,
   ) {
-    this.invFreq = Tensor.from(inverseFrequencies(headDim, rope), { device })
+    this.reach = pastOriginal(0, rope)
+    this.table = this.tableFor(this.reach)
+    this.scaling = attentionFactor(rope)
   }
 
   /** x [T, heads * headDim] into `out`, by default in place; `inverse` is the backward. */
-  rotate(x: Tensor, positions: Tensor, inverse = false, out: Tensor = x): void {
-    addon().rope(x.handle, positions.handle, this.invFreq.handle, out.handle, this.headDim, 1, inverse)
+  rotate(x: Tensor, ctx: Pick<Context, 'positions' | 'reach'>, inverse = false, out: Tensor = x): void {
+    const table = this.frequencies(ctx.reach).handle
+    addon().rope(x.handle, ctx.positions.handle, table, out.handle, this.headDim, this.scaling, inverse)
+  }
+
+  /** As `rotate`, of queries, which some models scale by their positions. */
+  rotateQueries(q: Tensor, ctx: Pick<Context, 'positions' | 'reach' | 'scope'>, inverse = false): void {
+    this.rotate(q, ctx, inverse)
+    const { llama_4_scaling_beta: beta, original_max_position_embeddings: original = 0 } = this.rope
+    if (beta === undefined || ctx.reach <= original) return
+    const factors = ctx.scope.empty([q.rows, 1], q.dtype)
+    gatherRows(this.queryFactors(ctx.reach, beta, original, q.dtype), ctx.positions, factors)
+    addon().scale_rows(q.handle, factors.handle, q.handle, false)
+    ctx.scope.free(factors)
   }
 
   dispose(): void {
-    this.invFreq.dispose()
+    this.factors?.dispose()
+    this.table.dispose()
+  }
+
+  /** [reach, 1]: of each position. The last table is kept while it is long enough. */
+  private queryFactors(reach: number, beta: number, original: number, dtype: DType): Tensor {
+    if (this.factors && this.factors.rows >= reach && this.factors.dtype === dtype) return this.factors
+    this.factors?.dispose()
+    const values = Float32Array.from(
+      { length: reach },
+      (_, p) => 1 + beta * Math.log1p(Math.floor(p / original)),
+    )
+    this.factors = Tensor.from(values, { shape: [reach, 1], dtype, device: this.device })
+    return this.factors
+  }
+
+  /** Of a pass whose positions are below `reach`; another table replaces the last one. */
+  private frequencies(reach: number): Tensor {
+    const wanted = pastOriginal(reach, this.rope)
+    if (wanted !== this.reach) {
+      this.table.dispose()
+      this.table = this.tableFor(wanted)
+      this.reach = wanted
+    }
+    return this.table
+  }
+
+  private tableFor(reach: number): Tensor {
+    return Tensor.from(inverseFrequencies(this.headDim, this.rope, reach), { device: this.device })
   }
 }

@@ -1,4 +1,4 @@
-import type { DType } from './dtype'
+import type { DType, FloatDType } from './dtype'
 
 /** What `await tensor.data()` gives: 16-bit floats widened to float32, int64 as BigInt64Array. */
 export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array
@@ -79,6 +79,11 @@ export function encode(values: ArrayLike<number | bigint>, dtype: DType): Uint8A
     case 'float16':
       return bytesOf(Uint16Array.from(numbers, f16Bits))
   }
+}
+
+/** The value of the dtype that is nearest. */
+export function roundTo(value: number, dtype: FloatDType): number {
+  return Number(decode(encode([value], dtype).slice().buffer, dtype)[0])
 }
 
 function bytesOf(array: ArrayBufferView): Uint8Array {

@@ -62,7 +62,11 @@ export function copyColumns(
   addon().copy_columns(x.handle, out.handle, column, transpose, scale)
 }
 
-/** out = value */
+/** out[:, j] = x[:, column + j] */
+export function sliceColumns(x: Tensor, out: Tensor, column: number): void {
+  addon().slice_columns(x.handle, out.handle, column)
+}
+
 /** scale * x as a new tensor of `scope`; x itself where the scale is 1. */
 export function scaled(x: Tensor, scale: number, scope: Scope): Tensor {
   if (scale === 1) return x
@@ -71,8 +75,14 @@ export function scaled(x: Tensor, scale: number, scope: Scope): Tensor {
   return out
 }
 
+/** out = value */
 export function fill(out: Tensor, value: number): void {
   addon().fill(out.handle, value)
+}
+
+/** x = cap * tanh(x / cap) */
+export function softcap(x: Tensor, cap: number): void {
+  addon().softcap(x.handle, x.handle, cap)
 }
 
 /** out[i] = x[index[i]] */

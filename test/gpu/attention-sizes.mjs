@@ -17,12 +17,13 @@ for (const dtype of floats)
     [4, 2, 128],
     [2, 1, 256],
   ])
-    for (const [keys, window] of [
+    for (const [keys, window, softcap = 0] of [
       [1, 0],
       [255, 0],
       [700, 50],
       [5003, 0],
       [5003, 3000],
+      [5003, 3000, 2],
     ]) {
       const out = output([1, heads * head_dim], dtype)
       const lse = output([heads, 1], 'float32')
@@ -30,8 +31,22 @@ for (const dtype of floats)
       const [k, v] = [random([keys, kv_heads * head_dim], dtype), random([keys, kv_heads * head_dim], dtype)]
       await compare(
         'attention_forward',
-        `one query ${dtype} ${heads}/${kv_heads}x${head_dim} ${keys} w${window}`,
-        [q, k, v, int32([0, 1]), int32([0, keys]), out, lse, heads, kv_heads, head_dim ** -0.5, window, 1],
+        `one query ${dtype} ${heads}/${kv_heads}x${head_dim} ${keys} w${window} cap ${softcap}`,
+        [
+          q,
+          k,
+          v,
+          int32([0, 1]),
+          int32([0, keys]),
+          out,
+          lse,
+          heads,
+          kv_heads,
+          head_dim ** -0.5,
+          window,
+          softcap,
+          1,
+        ],
         [
           [out, forwardLimit[dtype]],
           [lse, 1e-4],
@@ -46,13 +61,14 @@ for (const dtype of floats) {
     [3, 1, 80],
     [2, 1, 256],
   ]) {
-    for (const [lengths, window] of [
+    for (const [lengths, window, softcap = 0] of [
       [[1], 0],
       [[63], 0],
       [[65, 0, 1, 130], 0],
       [[200, 77], 50],
+      [[200, 77], 50, 3],
     ]) {
-      const label = `${dtype} ${heads}/${kv_heads}x${head_dim} ${lengths} w${window}`
+      const label = `${dtype} ${heads}/${kv_heads}x${head_dim} ${lengths} w${window} cap ${softcap}`
       const tokens = lengths.reduce((a, b) => a + b, 0)
       const shape = [tokens, heads * head_dim]
       const kvShape = [tokens, kv_heads * head_dim]
@@ -64,7 +80,7 @@ for (const dtype of floats) {
       await compare(
         'attention_forward',
         label,
-        [q, k, v, cu, cu, out, lse, heads, kv_heads, scale, window, 0],
+        [q, k, v, cu, cu, out, lse, heads, kv_heads, scale, window, softcap, 0],
         [
           [out, forwardLimit[dtype]],
           [lse, 1e-4],
@@ -82,6 +98,7 @@ for (const dtype of floats) {
         kv_heads,
         scale,
         window,
+        softcap,
         0,
       ])
       const made = (arg) => ({
@@ -109,6 +126,7 @@ for (const dtype of floats) {
           kv_heads,
           scale,
           window,
+          softcap,
           0,
           false,
         ],
@@ -138,6 +156,7 @@ for (const dtype of floats) {
           kv_heads,
           scale,
           window,
+          softcap,
           0,
         ],
         [
@@ -163,7 +182,19 @@ await expectError(
 )
 await expectError(
   'cross_entropy',
-  [x, int32([0, 1, 8, 2]), undefined, output([4], 'float32'), undefined, undefined, undefined, 1, 0, false],
+  [
+    x,
+    int32([0, 1, 8, 2]),
+    undefined,
+    output([4], 'float32'),
+    undefined,
+    undefined,
+    undefined,
+    1,
+    0,
+    false,
+    0,
+  ],
   'labels[2] is 8; expected -100 or 0 to 7',
 )
 await expectError(
@@ -181,6 +212,7 @@ await expectError(
     1,
     0,
     0,
+    0,
   ],
   'expected to end at 4 tokens, got 3',
 )
@@ -195,7 +227,7 @@ await expectError(
   )
   const cu = cumulative([300])
   const gradients = [0, 1, 2].map(() => output([300, 256], 'bfloat16'))
-  const args = [dout, q, k, v, q, lse, cu, ...gradients, 2, 2, 0.1, 0, 0, true]
+  const args = [dout, q, k, v, q, lse, cu, ...gradients, 2, 2, 0.1, 0, 0, 0, true]
   const [first, second] = [
     await runOn(devices[1], 'attention_backward', args),
     await runOn(devices[1], 'attention_backward', args),

@@ -30,7 +30,7 @@ const limits = {
   float32: { out: 1e-5, gradient: 2e-5 },
 }
 const series = (n, f) => Array.from({ length: n }, (_, i) => f(i))
-/** dtype, heads, key heads, head size, lengths, window, whether lengths are untold, too */
+/** dtype, heads, key heads, head size, lengths, window, whether lengths are untold, too, soft cap of the scores */
 const cases = [
   ['bfloat16', 8, 8, 128, [1], 0],
   ['bfloat16', 8, 2, 128, [2], 0],
@@ -51,6 +51,10 @@ const cases = [
   ['bfloat16', 4, 1, 128, [4096], 1000],
   ['bfloat16', 4, 2, 80, [130, 40], 0],
   ['float32', 4, 2, 64, [65, 0, 1, 130], 0],
+  ['bfloat16', 8, 2, 128, [200, 77], 0, false, 2],
+  ['float16', 4, 4, 64, [65, 0, 1, 130], 50, true, 50],
+  ['bfloat16', 4, 2, 256, [130, 40], 64, false, 5],
+  ['float32', 4, 2, 256, [130, 40], 0, false, 5],
 ]
 
 const { addon, devices, runOn, match, expectError, fail, finish } = openDevices()
@@ -69,9 +73,9 @@ const summary = () => {
   return lines.filter((line) => line.startsWith('attention=')).join()
 }
 
-for (const [dtype, heads, kvHeads, headDim, lengths, window, untold = false] of cases) {
+for (const [dtype, heads, kvHeads, headDim, lengths, window, untold = false, softcap = 0] of cases) {
   const shown = lengths.length > 6 ? `${lengths.length} sequences` : lengths
-  const label = `${dtype} ${heads}/${kvHeads}x${headDim} [${shown}] w${window}`
+  const label = `${dtype} ${heads}/${kvHeads}x${headDim} [${shown}] w${window}${softcap ? ` cap ${softcap}` : ''}`
   const tokens = lengths.reduce((a, b) => a + b, 0)
   const longest = Math.max(...lengths)
   const [rows, keyRows] = [
@@ -79,7 +83,7 @@ for (const [dtype, heads, kvHeads, headDim, lengths, window, untold = false] of 
     [tokens, kvHeads * headDim],
   ]
   const cu = int32(lengths.reduce((ends, n) => [...ends, ends.at(-1) + n], [0]))
-  const more = [heads, kvHeads, headDim ** -0.5, window]
+  const more = [heads, kvHeads, headDim ** -0.5, window, softcap]
   const limit = limits[dtype]
   try {
     const [q, dout] = [await normal(rows, dtype), await normal(rows, dtype)]
@@ -135,7 +139,7 @@ const ends = int32([0, 1, 4])
 const results = [output([4, 128], 'bfloat16'), output([1, 4], 'float32')]
 await expectError(
   'attention_forward',
-  [x, x, x, ends, ends, ...results, 1, 1, 1, 0, 2],
+  [x, x, x, ends, ends, ...results, 1, 1, 1, 0, 0, 2],
   'sequence 1 has 3 tokens, more than max_length 2',
 )
 console.log(summary())

@@ -51,33 +51,42 @@ for (const dtype of floats) {
       [rows],
       'float32',
     )
-    await compare(
-      'rms_norm_forward',
-      label,
-      [x, weight, output(shape, dtype), output([rows], 'float32'), 1e-5],
-      tolerance,
-    )
+    for (const [offset, roundFirst] of [
+      [0, true],
+      [0, false],
+      [1, false],
+    ])
+      await compare(
+        'rms_norm_forward',
+        `${label} + ${offset} ${roundFirst}`,
+        [x, weight, output(shape, dtype), output([rows], 'float32'), 1e-5, offset, roundFirst],
+        tolerance,
+      )
     const dweight = random([shape[1]], 'float32')
     await compare(
       'rms_norm_backward',
       label,
-      [y, x, weight, rstd, undefined, output(shape, dtype), dweight],
+      [y, x, weight, rstd, undefined, output(shape, dtype), dweight, 0],
       Math.max(tolerance, 2e-5),
     )
     await compare(
       'rms_norm_backward',
       `${label} residual`,
-      [y, x, weight, rstd, random(shape, dtype), output(shape, dtype), undefined],
+      [y, x, weight, rstd, random(shape, dtype), output(shape, dtype), undefined, 1],
       tolerance,
     )
     const gate = random(shape, dtype, 3)
-    await compare('swiglu_forward', label, [gate, x, output(shape, dtype)], tolerance)
-    await compare(
-      'swiglu_backward',
-      label,
-      [y, gate, x, output(shape, dtype), output(shape, dtype), output(shape, dtype)],
-      tolerance,
-    )
+    for (const name of ['swiglu', 'geglu']) {
+      await compare(`${name}_forward`, label, [gate, x, output(shape, dtype)], tolerance)
+      const results = [output(shape, dtype), output(shape, dtype), output(shape, dtype)]
+      await compare(`${name}_backward`, label, [y, gate, x, ...results], tolerance)
+    }
+    await compare('softcap', label, [random(shape, dtype, 20), output(shape, dtype), 30], tolerance)
+    for (const [column, width] of [
+      [0, shape[1]],
+      [Math.floor(shape[1] / 2), Math.ceil(shape[1] / 2)],
+    ])
+      await compare('slice_columns', `${label} ${column}`, [x, output([rows, width], dtype), column], 0)
     const heads = random([rows, 3 * 16], dtype)
     const positions = int32(Array.from({ length: rows }, (_, i) => (i * 31) % 131072))
     const inv_freq = tensor(
@@ -92,6 +101,26 @@ for (const dtype of floats) {
         [heads, positions, inv_freq, output([rows, 48], dtype), 16, 1.2, inverse],
         tolerance * 5,
       )
+    // Fewer frequencies than pairs: the rest of a head stays.
+    for (const [headDim, pairs] of [
+      [24, 8],
+      [16, 3],
+    ])
+      for (const to of [output([rows, 48], dtype), heads])
+        await compare(
+          'rope',
+          `${label} ${pairs} of ${headDim}`,
+          [
+            heads,
+            positions,
+            { ...inv_freq, shape: [pairs], bytes: inv_freq.bytes.slice(0, 4 * pairs) },
+            to,
+            headDim,
+            1.2,
+            false,
+          ],
+          tolerance * 5,
+        )
   }
   for (const [rows, vocab] of [
     [1, 1],
@@ -111,20 +140,21 @@ for (const dtype of floats) {
     ]
     const plain = (out, scale) => [
       ...[logits, labels, undefined, stats, undefined, undefined],
-      ...[out, scale, 0, false],
+      ...[out, scale, 0, false, 0],
     ]
     await compare('cross_entropy', `${dtype} ${rows}x${vocab}`, plain(d, 0.25), limits)
-    for (const [what, smoothing, byProbability] of [
+    for (const [what, smoothing, byProbability, softcap = 0] of [
       ['weights and outputs by row', 0, false],
       ['smoothing', 0.3, false],
       ['by probability', 0, true],
+      ['capped', 0.1, false, 30],
     ]) {
       const [logps, entropies] = [output([rows], 'float32'), output([rows], 'float32')]
       const weights = random([rows], 'float32', 1)
       await compare(
         'cross_entropy',
         `${dtype} ${rows}x${vocab} ${what}`,
-        [logits, labels, weights, stats, logps, entropies, d, 0.25, smoothing, byProbability],
+        [logits, labels, weights, stats, logps, entropies, d, 0.25, smoothing, byProbability, softcap],
         [...limits, [logps, 1e-5], [entropies, 1e-5]],
       )
     }

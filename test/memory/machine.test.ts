@@ -14,11 +14,11 @@ describe("an operation's own memory on a GPU", () => {
   /** Of attention_backward for an 8B's heads. */
   function workspace(
     [tokens, sequences, longest]: [number, number, number],
-    { deterministic = false, dtype = 'bfloat16' as DType } = {},
+    { deterministic = false, dtype = 'bfloat16' as DType, softcap = 0 } = {},
   ): number {
     const [q, k] = [like(dtype, tokens, 4096), like(dtype, tokens, 1024)]
     const [lse, cu] = [like('float32', 32, tokens), like('int32', sequences + 1)]
-    const args = [q, q, k, k, q, lse, cu, q, k, k, 32, 8, 0.1, 0, longest, deterministic] as const
+    const args = [q, q, k, k, q, lse, cu, q, k, k, 32, 8, 0.1, 0, softcap, longest, deterministic] as const
     return native.scratch_bytes('cuda', 'attention_backward', [...args])
   }
   const lse = (tokens: number): number => tokens * 32 * 4
@@ -39,6 +39,7 @@ describe("an operation's own memory on a GPU", () => {
       workspace([32768, 1, 32768], { deterministic: true }),
       lse(32768),
     ],
+    ['own kernels where scores are capped', workspace([4096, 2, 2048], { softcap: 50 }), lse(4096)],
     ['own kernels for float32', workspace([4096, 2, 2048], { dtype: 'float32' }), lse(4096)],
   ])('attention_backward, %s', (_, bytes, expected) => {
     expect(bytes).toBe(expected)
@@ -73,7 +74,7 @@ describe("an operation's own memory on a GPU", () => {
   it('cross_entropy: four doubles a row, however many columns', () => {
     const logits = like('bfloat16', 100, 32000)
     const inputs = [logits, like('int32', 100), undefined, like('float32', 4)] as const
-    const args = [...inputs, undefined, undefined, logits, 1, 0, false] as const
+    const args = [...inputs, undefined, undefined, logits, 1, 0, false, 0] as const
     expect(native.scratch_bytes('cuda', 'cross_entropy', [...args])).toBe(3200)
   })
 
@@ -86,7 +87,9 @@ it('the CPU: attention_backward has dk and dv of each query head in float32', ()
   const [q, k, cu] = [like('bfloat16', 100, 4 * 20), like('bfloat16', 100, 2 * 20), like('int32', 2)]
   const tensors = [q, q, k, k, q, like('float32', 4, 100), cu, q, k, k] as const
   // 20 columns in 32, 51200 bytes.
-  expect(native.scratch_bytes('cpu', 'attention_backward', [...tensors, 4, 2, 1, 0, 0, true])).toBe(2 * 51200)
+  expect(native.scratch_bytes('cpu', 'attention_backward', [...tensors, 4, 2, 1, 0, 0, 0, true])).toBe(
+    2 * 51200,
+  )
   const x = like('float32', 4, 4)
   expect(native.scratch_bytes('cpu', 'matmul', [x, x, x, false, false, 1, 0, 'bfloat16'])).toBe(0)
 })

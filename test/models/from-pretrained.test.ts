@@ -132,8 +132,11 @@ describe('files that are missing or broken', () => {
   })
 
   it('a rope_type that is not known', async () => {
-    const folder = await writeModel({ rope_scaling: { rope_type: 'yarn', factor: 4 } })
-    await fails(folder, "rope_type 'yarn' is not supported; supported: default, linear, llama3")
+    const folder = await writeModel({ rope_scaling: { rope_type: 'su', factor: 4 } })
+    await fails(
+      folder,
+      "rope_type 'su' is not supported; supported: default, linear, llama3, yarn, dynamic, longrope",
+    )
   })
 })
 

@@ -1,9 +1,12 @@
-import { writeFile } from 'node:fs/promises'
+import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { AutoModelForCausalLM } from '../../src/models/auto'
 import { GgufCheckpoint } from '../../src/models/gguf-checkpoint'
 import { checkpointKeys, unpermuteRows } from '../../src/models/gguf-names'
+import { attentionFactor } from '../../src/nn/rope-frequencies'
+import { familyModels } from '../parity/family-models'
+import { goldenJson } from '../parity/support'
 import { ggufBytes, type TestTensor, type TestValue } from '../files/support/gguf-writer'
 import { temporaryFolder } from '../files/support/temporary'
 import { golden } from '../support/shared'
@@ -104,13 +107,16 @@ test('biases, an own head, linear scaling, head size', async () => {
 })
 
 test('what a plain Llama is not is refused', async () => {
-  await expect(open({ 'general.architecture': 'gemma' })).rejects.toThrow(
-    "architecture 'gemma' is not supported",
+  await expect(open({ 'general.architecture': 'gpt2' })).rejects.toThrow(
+    "architecture 'gpt2' is not supported; supported: llama, qwen2, qwen3, smollm3, granite, olmo2, phi3, gemma",
   )
   await expect(open({ 'llama.expert_count': 8 })).rejects.toThrow('mixture-of-experts')
   await expect(open({ 'llama.rope.scaling.type': 'yarn' })).rejects.toThrow(
     "RoPE scaling 'yarn' is not supported",
   )
+  await expect(
+    open({ 'general.architecture': 'olmo2', 'olmo2.attention.sliding_window': 4096 }),
+  ).rejects.toThrow('OLMo 3 is not supported from GGUF')
   await expect(open({ 'llama.block_count': 'x' })).rejects.toThrow(
     "'llama.block_count' is string; expected a number",
   )
@@ -169,70 +175,118 @@ test('unpermuteRows moves whole rows and refuses odd heads', () => {
   expect(() => unpermuteRows(rows, 4, 2, 4)).toThrow('4 rows do not divide into 4 even heads')
 })
 
-test.each([
-  ['tiny-qwen2', 'qwen2'],
-  ['tiny-qwen3', 'qwen3'],
-  ['tiny-granite', 'granite'],
-  ['tiny-mistral-swa', 'llama'],
-])('%s written as GGUF has the logits of the safetensors model', async (name, architecture) => {
-  const model = await AutoModelForCausalLM.from_pretrained(golden(name), { dtype: 'float32' })
-  const { config, blueprint } = model
-  const own: Record<string, TestValue> = {
-    ...{ block_count: config.num_hidden_layers, context_length: 256, embedding_length: config.hidden_size },
-    ...{ feed_forward_length: config.intermediate_size, 'attention.head_count': config.num_attention_heads },
-    ...{ 'attention.head_count_kv': config.num_key_value_heads },
-    ...{ 'attention.layer_norm_rms_epsilon': config.rms_norm_eps },
-    ...(architecture === 'llama' && { 'attention.sliding_window': blueprint.layers[0]!.window }),
-    'attention.key_length': config.head_dim,
-    ...(architecture === 'granite' && {
-      'attention.scale': Number(config.field('attention_multiplier')),
-      embedding_scale: Number(config.field('embedding_multiplier')),
-      residual_scale: Number(config.field('residual_multiplier')),
-      logit_scale: Number(config.field('logits_scaling')),
-    }),
-    'rope.freq_base': config.rope_parameters.rope_theta,
-  }
-  const named = new Map([...checkpointKeys(blueprint)].map(([gguf, key]) => [key, gguf]))
-  const tensors: TestTensor[] = []
-  const parts: Uint8Array[] = []
-  let start = 0
-  for (const { key, shape, load } of model.tensors()) {
-    using tensor = load()
-    const heads = { q_proj: config.num_attention_heads, k_proj: config.num_key_value_heads }
-    const which = /([qk]_proj)/.exec(key)?.[1] as keyof typeof heads | undefined
-    let values = await tensor.data<Float32Array>()
-    // The inverse: halves of d rows become neighbours, as llama.cpp's converter does.
-    if (which && !architecture.startsWith('qwen')) {
-      const columns = shape[1] ?? 1
-      const [half, from] = [shape[0]! / heads[which] / 2, values]
-      values = new Float32Array(from.length)
-      for (let row = 0; row < shape[0]!; row++) {
-        const [head, at] = [Math.floor(row / (2 * half)), row % (2 * half)]
-        const to = head * 2 * half + 2 * (at % half) + Math.floor(at / half)
-        values.set(from.subarray(row * columns, (row + 1) * columns), to * columns)
-      }
-    }
-    tensors.push({ name: named.get(key)!, dims: [...shape].reverse(), type: 0, start })
-    const bytes = new Uint8Array(Math.ceil(values.byteLength / 32) * 32)
-    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
-    parts.push(bytes)
-    start += bytes.length
-  }
-  const prefixed = Object.fromEntries(Object.entries(own).map(([key, v]) => [`${architecture}.${key}`, v]))
+/** What a config.json says that the files of llama.cpp do not: there it follows from the architecture. */
+const implied: Readonly<Record<string, object>> = {
+  smollm3: { no_rope_layers: undefined, no_rope_layer_interval: 4 },
+  gemma2: { query_pre_attn_scalar: 16 },
+  gemma3: { query_pre_attn_scalar: 16 },
+}
+
+/** A copy of a golden model with what its GGUF file can tell. */
+async function withoutUntold(name: string, architecture: string): Promise<string> {
   const folder = await temporaryFolder()
-  const bytes = ggufBytes(
-    { 'general.architecture': architecture, ...prefixed },
-    tensors,
-    Buffer.concat(parts),
-  )
-  await writeFile(join(folder, 'm.gguf'), bytes)
-  const read = await AutoModelForCausalLM.from_pretrained(folder, { gguf_file: 'm.gguf' })
-  expect(read.config.architecture).toBe(config.architecture)
-  const { input_ids: ids, attention_mask } = randomInputs([20, 9])
-  const input_ids = ids.map((row) => row.map((id) => id % config.vocab_size))
-  const outputs = await Promise.all([model, read].map((each) => each.forward({ input_ids, attention_mask })))
-  const [expected, ours] = await Promise.all(outputs.map(({ logits }) => logits.data()))
-  expect(ours).toEqual(expected)
-  for (const { logits } of outputs) logits.dispose()
-  for (const each of [model, read]) each.dispose()
-})
+  const fields = goldenJson<object>(name, 'config.json')
+  await writeFile(join(folder, 'config.json'), JSON.stringify({ ...fields, ...implied[architecture] }))
+  await copyFile(golden(name, 'model.safetensors'), join(folder, 'model.safetensors'))
+  return folder
+}
+
+const written = Object.values(familyModels).flatMap(({ gguf }) => gguf ?? [])
+
+test.each(written)(
+  '$model written as GGUF has the logits of the safetensors model',
+  async ({ model: name, architecture }) => {
+    const path = await withoutUntold(name, architecture)
+    const model = await AutoModelForCausalLM.from_pretrained(path, { dtype: 'float32' })
+    const { config, blueprint } = model
+    const windows = blueprint.layers.map(({ window }) => window)
+    const { rope_parameters: rope, rope_by_layer_type: ropes } = config
+    const own: Record<string, TestValue> = {
+      ...{ block_count: config.num_hidden_layers, context_length: 256, embedding_length: config.hidden_size },
+      ...{
+        feed_forward_length: config.intermediate_size,
+        'attention.head_count': config.num_attention_heads,
+      },
+      ...{ 'attention.head_count_kv': config.num_key_value_heads },
+      ...{ 'attention.layer_norm_rms_epsilon': config.rms_norm_eps },
+      ...(Math.max(...windows) > 0 && { 'attention.sliding_window': Math.max(...windows) }),
+      ...(architecture === 'phi3' && {
+        'rope.dimension_count': config.head_dim * rope.partial_rotary_factor!,
+        'rope.scaling.original_context_length': rope.original_max_position_embeddings!,
+        'rope.scaling.attn_factor': attentionFactor(rope),
+      }),
+      ...(architecture === 'gemma2' && {
+        attn_logit_softcapping: blueprint.layers[0]!.attentionSoftcap!,
+        final_logit_softcapping: blueprint.logitSoftcap!,
+      }),
+      ...(architecture === 'gemma3' && {
+        'attention.sliding_window_pattern': windows.map((window) => window > 0) as never,
+        'rope.freq_base_swa': ropes.sliding_attention.rope_theta,
+        'rope.scaling.type': 'linear',
+        'rope.scaling.factor': rope.factor!,
+      }),
+      'attention.key_length': config.head_dim,
+      ...(architecture === 'granite' && {
+        'attention.scale': Number(config.field('attention_multiplier')),
+        embedding_scale: Number(config.field('embedding_multiplier')),
+        residual_scale: Number(config.field('residual_multiplier')),
+        logit_scale: Number(config.field('logits_scaling')),
+      }),
+      'rope.freq_base': rope.rope_theta,
+    }
+    const named = new Map([...checkpointKeys(blueprint)].map(([gguf, key]) => [key, gguf]))
+    const tensors: TestTensor[] = []
+    const parts: Uint8Array[] = []
+    let start = 0
+    const write = (name: string, dims: number[], values: Float32Array): void => {
+      tensors.push({ name, dims, type: 0, start })
+      const bytes = new Uint8Array(Math.ceil(values.byteLength / 32) * 32)
+      bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+      parts.push(bytes)
+      start += bytes.length
+    }
+    if (architecture === 'phi3')
+      for (const kind of ['short', 'long'] as const) {
+        const factors = rope[`${kind}_factor`]!
+        write(`rope_factors_${kind}.weight`, [factors.length], Float32Array.from(factors))
+      }
+    for (const { key, shape, load } of model.tensors()) {
+      using tensor = load()
+      const heads = { q_proj: config.num_attention_heads, k_proj: config.num_key_value_heads }
+      const which = /([qk]_proj)/.exec(key)?.[1] as keyof typeof heads | undefined
+      let values = await tensor.data<Float32Array>()
+      // The inverse: halves of d rows become neighbours, as llama.cpp's converter does.
+      if (architecture.startsWith('gemma') && key.includes('norm')) values = values.map((value) => value + 1)
+      if (which && ['llama', 'smollm3', 'granite'].includes(architecture)) {
+        const columns = shape[1] ?? 1
+        const [half, from] = [shape[0]! / heads[which] / 2, values]
+        values = new Float32Array(from.length)
+        for (let row = 0; row < shape[0]!; row++) {
+          const [head, at] = [Math.floor(row / (2 * half)), row % (2 * half)]
+          const to = head * 2 * half + 2 * (at % half) + Math.floor(at / half)
+          values.set(from.subarray(row * columns, (row + 1) * columns), to * columns)
+        }
+      }
+      write(named.get(key)!, [...shape].reverse(), values)
+    }
+    const prefixed = Object.fromEntries(Object.entries(own).map(([key, v]) => [`${architecture}.${key}`, v]))
+    const folder = await temporaryFolder()
+    const bytes = ggufBytes(
+      { 'general.architecture': architecture, ...prefixed },
+      tensors,
+      Buffer.concat(parts),
+    )
+    await writeFile(join(folder, 'm.gguf'), bytes)
+    const read = await AutoModelForCausalLM.from_pretrained(folder, { gguf_file: 'm.gguf' })
+    expect(read.config.architecture).toBe(config.architecture)
+    const { input_ids: ids, attention_mask } = randomInputs([20, 9])
+    const input_ids = ids.map((row) => row.map((id) => id % config.vocab_size))
+    const outputs = await Promise.all(
+      [model, read].map((each) => each.forward({ input_ids, attention_mask })),
+    )
+    const [expected, ours] = await Promise.all(outputs.map(({ logits }) => logits.data()))
+    expect(ours).toEqual(expected)
+    for (const { logits } of outputs) logits.dispose()
+    for (const each of [model, read]) each.dispose()
+  },
+)

@@ -13,7 +13,7 @@ import { get_peft_model, type PeftModel } from '../../src/peft/model'
 import { Device } from '../../src/tensor/device'
 import { golden } from '../support/shared'
 
-type Folder = 'tiny-llama' | 'tiny-llama-nf4' | 'tiny-llama-tied' | 'tiny-llama-bias' | 'tiny-llama-bias-nf4'
+type Folder = `tiny-${string}`
 
 /** One of the golden models, freed with the test. */
 export async function tinyModel(

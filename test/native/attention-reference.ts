@@ -11,12 +11,21 @@ export interface Problem {
   dim: number
   scale: number
   window: number
+  /** Default: 0, none. */
+  softcap?: number
 }
 
 /** Calls visit once per query and head, with the offsets of its vectors and the softmax over the keys it sees. */
 function eachQuery(
   p: Problem,
-  visit: (q: number, keys: number[], weights: number[], lse: number, lseIndex: number) => void,
+  visit: (
+    q: number,
+    keys: number[],
+    weights: number[],
+    lse: number,
+    lseIndex: number,
+    slopes: number[],
+  ) => void,
 ): void {
   const tokens = p.queries.reduce((a, b) => a + b, 0)
   let [q0, k0] = [0, 0]
@@ -30,7 +39,9 @@ function eachQuery(
         const keys: number[] = []
         for (let j = Math.max(0, p.window > 0 ? last - p.window + 1 : 0); j <= last; j++)
           keys.push(((k0 + j) * p.kvHeads + kvHead) * p.dim)
-        const scores = keys.map((k) => p.scale * dot(p.q, q, p.k, k, p.dim))
+        const { softcap: cap = 0 } = p
+        const plain = keys.map((k) => p.scale * dot(p.q, q, p.k, k, p.dim))
+        const scores = plain.map((x) => (cap ? cap * Math.tanh(x / cap) : x))
         const most = Math.max(...scores)
         const total = scores.reduce((t, x) => t + Math.exp(x - most), 0)
         const lse = keys.length ? most + Math.log(total) : -Infinity
@@ -40,6 +51,7 @@ function eachQuery(
           scores.map((x) => Math.exp(x - lse)),
           lse,
           h * tokens + q0 + i,
+          scores.map((x) => (cap ? 1 - (x / cap) ** 2 : 1)),
         )
       }
     }
@@ -80,11 +92,11 @@ export function backward(p: Problem): { dq: Float64Array; dk: Float64Array; dv: 
   const dq = new Float64Array(p.q.length)
   const dk = new Float64Array(p.k.length)
   const dv = new Float64Array(p.k.length)
-  eachQuery(p, (q, keys, weights) => {
+  eachQuery(p, (q, keys, weights, _lse, _index, slopes) => {
     const dweights = keys.map((k) => dot(p.dout, q, p.v, k, p.dim))
     const delta = weights.reduce((t, w, j) => t + w * dweights[j]!, 0)
     keys.forEach((k, j) => {
-      const dscore = weights[j]! * (dweights[j]! - delta) * p.scale
+      const dscore = weights[j]! * (dweights[j]! - delta) * slopes[j]! * p.scale
       addTo(dv, k, weights[j]!, p.dout, q, p.dim)
       addTo(dq, q, dscore, p.k, k, p.dim)
       addTo(dk, k, dscore, p.q, q, p.dim)

@@ -11,6 +11,7 @@ export interface Case {
   kvHeads?: number
   dim?: number
   window?: number
+  softcap?: number
   dtype?: FloatDType
 }
 
@@ -66,7 +67,8 @@ class Output {
 
 /** Runs both directions on the device. */
 export async function run(c: Case, inputs?: Inputs): Promise<Result> {
-  const { queries, keys = queries, heads = 4, kvHeads = 2, dim = 16, window = 0, dtype = 'float32' } = c
+  const { queries, keys = queries, heads = 4, kvHeads = 2, dim = 16, window = 0, softcap = 0 } = c
+  const { dtype = 'float32' } = c
   const [cuQ, cuK] = [cumulative(queries), cumulative(keys)]
   const tokens = (lengths: number[]): number => lengths.reduce((a, b) => a + b, 0)
   const qShape = [tokens(queries), heads * dim]
@@ -86,7 +88,7 @@ export async function run(c: Case, inputs?: Inputs): Promise<Result> {
     const more = name === 'attention_forward' ? [longest] : [longest, false]
     const handles = list.map((t) => (t instanceof Output ? t.tensor : t).handle)
     const operation = addon()[name] as (...args: unknown[]) => void
-    operation(...handles, heads, kvHeads, scale, window, ...more)
+    operation(...handles, heads, kvHeads, scale, window, softcap, ...more)
   }
   call('attention_forward', q, k, v, cuQ, cuK, out, lse)
   if (keys === queries) call('attention_backward', dout, q, k, v, out, lse, cuQ, dq, dk, dv)
@@ -94,7 +96,7 @@ export async function run(c: Case, inputs?: Inputs): Promise<Result> {
   const stored = async (t: Tensor): Promise<Float32Array> => await t.data()
   const problem = {
     ...{ q: await stored(q), k: await stored(k), v: await stored(v), dout: await stored(dout) },
-    ...{ queries, keys, heads, kvHeads, dim, scale, window },
+    ...{ queries, keys, heads, kvHeads, dim, scale, window, softcap },
   }
   for (const t of [q, k, v, dout, cuQ, cuK]) t.dispose()
   const [o, l, a, b, d] = await Promise.all([out, lse, dq, dk, dv].map((output) => output.read()))

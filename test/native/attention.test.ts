@@ -64,6 +64,14 @@ describe('equals the float64 reference', () => {
     'window $window',
   )
   each(
+    [0.5, 3, 50].flatMap((softcap) => [
+      { queries: [150, 40], softcap },
+      { queries: [70], softcap, window: 9, dim: 256, heads: 2, kvHeads: 1 },
+      { queries: [1], keys: [200], softcap },
+    ]),
+    'softcap $softcap, window $window, keys $keys',
+  )
+  each(
     [
       { queries: [1], keys: [1000] },
       { queries: [1], keys: [1000], dim: 64 },
@@ -111,7 +119,16 @@ it('a NaN reaches the queries that see it and no other', async () => {
 })
 
 it('the reference gradients are finite differences of the reference forward', () => {
-  const numbers = { queries: [4, 3], keys: [4, 3], heads: 2, kvHeads: 1, dim: 8, scale: 0.35, window: 3 }
+  const numbers = {
+    queries: [4, 3],
+    keys: [4, 3],
+    heads: 2,
+    kvHeads: 1,
+    dim: 8,
+    scale: 0.35,
+    window: 3,
+    softcap: 1.5,
+  }
   const inputs = { q: randoms(112, 1), k: randoms(56, 2), v: randoms(56, 3), dout: randoms(112, 4) }
   const problem: Problem = { ...numbers, ...inputs }
   const { dq, dk, dv } = backward(problem)
@@ -184,7 +201,7 @@ describe('refuses', () => {
     const keys = device.empty(k).handle
     const offsets = Tensor.from(Int32Array.from(cu)).handle
     const sums = device.empty(lse).handle
-    addon().attention_forward(q, keys, keys, offsets, offsets, out, sums, heads, 1, 1, window, maxLength)
+    addon().attention_forward(q, keys, keys, offsets, offsets, out, sums, heads, 1, 1, window, 0, maxLength)
   }
   it.each<[Change, string]>([
     [{ k: [4, 16] }, 'k: expected shape (4, 8), got (4, 16)'],

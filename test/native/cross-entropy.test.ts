@@ -60,7 +60,7 @@ function crossEntropy(
   dlogits: TensorHandle | undefined,
   scale: number,
 ): void {
-  native.cross_entropy(logits, labels, undefined, stats, undefined, undefined, dlogits, scale, 0, false)
+  native.cross_entropy(logits, labels, undefined, stats, undefined, undefined, dlogits, scale, 0, false, 0)
 }
 
 const noStats = (): Output => new Output([4], 'float32', [0, 0, 0, 0])
@@ -213,6 +213,7 @@ describe.each(floatDTypes)('weights, smoothing and outputs by row, %s', (dtype) 
       0.25,
       smoothing,
       byProbability,
+      0,
     )
     const want = labels.map((label, i) => {
       const zeros = { logp: 0, entropy: 0, loss: 0, gradient: new Float64Array(vocab) }
@@ -255,7 +256,7 @@ it('weights, outputs by row and smoothing are checked', () => {
   const run =
     (weights?: TensorHandle, logps?: TensorHandle, entropies?: TensorHandle, smoothing = 0) =>
     () =>
-      native.cross_entropy(x, labels, weights, stats, logps, entropies, undefined, 1, smoothing, false)
+      native.cross_entropy(x, labels, weights, stats, logps, entropies, undefined, 1, smoothing, false, 0)
   expect(run(tensor([1], [1]))).toThrow('[cross_entropy] weights: expected shape (2), got (1)')
   expect(run(undefined, labels)).toThrow('logps: expected float32')
   expect(run(undefined, undefined, stats)).toThrow('entropies: expected shape (2)')

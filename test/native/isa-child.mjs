@@ -46,8 +46,8 @@ async function layers(dtype) {
   const weight = normal([cols], dtype)
   const rstd = empty([rows])
   const [a, b, c, d] = [0, 1, 2, 3].map(() => empty(shape, dtype))
-  native.rms_norm_forward(x, weight, a, rstd, 1e-5)
-  native.rms_norm_backward(y, x, weight, rstd, z, b, undefined)
+  native.rms_norm_forward(x, weight, a, rstd, 1e-5, 0, true)
+  native.rms_norm_backward(y, x, weight, rstd, z, b, undefined, 0)
   await keepFloats(`rms_norm_forward ${dtype}`, a, shape)
   await keepFloats(`rms_norm_backward ${dtype}`, b, shape)
   native.swiglu_forward(x, y, a)
@@ -67,7 +67,7 @@ async function layers(dtype) {
   const stats = empty([4])
   native.fill(stats, 0)
   const labels = ints(Array.from({ length: rows }, (_, i) => (i % 4 ? i : -100)))
-  native.cross_entropy(x, labels, undefined, stats, undefined, undefined, b, 1, 0, false)
+  native.cross_entropy(x, labels, undefined, stats, undefined, undefined, b, 1, 0, false, 0)
   await keep(`cross_entropy ${dtype}`, stats)
   await keepFloats(`cross_entropy gradient ${dtype}`, b, shape)
   const norm = empty([1])
@@ -138,10 +138,10 @@ async function attention(dtype) {
   ]
   const [q, k, v] = [normal(wide, dtype), normal(narrow, dtype), normal(narrow, dtype)]
   const [out, lse, cu] = [empty(wide, dtype), empty([4, tokens]), ints([0, 7, tokens])]
-  native.attention_forward(q, k, v, cu, cu, out, lse, 4, 2, 0.18, 0, 0)
+  native.attention_forward(q, k, v, cu, cu, out, lse, 4, 2, 0.18, 0, 0, 0)
   await keepFloats(`attention ${dtype}`, out, wide)
   const [dq, dk, dv] = [empty(wide, dtype), empty(narrow, dtype), empty(narrow, dtype)]
-  native.attention_backward(normal(wide, dtype), q, k, v, out, lse, cu, dq, dk, dv, 4, 2, 0.18, 0, 0, false)
+  native.attention_backward(normal(wide, dtype), q, k, v, out, lse, cu, dq, dk, dv, 4, 2, 0.18, 0, 0, 0, false)
   await keepFloats(`attention dq ${dtype}`, dq, wide)
   await keepFloats(`attention dk ${dtype}`, dk, narrow)
   await keepFloats(`attention dv ${dtype}`, dv, narrow)

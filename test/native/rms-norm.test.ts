@@ -71,9 +71,9 @@ describe.each(floatDTypes)('%s', (dtype) => {
     const dweight = new Output([cols], 'float32', old)
     const inPlace = new Output(shape, dtype, residual)
     const overGradient = new Output(shape, dtype, dout)
-    native.rms_norm_forward(tx, tw, out.handle, rstd.handle, eps)
-    native.rms_norm_backward(td, tx, tw, rstd.handle, undefined, dx.handle, dweight.handle)
-    native.rms_norm_backward(td, tx, tw, rstd.handle, inPlace.handle, inPlace.handle, undefined)
+    native.rms_norm_forward(tx, tw, out.handle, rstd.handle, eps, 0, true)
+    native.rms_norm_backward(td, tx, tw, rstd.handle, undefined, dx.handle, dweight.handle, 0)
+    native.rms_norm_backward(td, tx, tw, rstd.handle, inPlace.handle, inPlace.handle, undefined, 0)
     native.rms_norm_backward(
       overGradient.handle,
       tx,
@@ -82,6 +82,7 @@ describe.each(floatDTypes)('%s', (dtype) => {
       undefined,
       overGradient.handle,
       dweight.handle,
+      0,
     )
     const want = normalize(x, weight, cols)
     const grad = gradients(dout, x, weight, cols)
@@ -116,6 +117,8 @@ it('rounds the normalized value before it multiplies by the weight, as Hugging F
     out.handle,
     rstd.handle,
     eps,
+    0,
+    true,
   )
   const r = (await rstd.read())[0]!
   const normalized = rounded(
@@ -123,6 +126,28 @@ it('rounds the normalized value before it multiplies by the weight, as Hugging F
     'bfloat16',
   )
   expect(await out.read()).toEqual(normalized.map((v, j) => Math.fround(v * weight[j]!)))
+})
+
+it.each([0, 1])('rounds the product alone without round_first, of the weight + %f', async (offset) => {
+  const cols = 1031
+  const x = rounded(normals(cols, 6), 'bfloat16')
+  const weight = rounded(normals(cols, 7), 'bfloat16')
+  const [out, rstd] = [new Output([1, cols], 'bfloat16'), new Output([1])]
+  const tensors = [tensor(x, [1, cols], 'bfloat16'), tensor(weight, [cols], 'bfloat16')] as const
+  native.rms_norm_forward(...tensors, out.handle, rstd.handle, eps, offset, false)
+  const r = (await rstd.read())[0]!
+  const factors = weight.map((w) => Math.fround(w + offset))
+  const want = rounded(
+    x.map((v, j) => Math.fround(Math.fround(v * r) * factors[j]!)),
+    'bfloat16',
+  )
+  expect(await out.read()).toEqual(want)
+  const [dx, plain] = [new Output([1, cols]), new Output([1, cols])]
+  const dout = tensor(normals(cols, 8), [1, cols])
+  native.rms_norm_backward(dout, ...tensors, rstd.handle, undefined, dx.handle, undefined, offset)
+  const shifted = tensor(factors, [cols])
+  native.rms_norm_backward(dout, tensors[0], shifted, rstd.handle, undefined, plain.handle, undefined, 0)
+  expect(await dx.read()).toEqual(await plain.read())
 })
 
 it('the gradient is that of the forward', async () => {
@@ -134,7 +159,7 @@ it('the gradient is that of the forward', async () => {
   const [tx, tw] = [tensor(x, [rows, cols]), tensor(weight, [cols])]
   const [out, rstd, dx] = [new Output([rows, cols]), new Output([rows]), new Output([rows, cols])]
   const dweight = new Output([cols], 'float32', new Float64Array(cols))
-  native.rms_norm_forward(tx, tw, out.handle, rstd.handle, eps)
+  native.rms_norm_forward(tx, tw, out.handle, rstd.handle, eps, 0, true)
   native.rms_norm_backward(
     tensor(dout, [rows, cols]),
     tx,
@@ -143,6 +168,7 @@ it('the gradient is that of the forward', async () => {
     undefined,
     dx.handle,
     dweight.handle,
+    0,
   )
   expectRelative(
     await dx.read(),
@@ -159,19 +185,19 @@ it('the gradient is that of the forward', async () => {
 it('checks arguments before anything runs', () => {
   const x = tensor([1, 2, 3, 4], [2, 2])
   const row = tensor([1, 2], [2])
-  expect(() => native.rms_norm_forward(x, tensor([1], [1]), x, row, eps)).toThrow(
+  expect(() => native.rms_norm_forward(x, tensor([1], [1]), x, row, eps, 0, true)).toThrow(
     '[rms_norm_forward] weight: expected shape (2), got (1)',
   )
-  expect(() => native.rms_norm_forward(x, row, row, row, eps)).toThrow(
+  expect(() => native.rms_norm_forward(x, row, row, row, eps, 0, true)).toThrow(
     '[rms_norm_forward] out: expected shape (2, 2)',
   )
   expect(() =>
-    native.rms_norm_backward(x, x, row, tensor([1, 2], [2], 'bfloat16'), undefined, x, undefined),
+    native.rms_norm_backward(x, x, row, tensor([1, 2], [2], 'bfloat16'), undefined, x, undefined, 0),
   ).toThrow('[rms_norm_backward] rstd: expected float32, got bfloat16')
-  expect(() => native.rms_norm_backward(x, x, row, row, row, x, undefined)).toThrow(
+  expect(() => native.rms_norm_backward(x, x, row, row, row, x, undefined, 0)).toThrow(
     '[rms_norm_backward] residual',
   )
-  expect(() => native.rms_norm_backward(x, x, row, row, undefined, x, x)).toThrow(
+  expect(() => native.rms_norm_backward(x, x, row, row, undefined, x, x, 0)).toThrow(
     '[rms_norm_backward] dweight',
   )
 })

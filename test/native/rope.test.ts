@@ -142,6 +142,36 @@ it('the inverse is the transpose: (R x) . y = x . (R^-1 y)', async () => {
   expect(Math.abs(dot(await rx.read(), y) - dot(x, await ry.read()))).toBeLessThan(1e-5)
 })
 
+it.each([
+  [16, 3],
+  [24, 8],
+])(
+  'turns the first numbers of a head of %i that have one of %i frequencies, and leaves the others',
+  async (headDim, pairs) => {
+    const heads = 2
+    const positions = [0, 5, 91]
+    const x = rounded(normals(3 * heads * headDim, 6), 'float32')
+    const freq = rounded(
+      Array.from({ length: pairs }, (_, j) => 0.9 ** j),
+      'float32',
+    )
+    const shape = [3, heads * headDim]
+    const [out, inPlace] = [new Output(shape), new Output(shape, 'float32', x)]
+    const more = [tensor(positions, [3], 'int32'), tensor(freq, [pairs])] as const
+    native.rope(tensor(x, shape), ...more, out.handle, headDim, 1.25, false)
+    native.rope(inPlace.handle, ...more, inPlace.handle, headDim, 1.25, false)
+    const want = x.map((v, k) => {
+      const j = k % headDim
+      if (j >= 2 * pairs) return v
+      const angle = Math.fround(positions[Math.floor(k / (heads * headDim))]! * freq[j % pairs]!)
+      const partner = j < pairs ? -x[k + pairs]! : x[k - pairs]!
+      return 1.25 * (v * Math.cos(angle) + partner * Math.sin(angle))
+    })
+    expectRelative(await out.read(), want, 1e-6)
+    expect(await inPlace.read()).toEqual(await out.read())
+  },
+)
+
 it('checks arguments before anything runs', () => {
   const x = tensor(new Float64Array(12), [2, 6])
   const positions = tensor([0, 1], [2], 'int32')
@@ -154,7 +184,7 @@ it('checks arguments before anything runs', () => {
   expect(() => native.rope(x, tensor([1], [1], 'int32'), freq, x, 2, 1, false)).toThrow(
     '[rope] positions: expected 2 elements',
   )
-  expect(() => native.rope(x, positions, freq, x, 6, 1, false)).toThrow(
-    '[rope] inv_freq: expected shape (3), got (1)',
+  expect(() => native.rope(x, positions, tensor([1, 1, 1, 1], [4]), x, 6, 1, false)).toThrow(
+    '[rope] inv_freq: expected 1 to 3 elements, half a head, got 4',
   )
 })

@@ -43,7 +43,7 @@ describe('languageModelLoss', () => {
     const linear = new Linear('lm_head', tensor(head))
     linear.trainedWeight = new Parameter('w', linear.weight)
     const scale = 0.01
-    const { stats, dhidden } = languageModelLoss(tensor(hidden), targets(), linear, context(T), {
+    const { stats, dhidden } = languageModelLoss(tensor(hidden), targets(), { lm_head: linear }, context(T), {
       gradScale: scale,
     })
     const each = rows.map((t, i) => rowReference(t, labels[i]!))
@@ -68,7 +68,7 @@ describe('languageModelLoss', () => {
       languageModelLoss(
         tensor(hidden),
         targets(),
-        new Linear('lm_head', tensor(head)),
+        { lm_head: new Linear('lm_head', tensor(head)) },
         context(T),
         withGradient ? { gradScale: 1 } : {},
       )
@@ -88,7 +88,7 @@ describe('languageModelLoss', () => {
     const device = Device.get('cpu')
     const before = await liveBytes()
     device.resetPeakMemory()
-    await languageModelLoss(x, some, linear, ctx, { gradScale: 1 }).stats.data()
+    await languageModelLoss(x, some, { lm_head: linear }, ctx, { gradScale: 1 }).stats.data()
     expect(device.memoryStats().peak - before).toBeLessThan(0.5 * rows.length * wide * 4)
     linear.dispose()
   })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { inverseFrequencies, RotaryEmbedding } from '../../src/nn/rope'
+import { RotaryEmbedding } from '../../src/nn/rope'
+import { inverseFrequencies } from '../../src/nn/rope-frequencies'
 import { Device } from '../../src/tensor/device'
 import { Tensor } from '../../src/tensor/tensor'
 
@@ -38,8 +39,8 @@ describe('inverseFrequencies', () => {
 
   it.each([
     [
-      { ...plain, rope_type: 'yarn' },
-      "rope_type 'yarn' is not supported; supported: default, linear, llama3",
+      { ...plain, rope_type: 'su' },
+      "rope_type 'su' is not supported; supported: default, linear, llama3, yarn, dynamic, longrope",
     ],
     [{ ...plain, rope_type: 'linear', factor: -2 }, "needs a positive number 'factor' in the config, got -2"],
     [{ ...llama3, factor: 0 }, "needs a positive number 'factor' in the config, got 0"],
@@ -62,7 +63,7 @@ it('RotaryEmbedding turns the pairs (i, i + head_dim / 2) of each head, and back
   const start = [1, 2, 3, 4, 5, 6, 7, 8, -1, 0.5, 2, 0, 3, 1, -2, 6]
   const x = Tensor.from(start, { shape: [2, 8] })
   const positions = Tensor.from(Int32Array.of(0, 3))
-  rotary.rotate(x, positions)
+  rotary.rotate(x, { positions, reach: 4 })
   const found = await x.data()
   start.forEach((_, k) => {
     const [t, j] = [Math.floor(k / 8), k % 4]
@@ -74,7 +75,7 @@ it('RotaryEmbedding turns the pairs (i, i + head_dim / 2) of each head, and back
         : first * Math.sin(angle) + second * Math.cos(angle)
     expect(Math.abs(found[k]! - turned)).toBeLessThanOrEqual(1e-5)
   })
-  rotary.rotate(x, positions, true)
+  rotary.rotate(x, { positions, reach: 4 }, true)
   const back = await x.data()
   start.forEach((v, k) => expect(Math.abs(back[k]! - v)).toBeLessThanOrEqual(1e-5))
   rotary.dispose()

@@ -42,5 +42,5 @@ export function context(tokens: number, more: Partial<Context> = {}): Context {
   onTestFinished(() => scope.dispose())
   const positions = scope.add(Tensor.from(Int32Array.from({ length: tokens }, (_, t) => t)))
   const cuSeqlens = scope.add(Tensor.from(Int32Array.of(0, tokens)))
-  return { scope, positions, cuSeqlens, maxLength: tokens, ...more }
+  return { scope, positions, cuSeqlens, reach: tokens, maxLength: tokens, ...more }
 }

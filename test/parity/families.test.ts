@@ -12,16 +12,16 @@ import { copy } from '../../src/tensor/ops'
 import { Tensor } from '../../src/tensor/tensor'
 import { takeGradients } from '../models/tiny'
 import { golden } from '../support/shared'
+import { familyModels, madeModels } from './family-models'
 import { goldenTensors, masked, maxAbs, numbers, relative, rowsOf } from './support'
 
-// The families beside Llama against transformers and PEFT (families.py), unquantized and in 4 bits.
+// A model of each family against transformers and PEFT (families.py), unquantized and in 4 bits.
 
 const inputs = await goldenTensors('tiny_forward.safetensors')
 const others = await goldenTensors('families.safetensors')
-const made = ['tiny-qwen3', 'tiny-smollm3', 'tiny-granite']
 const expectedOf = new Map(
   await Promise.all(
-    made.map(async (name) => [name, await goldenTensors(name, 'expected.safetensors')] as const),
+    madeModels.map(async (name) => [name, await goldenTensors(name, 'expected.safetensors')] as const),
   ),
 )
 const nf4 = new BitsAndBytesConfig({
@@ -40,7 +40,7 @@ async function load(name: string, kind: 'f32' | 'nf4'): Promise<CausalLM> {
   return model
 }
 
-const cases = ['tiny-mistral-swa', 'tiny-qwen2', ...made].flatMap((name) =>
+const cases = Object.values(familyModels).flatMap(({ model: name }) =>
   (['f32', 'nf4'] as const).map((kind) => [name, kind] as const),
 )
 
@@ -71,7 +71,8 @@ describe.each(cases)('%s %s', (name, kind) => {
   it('greedy text, with and without the cache', async () => {
     const model = await load(name, kind)
     const sequence = Array.from(reference('greedy').data, Number)
-    for (const use_cache of [true, false]) {
+    // With 'dynamic' the keys of a cache stay turned as they were when they came.
+    for (const use_cache of name === 'tiny-llama-dynamic' ? [true] : [true, false]) {
       const options = { max_new_tokens: 24, eos_token_id: [], use_cache }
       expect(await model.generate({ input_ids: [sequence.slice(0, 6)] }, options)).toEqual([sequence])
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import '../../src/generation/mixin'
 import { AutoModelForCausalLM } from '../../src/models/auto'
-import { inverseFrequencies } from '../../src/nn/rope'
+import { inverseFrequencies } from '../../src/nn/rope-frequencies'
 import { golden } from '../support/shared'
 import { goldenTensors, liveBytes, masked, maxAbs, numbers, relative, rowsOf } from './support'
 

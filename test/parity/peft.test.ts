@@ -7,6 +7,7 @@ import { AdamW } from '../../src/optim/adamw'
 import { LoraConfig, type LoraInit } from '../../src/peft/config'
 import { get_peft_model, PeftModel } from '../../src/peft/model'
 import { golden, titled } from '../support/shared'
+import { familyModels } from './family-models'
 import { oracleNeeds, oraclePython, oracleTimeout, runOracle, tensorsAt } from './oracle'
 import { goldenJson, masked, maxAbs, numbers } from './support'
 
@@ -34,8 +35,10 @@ const saved: { name: string; base: string; lora: LoraInit }[] = [
   },
   { name: 'rslora', base: 'tiny-llama-nf4', lora: { target_modules: 'all-linear', use_rslora: true } },
   { name: 'dora', base: 'tiny-llama-nf4', lora: { target_modules: 'all-linear', use_dora: true } },
-  { name: 'smollm3', base: 'tiny-smollm3', lora: { target_modules: 'all-linear' } },
-  { name: 'qwen3', base: 'tiny-qwen3', lora: { target_modules: 'all-linear' } },
+  ...Object.values(familyModels).map(({ model }) => ({
+    ...{ name: model, base: model },
+    lora: { target_modules: 'all-linear' },
+  })),
   { name: 'lm_head', base: 'tiny-llama-nf4', lora: { modules_to_save: ['lm_head'] } },
   { name: 'bias all', base: 'tiny-llama-bias-nf4', lora: { bias: 'all' } },
   {

@@ -6,7 +6,7 @@ namespace qlora {
 namespace {
 
 void check_heads(const char* op, const Tensor& q, const Tensor& k, int64_t heads, int64_t kv_heads,
-                 double scale, int64_t window, int64_t max_length) {
+                 double scale, int64_t window, double softcap, int64_t max_length) {
   require_rank(op, "q", q, 2);
   require_rank(op, "k", k, 2);
   if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0) {
@@ -21,6 +21,8 @@ void check_heads(const char* op, const Tensor& q, const Tensor& k, int64_t heads
   require(op, scale == scale && scale - scale == 0, "scale must be finite, got " + std::to_string(scale));
   require(op, window >= 0,
           "window must be 0 (none) or the number of keys seen, got " + std::to_string(window));
+  require(op, softcap >= 0 && softcap - softcap == 0,
+          "softcap must be 0 (none) or positive and finite, got " + std::to_string(softcap));
   require(op, max_length >= 0,
           "max_length must be 0 (unknown) or the tokens of the longest sequence, got " +
               std::to_string(max_length));
@@ -46,9 +48,10 @@ void check_lse(const char* op, const Tensor& lse, int64_t heads, int64_t tokens)
 
 void Checks::attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_q,
                                const Tensor& cu_k, const Tensor& out, const Tensor& lse, int64_t heads,
-                               int64_t kv_heads, double scale, int64_t window, int64_t max_length) {
+                               int64_t kv_heads, double scale, int64_t window, double softcap,
+                               int64_t max_length) {
   const char* op = "attention_forward";
-  check_heads(op, q, k, heads, kv_heads, scale, window, max_length);
+  check_heads(op, q, k, heads, kv_heads, scale, window, softcap, max_length);
   check_float(op, "q", q, q.shape);
   check_float(op, "k", k, k.shape);
   check_float(op, "v", v, k.shape);
@@ -62,9 +65,9 @@ void Checks::attention_forward(const Tensor& q, const Tensor& k, const Tensor& v
 void Checks::attention_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
                                 const Tensor& out, const Tensor& lse, const Tensor& cu, const Tensor& dq,
                                 const Tensor& dk, const Tensor& dv, int64_t heads, int64_t kv_heads,
-                                double scale, int64_t window, int64_t max_length, bool) {
+                                double scale, int64_t window, double softcap, int64_t max_length, bool) {
   const char* op = "attention_backward";
-  check_heads(op, q, k, heads, kv_heads, scale, window, max_length);
+  check_heads(op, q, k, heads, kv_heads, scale, window, softcap, max_length);
   Shape kv_shape{q.rows(), k.cols()};
   check_float(op, "dout", dout, q.shape);
   check_float(op, "q", q, q.shape);

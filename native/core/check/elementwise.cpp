@@ -44,6 +44,17 @@ void Checks::copy_columns(const Tensor& x, const Tensor& out, int64_t column, bo
   require_apart("copy_columns", "x", x, out);
 }
 
+void Checks::slice_columns(const Tensor& x, const Tensor& out, int64_t column) {
+  require_rank("slice_columns", "x", x, 2);
+  require_rank("slice_columns", "out", out, 2);
+  require_dtype("slice_columns", "out", out, x.dtype);
+  require_shape("slice_columns", "out", out, {x.shape[0], out.shape[1]});
+  if (column < 0 || column + out.shape[1] > x.shape[1])
+    fail("[slice_columns] column: there are no ", out.shape[1], " columns from ", column, " on in ",
+         x.shape[1]);
+  require_apart("slice_columns", "x", x, out);
+}
+
 void Checks::start_copy(const Tensor& x, const Tensor& out) {
   require_shape("start_copy", "out", out, x.shape);
   require_dtype("start_copy", "out", out, x.dtype);

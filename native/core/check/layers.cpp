@@ -19,17 +19,39 @@ void require_norm(const char* op, const Tensor& x, const Tensor& weight, const T
   require_numel(op, "rstd", rstd, x.rows());
 }
 
+void require_offset(const char* op, double offset) {
+  require(op, offset - offset == 0, "offset: expected a finite number, got " + std::to_string(offset));
+}
+
+void require_gate(const char* op, const Tensor& gate, const Tensor& up, const Tensor& out) {
+  require_float(op, "gate", gate);
+  require_like(op, "up", up, gate);
+  require_like(op, "out", out, gate);
+}
+
+void require_gate_gradients(const char* op, const Tensor& dout, const Tensor& gate, const Tensor& up,
+                            const Tensor& dgate, const Tensor& dup, const OptionalTensor& out) {
+  require_float(op, "gate", gate);
+  require_like(op, "dout", dout, gate);
+  require_like(op, "up", up, gate);
+  require_like(op, "dgate", dgate, gate);
+  require_like(op, "dup", dup, gate);
+  if (out) require_like(op, "out", *out, gate);
+}
+
 }  // namespace
 
 void Checks::rms_norm_forward(const Tensor& x, const Tensor& weight, const Tensor& out, const Tensor& rstd,
-                              double eps) {
+                              double eps, double offset, bool) {
+  require_offset("rms_norm_forward", offset);
   require_norm("rms_norm_forward", x, weight, rstd);
   require_like("rms_norm_forward", "out", out, x);
 }
 
 void Checks::rms_norm_backward(const Tensor& dout, const Tensor& x, const Tensor& weight, const Tensor& rstd,
                                const OptionalTensor& residual, const Tensor& dx,
-                               const OptionalTensor& dweight) {
+                               const OptionalTensor& dweight, double offset) {
+  require_offset("rms_norm_backward", offset);
   require_norm("rms_norm_backward", x, weight, rstd);
   require_like("rms_norm_backward", "dout", dout, x);
   require_like("rms_norm_backward", "dx", dx, x);
@@ -51,29 +73,41 @@ void Checks::rope(const Tensor& x, const Tensor& positions, const Tensor& inv_fr
   require_dtype("rope", "positions", positions, DType::i32);
   require_numel("rope", "positions", positions, x.rows());
   require_dtype("rope", "inv_freq", inv_freq, DType::f32);
-  require_shape("rope", "inv_freq", inv_freq, {head_dim / 2});
+  require_rank("rope", "inv_freq", inv_freq, 1);
+  const int64_t pairs = inv_freq.numel();
+  if (pairs < 1 || pairs > head_dim / 2)
+    fail("[rope] inv_freq: expected 1 to ", head_dim / 2, " elements, half a head, got ", pairs);
 }
 
 void Checks::swiglu_forward(const Tensor& gate, const Tensor& up, const Tensor& out) {
-  require_float("swiglu_forward", "gate", gate);
-  require_like("swiglu_forward", "up", up, gate);
-  require_like("swiglu_forward", "out", out, gate);
+  require_gate("swiglu_forward", gate, up, out);
 }
 
 void Checks::swiglu_backward(const Tensor& dout, const Tensor& gate, const Tensor& up, const Tensor& dgate,
                              const Tensor& dup, const OptionalTensor& out) {
-  require_float("swiglu_backward", "gate", gate);
-  require_like("swiglu_backward", "dout", dout, gate);
-  require_like("swiglu_backward", "up", up, gate);
-  require_like("swiglu_backward", "dgate", dgate, gate);
-  require_like("swiglu_backward", "dup", dup, gate);
-  if (out) require_like("swiglu_backward", "out", *out, gate);
+  require_gate_gradients("swiglu_backward", dout, gate, up, dgate, dup, out);
+}
+
+void Checks::geglu_forward(const Tensor& gate, const Tensor& up, const Tensor& out) {
+  require_gate("geglu_forward", gate, up, out);
+}
+
+void Checks::geglu_backward(const Tensor& dout, const Tensor& gate, const Tensor& up, const Tensor& dgate,
+                            const Tensor& dup, const OptionalTensor& out) {
+  require_gate_gradients("geglu_backward", dout, gate, up, dgate, dup, out);
+}
+
+void Checks::softcap(const Tensor& x, const Tensor& out, double cap) {
+  require_float("softcap", "x", x);
+  require_like("softcap", "out", out, x);
+  require("softcap", cap > 0 && cap - cap == 0,
+          "cap: expected a positive, finite number, got " + std::to_string(cap));
 }
 
 void Checks::cross_entropy(const Tensor& logits, const Tensor& labels, const OptionalTensor& weights,
                            const Tensor& stats, const OptionalTensor& logps, const OptionalTensor& entropies,
                            const OptionalTensor& dlogits, double grad_scale, double label_smoothing,
-                           bool by_probability) {
+                           bool by_probability, double softcap) {
   const char* op = "cross_entropy";
   require_float(op, "logits", logits);
   require_rank(op, "logits", logits, 2);
@@ -89,6 +123,8 @@ void Checks::cross_entropy(const Tensor& logits, const Tensor& labels, const Opt
   if (logps) per_row("logps", *logps, DType::f32);
   if (entropies) per_row("entropies", *entropies, DType::f32);
   if (dlogits) require_like(op, "dlogits", *dlogits, logits);
+  require(op, softcap >= 0 && softcap - softcap == 0,
+          "softcap: expected 0 (none) or a positive, finite number, got " + std::to_string(softcap));
   require(op, label_smoothing >= 0 && label_smoothing <= 1, "label_smoothing: expected 0 to 1");
 }
 

@@ -1,0 +1,73 @@
+import type { GgufFile } from '../files/gguf'
+import { ggufNumber, shortestFloat32 } from './gguf-names'
+
+// Fields of a configuration that GGUF files of some families tell in their own way, or leave to the reader to know, as llama.cpp does.
+
+/** What 'longrope' files have as tensors: the list of numbers for short sequences, and for long ones. */
+export const ROPE_FACTORS: readonly string[] = ['rope_factors_short.weight', 'rope_factors_long.weight']
+
+/** `rope_scaling` of a file that has lists of factors; undefined for one that has none. */
+export async function longRopeFactors(file: GgufFile): Promise<Record<string, unknown> | undefined> {
+  const has = (name: string): boolean => file.tensors.some((tensor) => tensor.name === name)
+  const [short, long] = ROPE_FACTORS as [string, string]
+  if (!has(short) && !has(long)) return undefined
+  for (const name of [short, long])
+    if (!has(name)) throw new Error(`${file.path}: the file has no tensor '${name}'`)
+  const list = async (name: string): Promise<number[]> => Array.from(await file.read(name), shortestFloat32)
+  const prefix = String(file.metadata['general.architecture'])
+  const number = (key: string): number => shortestFloat32(ggufNumber(file.metadata, `${prefix}.${key}`))
+  return {
+    rope_type: 'longrope',
+    short_factor: await list(short),
+    long_factor: await list(long),
+    attention_factor: number('rope.scaling.attn_factor'),
+    original_max_position_embeddings: number('rope.scaling.original_context_length'),
+  }
+}
+
+/** @throws Error on a kind of scaling that is not read */
+export function readRopeScaling(file: GgufFile): Record<string, unknown> | null {
+  const prefix = String(file.metadata['general.architecture'])
+  const type = file.metadata[`${prefix}.rope.scaling.type`] ?? 'none'
+  if (type === 'none') return null
+  if (type !== 'linear')
+    throw new Error(`${file.path}: RoPE scaling '${String(type)}' is not supported; supported: linear`)
+  const factor = shortestFloat32(ggufNumber(file.metadata, `${prefix}.rope.scaling.factor`))
+  return { rope_type: 'linear', factor }
+}
+
+/** Of the layers: their kinds, the share of a head that is rotated, the scale of attention. */
+export function ggufLayerFields(file: GgufFile, modelType: string): Record<string, unknown> {
+  const prefix = String(file.metadata['general.architecture'])
+  const number = (key: string): number => ggufNumber(file.metadata, `${prefix}.${key}`)
+  const headDim = (): number => number('attention.key_length')
+  switch (modelType) {
+    case 'phi3': {
+      const width = number('embedding_length') / number('attention.head_count')
+      return {
+        partial_rotary_factor: number('rope.dimension_count') / width,
+        original_max_position_embeddings: number('rope.scaling.original_context_length'),
+      }
+    }
+    case 'gemma2':
+    case 'gemma3_text': {
+      // The largest of each generation divides by the root of hidden / heads, the others by that of the head's size; no file tells it.
+      const largest = modelType === 'gemma2' ? 46 : 62
+      const isLargest = number('block_count') === largest
+      const query_pre_attn_scalar = isLargest
+        ? number('embedding_length') / number('attention.head_count')
+        : headDim()
+      return { query_pre_attn_scalar, ...layerTypes(file, prefix) }
+    }
+    default:
+      return {}
+  }
+}
+
+/** Where the file lists which layers have a window. */
+function layerTypes(file: GgufFile, prefix: string): Record<string, unknown> {
+  const pattern = file.metadata[`${prefix}.attention.sliding_window_pattern`]
+  if (typeof pattern === 'number') return { sliding_window_pattern: pattern }
+  if (!Array.isArray(pattern)) return {}
+  return { layer_types: pattern.map((slides) => (slides ? 'sliding_attention' : 'full_attention')) }
+}
