@@ -141,7 +141,25 @@ async function attention(dtype) {
   native.attention_forward(q, k, v, cu, cu, out, lse, 4, 2, 0.18, 0, 0, 0)
   await keepFloats(`attention ${dtype}`, out, wide)
   const [dq, dk, dv] = [empty(wide, dtype), empty(narrow, dtype), empty(narrow, dtype)]
-  native.attention_backward(normal(wide, dtype), q, k, v, out, lse, cu, dq, dk, dv, 4, 2, 0.18, 0, 0, 0, false)
+  native.attention_backward(
+    normal(wide, dtype),
+    q,
+    k,
+    v,
+    out,
+    lse,
+    cu,
+    dq,
+    dk,
+    dv,
+    4,
+    2,
+    0.18,
+    0,
+    0,
+    0,
+    false,
+  )
   await keepFloats(`attention dq ${dtype}`, dq, wide)
   await keepFloats(`attention dk ${dtype}`, dk, narrow)
   await keepFloats(`attention dv ${dtype}`, dv, narrow)
