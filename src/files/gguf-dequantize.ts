@@ -1,3 +1,5 @@
+import { K_BLOCKS } from './gguf-k-quants'
+
 /** Writes the values of whole blocks in `bytes` to `out`; both lengths must match. */
 type Dequantize = (bytes: Uint8Array, out: Float32Array) => void
 
@@ -7,9 +9,13 @@ const HALF = BLOCK / 2
 /** The neutral summand: x + -0 is x for x = -0 too, which x + 0 is not. */
 const NO_OFFSET = -0
 
+/** The 16 numbers of IQ4_NL. */
+const IQ4_VALUES = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
+
 /**
  * One function a type, each ggml's reference formula. d and m are fp16, q an integer of at most 8 bits, so d * q and
- * d * q + m are exact in double precision and are rounded once, when stored: bit-equal to fp32 arithmetic.
+ * d * q + m are exact in double precision and are rounded once, when stored: bit-equal to fp32 arithmetic. So are the products with
+ * the scales of 256-value blocks, of 8 bits more.
  */
 const TYPES: Readonly<Record<string, Dequantize>> = {
   F32: (bytes, out) => bytesOf(out).set(bytes),
@@ -36,6 +42,21 @@ const TYPES: Readonly<Record<string, Dequantize>> = {
     const d = half(bytes, at)
     for (let i = 0; i < BLOCK; i++) out[to + i] = d * ((bytes[at + 2 + i]! << 24) >> 24)
   }),
+  // value = d * one of 16 numbers
+  IQ4_NL: blocks(18, (bytes, at, out, to) => {
+    const d = half(bytes, at)
+    for (let i = 0; i < HALF; i++) {
+      const byte = bytes[at + 2 + i]!
+      out[to + i] = d * IQ4_VALUES[byte & 15]!
+      out[to + i + HALF] = d * IQ4_VALUES[byte >> 4]!
+    }
+  }),
+  ...Object.fromEntries(
+    Object.entries(K_BLOCKS).map(([name, [size, block]]): [string, Dequantize] => [
+      name,
+      blocks(size, (bytes, at, out, to) => block(bytes, at, out, to, half), 256),
+    ]),
+  ),
 }
 
 /** Names of the ggml types that {@link dequantize} reads. */
@@ -57,9 +78,10 @@ export function dequantize(type: string, bytes: Uint8Array, out: Float32Array): 
 function blocks(
   size: number,
   one: (bytes: Uint8Array, at: number, out: Float32Array, to: number) => void,
+  values = BLOCK,
 ): Dequantize {
   return (bytes, out) => {
-    for (let at = 0, to = 0; to < out.length; at += size, to += BLOCK) one(bytes, at, out, to)
+    for (let at = 0, to = 0; to < out.length; at += size, to += values) one(bytes, at, out, to)
   }
 }
 

@@ -33,7 +33,7 @@ export class GgufFile {
   }
 
   /**
-   * One tensor dequantized to fp32, in row-major order. Types: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, F16, BF16, F32.
+   * One tensor dequantized to fp32, in row-major order. Types: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL, Q2_K to Q6_K.
    *
    * @throws Error on an unknown name, another type, a file cut short since it was opened; the reason on abort
    */

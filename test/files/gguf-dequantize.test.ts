@@ -10,7 +10,7 @@ test.each(DEQUANTIZABLE)('%s is bit-equal to llama.cpp', (type) => {
 })
 
 test('a type we do not read is refused with the list of those we do', () => {
-  expect(() => dequantize('Q4_K', new Uint8Array(144), new Float32Array(256))).toThrow(
-    '[dequantize] type Q4_K is not supported; supported: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0',
+  expect(() => dequantize('IQ4_XS', new Uint8Array(136), new Float32Array(256))).toThrow(
+    '[dequantize] type IQ4_XS is not supported; supported: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K',
   )
 })

@@ -66,10 +66,17 @@ test('a tensor longer than one piece, in blocks', async () => {
 })
 
 test('types we cannot dequantize do not keep the rest from being read', async () => {
-  const k = { name: 'k', dims: [256], type: 14, start: 0 }
-  const ours = await openGguf(await file(ggufBytes({ a: 1 }, [k], new Uint8Array(210))))
+  const k = { name: 'k', dims: [256], type: 23, start: 0 }
+  const ours = await openGguf(await file(ggufBytes({ a: 1 }, [k], new Uint8Array(136))))
   expect(ours.metadata).toEqual({ a: 1 })
-  await expect(ours.read('k')).rejects.toThrow(/x\.gguf: tensor 'k' is Q6_K; supported: F32, .*Q8_0/)
+  await expect(ours.read('k')).rejects.toThrow(/x\.gguf: tensor 'k' is IQ4_XS; supported: F32, .*Q8_0/)
+})
+
+test('a K-quant whose size cannot be', async () => {
+  const q4k = (dims: number[], bytes: number): Promise<unknown> =>
+    file(ggufBytes({}, [{ name: 'k', dims, type: 12, start: 0 }], new Uint8Array(bytes))).then(openGguf)
+  await expect(q4k([300], 288)).rejects.toThrow(/'k'.*300.*Q4_K|Q4_K.*300/)
+  await expect(q4k([256, 2], 200)).rejects.toThrow('the file is truncated or lies')
 })
 
 test('cut short after it was opened', async () => {

@@ -17,10 +17,13 @@ OFFSETS = np.array([-0.098, 0.5, 6e-8, -65504], np.float16)
 
 rng = np.random.default_rng(0)
 out = {"how": "made by gguf-blocks.py; hex, little-endian: blocks -> float32 values"}
-for name in ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"]:
+# Where the fp16 numbers of a block lie that are not at its begin.
+PLACES = {"Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}
+for name in ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"]:
     qtype = GGMLQuantizationType[name]
     blocks = rng.integers(0, 256, (BLOCKS, GGML_QUANT_SIZES[qtype][1]), np.uint8)
-    blocks[:, 0:2] = SCALES.view(np.uint8).reshape(BLOCKS, 2)
+    for place, numbers in zip(PLACES.get(name, [0]), [SCALES, OFFSETS]):
+        blocks[:, place : place + 2] = numbers.view(np.uint8).reshape(BLOCKS, 2)
     if name.endswith("_1"):
         blocks[:, 2:4] = OFFSETS.view(np.uint8).reshape(BLOCKS, 2)
     if name == "Q4_0":
