@@ -95,7 +95,7 @@ function separateTiedHead(model: CausalLM, adapters: readonly LoraLinear[]): voi
   if (!adapters.some(({ base }) => base instanceof Linear && base.weight === weight)) return
   const own = weight.device.empty(weight.shape, weight.dtype)
   copy(weight, own)
-  parts.embed_tokens = new Embedding(name, own, scale)
+  parts.embed_tokens = new Embedding(name, own, { scale })
   logger.warning(
     `[merge_and_unload] the head shares its weight with ${name} (tie_word_embeddings): the adapter is merged into the head alone, the embedding keeps its values in a copy of its own`,
   )
