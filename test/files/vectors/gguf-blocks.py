@@ -22,7 +22,7 @@ PLACES = {"Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K
 for name in ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"]:
     qtype = GGMLQuantizationType[name]
     blocks = rng.integers(0, 256, (BLOCKS, GGML_QUANT_SIZES[qtype][1]), np.uint8)
-    for place, numbers in zip(PLACES.get(name, [0]), [SCALES, OFFSETS]):
+    for place, numbers in zip(PLACES.get(name, [0]), [SCALES, OFFSETS], strict=False):
         blocks[:, place : place + 2] = numbers.view(np.uint8).reshape(BLOCKS, 2)
     if name.endswith("_1"):
         blocks[:, 2:4] = OFFSETS.view(np.uint8).reshape(BLOCKS, 2)
