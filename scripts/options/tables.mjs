@@ -30,7 +30,7 @@ const trainer = {
   ...load('trainer/preference/trainer-options'),
 }
 const serving = { ...load('serving/options'), ...load('serving/request-options') }
-const peft = { ...load('peft/options'), ...load('peft/adapter-options') }
+const peft = { ...load('peft/options'), ...load('peft/adapter-options'), ...load('peft/weighted') }
 export const describeSchema = load('options/describe').describeSchema
 export const toJsonSchema = load('options/describe').toJsonSchema
 
@@ -89,6 +89,7 @@ export const files = [
       { set: peft.loraOptionSet, values: 'LoraOptions', given: 'LoraInit' },
       { set: peft.peftOptionSet, values: 'ParsedPeftOptions', given: 'PeftOptions' },
       { set: peft.adapterOptionSet, values: 'ParsedAdapterOptions', given: 'AdapterOptions' },
+      { set: peft.weightedOptionSet, values: 'ParsedWeightedOptions', given: 'WeightedOptions' },
     ],
   },
   {

@@ -1,6 +1,7 @@
+import { z } from 'zod'
 import type { DownloadProgress, HubOptions } from '../files/hub'
 import { optionalFunction, signal } from '../options/call'
-import type { OptionSet } from '../options/declaration'
+import type { Option, OptionSet } from '../options/declaration'
 import { givenHubSettings, hubSettings } from '../options/hub'
 import { parseOptions } from '../options/parse'
 import { count, flag, oneOf } from '../options/schemas'
@@ -14,7 +15,11 @@ import type {
 
 export type { AdapterOptions, PeftOptions } from './options.generated'
 
-const oneAdapter = 'a model carries one adapter.'
+const adapterName: Option<string> = {
+  schema: z.string().min(1),
+  default: 'default',
+  doc: 'Name of the adapter, for set_adapter.',
+}
 
 /** What `get_peft_model` takes besides model and config. */
 export const peftOptionSet: OptionSet<ParsedPeftOptions> = {
@@ -30,11 +35,11 @@ export const peftOptionSet: OptionSet<ParsedPeftOptions> = {
       default: undefined,
       doc: "Dtype of the adapter (ours); replaces autocast_adapter_dtype's choice.",
     },
+    adapter_name: adapterName,
     seed: { schema: count(0), default: 0, doc: "Seed of the adapter's random start (ours)." },
   },
   refused: {
-    adapter_name: { default: 'default', reason: oneAdapter },
-    mixed: { default: false, reason: oneAdapter },
+    mixed: { default: false, reason: 'there is one kind of adapter.' },
   },
 }
 
@@ -43,6 +48,7 @@ export const adapterOptionSet: OptionSet<ParsedAdapterOptions> = {
   owner: 'PeftModel.from_pretrained',
   options: {
     autocast_adapter_dtype: { schema: flag, default: true, doc: 'Widen 16-bit adapters to float32.' },
+    adapter_name: adapterName,
     ...hubSettings,
     progress: optionalFunction<DownloadProgress>(
       '(state: { filename: string; received: number; total: number }) => void',
@@ -53,7 +59,6 @@ export const adapterOptionSet: OptionSet<ParsedAdapterOptions> = {
   refused: {
     // Whether a loaded adapter learns is decided by who trains it.
     is_trainable: { default: false, neutral: [true], reason: 'a loaded adapter can always be trained.' },
-    adapter_name: { default: 'default', reason: oneAdapter },
   },
 }
 
@@ -65,9 +70,10 @@ export function peftOptions(options: PeftOptions): ParsedPeftOptions {
 /** @throws TypeError on an unknown name or a wrong value. */
 export function adapterOptions(options: AdapterOptions): {
   autocast_adapter_dtype: boolean
+  adapter_name: string
   hub: HubOptions
 } {
   const o = parseOptions(adapterOptionSet, options)
   const hub = { ...givenHubSettings(o), signal: o.signal, progress: o.progress }
-  return { autocast_adapter_dtype: o.autocast_adapter_dtype, hub }
+  return { autocast_adapter_dtype: o.autocast_adapter_dtype, adapter_name: o.adapter_name, hub }
 }

@@ -21,6 +21,12 @@ export interface Injection {
   parameters: Parameter[]
   /** false: the base model alone answers until true. */
   enable(on: boolean): void
+  /** false: the bare layers take their places back and the adapter's tensors wait, until true. */
+  attach(on: boolean): void
+  /** The layers that it changes, by module path. */
+  layerNames: readonly string[]
+  /** A [r, in] and B [out, r] of a layer. */
+  weightsOf(name: string): { a: Tensor; b: Tensor } | undefined
   /** Puts the bare layers back and frees the adapter's tensors. */
   remove(): void
   /** Adds the update to the base weights for good, then as `remove`. */
@@ -39,8 +45,9 @@ export function injectAdapter(
   const targets = matchTargets([...byName.keys()], config)
   const names = slots.map((s) => s.name)
   const adapters: LoraLinear[] = []
-  const undo: (() => void)[] = []
-  const remove = (): void => undo.forEach((f) => f())
+  const undo: ((isAttached: boolean) => void)[] = []
+  let attached = true
+  const remove = (): void => undo.forEach((f) => f(attached))
   try {
     const copies = trainedModules(model, config)
     undo.push(...copies.map((c) => c.remove))
@@ -56,8 +63,8 @@ export function injectAdapter(
       const adapter = wrap(base, config, stackOf(slot), random, index)
       slot.set(adapter)
       adapters.push(adapter)
-      undo.push(() => {
-        slot.set(base)
+      undo.push((isAttached) => {
+        if (isAttached) slot.set(base)
         for (const p of adapter.ownParameters()) p.dispose()
       })
     })
@@ -72,6 +79,16 @@ export function injectAdapter(
       enable: (on) => {
         for (const adapter of adapters) adapter.enabled = on
         for (const copy of copies) copy.use(on)
+      },
+      attach: (on) => {
+        for (const adapter of adapters) byName.get(adapter.name)!.set(on ? adapter : adapter.base)
+        for (const copy of copies) copy.use(on)
+        attached = on
+      },
+      layerNames: targets,
+      weightsOf: (name) => {
+        const found = adapters.find((adapter) => adapter.name === name)
+        return found && { a: found.lora_A.data, b: found.lora_B.data }
       },
       remove,
       merge: () => {
@@ -106,7 +123,7 @@ function stacks(
   targets: readonly LinearSlot[],
   config: LoraConfig,
   dtype: FloatDType,
-  undo: (() => void)[],
+  undo: ((isAttached: boolean) => void)[],
 ): (slot: LinearSlot) => ParameterStack {
   const made = new Map<string, ParameterStack>()
   return ({ input }) => {
@@ -181,8 +198,8 @@ interface TrainedCopy {
   use(on: boolean): void
   /** The copy, frozen, takes the original's place for good; `remove` does nothing then. */
   adopt(): void
-  /** Puts the original back and frees the copy. */
-  remove(): void
+  /** Puts the original back, where the copy is in its place, and frees the copy. */
+  remove(isAttached: boolean): void
 }
 
 function trainedModules(model: CausalLM, config: LoraConfig): TrainedCopy[] {
@@ -214,9 +231,9 @@ function trainedHead(model: CausalLM): TrainedCopy {
       // A tied head is the embedding, which lives on.
       if (head.weight !== parts.embed_tokens.weight) head.weight.dispose()
     },
-    remove: () => {
+    remove: (isAttached) => {
       if (adopted) return
-      parts.lm_head = head
+      if (isAttached) parts.lm_head = head
       parameter.dispose()
     },
   }
@@ -226,7 +243,7 @@ function trainedBiases(
   slots: LinearSlot[],
   targets: Set<string>,
   bias: LoraConfig['bias'],
-  undo: (() => void)[],
+  undo: ((isAttached: boolean) => void)[],
 ): Parameter[] {
   if (bias === 'none') return []
   const parameters: Parameter[] = []

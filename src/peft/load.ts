@@ -24,8 +24,8 @@ export async function loadAdapter(
   model: CausalLM,
   source: string,
   options: AdapterOptions,
-): Promise<{ config: LoraConfig; injection: Injection }> {
-  const { autocast_adapter_dtype, hub } = adapterOptions(options)
+): Promise<{ config: LoraConfig; injection: Injection; adapter_name: string }> {
+  const { autocast_adapter_dtype, adapter_name, hub } = adapterOptions(options)
   const { path: configPath, fields } = await readConfig(source, hub)
   const config = await namingFile(configPath, () => LoraConfig.from_dict(fields))
   const path = await resolve_file(source, ADAPTER_WEIGHTS, hub)
@@ -41,7 +41,7 @@ export async function loadAdapter(
       injection.remove()
       throw error
     }
-    return { config, injection }
+    return { config, injection, adapter_name }
   } finally {
     await file.close()
   }

@@ -10,10 +10,12 @@ import type { PretrainedConfig } from '../models/config'
 import { show } from '../options/parse'
 import { Generator } from '../tensor/random'
 import { peftOptions, type AdapterOptions, type PeftOptions } from './adapter-options'
+import { AdapterSet } from './adapter-set'
 import { LoraConfig } from './config'
 import { injectAdapter, type Injection } from './inject'
 import { loadAdapter } from './load'
 import { saveAdapter } from './save'
+import { weightedSum, type WeightedOptions } from './weighted'
 
 /** Puts a fresh adapter on a model; only its parameters train. */
 export function get_peft_model(model: CausalLM, config: LoraConfig, options: PeftOptions = {}): PeftModel {
@@ -29,17 +31,106 @@ export function get_peft_model(model: CausalLM, config: LoraConfig, options: Pef
   const o = peftOptions(options)
   const dtype = o.dtype ?? (o.autocast_adapter_dtype ? 'float32' : model.dtype)
   const own = new LoraConfig(config)
-  return new PeftModel(model, own, injectAdapter(model, own, dtype, new Generator(o.seed)))
+  const injection = injectAdapter(model, own, dtype, new Generator(o.seed))
+  return new PeftModel(model, own, injection, o.adapter_name)
 }
 
-/** A model with an adapter on it. It answers and trains through the same methods as the model itself. */
+/**
+ * A model with adapters. One of them is active: it answers and trains through the same methods as the model itself. The others wait
+ * until `set_adapter`.
+ */
 export class PeftModel {
+  private readonly adapters: AdapterSet
+
   constructor(
     readonly base_model: CausalLM,
-    readonly peft_config: LoraConfig,
-    private readonly injection: Injection,
+    config: LoraConfig,
+    injection: Injection,
+    adapter_name: string = 'default',
   ) {
-    peft_config.base_model_name_or_path = base_model.name_or_path
+    config.base_model_name_or_path = base_model.name_or_path
+    this.adapters = new AdapterSet(adapter_name, { config, injection })
+  }
+
+  /** The active adapter's settings. */
+  get peft_config(): LoraConfig {
+    return this.adapters.active.config
+  }
+
+  private get injection(): Injection {
+    return this.adapters.active.injection
+  }
+
+  /** Name of the active adapter. */
+  get active_adapter(): string {
+    return this.adapters.activeName
+  }
+
+  /** Names of all adapters. */
+  get adapter_names(): string[] {
+    return this.adapters.names
+  }
+
+  /** Puts another adapter in the place of the active one. @throws Error naming those that there are. */
+  set_adapter(adapter_name: string): void {
+    this.adapters.activate(adapter_name)
+  }
+
+  /**
+   * Loads a further adapter beside those that there are; `set_adapter` makes it the active one.
+   * @throws Error as `from_pretrained`, or when the name is taken.
+   */
+  async load_adapter(source: string, adapter_name: string, options: AdapterOptions = {}): Promise<void> {
+    await this.adapters.add(adapter_name, () => loadAdapter(this.base_model, source, options))
+    this.named(adapter_name)
+  }
+
+  /** Makes a fresh adapter beside those that there are; `set_adapter` makes it the active one. */
+  async add_adapter(adapter_name: string, config: LoraConfig, options: PeftOptions = {}): Promise<void> {
+    const { seed, dtype, autocast_adapter_dtype } = peftOptions(options)
+    const type = dtype ?? (autocast_adapter_dtype ? 'float32' : this.base_model.dtype)
+    const own = new LoraConfig(config)
+    await this.adapters.add(adapter_name, () => ({
+      config: own,
+      injection: injectAdapter(this.base_model, own, type, new Generator(seed)),
+    }))
+    this.named(adapter_name)
+  }
+
+  /**
+   * Makes an adapter that is the weighted sum of others. `combination_type`: 'svd' (the default), 'cat' or 'linear', as PEFT has
+   * them.
+   * @throws Error on adapters that cannot be summed.
+   */
+  async add_weighted_adapter(
+    adapters: readonly string[],
+    weights: readonly number[],
+    adapter_name: string,
+    options: WeightedOptions = {},
+  ): Promise<void> {
+    const sum = weightedSum(
+      adapters.map((name) => this.adapters.get(name)),
+      weights,
+      options,
+    )
+    const values = new Map<string, { a: Float32Array; b: Float32Array }>()
+    for await (const { name, a, b } of sum.layers()) values.set(name, { a, b })
+    await this.add_adapter(adapter_name, sum.config)
+    const { injection } = this.adapters.get(adapter_name)
+    for (const [name, { a, b }] of values) {
+      const into = injection.weightsOf(name)!
+      into.a.write(new Uint8Array(a.buffer))
+      into.b.write(new Uint8Array(b.buffer))
+    }
+  }
+
+  /** Frees an adapter. @throws Error when it is the active one. */
+  delete_adapter(adapter_name: string): void {
+    this.adapters.delete(adapter_name)
+  }
+
+  private named(adapter_name: string): void {
+    this.adapters.get(adapter_name).config.base_model_name_or_path = this.base_model.name_or_path
   }
 
   /**
@@ -52,8 +143,8 @@ export class PeftModel {
     source: string,
     options: AdapterOptions = {},
   ): Promise<PeftModel> {
-    const { config, injection } = await loadAdapter(model, source, options)
-    return new PeftModel(model, config, injection)
+    const { config, injection, adapter_name } = await loadAdapter(model, source, options)
+    return new PeftModel(model, config, injection, adapter_name)
   }
 
   get config(): PretrainedConfig {
@@ -106,13 +197,17 @@ export class PeftModel {
     )
   }
 
-  /** Writes adapter_model.safetensors, adapter_config.json and README.md as PEFT lays them out. */
+  /**
+   * Writes adapter_model.safetensors, adapter_config.json and README.md as PEFT lays them out: the active adapter's. Another one
+   * is written when it is the active one.
+   */
   save_pretrained(folder: string): Promise<void> {
     return saveAdapter(folder, this.peft_config, this.injection.parameters)
   }
 
-  /** Takes the adapter off and frees it; the base model stays. */
+  /** Takes all adapters off and frees them; the base model stays. */
   unload(): CausalLM {
+    this.adapters.deleteOthers()
     this.injection.remove()
     return this.base_model
   }
@@ -122,6 +217,7 @@ export class PeftModel {
    * @throws Error when the base is quantized.
    */
   merge_and_unload(): CausalLM {
+    this.adapters.deleteOthers()
     this.injection.merge()
     return this.base_model
   }

@@ -348,6 +348,13 @@ export interface ParsedPeftOptions {
    */
   dtype: 'float32' | 'bfloat16' | 'float16' | undefined
   /**
+   * Name of the adapter, for set_adapter.
+   *
+   * Takes a text that is not empty.
+   * @default 'default'
+   */
+  adapter_name: string
+  /**
    * Seed of the adapter's random start (ours).
    *
    * Takes a whole number >= 0.
@@ -372,15 +379,20 @@ export interface PeftOptions {
    */
   dtype?: 'float32' | 'bfloat16' | 'float16'
   /**
+   * Name of the adapter, for set_adapter.
+   *
+   * Takes a text that is not empty.
+   * @default 'default'
+   */
+  adapter_name?: string
+  /**
    * Seed of the adapter's random start (ours).
    *
    * Takes a whole number >= 0.
    * @default 0
    */
   seed?: number
-  /** @deprecated not supported: a model carries one adapter. */
-  adapter_name?: 'default' | null
-  /** @deprecated not supported: a model carries one adapter. */
+  /** @deprecated not supported: there is one kind of adapter. */
   mixed?: false | null
 }
 
@@ -393,6 +405,13 @@ export interface ParsedAdapterOptions {
    * @default true
    */
   autocast_adapter_dtype: boolean
+  /**
+   * Name of the adapter, for set_adapter.
+   *
+   * Takes a text that is not empty.
+   * @default 'default'
+   */
+  adapter_name: string
   /**
    * Branch, tag or commit of the hub repository; null: main.
    *
@@ -445,6 +464,13 @@ export interface AdapterOptions {
    */
   autocast_adapter_dtype?: boolean
   /**
+   * Name of the adapter, for set_adapter.
+   *
+   * Takes a text that is not empty.
+   * @default 'default'
+   */
+  adapter_name?: string
+  /**
    * Branch, tag or commit of the hub repository; null: main.
    *
    * Takes a text or null.
@@ -486,6 +512,50 @@ export interface AdapterOptions {
   signal?: AbortSignal
   /** @deprecated not supported: a loaded adapter can always be trained. */
   is_trainable?: false | true | null
-  /** @deprecated not supported: a model carries one adapter. */
-  adapter_name?: 'default' | null
+}
+
+/** The values of add_weighted_adapter. */
+export interface ParsedWeightedOptions {
+  /**
+   * 'svd': the best adapter of rank svd_rank for the weighted sum of the updates; 'cat': exactly that sum, of all ranks together; 'linear': sums of A and of B, a rough one, of adapters of one rank.
+   *
+   * Takes one of 'svd', 'linear', 'cat'.
+   * @default 'svd'
+   */
+  combination_type: 'svd' | 'linear' | 'cat'
+  /**
+   * Rank of 'svd'; null: the largest of the adapters.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  svd_rank: number | null
+}
+
+/** What add_weighted_adapter takes. */
+export interface WeightedOptions {
+  /**
+   * 'svd': the best adapter of rank svd_rank for the weighted sum of the updates; 'cat': exactly that sum, of all ranks together; 'linear': sums of A and of B, a rough one, of adapters of one rank.
+   *
+   * Takes one of 'svd', 'linear', 'cat'.
+   * @default 'svd'
+   */
+  combination_type?: 'svd' | 'linear' | 'cat'
+  /**
+   * Rank of 'svd'; null: the largest of the adapters.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  svd_rank?: number | null
+  /** @deprecated not supported: it belongs to combination types that leave values out at random or by size, which are not built. */
+  density?: null
+  /** @deprecated not supported: it belongs to combination types that leave values out at random or by size, which are not built. */
+  majority_sign_method?: 'total' | null
+  /** @deprecated not supported: values are not clamped. */
+  svd_clamp?: null
+  /** @deprecated not supported: it changes no result. */
+  svd_full_matrices?: true | false | null
+  /** @deprecated not supported: there is one. */
+  svd_driver?: null
 }

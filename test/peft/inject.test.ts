@@ -318,7 +318,8 @@ describe('refused, the model stays as it was', () => {
   it.each([
     [{ sed: 1 }, "[get_peft_model] unknown option 'sed'. Did you mean 'seed'?"],
     [{ dtype: 'int8' }, "[get_peft_model] dtype: got 'int8', needs one of 'float32', 'bfloat16', 'float16'"],
-    [{ adapter_name: 'mine' }, "adapter_name = 'mine' is not supported: a model carries one adapter."],
+    [{ adapter_name: '' }, "adapter_name: got '', needs a text that is not empty"],
+    [{ mixed: true }, 'mixed = true is not supported: there is one kind of adapter.'],
   ] as [object, string][])('%j', async (options, message) => {
     const model = await tinyModel()
     expect(() => get_peft_model(model, new LoraConfig(), options)).toThrow(message)
