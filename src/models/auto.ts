@@ -11,6 +11,7 @@ import { parseFloatDType } from '../tensor/dtype'
 import { buildModel } from './build'
 import { CausalLM, type GenerationDefaults } from './causal-lm'
 import { PretrainedConfig } from './config'
+import { fp8Block, Fp8Source } from './fp8-source'
 import { pretrainedOptions, type PretrainedOptions } from './pretrained-options'
 import { GgufSource, SafetensorsSource, type WeightSource } from './weights'
 
@@ -90,13 +91,22 @@ async function openModel(name: string, gguf: string | undefined, hub: HubOptions
     for (const shard of shards) await resolve_file(name, shard, hub)
   }
   const generation = await resolve_file(name, 'generation_config.json', hub)
+  const configPath = join(dirname(index), CONFIG_FILE)
+  const block = isFp8(config)
+    ? await namingFile(configPath, () => fp8Block(config.quantization_config!))
+    : null
+  const source = await SafetensorsSource.open(dirname(index))
   return {
-    config,
-    configPath: join(dirname(index), CONFIG_FILE),
-    source: await SafetensorsSource.open(dirname(index)),
+    config: isFp8(config) ? config.withoutQuantization() : config,
+    configPath,
+    source: isFp8(config) ? new Fp8Source(source, block) : source,
     generation: generation ? parseJsonObject(generation, await readTextFile(generation)) : {},
   }
 }
+
+/** Such weights are read in full: the model that is loaded is not quantized. */
+const isFp8 = ({ quantization_config }: PretrainedConfig): boolean =>
+  quantization_config?.['quant_method'] === 'fp8'
 
 async function openGguf(name: string, file: string, hub: HubOptions): Promise<GgufSource> {
   const path = await resolve_file(name, file, hub)

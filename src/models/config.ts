@@ -120,6 +120,12 @@ export class PretrainedConfig {
     return (this.raw['quantization_config'] ?? undefined) as Record<string, unknown> | undefined
   }
 
+  /** The same model with its weights in full. */
+  withoutQuantization(): PretrainedConfig {
+    const { quantization_config: _, ...raw } = this.raw
+    return new PretrainedConfig(raw)
+  }
+
   /** The object to write as config.json. */
   to_dict(): Record<string, unknown> {
     return { ...this.raw, use_cache: this.use_cache }

@@ -18,8 +18,8 @@ export interface WeightSource {
   shape(name: string): number[]
   /** The tensor on the device; converted when `dtype` is given, else as stored. The caller owns it. */
   load(name: string, device: Device, dtype?: FloatDType): Promise<Tensor>
-  /** Where the tensor's plain array lies in a file; a source without it makes its tensors in `load`. */
-  location?(name: string): TensorInfo
+  /** Where the tensor's plain array lies in a file; undefined: the tensor is made in `load`. */
+  location?(name: string): TensorInfo | undefined
   /** Dtype of what is not quantized, where the configuration names none. */
   readonly dtype: FloatDType
   /** Raw bytes, for small things such as a quant state's JSON. */
@@ -130,7 +130,8 @@ export class GgufSource implements WeightSource {
   }
 }
 
-function converted(stored: Tensor, dtype: FloatDType | undefined, name: string): Tensor {
+/** In the dtype asked for; the stored one is disposed of when it is another. */
+export function converted(stored: Tensor, dtype: FloatDType | undefined, name: string): Tensor {
   if (dtype === undefined || stored.dtype === dtype) return stored
   if (!isFloat(stored.dtype as DType)) throw new Error(`'${name}' is ${stored.dtype}; expected a float dtype`)
   const out = stored.device.empty(stored.shape, dtype)

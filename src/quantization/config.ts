@@ -119,7 +119,7 @@ export class BitsAndBytesConfig {
     const { quant_method: method = 'bitsandbytes', llm_int8_has_fp16_weight: _, ...fields } = dict
     if (method !== 'bitsandbytes') {
       throw new TypeError(
-        `[BitsAndBytesConfig] quant_method is '${String(method)}'; only weights quantized by 'bitsandbytes' can be read`,
+        `[BitsAndBytesConfig] quant_method is '${String(method)}'; only weights quantized by 'bitsandbytes' or 'fp8' can be read`,
       )
     }
     const known = Object.keys({ ...bitsAndBytesOptionSet.options, ...bitsAndBytesOptionSet.refused })

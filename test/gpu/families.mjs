@@ -90,8 +90,9 @@ async function check(name, kind) {
   return ok
 }
 
-const names = readdirSync(goldenDir).filter((name) =>
-  existsSync(join(goldenDir, name, 'expected.safetensors')),
+// The model in fp8 has no gradients.
+const names = readdirSync(goldenDir).filter(
+  (name) => !name.endsWith('-fp8') && existsSync(join(goldenDir, name, 'expected.safetensors')),
 )
 let failures = 0
 for (const name of names)
