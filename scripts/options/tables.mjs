@@ -42,7 +42,9 @@ export const files = [
     path: 'src/trainer/options.generated.ts',
     imports: [
       "import type { Dataset, Row } from '../data/dataset'",
+      "import type { DatasetKwargs } from '../data/row-text'",
       "import type { PreTrainedTokenizer } from '../data/tokenizer'",
+      "import type { PretrainedOptions } from '../models/pretrained-options'",
       "import type { TrainingDisplay } from '../display/training-progress'",
       "import type { CausalLM } from '../models/causal-lm'",
       "import type { LoraConfig } from '../peft/config'",

@@ -8,7 +8,6 @@ import { openGguf } from '../files/gguf'
 import { parseJsonObject } from '../files/json'
 import { HubError, list_repo_files, resolve_file } from '../files/hub'
 import { readTextFile } from '../files/text'
-import { logger } from '../logging'
 import { type OptionSet } from '../options/declaration'
 import { givenHubSettings, hubSettings } from '../options/hub'
 import { parseOptions } from '../options/parse'
@@ -34,8 +33,10 @@ export interface TokenizerOptions {
   trust_remote_code?: boolean
   /** A GGUF file of the folder or repository to read the tokenizer from. */
   gguf_file?: string | null
-  /** Only true: there is one implementation, the fast one. */
+  /** Accepted; there is one implementation, the fast one. */
   use_fast?: boolean
+  /** Further special tokens; those that the vocabulary lacks are added to it. */
+  additional_special_tokens?: readonly string[] | null
   padding_side?: 'left' | 'right' | null
   truncation_side?: 'left' | 'right' | null
   model_max_length?: number | null
@@ -49,7 +50,7 @@ export interface TokenizerOptions {
   signal?: AbortSignal
 }
 
-type ParsedOptions = Required<Omit<TokenizerOptions, 'signal' | 'use_fast'>>
+type ParsedOptions = Required<Omit<TokenizerOptions, 'signal'>>
 type Json = Record<string, unknown>
 
 const text = z.string().nullable()
@@ -61,7 +62,23 @@ const optionSet: OptionSet<ParsedOptions> = {
   owner: 'AutoTokenizer.from_pretrained',
   options: {
     ...hubSettings,
-    trust_remote_code: { schema: z.boolean(), default: false, doc: 'Accepted; no remote code is ever run.' },
+    trust_remote_code: {
+      schema: z.boolean(),
+      default: false,
+      inert: true,
+      doc: 'No remote code is ever run.',
+    },
+    use_fast: {
+      schema: z.boolean(),
+      default: true,
+      inert: true,
+      doc: 'There is one implementation, the fast one.',
+    },
+    additional_special_tokens: {
+      schema: z.array(z.string()).nullable(),
+      default: null,
+      doc: 'Further special tokens; those that the vocabulary lacks are added to it.',
+    },
     gguf_file: { schema: text, default: null, doc: 'GGUF file to read the tokenizer from.' },
     padding_side: { schema: side, default: null, doc: overrides },
     truncation_side: { schema: side, default: null, doc: overrides },
@@ -74,7 +91,7 @@ const optionSet: OptionSet<ParsedOptions> = {
     pad_token: { schema: text, default: null, doc: overrides },
     chat_template: { schema: text, default: null, doc: overrides },
   },
-  refused: { use_fast: { default: true, reason: 'there is one implementation, the fast one' } },
+  refused: {},
 }
 
 /** Loads tokenizers by folder or hub name. */
@@ -90,8 +107,6 @@ export class AutoTokenizer {
   ): Promise<PreTrainedTokenizer> {
     const { signal, ...given } = options
     const opts = parseOptions(optionSet, given)
-    if (opts.trust_remote_code)
-      logger.info('trust_remote_code is accepted, but no code of a repository is ever run')
     const find = (file: string): Promise<string | undefined> =>
       resolve_file(name_or_path, file, { ...givenHubSettings(opts), signal })
     const source =
@@ -102,6 +117,7 @@ export class AutoTokenizer {
     const native = source.native
     const decoder = Object.values((config['added_tokens_decoder'] ?? {}) as Record<string, Json>)
     addDeclaredTokens(native, source.specials, decoder)
+    addGivenTokens(native, source.specials, opts)
     checkNamedTokens(source.file, config, native)
     addSpecialTokens(native, source.specials, config)
     setBeginAndEnd(native, config)
@@ -201,6 +217,16 @@ function addDeclaredTokens(native: NativeTokenizer, specials: string[], declared
     const special = token['special'] === true
     native.addAddedTokens([addedToken(content, special, token)])
     if (special && !specials.includes(content)) specials.push(content)
+  }
+}
+
+/** Special tokens of the caller are added to the vocabulary, as in transformers: the model's embedding is then resized for them. */
+function addGivenTokens(native: NativeTokenizer, specials: string[], given: ParsedOptions): void {
+  for (const name of specialTokenNames) {
+    const content = given[name]
+    if (content === null || native.tokenToId(content) !== null) continue
+    native.addSpecialTokens([content])
+    specials.push(content)
   }
 }
 

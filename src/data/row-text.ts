@@ -12,6 +12,16 @@ export interface RowText {
   spans?: [number, number][]
 }
 
+/** TRL's settings of how raw texts are read. */
+export interface DatasetKwargs {
+  /** false: raw texts get none of the tokenizer's own special tokens. Default: true. */
+  add_special_tokens?: boolean
+  /** false: nor the end token, where they do not end with it. Default: true. */
+  append_concat_token?: boolean
+  /** true: the rows have input_ids already. Default: as the columns say. */
+  skip_prepare_dataset?: boolean
+}
+
 export interface RowTextOptions {
   dataset_text_field: string
   /** null: yes for prompt/completion rows. */
@@ -19,6 +29,7 @@ export interface RowTextOptions {
   assistant_only_loss: boolean
   /** Text of a row, in place of `dataset_text_field`. */
   formatting_func?: ((row: Row) => string | Promise<string>) | undefined
+  dataset_kwargs?: DatasetKwargs | null | undefined
 }
 
 export interface RowReader {
@@ -42,7 +53,9 @@ export function rowReader(
   const has = (name: string): boolean => dataset.column_names.includes(name)
   const first = dataset.length > 0 ? dataset.at(0) : {}
   const eos = tokenizer.eos_token
-  const ended = (text: string): string => (eos === null || text.endsWith(eos) ? text : text + eos)
+  const { add_special_tokens = true, append_concat_token = true } = options.dataset_kwargs ?? {}
+  const ended = (text: string): string =>
+    eos === null || !append_concat_token || text.endsWith(eos) ? text : text + eos
 
   const isCompletion = has('prompt') && has('completion')
   const turnColumns = ['messages', 'conversations'].filter(has)
@@ -57,7 +70,7 @@ export function rowReader(
   }
   if (formatting_func) {
     return {
-      add_special_tokens: true,
+      add_special_tokens,
       read: async (row, i) => ({ text: ended(stringOf(await formatting_func(row), 'formatting_func', i)) }),
     }
   }
@@ -65,7 +78,7 @@ export function rowReader(
     const onlyCompletion = options.completion_only_loss ?? true
     return chat
       ? chatCompletions(tokenizer, onlyCompletion, assistant_only_loss)
-      : textCompletions(onlyCompletion, ended)
+      : textCompletions(onlyCompletion, ended, add_special_tokens)
   }
   if (turns !== undefined) {
     return {
@@ -81,14 +94,18 @@ export function rowReader(
     )
   }
   return {
-    add_special_tokens: true,
+    add_special_tokens,
     read: async (row, i) => ({ text: ended(stringOf(row[dataset_text_field], dataset_text_field, i)) }),
   }
 }
 
-function textCompletions(onlyCompletion: boolean, ended: (text: string) => string): RowReader {
+function textCompletions(
+  onlyCompletion: boolean,
+  ended: (text: string) => string,
+  add_special_tokens: boolean,
+): RowReader {
   return {
-    add_special_tokens: true,
+    add_special_tokens,
     read: async (row, i) => {
       const prompt = stringOf(row['prompt'], 'prompt', i)
       const text = prompt + ended(stringOf(row['completion'], 'completion', i))

@@ -60,6 +60,10 @@ export async function tokenizeDataset(
   if (dataset.length === 0) throw new Error(`[SFT] the ${dataset_name} data set is empty`)
   if (packing && max_length === null)
     throw new Error('[SFT] packing needs max_length: the number of tokens to fill')
+  if (options.dataset_kwargs?.skip_prepare_dataset && !dataset.column_names.includes('input_ids'))
+    throw new Error(
+      `[SFT] dataset_kwargs.skip_prepare_dataset: the ${dataset_name} data set has no column 'input_ids'. Its columns: ${dataset.column_names.join(', ')}`,
+    )
   const whole = dataset.column_names.includes('input_ids')
     ? givenRows(dataset, dataset_name)
     : await tokenizedRows(dataset, tokenizer, options, (done) => progress?.(done, dataset.length), signal)
@@ -91,12 +95,14 @@ async function tokenizedRows(
     completion_only_loss = null,
     assistant_only_loss = false,
     formatting_func,
+    dataset_kwargs,
   } = options
   const reader = rowReader(dataset, tokenizer, {
     dataset_text_field,
     completion_only_loss,
     assistant_only_loss,
     formatting_func,
+    dataset_kwargs,
   })
   const rows: LabelledRow[] = []
   for (let from = 0; from < dataset.length; from += ROWS_PER_TURN) {

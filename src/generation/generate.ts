@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { uniformStream } from '../data/random'
 import { logger } from '../logging'
+import { nextSeed } from '../options/seed'
 import type { CausalLM } from '../models/causal-lm'
 import { KVCache } from '../models/kv-cache'
 import { beamSearch } from './beam-search'
@@ -52,7 +53,7 @@ export function contextsOf(
   o: ParsedGenerateOptions,
 ): SequenceContext[] {
   const began = performance.now()
-  const seed = o.seed ?? Math.floor(Math.random() * 2 ** 31)
+  const seed = o.seed ?? nextSeed() ?? Math.floor(Math.random() * 2 ** 31)
   const ends = [o.eos_token_id ?? model.config.eos_token_id ?? []].flat()
   return prompts.map((prompt, batch) => {
     const limit = limitOf(prompt.length, o)

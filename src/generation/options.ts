@@ -20,6 +20,9 @@ import type { GenerateOptions, ParsedGenerateOptions } from './options.generated
 
 export type { GenerateOptions, ParsedGenerateOptions } from './options.generated'
 
+// Common in generation_config.json and in scripts: not worth a line.
+const inert = { inert: true, silent: true } as const
+
 const oneCache = 'Not needed: there is one cache; every kind of transformers gives the same answer.'
 const tokenIds = z
   .union([z.int(), z.array(z.int())])
@@ -153,12 +156,12 @@ export const generateOptionSet: OptionSet<ParsedGenerateOptions> = {
     pad_token_id: {
       schema: z.int().nullable(),
       default: null,
-      inert: true,
+      ...inert,
       doc: 'Not needed: rows come back without padding.',
     },
-    cache_implementation: { schema: textOrNull, default: null, inert: true, doc: oneCache },
-    max_cache_len: { schema: countOrNull(1), default: null, inert: true, doc: oneCache },
-    disable_compile: { schema: flagOrNull, default: null, inert: true, doc: 'Nothing is compiled.' },
+    cache_implementation: { schema: textOrNull, default: null, ...inert, doc: oneCache },
+    max_cache_len: { schema: countOrNull(1), default: null, ...inert, doc: oneCache },
+    disable_compile: { schema: flagOrNull, default: null, ...inert, doc: 'Nothing is compiled.' },
     signal,
   },
   refused: refusedGenerateOptions,

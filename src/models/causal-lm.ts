@@ -44,8 +44,8 @@ export class CausalLM {
     readonly config: PretrainedConfig,
     readonly parts: ModelParts,
     readonly device: Device,
-    /** Dtype of activations, embedding, norms and head. */
-    readonly dtype: FloatDType,
+    /** Dtype of activations, embedding, norms and head; `prepare_model_for_kbit_training` widens it. */
+    public dtype: FloatDType,
     /** Where the weights came from; written into adapter_config.json. */
     readonly name_or_path: string,
     readonly quantization_config?: BitsAndBytesConfig | undefined,

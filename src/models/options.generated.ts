@@ -60,12 +60,12 @@ export interface ParsedPretrainedOptions {
    */
   local_files_only: boolean
   /**
-   * No code of a repository is ever run.
+   * Short for quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }); beside a configuration the two must agree.
    *
    * Takes true or false.
    * @default false
    */
-  trust_remote_code: boolean
+  load_in_4bit: boolean
   /**
    * Called after each tensor with how many are read and how many there are.
    *
@@ -78,6 +78,62 @@ export interface ParsedPretrainedOptions {
    * Takes an AbortSignal.
    */
   signal: AbortSignal | undefined
+  /**
+   * Not needed: there is one implementation of attention, which never holds a whole matrix of scores.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  attn_implementation: string | null
+  /**
+   * Not needed: tensors are always loaded one at a time.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  low_cpu_mem_usage: boolean | null
+  /**
+   * Not needed: the whole model is on one device. SFTConfig's memory bounds a run.
+   *
+   * Takes an object with the memory of each device, or null.
+   * @default null
+   */
+  max_memory: Record<string, number | string> | null
+  /**
+   * Not needed: the whole model is on one device.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  offload_folder: string | null
+  /**
+   * Not needed: forward always gives names to what it returns.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  return_dict: boolean
+  /**
+   * No code of a repository is ever run.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  trust_remote_code: boolean
+  /**
+   * Not needed: training never keeps keys and values; generate takes an option of this name.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  use_cache: boolean
+  /**
+   * Not needed: safetensors are always read.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  use_safetensors: boolean | null
 }
 
 /** What AutoModelForCausalLM.from_pretrained takes. */
@@ -147,12 +203,12 @@ export interface PretrainedOptions {
    */
   local_files_only?: boolean
   /**
-   * No code of a repository is ever run.
+   * Short for quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }); beside a configuration the two must agree.
    *
    * Takes true or false.
    * @default false
    */
-  trust_remote_code?: boolean
+  load_in_4bit?: boolean
   /**
    * Called after each tensor with how many are read and how many there are.
    *
@@ -165,6 +221,62 @@ export interface PretrainedOptions {
    * Takes an AbortSignal.
    */
   signal?: AbortSignal
+  /**
+   * Not needed: there is one implementation of attention, which never holds a whole matrix of scores.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  attn_implementation?: string | null
+  /**
+   * Not needed: tensors are always loaded one at a time.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  low_cpu_mem_usage?: boolean | null
+  /**
+   * Not needed: the whole model is on one device. SFTConfig's memory bounds a run.
+   *
+   * Takes an object with the memory of each device, or null.
+   * @default null
+   */
+  max_memory?: Record<string, number | string> | null
+  /**
+   * Not needed: the whole model is on one device.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  offload_folder?: string | null
+  /**
+   * Not needed: forward always gives names to what it returns.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  return_dict?: boolean
+  /**
+   * No code of a repository is ever run.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  trust_remote_code?: boolean
+  /**
+   * Not needed: training never keeps keys and values; generate takes an option of this name.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  use_cache?: boolean
+  /**
+   * Not needed: safetensors are always read.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  use_safetensors?: boolean | null
   /** Another spelling of dtype. Dtype of what is not quantized; 'auto': the checkpoint's own, float32 for GGUF. */
   torch_dtype?:
     | 'auto'
@@ -175,16 +287,8 @@ export interface PretrainedOptions {
     | 'torch.bfloat16'
     | 'torch.float16'
     | (string & {})
-  /** @deprecated not supported: there is one implementation of attention. */
-  attn_implementation?: null | 'eager' | 'sdpa'
-  /** @deprecated not supported: give quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }). */
-  load_in_4bit?: false | null
   /** @deprecated not supported: LLM.int8 layers are not built yet. */
   load_in_8bit?: false | null
   /** @deprecated not supported: the whole model is on one device. */
-  max_memory?: null
-  /** @deprecated not supported: the whole model is on one device. */
-  offload_folder?: null
-  /** @deprecated not supported: tensors are always loaded one at a time. */
-  low_cpu_mem_usage?: true | null
+  offload_state_dict?: null | false
 }

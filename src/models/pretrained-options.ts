@@ -6,9 +6,10 @@ import { type OptionSet, renamed } from '../options/declaration'
 import { parseOptions } from '../options/parse'
 import { givenHubSettings, hubSettings } from '../options/hub'
 import { dtypeInput, flag, text, textOrNull } from '../options/schemas'
-import type { BitsAndBytesConfig } from '../quantization/config'
+import { BitsAndBytesConfig } from '../quantization/config'
 import { cuda, openCuda } from '../tensor/cuda'
 import type { ParsedPretrainedOptions, PretrainedOptions } from './options.generated'
+import { inertPretrainedOptions } from './pretrained-inert'
 
 export type { PretrainedOptions } from './options.generated'
 
@@ -51,32 +52,21 @@ export function pretrainedOptionSet(owner: string): OptionSet<ParsedPretrainedOp
         doc: 'A GGUF file of the folder or repository to read; null: config.json and safetensors.',
       },
       ...hubSettings,
-      trust_remote_code: {
+      load_in_4bit: {
         schema: flag,
         default: false,
-        inert: true,
-        doc: 'No code of a repository is ever run.',
+        doc: 'Short for quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }); beside a configuration the two must agree.',
       },
       progress: optionalFunction<Progress>(
         '(done: number, total: number) => void',
         'Called after each tensor with how many are read and how many there are.',
       ),
       signal,
+      ...inertPretrainedOptions,
     },
     refused: {
-      attn_implementation: {
-        default: null,
-        neutral: ['eager', 'sdpa'],
-        reason: 'there is one implementation of attention.',
-      },
-      load_in_4bit: {
-        default: false,
-        reason: 'give quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }).',
-      },
       load_in_8bit: { default: false, reason: 'LLM.int8 layers are not built yet.' },
-      max_memory: { default: null, reason: 'the whole model is on one device.' },
-      offload_folder: { default: null, reason: 'the whole model is on one device.' },
-      low_cpu_mem_usage: { default: true, reason: 'tensors are always loaded one at a time.' },
+      offload_state_dict: { default: null, neutral: [false], reason: 'the whole model is on one device.' },
     },
   }
 }
@@ -95,9 +85,8 @@ export function pretrainedOptions(
   signal: AbortSignal | undefined
 } {
   const o = parseOptions(pretrainedOptionSet(owner), options)
-  if (o.trust_remote_code) logger.warning_once('trust_remote_code: no code of a model repository is ever run')
   return {
-    quantization_config: o.quantization_config ?? undefined,
+    quantization_config: quantizationOf(owner, o),
     dtype: o.dtype,
     device: deviceOf(o.device_map),
     gguf_file: o.gguf_file ?? undefined,
@@ -105,6 +94,17 @@ export function pretrainedOptions(
     progress: o.progress,
     signal: o.signal,
   }
+}
+
+/** @throws TypeError when load_in_4bit and the configuration say different things. */
+function quantizationOf(owner: string, o: ParsedPretrainedOptions): BitsAndBytesConfig | undefined {
+  const { quantization_config: config, load_in_4bit } = o
+  if (!load_in_4bit) return config ?? undefined
+  if (config && !config.load_in_4bit)
+    throw new TypeError(
+      `[${owner}] load_in_4bit = true, and quantization_config has load_in_4bit = false; give one`,
+    )
+  return config ?? new BitsAndBytesConfig({ load_in_4bit: true })
 }
 
 /**

@@ -1,16 +1,10 @@
-import { parseJsonObject } from '../files/json'
-import { readTextFile } from '../files/text'
 import { type OptionSet, knownNames, optionTable } from './declaration'
 import { describeSchema } from './describe'
 import { type Kind, anyKind, fromText, kindsOf } from './from-text'
 import { nearest, unknownNameError } from './nearest'
+import { readArgumentsFile } from './arguments-file'
 import { checkNames, show } from './parse'
-
-/** A class whose options are declared: TrainingArguments, SFTConfig, LoraConfig, BitsAndBytesConfig. */
-export interface ArgumentsClass {
-  new (init: never): object
-  readonly options: OptionSet<object>
-}
+import { argumentsOf, type Arguments, type ArgumentsClass } from './user-class'
 
 type Instances<C extends readonly ArgumentsClass[]> = { -readonly [K in keyof C]: InstanceType<C[K]> }
 
@@ -32,21 +26,31 @@ const plainName = (flag: string): string => flag.slice(2).replaceAll('-', '_')
 const isFlag = (word: string): boolean => /^--[A-Za-z_]/.test(word)
 
 /**
- * Reads a command line, a dictionary or a JSON file into argument classes. Options, help texts and checks are those
- * declared by the classes; nothing is declared twice.
+ * Reads a command line, a dictionary, a JSON or a YAML file into argument classes. Options, help texts and checks are those
+ * declared by the classes; nothing is declared twice. Classes of your own take part: their fields are their options.
  *
  * Throws `TypeError`: two classes with one option, an unknown option (with the nearest), one given twice, a wrong value.
  */
 export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
-  readonly #classes: C
+  readonly #classes: readonly Arguments[]
   readonly #known: ReadonlyMap<string, Known>
+  /** In place of the classes' defaults, for what is not given. */
+  #defaults: ReadonlyMap<string, unknown> = new Map()
 
   /** @param classes - A list of classes, or one class. */
   constructor(classes: C | C[number]) {
-    const list = (Array.isArray(classes) ? classes : [classes]) as unknown as C
-    list.forEach(requireOptions)
-    this.#classes = list
-    this.#known = index(list)
+    const list = (Array.isArray(classes) ? classes : [classes]) as unknown[]
+    this.#classes = list.map((given) => argumentsOf(given, OWN))
+    this.#known = index(this.#classes.map(({ set }) => set))
+  }
+
+  /** Takes these values for options that are not given. Returns the names that no class knows. */
+  protected setDefaults(values: Readonly<Record<string, unknown>>): string[] {
+    const [known, unknown] = [true, false].map((isKnown) =>
+      Object.keys(values).filter((name) => this.#known.has(name) === isKnown),
+    )
+    this.#defaults = new Map(known!.map((name) => [name, values[name]]))
+    return unknown!
   }
 
   /**
@@ -110,12 +114,20 @@ export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
     json_file: string,
     options: { allow_extra_keys?: boolean } = {},
   ): Promise<Instances<C>> {
-    return this.parse_dict(parseJsonObject(json_file, await readTextFile(json_file)), options)
+    return this.parse_dict(await readArgumentsFile(json_file, 'JSON'), options)
+  }
+
+  /** The same from a YAML file that holds one mapping. */
+  async parse_yaml_file(
+    yaml_file: string,
+    options: { allow_extra_keys?: boolean } = {},
+  ): Promise<Instances<C>> {
+    return this.parse_dict(await readArgumentsFile(yaml_file, 'YAML'), options)
   }
 
   /** The text of --help: each option with what it takes, its default and what it does. */
   format_help(): string {
-    return this.#classes.map(({ options }) => helpOf(options)).join('\n\n')
+    return this.#classes.map(({ set }) => helpOf(set)).join('\n\n')
   }
 
   #find(name: string): { name: string; known: Known; negated: boolean } | undefined {
@@ -141,21 +153,12 @@ export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
 
   #build(given: ReadonlyMap<string, unknown>): Instances<C> {
     const inits = this.#classes.map((): Record<string, unknown> => ({}))
-    for (const [name, value] of given) {
+    for (const [name, value] of new Map([...this.#defaults, ...given])) {
       const init = inits[this.#known.get(name)?.owner ?? -1]
       if (init) init[name] = value
     }
-    return this.#classes.map((Class, i) => new Class(inits[i] as never)) as unknown as Instances<C>
+    return this.#classes.map((own, i) => own.make(inits[i]!)) as unknown as Instances<C>
   }
-}
-
-function requireOptions(given: unknown): void {
-  const options = typeof given === 'function' && 'options' in given ? given.options : undefined
-  if (typeof options === 'object' && options !== null && 'owner' in options) return
-  const got = typeof given === 'function' ? `the class ${given.name}, which declares no options` : show(given)
-  throw new TypeError(
-    `[${OWN}] got ${got}; needs TrainingArguments, SFTConfig, LoraConfig or BitsAndBytesConfig`,
-  )
 }
 
 function split(word: string): [string, string | undefined] {
@@ -163,14 +166,14 @@ function split(word: string): [string, string | undefined] {
   return at < 0 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)]
 }
 
-function index(classes: readonly ArgumentsClass[]): Map<string, Known> {
+function index(sets: readonly OptionSet<object>[]): Map<string, Known> {
   const known = new Map<string, Known>()
-  classes.forEach(({ options: set }, owner) => {
+  sets.forEach((set, owner) => {
     const table = optionTable(set)
     for (const name of knownNames(set)) {
-      const before = classes[known.get(name)?.owner ?? -1]
+      const before = sets[known.get(name)?.owner ?? -1]
       if (before)
-        throw new TypeError(`[${OWN}] ${before.options.owner} and ${set.owner} both have an option '${name}'`)
+        throw new TypeError(`[${OWN}] ${before.owner} and ${set.owner} both have an option '${name}'`)
       const option = Object.hasOwn(table, name) ? table[name] : undefined
       // An alias may take another type than its option (group_by_length is a boolean): it is read as what it looks like.
       const kinds = option ? kindsOf(option.schema) : anyKind

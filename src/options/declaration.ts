@@ -22,6 +22,8 @@ export interface Option<T> {
   readonly required?: true
   /** Every value is accepted and changes nothing; `doc` says why. */
   readonly inert?: true
+  /** It changes nothing in the reference either: not told. */
+  readonly silent?: true
   /** Other spellings of this option. */
   readonly aliases?: Readonly<Record<string, Alias>>
 }

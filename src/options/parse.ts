@@ -90,7 +90,24 @@ export function parseOptions<T extends object>(
     values[name] = value
     chosenBy[name] = spelling
   }
+  tellInert(set, values)
   return values as T
+}
+
+const told = new Set<string>()
+
+/** What is accepted and changes nothing is named in one line, each option once in the life of the process. */
+function tellInert(set: OptionSet<object>, values: Readonly<Record<string, unknown>>): void {
+  const names = Object.entries(optionTable(set)).flatMap(([name, option]) => {
+    if (!option.inert || option.silent || told.has(name)) return []
+    if (isDeepStrictEqual(values[name], option.default)) return []
+    told.add(name)
+    return [`${name} = ${show(values[name])}`]
+  })
+  if (names.length > 0)
+    logger.warning(
+      `[${set.owner}] accepted, changes nothing here: ${names.join(', ')} (why: docs/options.md)`,
+    )
 }
 
 /** All options with their values as JSON holds them, the refused ones with their defaults; keys sorted as Python's writers do. */

@@ -4,7 +4,7 @@ import { optionalFunction, signal } from '../options/call'
 import type { Option, OptionSet } from '../options/declaration'
 import { givenHubSettings, hubSettings } from '../options/hub'
 import { parseOptions } from '../options/parse'
-import { count, flag, oneOf } from '../options/schemas'
+import { countOrNull, flag, oneOf } from '../options/schemas'
 import type { FloatDType } from '../tensor/dtype'
 import type {
   AdapterOptions,
@@ -36,7 +36,11 @@ export const peftOptionSet: OptionSet<ParsedPeftOptions> = {
       doc: "Dtype of the adapter (ours); replaces autocast_adapter_dtype's choice.",
     },
     adapter_name: adapterName,
-    seed: { schema: count(0), default: 0, doc: "Seed of the adapter's random start (ours)." },
+    seed: {
+      schema: countOrNull(0),
+      default: null,
+      doc: "Seed of the adapter's random start (ours); null: as set_seed says, else 0.",
+    },
   },
   refused: {
     mixed: { default: false, reason: 'there is one kind of adapter.' },

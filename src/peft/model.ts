@@ -8,6 +8,7 @@ import { baseLayer } from '../nn/lora'
 import type { Parameter } from '../nn/parameter'
 import type { PretrainedConfig } from '../models/config'
 import { show } from '../options/parse'
+import { nextSeed } from '../options/seed'
 import { Generator } from '../tensor/random'
 import { peftOptions, type AdapterOptions, type PeftOptions } from './adapter-options'
 import { AdapterSet } from './adapter-set'
@@ -31,7 +32,7 @@ export function get_peft_model(model: CausalLM, config: LoraConfig, options: Pef
   const o = peftOptions(options)
   const dtype = o.dtype ?? (o.autocast_adapter_dtype ? 'float32' : model.dtype)
   const own = new LoraConfig(config)
-  const injection = injectAdapter(model, own, dtype, new Generator(o.seed))
+  const injection = injectAdapter(model, own, dtype, new Generator(o.seed ?? nextSeed() ?? 0))
   return new PeftModel(model, own, injection, o.adapter_name)
 }
 

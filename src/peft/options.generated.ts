@@ -355,12 +355,12 @@ export interface ParsedPeftOptions {
    */
   adapter_name: string
   /**
-   * Seed of the adapter's random start (ours).
+   * Seed of the adapter's random start (ours); null: as set_seed says, else 0.
    *
-   * Takes a whole number >= 0.
-   * @default 0
+   * Takes a whole number >= 0 or null.
+   * @default null
    */
-  seed: number
+  seed: number | null
 }
 
 /** What get_peft_model takes. */
@@ -386,12 +386,12 @@ export interface PeftOptions {
    */
   adapter_name?: string
   /**
-   * Seed of the adapter's random start (ours).
+   * Seed of the adapter's random start (ours); null: as set_seed says, else 0.
    *
-   * Takes a whole number >= 0.
-   * @default 0
+   * Takes a whole number >= 0 or null.
+   * @default null
    */
-  seed?: number
+  seed?: number | null
   /** @deprecated not supported: there is one kind of adapter. */
   mixed?: false | null
 }

@@ -2,7 +2,8 @@ import { z } from 'zod'
 
 import { schedulerNames } from '../optim/schedules'
 import { type OptionSet, renamed } from '../options/declaration'
-import { count, countOrNull, flag, flagOrNull, oneOf, real, text, textOrNull } from '../options/schemas'
+import { count, countOrNull, flag, flagOrNull, oneOf, real, textOrNull } from '../options/schemas'
+import { inertTrainingOptions } from './arguments-inert'
 import { refusedTrainingOptions } from './arguments-refused'
 import {
   groupByLength,
@@ -16,10 +17,6 @@ import {
   strategy,
 } from './arguments-schemas'
 import type { TrainingOptions } from './options.generated'
-
-// These change how fast batches come, never which ones: rows are held tokenized in memory, there is nothing to wait for.
-const inProcess = 'Not needed: rows are tokenized once and kept in memory, so there are no loader processes.'
-const forScripts = 'Not read by the trainer: for scripts that ask it.'
 
 const steps = (verb: string): string => `Steps between two times of ${verb}; below 1: a share of all steps.`
 
@@ -208,54 +205,12 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
       aliases: { group_by_length: groupByLength },
     },
     dataloader_drop_last: { schema: flag, default: false, doc: 'Leave out a last batch that is not full.' },
-    dataloader_num_workers: { schema: count(0), default: 0, inert: true, doc: inProcess },
-    dataloader_pin_memory: { schema: flag, default: true, inert: true, doc: inProcess },
-    dataloader_persistent_workers: { schema: flag, default: false, inert: true, doc: inProcess },
-    dataloader_prefetch_factor: { schema: countOrNull(1), default: null, inert: true, doc: inProcess },
-    do_train: { schema: flag, default: false, inert: true, doc: forScripts },
-    do_eval: {
-      schema: flag,
-      default: false,
-      inert: true,
-      doc: `${forScripts} true when eval_strategy is set.`,
-    },
-    length_column_name: {
-      schema: text,
-      default: 'length',
-      inert: true,
-      doc: 'Not needed: lengths are taken from the tokenized rows.',
-    },
     log_level: {
       schema: oneOf('debug', 'info', 'warning', 'error', 'critical', 'passive'),
       default: 'passive',
       doc: "Least severity of the messages shown from the trainer on; 'passive': as logging.set_verbosity(...) says.",
     },
-    overwrite_output_dir: { schema: flag, default: false, inert: true, doc: forScripts },
-    remove_unused_columns: {
-      schema: flag,
-      default: true,
-      inert: true,
-      doc: 'Columns that the model does not read are never passed to it.',
-    },
-    skip_memory_metrics: {
-      schema: flag,
-      default: true,
-      inert: true,
-      doc: 'Not needed: nothing is measured by phase; trainer.status() tells what memory is used.',
-    },
-    tf32: {
-      schema: flagOrNull,
-      default: null,
-      inert: true,
-      doc: 'Permission to round factors to TF32 on a GPU; float32 products here are exact to float32 either way.',
-    },
-    use_liger_kernel: {
-      schema: flag,
-      default: false,
-      inert: true,
-      doc: 'Not needed: the kernels here are fused, and logits are never held whole.',
-    },
-    do_predict: { schema: flag, default: false, inert: true, doc: forScripts },
+    ...inertTrainingOptions,
   },
   refused: refusedTrainingOptions,
 }

@@ -1,6 +1,8 @@
 // Written by scripts/generate-options.mjs from the option tables: change those, then `npm run generate`.
 import type { Dataset, Row } from '../data/dataset'
+import type { DatasetKwargs } from '../data/row-text'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
+import type { PretrainedOptions } from '../models/pretrained-options'
 import type { TrainingDisplay } from '../display/training-progress'
 import type { CausalLM } from '../models/causal-lm'
 import type { LoraConfig } from '../peft/config'
@@ -337,6 +339,34 @@ export interface TrainingOptions {
    */
   dataloader_drop_last: boolean
   /**
+   * Least severity of the messages shown from the trainer on; 'passive': as logging.set_verbosity(...) says.
+   *
+   * Takes one of 'debug', 'info', 'warning', 'error', 'critical', 'passive'.
+   * @default 'passive'
+   */
+  log_level: 'debug' | 'info' | 'warning' | 'error' | 'critical' | 'passive'
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  average_tokens_across_devices: boolean
+  /**
+   * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  dataloader_in_order: boolean
+  /**
+   * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  dataloader_multiprocessing_context: string | null
+  /**
    * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
    *
    * Takes a whole number >= 0.
@@ -347,16 +377,16 @@ export interface TrainingOptions {
    * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
    *
    * Takes true or false.
-   * @default true
+   * @default false
    */
-  dataloader_pin_memory: boolean
+  dataloader_persistent_workers: boolean
   /**
    * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
    *
    * Takes true or false.
-   * @default false
+   * @default true
    */
-  dataloader_persistent_workers: boolean
+  dataloader_pin_memory: boolean
   /**
    * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
    *
@@ -365,12 +395,47 @@ export interface TrainingOptions {
    */
   dataloader_prefetch_factor: number | null
   /**
-   * Not read by the trainer: for scripts that ask it.
+   * Not needed: training runs in one process on one device.
    *
-   * Takes true or false.
-   * @default false
+   * Takes a text or null.
+   * @default null
    */
-  do_train: boolean
+  ddp_backend: string | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  ddp_broadcast_buffers: boolean | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  ddp_bucket_cap_mb: number | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  ddp_find_unused_parameters: boolean | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  ddp_static_graph: boolean | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes a whole number >= 1.
+   * @default 1800
+   */
+  ddp_timeout: number
   /**
    * Not read by the trainer: for scripts that ask it. true when eval_strategy is set.
    *
@@ -379,6 +444,55 @@ export interface TrainingOptions {
    */
   do_eval: boolean
   /**
+   * Not read by the trainer: for scripts that ask it.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  do_predict: boolean
+  /**
+   * Not read by the trainer: for scripts that ask it.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  do_train: boolean
+  /**
+   * Not needed: SIGTERM always writes a checkpoint first.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  enable_jit_checkpoint: boolean
+  /**
+   * Not needed: predictions are ids, kept on the host.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  eval_accumulation_steps: number | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  eval_use_gather_object: boolean
+  /**
+   * Not needed: both ways of use_reentrant are the same here.
+   *
+   * Takes { use_reentrant: true or false } or null.
+   * @default null
+   */
+  gradient_checkpointing_kwargs: { use_reentrant?: boolean } | null
+  /**
+   * Not needed: each logged row counts its tokens in num_tokens; there is no padding.
+   *
+   * Takes 'no', 'all', 'non_padding', true or false.
+   * @default 'no'
+   */
+  include_num_input_tokens_seen: 'no' | 'all' | 'non_padding' | boolean
+  /**
    * Not needed: lengths are taken from the tokenized rows.
    *
    * Takes a text.
@@ -386,12 +500,26 @@ export interface TrainingOptions {
    */
   length_column_name: string
   /**
-   * Least severity of the messages shown from the trainer on; 'passive': as logging.set_verbosity(...) says.
+   * Not needed: training runs in one process on one device.
    *
-   * Takes one of 'debug', 'info', 'warning', 'error', 'critical', 'passive'.
-   * @default 'passive'
+   * Takes a whole number >= -1.
+   * @default -1
    */
-  log_level: 'debug' | 'info' | 'warning' | 'error' | 'critical' | 'passive'
+  local_rank: number
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes a text.
+   * @default 'warning'
+   */
+  log_level_replica: string
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  log_on_each_node: boolean
   /**
    * Not read by the trainer: for scripts that ask it.
    *
@@ -407,6 +535,20 @@ export interface TrainingOptions {
    */
   remove_unused_columns: boolean
   /**
+   * Not read by the trainer: for scripts that ask it. give it to trainer.train({ resume_from_checkpoint }).
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  resume_from_checkpoint: string | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  save_on_each_node: boolean
+  /**
    * Not needed: nothing is measured by phase; trainer.status() tells what memory is used.
    *
    * Takes true or false.
@@ -421,19 +563,47 @@ export interface TrainingOptions {
    */
   tf32: boolean | null
   /**
+   * Not needed: there is no graph to compile; the kernels are fused already.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  torch_compile: boolean
+  /**
+   * Not needed: there is no graph to compile; the kernels are fused already.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  torch_compile_backend: string | null
+  /**
+   * Not needed: there is no graph to compile; the kernels are fused already.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  torch_compile_mode: string | null
+  /**
+   * Not needed: memory is freed after each step.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  torch_empty_cache_steps: number | null
+  /**
+   * Not needed: training never keeps keys and values.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  use_cache: boolean
+  /**
    * Not needed: the kernels here are fused, and logits are never held whole.
    *
    * Takes true or false.
    * @default false
    */
   use_liger_kernel: boolean
-  /**
-   * Not read by the trainer: for scripts that ask it.
-   *
-   * Takes true or false.
-   * @default false
-   */
-  do_predict: boolean
 }
 
 /** What TrainingArguments takes. */
@@ -771,6 +941,34 @@ export interface TrainingInit {
    */
   dataloader_drop_last?: boolean
   /**
+   * Least severity of the messages shown from the trainer on; 'passive': as logging.set_verbosity(...) says.
+   *
+   * Takes one of 'debug', 'info', 'warning', 'error', 'critical', 'passive'.
+   * @default 'passive'
+   */
+  log_level?: 'debug' | 'info' | 'warning' | 'error' | 'critical' | 'passive'
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  average_tokens_across_devices?: boolean
+  /**
+   * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  dataloader_in_order?: boolean
+  /**
+   * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  dataloader_multiprocessing_context?: string | null
+  /**
    * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
    *
    * Takes a whole number >= 0.
@@ -781,16 +979,16 @@ export interface TrainingInit {
    * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
    *
    * Takes true or false.
-   * @default true
+   * @default false
    */
-  dataloader_pin_memory?: boolean
+  dataloader_persistent_workers?: boolean
   /**
    * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
    *
    * Takes true or false.
-   * @default false
+   * @default true
    */
-  dataloader_persistent_workers?: boolean
+  dataloader_pin_memory?: boolean
   /**
    * Not needed: rows are tokenized once and kept in memory, so there are no loader processes.
    *
@@ -799,12 +997,47 @@ export interface TrainingInit {
    */
   dataloader_prefetch_factor?: number | null
   /**
-   * Not read by the trainer: for scripts that ask it.
+   * Not needed: training runs in one process on one device.
    *
-   * Takes true or false.
-   * @default false
+   * Takes a text or null.
+   * @default null
    */
-  do_train?: boolean
+  ddp_backend?: string | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  ddp_broadcast_buffers?: boolean | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  ddp_bucket_cap_mb?: number | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  ddp_find_unused_parameters?: boolean | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  ddp_static_graph?: boolean | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes a whole number >= 1.
+   * @default 1800
+   */
+  ddp_timeout?: number
   /**
    * Not read by the trainer: for scripts that ask it. true when eval_strategy is set.
    *
@@ -813,6 +1046,55 @@ export interface TrainingInit {
    */
   do_eval?: boolean
   /**
+   * Not read by the trainer: for scripts that ask it.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  do_predict?: boolean
+  /**
+   * Not read by the trainer: for scripts that ask it.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  do_train?: boolean
+  /**
+   * Not needed: SIGTERM always writes a checkpoint first.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  enable_jit_checkpoint?: boolean
+  /**
+   * Not needed: predictions are ids, kept on the host.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  eval_accumulation_steps?: number | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  eval_use_gather_object?: boolean
+  /**
+   * Not needed: both ways of use_reentrant are the same here.
+   *
+   * Takes { use_reentrant: true or false } or null.
+   * @default null
+   */
+  gradient_checkpointing_kwargs?: { use_reentrant?: boolean } | null
+  /**
+   * Not needed: each logged row counts its tokens in num_tokens; there is no padding.
+   *
+   * Takes 'no', 'all', 'non_padding', true or false.
+   * @default 'no'
+   */
+  include_num_input_tokens_seen?: 'no' | 'all' | 'non_padding' | boolean
+  /**
    * Not needed: lengths are taken from the tokenized rows.
    *
    * Takes a text.
@@ -820,12 +1102,26 @@ export interface TrainingInit {
    */
   length_column_name?: string
   /**
-   * Least severity of the messages shown from the trainer on; 'passive': as logging.set_verbosity(...) says.
+   * Not needed: training runs in one process on one device.
    *
-   * Takes one of 'debug', 'info', 'warning', 'error', 'critical', 'passive'.
-   * @default 'passive'
+   * Takes a whole number >= -1.
+   * @default -1
    */
-  log_level?: 'debug' | 'info' | 'warning' | 'error' | 'critical' | 'passive'
+  local_rank?: number
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes a text.
+   * @default 'warning'
+   */
+  log_level_replica?: string
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false.
+   * @default true
+   */
+  log_on_each_node?: boolean
   /**
    * Not read by the trainer: for scripts that ask it.
    *
@@ -841,6 +1137,20 @@ export interface TrainingInit {
    */
   remove_unused_columns?: boolean
   /**
+   * Not read by the trainer: for scripts that ask it. give it to trainer.train({ resume_from_checkpoint }).
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  resume_from_checkpoint?: string | null
+  /**
+   * Not needed: training runs in one process on one device.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  save_on_each_node?: boolean
+  /**
    * Not needed: nothing is measured by phase; trainer.status() tells what memory is used.
    *
    * Takes true or false.
@@ -855,19 +1165,47 @@ export interface TrainingInit {
    */
   tf32?: boolean | null
   /**
+   * Not needed: there is no graph to compile; the kernels are fused already.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  torch_compile?: boolean
+  /**
+   * Not needed: there is no graph to compile; the kernels are fused already.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  torch_compile_backend?: string | null
+  /**
+   * Not needed: there is no graph to compile; the kernels are fused already.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  torch_compile_mode?: string | null
+  /**
+   * Not needed: memory is freed after each step.
+   *
+   * Takes a whole number >= 1 or null.
+   * @default null
+   */
+  torch_empty_cache_steps?: number | null
+  /**
+   * Not needed: training never keeps keys and values.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  use_cache?: boolean
+  /**
    * Not needed: the kernels here are fused, and logits are never held whole.
    *
    * Takes true or false.
    * @default false
    */
   use_liger_kernel?: boolean
-  /**
-   * Not read by the trainer: for scripts that ask it.
-   *
-   * Takes true or false.
-   * @default false
-   */
-  do_predict?: boolean
   /** Another spelling of per_device_train_batch_size. Rows in a micro batch. */
   per_gpu_train_batch_size?: number
   /** Another spelling of per_device_eval_batch_size. Rows in a batch of an evaluation. */
@@ -880,48 +1218,24 @@ export interface TrainingInit {
   evaluation_strategy?: 'no' | 'steps' | 'epoch'
   /** Another spelling of train_sampling_strategy. Order of rows; group_by_length puts rows of like length into one batch. */
   group_by_length?: boolean
+  /** Another spelling of gradient_checkpointing_kwargs. Not needed: both ways of use_reentrant are the same here. */
+  activation_checkpointing_kwargs?: { use_reentrant?: boolean } | null
   /** @deprecated not supported: training runs in one process on one device. */
   accelerator_config?: null
-  /** @deprecated not supported: every layer is treated alike. */
-  activation_checkpointing_kwargs?: null | Record<string, never>
   /** @deprecated not supported: choose an optimizer with optim. */
   adafactor?: false | null
   /** @deprecated not supported: choose per_device_train_batch_size yourself. */
   auto_find_batch_size?: false | null
-  /** @deprecated not supported: training runs in one process on one device. */
-  average_tokens_across_devices?: true | false | null
   /** @deprecated not supported: evaluation reports the loss only. */
   batch_eval_metrics?: false | null
   /** @deprecated not supported: evaluation uses the same number formats as training. */
   bf16_full_eval?: false | null
-  /** @deprecated not supported: rows always come in the order of the sampler. */
-  dataloader_in_order?: true | null
-  /** @deprecated not supported: there are no loader processes. */
-  dataloader_multiprocessing_context?: null
-  /** @deprecated not supported: training runs in one process on one device. */
-  ddp_backend?: null
-  /** @deprecated not supported: training runs in one process on one device. */
-  ddp_broadcast_buffers?: null | false
-  /** @deprecated not supported: training runs in one process on one device. */
-  ddp_bucket_cap_mb?: null
-  /** @deprecated not supported: training runs in one process on one device. */
-  ddp_find_unused_parameters?: null | false
-  /** @deprecated not supported: training runs in one process on one device. */
-  ddp_static_graph?: null | false
-  /** @deprecated not supported: training runs in one process on one device. */
-  ddp_timeout?: 1800 | null
   /** @deprecated not supported: there are no debug modes. */
   debug?: '' | [] | null
   /** @deprecated not supported: training runs in one process on one device. */
   deepspeed?: null
-  /** @deprecated not supported: an interrupted run stays in memory; save it from there. */
-  enable_jit_checkpoint?: false | null
-  /** @deprecated not supported: evaluation keeps no predictions. */
-  eval_accumulation_steps?: null
   /** @deprecated not supported: evaluation keeps no predictions. */
   eval_do_concat_batches?: true | null
-  /** @deprecated not supported: training runs in one process on one device. */
-  eval_use_gather_object?: false | null
   /** @deprecated not supported: it needs loss scaling, which is not built yet; use bf16: true, or neither for float32. */
   fp16?: boolean | null
   /** @deprecated not supported: evaluation uses the same number formats as training. */
@@ -930,9 +1244,6 @@ export interface TrainingInit {
   fsdp?: null | '' | [] | false
   /** @deprecated not supported: training runs in one process on one device. */
   fsdp_config?: null | Record<string, never>
-  /** @deprecated not supported: the only extra known is use_reentrant, and both of its values are the same here. */
-  gradient_checkpointing_kwargs?:
-    null | Record<string, never> | { use_reentrant: true } | { use_reentrant: false }
   /** @deprecated not supported: choosing a best checkpoint is not built yet. */
   greater_is_better?: null | false
   /** @deprecated not supported: uploading to the hub is not built. */
@@ -951,8 +1262,6 @@ export interface TrainingInit {
   ignore_data_skip?: false | null
   /** @deprecated not supported: evaluation reports the loss only. */
   include_for_metrics?: [] | null
-  /** @deprecated not supported: each logged row counts its tokens in num_tokens already. */
-  include_num_input_tokens_seen?: 'no' | false | null
   /** @deprecated not supported: it was removed in transformers 5; leave it out. */
   jit_mode_eval?: false | null
   /** @deprecated not supported: the labels of a causal language model are its 'labels'. */
@@ -961,12 +1270,6 @@ export interface TrainingInit {
   liger_kernel_config?: null
   /** @deprecated not supported: choosing a best checkpoint is not built yet. */
   load_best_model_at_end?: false | null
-  /** @deprecated not supported: training runs in one process on one device. */
-  local_rank?: -1 | 0 | null
-  /** @deprecated not supported: training runs in one process on one device. */
-  log_level_replica?: 'warning' | null
-  /** @deprecated not supported: training runs in one process on one device. */
-  log_on_each_node?: true | false | null
   /** @deprecated not supported: choosing a best checkpoint is not built yet. */
   metric_for_best_model?: null | 'loss' | 'eval_loss'
   /** @deprecated not supported: noise on embeddings is not built. */
@@ -987,28 +1290,14 @@ export interface TrainingInit {
   ray_scope?: 'last' | null
   /** @deprecated not supported: callbacks have no saved state. */
   restore_callback_states_from_checkpoint?: false | null
-  /** @deprecated not supported: give it to trainer.train({ resume_from_checkpoint }). */
-  resume_from_checkpoint?: null | false
-  /** @deprecated not supported: training runs in one process on one device. */
-  save_on_each_node?: false | null
   /** @deprecated not supported: weights are always written as safetensors. */
   save_safetensors?: true | null
-  /** @deprecated not supported: there is no graph compiler; the kernels are fused already. */
-  torch_compile?: false | null
-  /** @deprecated not supported: there is no graph compiler; the kernels are fused already. */
-  torch_compile_backend?: null
-  /** @deprecated not supported: there is no graph compiler; the kernels are fused already. */
-  torch_compile_mode?: null
-  /** @deprecated not supported: there is no cache to empty; memory is freed after each step. */
-  torch_empty_cache_steps?: null
   /** @deprecated not supported: there is no Trackio tracker. */
   trackio_bucket_id?: null
   /** @deprecated not supported: there is no Trackio tracker. */
   trackio_space_id?: null
   /** @deprecated not supported: there is no Trackio tracker. */
   trackio_static_space_id?: null | false
-  /** @deprecated not supported: training never keeps keys and values. */
-  use_cache?: false | null
   /** @deprecated not supported: the trainer runs where the model is; see device_map. */
   use_cpu?: false | true | null
 }
@@ -1131,12 +1420,47 @@ export interface SFTOptions extends Omit<
    */
   dataset_num_proc: number | null
   /**
-   * Accepted; no code from the hub is ever run.
+   * No code from the hub is ever run.
    *
    * Takes true or false.
    * @default false
    */
   trust_remote_code: boolean
+  /**
+   * add_special_tokens false: raw texts get none of the tokenizer; append_concat_token false: nor the end token; skip_prepare_dataset: rows have input_ids already.
+   *
+   * Takes an object with add_special_tokens, append_concat_token or skip_prepare_dataset, or null.
+   * @default null
+   */
+  dataset_kwargs: DatasetKwargs | null
+  /**
+   * The tokenizer's end token from here on; it has to be in the vocabulary. null: as it is.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  eos_token: string | null
+  /**
+   * The same for the padding token.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  pad_token: string | null
+  /**
+   * Shuffle the rows by seed before they are tokenized and packed.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  shuffle_dataset: boolean
+  /**
+   * Options of from_pretrained, where SFTTrainer is given the name of a model.
+   *
+   * Takes an object or null.
+   * @default null
+   */
+  model_init_kwargs: PretrainedOptions | null
 }
 
 /** What SFTConfig takes. */
@@ -1257,12 +1581,47 @@ export interface SFTInit extends Omit<
    */
   dataset_num_proc?: number | null
   /**
-   * Accepted; no code from the hub is ever run.
+   * No code from the hub is ever run.
    *
    * Takes true or false.
    * @default false
    */
   trust_remote_code?: boolean
+  /**
+   * add_special_tokens false: raw texts get none of the tokenizer; append_concat_token false: nor the end token; skip_prepare_dataset: rows have input_ids already.
+   *
+   * Takes an object with add_special_tokens, append_concat_token or skip_prepare_dataset, or null.
+   * @default null
+   */
+  dataset_kwargs?: DatasetKwargs | null
+  /**
+   * The tokenizer's end token from here on; it has to be in the vocabulary. null: as it is.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  eos_token?: string | null
+  /**
+   * The same for the padding token.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  pad_token?: string | null
+  /**
+   * Shuffle the rows by seed before they are tokenized and packed.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  shuffle_dataset?: boolean
+  /**
+   * Options of from_pretrained, where SFTTrainer is given the name of a model.
+   *
+   * Takes an object or null.
+   * @default null
+   */
+  model_init_kwargs?: PretrainedOptions | null
   /** Another spelling of gradient_checkpointing. Compute layers again in the backward pass: less memory, more time. */
   activation_checkpointing?: boolean
   /** Another spelling of max_length. Rows are cut to so many tokens; null: never. */
@@ -1271,18 +1630,8 @@ export interface SFTInit extends Omit<
   activation_offloading?: false | null
   /** @deprecated not supported: set tokenizer.chat_template and pass the tokenizer. */
   chat_template_path?: null
-  /** @deprecated not supported: rows are always prepared here. */
-  dataset_kwargs?: null | Record<string, never>
-  /** @deprecated not supported: set tokenizer.eos_token and pass the tokenizer. */
-  eos_token?: null
-  /** @deprecated not supported: load the model with from_pretrained and pass it. */
-  model_init_kwargs?: null | Record<string, never>
-  /** @deprecated not supported: set tokenizer.pad_token and pass the tokenizer. */
-  pad_token?: null
   /** @deprecated not supported: no supported model has experts. */
   router_aux_loss_coef?: 0.001 | 0 | null
-  /** @deprecated not supported: call dataset.shuffle({ seed }); the order of training is random anyway. */
-  shuffle_dataset?: false | null
 }
 
 /** The values of SFTTrainer. */
@@ -1368,6 +1717,44 @@ export interface ParsedSFTTrainerOptions {
    * Takes true or false.
    */
   packing: boolean | undefined
+  /**
+   * Old place of the option of this name of SFTConfig.
+   *
+   * Takes true or false or null.
+   */
+  eval_packing: boolean | null | undefined
+  /**
+   * Old place of the option of this name of SFTConfig.
+   *
+   * Takes an object with add_special_tokens, append_concat_token or skip_prepare_dataset, or null.
+   */
+  dataset_kwargs: DatasetKwargs | null | undefined
+  /**
+   * Old place of the option of this name of SFTConfig.
+   *
+   * Takes a whole number >= 1 or null.
+   */
+  dataset_num_proc: number | null | undefined
+  /**
+   * Old place of the option of this name of SFTConfig.
+   *
+   * Takes an object or null.
+   */
+  model_init_kwargs: PretrainedOptions | null | undefined
+  /**
+   * Not needed: packing fills rows of max_length tokens.
+   *
+   * Takes a whole number >= 1.
+   * @default 1024
+   */
+  num_of_sequences: number
+  /**
+   * Not needed: packing counts tokens, not characters.
+   *
+   * Takes a number > 0.
+   * @default 3.6
+   */
+  chars_per_token: number
   /**
    * Where progress is shown (ours); by default in the notebook or terminal that this runs in.
    *
@@ -1460,6 +1847,44 @@ export interface SFTTrainerOptions {
    */
   packing?: boolean
   /**
+   * Old place of the option of this name of SFTConfig.
+   *
+   * Takes true or false or null.
+   */
+  eval_packing?: boolean | null
+  /**
+   * Old place of the option of this name of SFTConfig.
+   *
+   * Takes an object with add_special_tokens, append_concat_token or skip_prepare_dataset, or null.
+   */
+  dataset_kwargs?: DatasetKwargs | null
+  /**
+   * Old place of the option of this name of SFTConfig.
+   *
+   * Takes a whole number >= 1 or null.
+   */
+  dataset_num_proc?: number | null
+  /**
+   * Old place of the option of this name of SFTConfig.
+   *
+   * Takes an object or null.
+   */
+  model_init_kwargs?: PretrainedOptions | null
+  /**
+   * Not needed: packing fills rows of max_length tokens.
+   *
+   * Takes a whole number >= 1.
+   * @default 1024
+   */
+  num_of_sequences?: number
+  /**
+   * Not needed: packing counts tokens, not characters.
+   *
+   * Takes a number > 0.
+   * @default 3.6
+   */
+  chars_per_token?: number
+  /**
    * Where progress is shown (ours); by default in the notebook or terminal that this runs in.
    *
    * Takes an object with start, step, log and end.
@@ -1481,20 +1906,8 @@ export interface SFTTrainerOptions {
   preprocess_logits_for_metrics?: null
   /** @deprecated not supported: give it to AutoModelForCausalLM.from_pretrained. */
   quantization_config?: null
-  /** @deprecated not supported: rows are always prepared here. */
-  dataset_kwargs?: null | Record<string, never>
-  /** @deprecated not supported: rows are tokenized in one process. */
-  dataset_num_proc?: null | 1
-  /** @deprecated not supported: it is an option of SFTConfig. */
-  eval_packing?: null
   /** @deprecated not supported: noise on embeddings is not built. */
   neftune_noise_alpha?: null | 0
-  /** @deprecated not supported: packing fills rows of max_length tokens. */
-  num_of_sequences?: 1024 | null
-  /** @deprecated not supported: packing counts tokens, not characters. */
-  chars_per_token?: 3.6 | null
-  /** @deprecated not supported: load the model and pass it. */
-  model_init_kwargs?: null | Record<string, never>
 }
 
 /** The values of SFTTrainer.train. */

@@ -4,6 +4,7 @@ import type { LabelledRow } from '../data/packing'
 import { kindOf, type Objective } from '../models/objective'
 import type { PeftModel } from '../peft/model'
 import type { TrainingArguments } from './arguments'
+import { inertTrainingOptions } from './arguments-inert'
 import type { SFTOptions } from './options.generated'
 import type { DPOOptions, KTOOptions, ORPOOptions } from './preference/options.generated'
 
@@ -17,8 +18,16 @@ type OnResume = 'refused' | 'warned' | 'rows' | 'loss' | 'free'
 
 type AnyOption = keyof SFTOptions | keyof DPOOptions | keyof ORPOOptions | keyof KTOOptions
 
-/** Every option has its line here: the compiler asks for that of a new one. */
+function mapped<K extends string>(
+  table: Readonly<Record<K, unknown>>,
+  policy: OnResume,
+): Record<K, OnResume> {
+  return Object.fromEntries(Object.keys(table).map((name) => [name, policy])) as Record<K, OnResume>
+}
+
+/** Every option that acts has its line here: the compiler asks for that of a new one. */
 export const onResume: Readonly<Record<AnyOption, OnResume>> = {
+  ...mapped(inertTrainingOptions, 'free'),
   adam_beta1: 'refused',
   adam_beta2: 'refused',
   adam_epsilon: 'refused',
@@ -50,25 +59,23 @@ export const onResume: Readonly<Record<AnyOption, OnResume>> = {
   // Plans with other MLP tiles add in another order.
   memory: 'warned',
   max_nonfinite_steps: 'free',
+  model_init_kwargs: 'free',
+  pad_token: 'free',
   assistant_only_loss: 'rows',
   completion_only_loss: 'rows',
+  dataset_kwargs: 'rows',
   dataset_text_field: 'rows',
+  eos_token: 'rows',
+  shuffle_dataset: 'rows',
   max_length: 'rows',
   packing: 'rows',
   packing_strategy: 'rows',
   truncation_mode: 'rows',
-  dataloader_num_workers: 'free',
-  dataloader_persistent_workers: 'free',
-  dataloader_pin_memory: 'free',
-  dataloader_prefetch_factor: 'free',
   dataset_num_proc: 'free',
   // Sums over other batches may round otherwise.
   precompute_ref_log_probs: 'warned',
   precompute_ref_batch_size: 'warned',
   disable_tqdm: 'free',
-  do_eval: 'free',
-  do_predict: 'free',
-  do_train: 'free',
   eval_delay: 'free',
   eval_on_start: 'free',
   eval_packing: 'free',
@@ -93,13 +100,7 @@ export const onResume: Readonly<Record<AnyOption, OnResume>> = {
   save_steps: 'free',
   save_strategy: 'free',
   save_total_limit: 'free',
-  length_column_name: 'free',
   log_level: 'free',
-  overwrite_output_dir: 'free',
-  remove_unused_columns: 'free',
-  skip_memory_metrics: 'free',
-  tf32: 'free',
-  use_liger_kernel: 'free',
   trust_remote_code: 'free',
 }
 

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 
-import { type OptionSet, type Refused, renamed } from '../options/declaration'
-import { countOrNull, flag, flagOrNull, oneOf, text } from '../options/schemas'
+import { type OptionSet, type Refused, renamed, type Schema } from '../options/declaration'
+import { countOrNull, flag, flagOrNull, oneOf, text, textOrNull } from '../options/schemas'
+import type { DatasetKwargs } from '../data/row-text'
 import { trainingOptionSet } from './arguments-options'
 import type { SFTOptions } from './options.generated'
 
@@ -9,22 +10,22 @@ import type { SFTOptions } from './options.generated'
 const refused: Readonly<Record<string, Refused>> = {
   activation_offloading: { default: false, reason: 'activations are in host memory already.' },
   chat_template_path: { default: null, reason: 'set tokenizer.chat_template and pass the tokenizer.' },
-  dataset_kwargs: { default: null, neutral: [{}], reason: 'rows are always prepared here.' },
-  eos_token: { default: null, reason: 'set tokenizer.eos_token and pass the tokenizer.' },
-  model_init_kwargs: {
-    default: null,
-    neutral: [{}],
-    reason: 'load the model with from_pretrained and pass it.',
-  },
-  pad_token: { default: null, reason: 'set tokenizer.pad_token and pass the tokenizer.' },
   router_aux_loss_coef: { default: 0.001, neutral: [0], reason: 'no supported model has experts.' },
-  shuffle_dataset: {
-    default: false,
-    reason: 'call dataset.shuffle({ seed }); the order of training is random anyway.',
-  },
 }
 
 const base = trainingOptionSet.options
+
+const datasetKwargs = z
+  .strictObject({
+    add_special_tokens: z.boolean(),
+    append_concat_token: z.boolean(),
+    skip_prepare_dataset: z.boolean(),
+  })
+  .partial()
+  .nullable()
+  .describe(
+    'an object with add_special_tokens, append_concat_token or skip_prepare_dataset, or null',
+  ) as unknown as Schema<DatasetKwargs | null>
 
 /** SFTConfig: TrainingArguments with other defaults, and what concerns the text, as in TRL 1.10. */
 export const sftOptionSet: OptionSet<SFTOptions> = {
@@ -95,7 +96,35 @@ export const sftOptionSet: OptionSet<SFTOptions> = {
       default: null,
       doc: 'Accepted; rows are tokenized in one process.',
     },
-    trust_remote_code: { schema: flag, default: false, doc: 'Accepted; no code from the hub is ever run.' },
+    trust_remote_code: {
+      schema: flag,
+      default: false,
+      inert: true,
+      doc: 'No code from the hub is ever run.',
+    },
+    dataset_kwargs: {
+      schema: datasetKwargs,
+      type: 'DatasetKwargs | null',
+      default: null,
+      doc: 'add_special_tokens false: raw texts get none of the tokenizer; append_concat_token false: nor the end token; skip_prepare_dataset: rows have input_ids already.',
+    },
+    eos_token: {
+      schema: textOrNull,
+      default: null,
+      doc: "The tokenizer's end token from here on; it has to be in the vocabulary. null: as it is.",
+    },
+    pad_token: { schema: textOrNull, default: null, doc: 'The same for the padding token.' },
+    shuffle_dataset: {
+      schema: flag,
+      default: false,
+      doc: 'Shuffle the rows by seed before they are tokenized and packed.',
+    },
+    model_init_kwargs: {
+      schema: z.record(z.string(), z.unknown()).nullable().describe('an object or null'),
+      type: 'PretrainedOptions | null',
+      default: null,
+      doc: 'Options of from_pretrained, where SFTTrainer is given the name of a model.',
+    },
   },
   refused: { ...trainingOptionSet.refused, ...refused },
 }

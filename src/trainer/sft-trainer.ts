@@ -322,6 +322,7 @@ function sftTask(
         completion_only_loss: args.completion_only_loss,
         assistant_only_loss: args.assistant_only_loss,
         formatting_func: options.formatting_func,
+        dataset_kwargs: args.dataset_kwargs,
         dataset_name: split,
         model: model.base_model.config,
       }

@@ -7,17 +7,19 @@ import { logger } from '../logging'
 import { CausalLM } from '../models/causal-lm'
 import { checkObjective, type Objective } from '../models/objective'
 import { object, optionalFunction, optionalObject, signal } from '../options/call'
-import type { OptionSet } from '../options/declaration'
+import { knownNames, type Option, type OptionSet } from '../options/declaration'
 import { parseOptions } from '../options/parse'
-import { countOrNull, flag, optional, text } from '../options/schemas'
+import { count, countOrNull, flag, optional, real, text } from '../options/schemas'
 import { LoraConfig } from '../peft/config'
 import { PeftModel } from '../peft/model'
+import { sftOptionSet } from './sft-options'
 import { SFTConfig, TrainingArguments } from './arguments'
 import { checkCallback, type TrainerCallback } from './callbacks'
 import type {
   ParsedSFTTrainerOptions,
   ParsedTrainOptions,
   SFTInit,
+  SFTOptions,
   SFTTrainerOptions,
   TrainOptions,
 } from './options.generated'
@@ -29,6 +31,12 @@ const isModel = (value: unknown): boolean => value instanceof CausalLM || value 
 
 const oneDataset = "one Dataset, such as dict.get('train') of what load_dataset returns"
 const oldPlace = 'Old place of the option of this name of SFTConfig.'
+
+/** An option of SFTConfig where TRL's older trainers took it. */
+function moved<K extends keyof SFTOptions>(name: K): Option<SFTOptions[K] | undefined> {
+  const { schema, type } = sftOptionSet.options[name] as unknown as Option<SFTOptions[K]>
+  return { schema: optional(schema), default: undefined, doc: oldPlace, ...(type && { type }) }
+}
 
 /** What the constructor of SFTTrainer takes, with TRL's names. */
 export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
@@ -111,6 +119,22 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       doc: 'Old place of max_length of SFTConfig; null: 1024, as TRL took it.',
     },
     packing: { schema: optional(flag), default: undefined, doc: oldPlace },
+    eval_packing: moved('eval_packing'),
+    dataset_kwargs: moved('dataset_kwargs'),
+    dataset_num_proc: moved('dataset_num_proc'),
+    model_init_kwargs: moved('model_init_kwargs'),
+    num_of_sequences: {
+      schema: count(1),
+      default: 1024,
+      inert: true,
+      doc: 'Not needed: packing fills rows of max_length tokens.',
+    },
+    chars_per_token: {
+      schema: real({ above: 0 }),
+      default: 3.6,
+      inert: true,
+      doc: 'Not needed: packing counts tokens, not characters.',
+    },
     display: optionalObject<TrainingDisplay>(
       'TrainingDisplay',
       'an object with start, step, log and end',
@@ -139,13 +163,7 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       default: null,
       reason: 'give it to AutoModelForCausalLM.from_pretrained.',
     },
-    dataset_kwargs: { default: null, neutral: [{}], reason: 'rows are always prepared here.' },
-    dataset_num_proc: { default: null, neutral: [1], reason: 'rows are tokenized in one process.' },
-    eval_packing: { default: null, reason: 'it is an option of SFTConfig.' },
     neftune_noise_alpha: { default: null, neutral: [0], reason: 'noise on embeddings is not built.' },
-    num_of_sequences: { default: 1024, reason: 'packing fills rows of max_length tokens.' },
-    chars_per_token: { default: 3.6, reason: 'packing counts tokens, not characters.' },
-    model_init_kwargs: { default: null, neutral: [{}], reason: 'load the model and pass it.' },
   },
 }
 
@@ -172,6 +190,15 @@ export const trainOptionSet: OptionSet<ParsedTrainOptions> = {
 /** TRL's SFTTrainer of the tutorial's time read `max_seq_length: null` as this, silently. */
 const DEFAULT_MAX_LENGTH = 1024
 
+const movedNames = [
+  'dataset_text_field',
+  'packing',
+  'eval_packing',
+  'dataset_kwargs',
+  'dataset_num_proc',
+  'model_init_kwargs',
+] as const
+
 /**
  * Settles which of several spellings counts. A plain TrainingArguments keeps its own values (bf16, gradient_checkpointing,
  * learning rate); SFTConfig brings TRL's.
@@ -187,9 +214,9 @@ export function trainerOptions(given: SFTTrainerOptions): ParsedSFTTrainerOption
   if (options.tokenizer && options.tokenizer !== processing_class) {
     throw new TypeError('[SFTTrainer] processing_class and tokenizer are two different tokenizers; give one')
   }
-  const moved: SFTInit = {}
-  if (options.dataset_text_field !== undefined) moved.dataset_text_field = options.dataset_text_field
-  if (options.packing !== undefined) moved.packing = options.packing
+  const moved: SFTInit = Object.fromEntries(
+    movedNames.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+  )
   if (options.max_seq_length !== undefined) {
     if (options.max_seq_length === null) {
       logger.warning(
@@ -200,8 +227,25 @@ export function trainerOptions(given: SFTTrainerOptions): ParsedSFTTrainerOption
   }
   if ((options.args?.eval_strategy ?? 'no') !== 'no' && !options.eval_dataset)
     throw new TypeError(`[SFTTrainer] eval_strategy is '${options.args?.eval_strategy}': give eval_dataset`)
-  const args = new SFTConfig({ ...((options.args ?? {}) as SFTInit), ...moved })
-  return { ...options, args, processing_class, objective: objectiveOf(options.objective, args) }
+  const args = new SFTConfig({ ...optionsOf(options.args), ...moved })
+  if (args.eos_token !== null) processing_class.eos_token = args.eos_token
+  if (args.pad_token !== null) processing_class.pad_token = args.pad_token
+  const train_dataset = args.shuffle_dataset
+    ? options.train_dataset.shuffle({ seed: args.seed })
+    : options.train_dataset
+  return {
+    ...options,
+    args,
+    train_dataset,
+    processing_class,
+    objective: objectiveOf(options.objective, args),
+  }
+}
+
+/** What an instance of a user's subclass has besides is the script's own. */
+function optionsOf(args: TrainingArguments | undefined): SFTInit {
+  const known = new Set(knownNames(sftOptionSet))
+  return Object.fromEntries(Object.entries(args ?? {}).filter(([name]) => known.has(name))) as SFTInit
 }
 
 /** The one loss that the options name. */

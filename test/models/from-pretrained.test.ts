@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { AutoConfig, AutoModelForCausalLM } from '../../src/models/auto'
 import type { PretrainedOptions } from '../../src/models/pretrained-options'
+import { Linear4bit } from '../../src/nn/linear4bit'
 import { BitsAndBytesConfig } from '../../src/quantization/config'
 import type { FloatDType } from '../../src/tensor/dtype'
 import { copy } from '../../src/tensor/ops'
@@ -150,10 +151,9 @@ describe('options', () => {
       { quantization_config: { load_in_4bit: true } },
       'quantization_config: got {"load_in_4bit":true}, needs a BitsAndBytesConfig or null',
     ],
-    [{ load_in_4bit: true }, 'give quantization_config: new BitsAndBytesConfig({ load_in_4bit: true })'],
     [
-      { attn_implementation: 'flash_attention_2' },
-      "attn_implementation = 'flash_attention_2' is not supported: there is one implementation of attention.",
+      { load_in_4bit: true, quantization_config: new BitsAndBytesConfig() },
+      'load_in_4bit = true, and quantization_config has load_in_4bit = false; give one',
     ],
     [
       { device_map: { 'model.embed_tokens': 0, lm_head: 'cpu' } },
@@ -167,10 +167,34 @@ describe('options', () => {
     await fails(golden('tiny-llama'), message, options)
   })
 
-  it('trust_remote_code is accepted and says that nothing is run', async () => {
+  it('what changes nothing is accepted, and named in one line said once', async () => {
     const shown = warnings()
-    await tinyModel('tiny-llama', { trust_remote_code: true })
-    expect(shown.join('\n')).toContain('trust_remote_code: no code of a model repository is ever run')
+    const options = {
+      trust_remote_code: true,
+      attn_implementation: 'flash_attention_2',
+      use_cache: false,
+      return_dict: false,
+      low_cpu_mem_usage: true,
+      max_memory: { 0: '80000MB', cpu: '30GB' },
+      offload_folder: 'away',
+      use_safetensors: true,
+    }
+    await tinyModel('tiny-llama', options)
+    await tinyModel('tiny-llama', options)
+    expect(shown).toEqual([
+      "qlora: WARNING: [AutoModelForCausalLM.from_pretrained] accepted, changes nothing here: attn_implementation = 'flash_attention_2', " +
+        'low_cpu_mem_usage = true, max_memory = {"0":"80000MB","cpu":"30GB"}, offload_folder = \'away\', return_dict = false, ' +
+        'trust_remote_code = true, use_cache = false, use_safetensors = true (why: docs/options.md)',
+    ])
+  })
+
+  it('load_in_4bit alone quantizes as its configuration does; beside one it only repeats it', async () => {
+    const both = { load_in_4bit: true, quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }) }
+    for (const options of [{ load_in_4bit: true }, both]) {
+      const model = await tinyModel('tiny-llama', options)
+      expect(model.quantization_config?.to_dict()).toEqual(both.quantization_config.to_dict())
+      expect(model.parts.layers[0]!.self_attn.q_proj).toBeInstanceOf(Linear4bit)
+    }
   })
 
   it.each([

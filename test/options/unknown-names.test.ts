@@ -97,6 +97,10 @@ const calls: Record<string, () => unknown> = {
   show_table: () => qlora.show_table([], odd),
   display: () => qlora.display(1, odd),
   watch: async () => qlora.watch(await tinyTrainer(), odd),
+  prepare_model_for_kbit_training: async () => qlora.prepare_model_for_kbit_training(await tinyModel(), odd),
+  AutoPeftModelForCausalLM: () => qlora.AutoPeftModelForCausalLM.from_pretrained(absent, odd),
+  'TrlParser.parse_args_and_config': () =>
+    new qlora.TrlParser([qlora.LoraConfig]).parse_args_and_config([], odd),
   'HfArgumentParser.parse_dict': () => new qlora.HfArgumentParser([qlora.LoraConfig]).parse_dict(odd),
   'HfArgumentParser.parse_dict options': () =>
     new qlora.HfArgumentParser([qlora.LoraConfig]).parse_dict({}, odd),
@@ -121,6 +125,8 @@ describe('a name that no function knows', () => {
       'DynamicCache',
     ]
     const others = [
+      'TaskType',
+      'set_seed',
       'clip_grad_norm_',
       'Device',
       'load_safetensors',
@@ -238,11 +244,9 @@ describe('mistakes are told when they are made', () => {
     const [args] = new qlora.HfArgumentParser(qlora.LoraConfig).parse_args_into_dataclasses(['--r', '4'])
     expect((args as qlora.LoraConfig).r).toBe(4)
     class Mine {}
-    expect(() => new qlora.HfArgumentParser([Mine] as never)).toThrow(
-      'the class Mine, which declares no options',
-    )
+    expect(() => new qlora.HfArgumentParser([Mine] as never)).toThrow('the class Mine has no fields')
     expect(() => new qlora.HfArgumentParser([undefined] as never)).toThrow(
-      'got undefined; needs TrainingArguments',
+      'got undefined; needs a class with fields, or TrainingArguments',
     )
   })
 })

@@ -55,7 +55,7 @@ export interface DPOOptions extends Omit<
    */
   dataset_num_proc: number | null
   /**
-   * Accepted; no code from the hub is ever run.
+   * No code from the hub is ever run.
    *
    * Takes true or false.
    * @default false
@@ -186,7 +186,7 @@ export interface DPOInit extends Omit<
    */
   dataset_num_proc?: number | null
   /**
-   * Accepted; no code from the hub is ever run.
+   * No code from the hub is ever run.
    *
    * Takes true or false.
    * @default false
@@ -364,7 +364,7 @@ export interface ORPOOptions extends Omit<
    */
   dataset_num_proc: number | null
   /**
-   * Accepted; no code from the hub is ever run.
+   * No code from the hub is ever run.
    *
    * Takes true or false.
    * @default false
@@ -439,7 +439,7 @@ export interface ORPOInit extends Omit<
    */
   dataset_num_proc?: number | null
   /**
-   * Accepted; no code from the hub is ever run.
+   * No code from the hub is ever run.
    *
    * Takes true or false.
    * @default false
@@ -539,7 +539,7 @@ export interface KTOOptions extends Omit<
    */
   dataset_num_proc: number | null
   /**
-   * Accepted; no code from the hub is ever run.
+   * No code from the hub is ever run.
    *
    * Takes true or false.
    * @default false
@@ -665,7 +665,7 @@ export interface KTOInit extends Omit<
    */
   dataset_num_proc?: number | null
   /**
-   * Accepted; no code from the hub is ever run.
+   * No code from the hub is ever run.
    *
    * Takes true or false.
    * @default false
@@ -896,18 +896,8 @@ export interface PreferenceTrainerOptions {
   preprocess_logits_for_metrics?: null
   /** @deprecated not supported: give it to AutoModelForCausalLM.from_pretrained. */
   quantization_config?: null
-  /** @deprecated not supported: rows are tokenized in one process. */
-  dataset_num_proc?: null | 1
-  /** @deprecated not supported: it is an option of SFTConfig. */
-  eval_packing?: null
   /** @deprecated not supported: noise on embeddings is not built. */
   neftune_noise_alpha?: null | 0
-  /** @deprecated not supported: packing fills rows of max_length tokens. */
-  num_of_sequences?: 1024 | null
-  /** @deprecated not supported: packing counts tokens, not characters. */
-  chars_per_token?: 3.6 | null
-  /** @deprecated not supported: load the model and pass it. */
-  model_init_kwargs?: null | Record<string, never>
   /** @deprecated not supported: the reference is the base model when peft_config is given, else the model with the adapter as it came. Other weights: precompute nothing here, train on their outputs. */
   ref_model?: null
   /** @deprecated not supported: map the data set to prompt, chosen and rejected. */

@@ -64,7 +64,11 @@ const refusedOfAll: Readonly<Record<string, Refused>> = {
     default: 0,
     reason: 'it smooths the labels of tokens, which this loss does not read.',
   },
-  model_init_kwargs: sftOptionSet.refused['model_init_kwargs']!,
+  model_init_kwargs: {
+    default: null,
+    neutral: [{}],
+    reason: 'load the model with from_pretrained and pass it.',
+  },
   generate_during_eval: { default: false, reason: 'call model.generate in a callback with on_evaluate.' },
   max_prompt_length: {
     default: null,
@@ -131,7 +135,7 @@ export const dpoOptionSet: OptionSet<DPOOptions> = {
     f_alpha_divergence_coef: { default: 0.5, reason: 'only reverse_kl is built.' },
     f_divergence_type: { default: 'reverse_kl', reason: 'only reverse_kl is built.' },
     ld_alpha: { default: null, neutral: [1], reason: 'all tokens of an answer count alike.' },
-    pad_token: sftOptionSet.refused['pad_token']!,
+    pad_token: { default: null, reason: 'set tokenizer.pad_token and pass the tokenizer.' },
     rpo_alpha: { default: null, reason: `${gone}: loss_type: ['sigmoid', 'sft'], loss_weights: [1, alpha].` },
     use_weighting: { default: false, reason: 'pairs count alike.' },
   },
