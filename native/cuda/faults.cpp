@@ -17,6 +17,10 @@ std::string describe(const Fault& fault) {
       text << "[scatter_rows] index[" << fault.index << "] is " << fault.value << "; out has " << fault.limit
            << " rows";
       break;
+    case FaultKind::add_rows:
+      text << "[add_rows] index[" << fault.index << "] is " << fault.value << "; out has " << fault.limit
+           << " rows";
+      break;
     case FaultKind::label:
       text << "[cross_entropy] labels[" << fault.index << "] is " << fault.value << "; expected -100 or 0 to "
            << fault.limit - 1;

@@ -10,6 +10,7 @@ enum class FaultKind : int32_t {
   none,
   gather_rows,
   scatter_rows,
+  add_rows,
   label,
   cu_start,
   cu_order,

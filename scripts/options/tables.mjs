@@ -41,8 +41,8 @@ export const files = [
   {
     path: 'src/trainer/options.generated.ts',
     imports: [
-      "import type { Dataset, Row } from '../data/dataset'",
-      "import type { DatasetKwargs } from '../data/row-text'",
+      "import type { Dataset } from '../data/dataset'",
+      "import type { DatasetKwargs, FormattingFunc } from '../data/row-text'",
       "import type { PreTrainedTokenizer } from '../data/tokenizer'",
       "import type { PretrainedOptions } from '../models/pretrained-options'",
       "import type { TrainingDisplay } from '../display/training-progress'",
@@ -51,7 +51,13 @@ export const files = [
       "import type { PeftModel } from '../peft/model'",
       "import type { TrainingArguments } from './arguments'",
       "import type { Objective } from '../models/objective'",
-      "import type { TrainerCallback } from './callbacks'",
+      "import type { GivenCallback } from './callbacks'",
+      "import type { AnyCollator } from '../data/collators/any'",
+      "import type { ComputeMetrics } from './evaluation'",
+      "import type { EvaluationData } from './evaluation-call'",
+      "import type { Optimizer } from '../optim/optimizer'",
+      "import type { Schedule } from '../optim/schedules'",
+      "import type { BitsAndBytesConfig } from '../quantization/config'",
     ],
     tables: [
       training,
@@ -70,7 +76,10 @@ export const files = [
       "import type { LoraConfig } from '../../peft/config'",
       "import type { PeftModel } from '../../peft/model'",
       "import type { TrainingArguments } from '../arguments'",
-      "import type { TrainerCallback } from '../callbacks'",
+      "import type { GivenCallback } from '../callbacks'",
+      "import type { EvaluationData } from '../evaluation-call'",
+      "import type { Optimizer } from '../../optim/optimizer'",
+      "import type { Schedule } from '../../optim/schedules'",
       "import type { TrainingInit, TrainingOptions } from '../options.generated'",
     ],
     tables: [

@@ -1,8 +1,9 @@
 import { generateOptionSet } from '../generation/options'
-import { HelpRequested, HfArgumentParser, type ArgumentsClass } from '../options/argument-parser'
+import { HelpRequested, HfArgumentParser } from '../options/argument-parser'
 import type { OptionSet } from '../options/declaration'
 import { parseOptions } from '../options/parse'
 import { flag, text, textOrNull } from '../options/schemas'
+import type { DeclaredClass } from '../options/user-class'
 
 /** What a command is given: where the model is, and options by name. */
 export interface CommandLine {
@@ -76,7 +77,7 @@ export function readCommand(
 }
 
 /** A class of arguments that holds what was given and no defaults, for what is given goes before a model's own settings. */
-function givenOnly(options: OptionSet<object>): ArgumentsClass {
+function givenOnly(options: OptionSet<object>): DeclaredClass {
   return class {
     static readonly options: OptionSet<object> = options
 

@@ -22,13 +22,16 @@ export interface DatasetKwargs {
   skip_prepare_dataset?: boolean
 }
 
+/** The text of a row, or, as TRL's older trainers called it, of an object of columns the list of texts of its rows. */
+export type FormattingFunc = (row: Row) => string | readonly string[] | Promise<string | readonly string[]>
+
 export interface RowTextOptions {
   dataset_text_field: string
   /** null: yes for prompt/completion rows. */
   completion_only_loss: boolean | null
   assistant_only_loss: boolean
   /** Text of a row, in place of `dataset_text_field`. */
-  formatting_func?: ((row: Row) => string | Promise<string>) | undefined
+  formatting_func?: FormattingFunc | undefined
   dataset_kwargs?: DatasetKwargs | null | undefined
 }
 
@@ -71,7 +74,7 @@ export function rowReader(
   if (formatting_func) {
     return {
       add_special_tokens,
-      read: async (row, i) => ({ text: ended(stringOf(await formatting_func(row), 'formatting_func', i)) }),
+      read: async (row, i) => ({ text: ended(await formatted(formatting_func, row, i)) }),
     }
   }
   if (isCompletion) {
@@ -97,6 +100,32 @@ export function rowReader(
     add_special_tokens,
     read: async (row, i) => ({ text: ended(stringOf(row[dataset_text_field], dataset_text_field, i)) }),
   }
+}
+
+/** A function that returns a list for a row is one of columns: it is asked for a table of this row alone. */
+async function formatted(format: FormattingFunc, row: Row, index: number): Promise<string> {
+  // What it does with a row, such as looking for the length of a number, may fail where it means columns.
+  const [direct, failed] = await Promise.resolve()
+    .then(() => format(row))
+    .then((text) => [text, undefined] as const)
+    .catch((error: unknown) => [undefined, error] as const)
+  if (typeof direct === 'string') return direct
+  const columns = Object.fromEntries(Object.entries(row).map(([name, value]) => [name, [value]]))
+  if (!Array.isArray(direct) && failed === undefined) return stringOf(direct, 'formatting_func', index)
+  const texts = await Promise.resolve()
+    .then(() => format(columns))
+    .catch((error: unknown) => {
+      throw failed ?? error
+    })
+  if (!Array.isArray(texts)) {
+    if (failed !== undefined) throw failed
+    return stringOf(direct, 'formatting_func', index)
+  }
+  if (texts.length !== 1)
+    throw new TypeError(
+      `[SFT] row ${index}: formatting_func gave ${texts.length} texts for a table of one row, needs one`,
+    )
+  return stringOf(texts[0], 'formatting_func', index)
 }
 
 function textCompletions(

@@ -24,6 +24,14 @@ export function setLook<T extends object>(target: T, { text, short = text, bundl
   }
   Object.defineProperties(target, {
     [inspect.custom]: { value: inspected, configurable: true, writable: true },
+    // In a template: `${model}`, as Python's f-strings.
+    toString: {
+      value(this: T): string {
+        return text(this)
+      },
+      configurable: true,
+      writable: true,
+    },
     [displayMethod]: { value: displayed, configurable: true, writable: true },
   })
 }

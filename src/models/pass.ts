@@ -1,6 +1,6 @@
 import { keepInput, keepProducts, uniformPlan, type MemoryPlan } from './memory-plan'
 import type { Context, DropoutState } from '../nn/context'
-import { languageModelLoss, type LossRequest } from '../nn/loss'
+import { languageModelLoss, predictIds, type LossRequest } from '../nn/loss'
 import type { FloatDType } from '../tensor/dtype'
 import type { Scope } from '../tensor/scope'
 import { Tensor } from '../tensor/tensor'
@@ -35,6 +35,8 @@ export interface PassOptions {
   objective?: Objective | undefined
   /** false: loss only, nothing saved. */
   backward?: boolean
+  /** Also which id is the most likely after each token; without backward only. */
+  predictions?: boolean | undefined
   /** Default: the model's; else the products are kept, or only the layers' inputs when gradient checkpointing is on. */
   plan?: MemoryPlan | undefined
 }
@@ -48,6 +50,8 @@ export interface PassStats {
   correct: number
   /** What an objective on the host says of the batch. */
   metrics?: ObjectiveResult['metrics']
+  /** Of each token of the batch the most likely next one, where asked for. */
+  predictions?: Int32Array
 }
 
 export interface StepResult {
@@ -69,15 +73,22 @@ export async function runPass(
   using scope = model.device.scope()
   const aligned = alignBatch(batch, model.device.rowMultiple)
   const onDevice = toDevice(aligned, model.config.vocab_size, model.device, scope)
-  if (onDevice.numTargets === 0) return { lossSum: 0, numTargets: 0, entropySum: 0, correct: 0 }
+  const ids = options.predictions ? scope.empty([aligned.input_ids.length], 'int32') : undefined
+  const predicted = async (stats: Promise<PassStats>): Promise<PassStats> => {
+    const all = await stats
+    if (!ids) return all
+    const values = await ids.data<Int32Array>()
+    return { ...all, predictions: values.slice(0, batch.input_ids.length) }
+  }
+  if (onDevice.numTargets === 0 && !ids) return { lossSum: 0, numTargets: 0, entropySum: 0, correct: 0 }
   const { numItems = onDevice.numTargets } = options
   const ctx = contextOf(onDevice, scope, options)
   const plan = options.plan ?? model.memory_plans?.planFor(sizeOf(aligned)) ?? defaultPlan(model)
   const { host, token } = kindOf(options.objective)
   if (host) {
     const view = objectiveBatch(batch, numItems, options.numBatches)
-    const run = backward ? hostForwardAndBack : hostForwardOnly
-    return await run(model, onDevice, ctx, plan, host, view)
+    if (backward) return await hostForwardAndBack(model, onDevice, ctx, plan, host, view)
+    return await predicted(hostForwardOnly(model, onDevice, ctx, plan, host, view, ids))
   }
   const { loss_type, label_smoothing_factor: labelSmoothing, token_weights } = token!
   const request: LossRequest = { labelSmoothing, byProbability: loss_type === 'dft' }
@@ -87,8 +98,8 @@ export async function runPass(
   }
   const stats = backward
     ? forwardAndBack(model, onDevice, ctx, plan, { ...request, gradScale: 1 / numItems })
-    : forwardOnly(model, onDevice, ctx, plan, request)
-  return await readStats(stats)
+    : forwardOnly(model, onDevice, ctx, plan, request, ids)
+  return await predicted(readStats(stats))
 }
 
 const upload = (values: Float32Array, ctx: Context): Tensor =>
@@ -153,15 +164,24 @@ function forwardOnly(
   ctx: Context,
   plan: MemoryPlan,
   request: LossRequest,
+  ids: Tensor | undefined,
 ): Tensor {
-  const hidden = finalHidden(model, batch, ctx, plan)
+  const hidden = finalHidden(model, batch, ctx, plan, ids)
   return languageModelLoss(hidden, batch.targets, model.parts, ctx, request).stats
 }
 
-function finalHidden(model: CausalLM, batch: DeviceBatch, ctx: Context, plan: MemoryPlan): Tensor {
+/** `ids` int32 [T], where given, is overwritten with the most likely next token after each. */
+function finalHidden(
+  model: CausalLM,
+  batch: DeviceBatch,
+  ctx: Context,
+  plan: MemoryPlan,
+  ids: Tensor | undefined,
+): Tensor {
   const x = forwardHidden(model, batch, ctx, undefined, plan.mlpRows)
   const hidden = model.parts.norm.forward(x, ctx).y
   ctx.scope.free(x)
+  if (ids) predictIds(hidden, model.parts, ids, ctx)
   return hidden
 }
 
@@ -191,8 +211,9 @@ async function hostForwardOnly(
   plan: MemoryPlan,
   objective: HostObjective,
   view: ObjectiveBatch,
+  ids: Tensor | undefined,
 ): Promise<PassStats> {
-  const hidden = finalHidden(model, batch, ctx, plan)
+  const hidden = finalHidden(model, batch, ctx, plan, ids)
   const observed = observeTargets(model, hidden, batch, ctx, objective.entropies === true)
   const { loss, metrics } = await askObjective(objective, view, observed, ctx)
   return hostStats(loss, metrics, observed, view)

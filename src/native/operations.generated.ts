@@ -38,6 +38,10 @@ export interface Operations {
   gather_rows(x: TensorHandle, index: TensorHandle, out: TensorHandle): void
   /** out[index[i], :] = x[i, :]; other rows untouched. Indices must be distinct. */
   scatter_rows(x: TensorHandle, index: TensorHandle, out: TensorHandle): void
+  /** out[index[i], :] += x[i, :], out float32, in the order of i: same bits each time. Indices may repeat; rows with a negative one are left out. */
+  add_rows(x: TensorHandle, index: TensorHandle, out: TensorHandle): void
+  /** out[i] = the first j at which x[i, j] is largest, int32 [rows]; a NaN is never the largest. */
+  argmax_rows(x: TensorHandle, out: TensorHandle): void
 
   // -- random: Philox4x32-10, key = seed (64 bit), counter = (element / 4, stream, substream, 0), word = element % 4 --
   /** out = low + (high - low) * u, u in [0, 1) from the top 24 bits of a word. */

@@ -52,6 +52,17 @@ export interface LossRequest extends TokenLoss {
   entropies?: Tensor | undefined
 }
 
+/** Overwrites ids int32 [T] with the argmax of head(hidden), a chunk of rows at a time: neither logits nor probabilities leave the device. */
+export function predictIds(hidden: Tensor, head: OutputHead, ids: Tensor, ctx: Context): void {
+  const rowsAtOnce = chunkRows(hidden.device)
+  for (let begin = 0; begin < hidden.rows; begin += rowsAtOnce) {
+    using scope = hidden.device.scope()
+    const end = Math.min(begin + rowsAtOnce, hidden.rows)
+    const logits = logitsOf(scope.add(hidden.slice(begin, end)), head, withScope(ctx, scope))
+    addon().argmax_rows(logits.handle, scope.add(ids.slice(begin, end)).handle)
+  }
+}
+
 /**
  * The sum over targets of their loss, by default -log softmax(head(hidden))[label], without ever holding all logits: only
  * rows with a label, a chunk at a time. Returns stats float32 [4] (sum of losses, count, sum of entropies, correct

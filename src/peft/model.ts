@@ -93,7 +93,7 @@ export class PeftModel {
     const own = new LoraConfig(config)
     await this.adapters.add(adapter_name, () => ({
       config: own,
-      injection: injectAdapter(this.base_model, own, type, new Generator(seed)),
+      injection: injectAdapter(this.base_model, own, type, new Generator(seed ?? nextSeed() ?? 0)),
     }))
     this.named(adapter_name)
   }

@@ -14,6 +14,7 @@ import {
   ratioToSteps,
   report,
   reportInput,
+  saveStrategy,
   strategy,
 } from './arguments-schemas'
 import type { TrainingOptions } from './options.generated'
@@ -172,9 +173,24 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     },
     eval_on_start: { schema: flag, default: false, doc: 'Evaluate before the first step.' },
     save_strategy: {
-      schema: strategy,
+      schema: saveStrategy,
       default: 'steps',
-      doc: 'When to write output_dir/checkpoint-<step>: the adapter and what the run needs to go on. steps and epoch also save after the last step.',
+      doc: 'When to write output_dir/checkpoint-<step>: the adapter and what the run needs to go on. steps and epoch also save after the last step; best: whenever an evaluation is the best up to then.',
+    },
+    load_best_model_at_end: {
+      schema: flag,
+      default: false,
+      doc: 'After the last step, put the weights of the best checkpoint on the model; it is never removed by save_total_limit.',
+    },
+    metric_for_best_model: {
+      schema: textOrNull,
+      default: null,
+      doc: 'Name of the metric that says which checkpoint is best, with or without eval_; null: the loss, where load_best_model_at_end or a schedule needs one.',
+    },
+    greater_is_better: {
+      schema: flagOrNull,
+      default: null,
+      doc: 'Whether a larger value of it is better; null: unless its name ends with loss.',
     },
     save_steps: { schema: interval, default: 500, doc: `${steps('saving')} 0: after the last step only.` },
     save_total_limit: {

@@ -3,7 +3,6 @@ import type { Refused } from '../options/declaration'
 const distributed = 'training runs in one process on one device.'
 const hub = 'uploading to the hub is not built.'
 const resume = 'a run goes on exactly where its checkpoint was made.'
-const best = 'choosing a best checkpoint is not built yet.'
 const full16 = 'evaluation uses the same number formats as training.'
 const gone = 'it was removed in transformers 5; leave it out.'
 const onlyOptim = 'no supported optimizer takes it.'
@@ -27,7 +26,6 @@ export const refusedTrainingOptions: Readonly<Record<string, Refused>> = {
   fp16_full_eval: { default: false, reason: full16 },
   fsdp: { default: null, neutral: ['', [], false], reason: distributed },
   fsdp_config: { default: null, neutral: [{}], reason: distributed },
-  greater_is_better: { default: null, neutral: [false], reason: best },
   hub_always_push: { default: false, reason: hub },
   hub_model_id: { default: null, reason: hub },
   hub_private_repo: { default: null, reason: hub },
@@ -43,8 +41,6 @@ export const refusedTrainingOptions: Readonly<Record<string, Refused>> = {
     reason: "the labels of a causal language model are its 'labels'.",
   },
   liger_kernel_config: { default: null, reason: 'Liger kernels are Python; ours are fused already.' },
-  load_best_model_at_end: { default: false, reason: best },
-  metric_for_best_model: { default: null, neutral: ['loss', 'eval_loss'], reason: best },
   neftune_noise_alpha: { default: null, neutral: [0], reason: 'noise on embeddings is not built.' },
   no_cuda: {
     default: false,

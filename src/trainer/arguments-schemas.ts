@@ -9,6 +9,7 @@ import { oneOf } from '../options/schemas'
 
 type Tracker = 'tensorboard' | 'csv'
 type IntervalStrategy = 'no' | 'steps' | 'epoch'
+type SaveStrategy = IntervalStrategy | 'best'
 
 const keys = <K extends string>(table: Readonly<Record<K, unknown>>): K[] => Object.keys(table) as K[]
 
@@ -51,6 +52,8 @@ export const memory: Schema<MemoryWish> = z
   ) as unknown as Schema<MemoryWish>
 
 export const strategy: Schema<IntervalStrategy> = oneOf<IntervalStrategy>('no', 'steps', 'epoch')
+
+export const saveStrategy: Schema<SaveStrategy> = oneOf<SaveStrategy>('no', 'steps', 'epoch', 'best')
 
 /** Steps between two events: a count, or below 1 a share of all steps. */
 export const interval: z.ZodNumber = z

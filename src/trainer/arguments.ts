@@ -4,6 +4,7 @@ import { parseOptimizerArgs } from '../optim/create'
 import { get_scheduler } from '../optim/schedules'
 import type { OptionSet } from '../options/declaration'
 import { optionsToDict, parseOptions } from '../options/parse'
+import { bestOf, checkBest } from './arguments-best'
 import { trainingOptionSet } from './arguments-options'
 import type { SFTInit, SFTOptions, TrainingInit, TrainingOptions } from './options.generated'
 import { sftOptionSet } from './sft-options'
@@ -34,6 +35,9 @@ export class TrainingArguments {
     this.output_dir = (this.output_dir ?? 'trainer_output').replace(/^~(?=\/|$)/, homedir())
     this.run_name ??= this.output_dir
     if (this.eval_strategy === 'steps') this.eval_steps ||= this.logging_steps
+    const { metric, greater } = bestOf(this)
+    this.metric_for_best_model = metric
+    this.greater_is_better = greater
     this.do_eval ||= this.eval_strategy !== 'no'
     this.#check(options.owner)
   }
@@ -51,6 +55,7 @@ export class TrainingArguments {
     if (this.dataloader_prefetch_factor !== null && this.dataloader_num_workers === 0) {
       fail(owner, 'dataloader_prefetch_factor needs dataloader_num_workers above 0')
     }
+    checkBest(this, owner)
     parseOptimizerArgs(this.optim, this.optim_args)
     // Built once for its checks: a wrong extra should not wait for the model to be loaded.
     const schedule = get_scheduler(this.lr_scheduler_type, {

@@ -27,6 +27,10 @@ const trainerState = z.object({
   max_steps: z.int().min(1),
   num_input_tokens_seen: count,
   log_history: z.array(row),
+  // Checkpoints of earlier versions have none.
+  best_metric: figure.nullable().default(null),
+  best_global_step: count.nullable().default(null),
+  best_model_checkpoint: z.string().nullable().default(null),
 })
 
 const runState = z.object({
@@ -77,7 +81,14 @@ const runState = z.object({
 
 export type SavedTrainerState = Pick<
   TrainerState,
-  'epoch' | 'global_step' | 'max_steps' | 'num_input_tokens_seen' | 'log_history'
+  | 'epoch'
+  | 'global_step'
+  | 'max_steps'
+  | 'num_input_tokens_seen'
+  | 'log_history'
+  | 'best_metric'
+  | 'best_global_step'
+  | 'best_model_checkpoint'
 >
 
 /** @throws Error naming file and key of what does not fit. */

@@ -11,6 +11,7 @@ import type { PeftModel } from '../peft/model'
 import { save_safetensors } from '../tensor/safetensors'
 import { digestOf, type FileDigest } from './checkpoint-files'
 import { toJson } from './checkpoint-schema'
+import { trackBestCheckpoint } from './best-model'
 import type { TrainRun } from './loop'
 import { savedProgress, type SavedProgress } from './progress'
 import type { RunSettings } from './run-settings'
@@ -70,6 +71,7 @@ export async function saveCheckpoint(
 ): Promise<string> {
   const { args, state, optimizer } = run
   const target = join(args.output_dir, `checkpoint-${state.global_step}`)
+  trackBestCheckpoint(args, state, target)
   await replaceFolder(target, async (folder) => {
     await model.save_pretrained(folder)
     await tokenizer.save_pretrained(folder)
@@ -108,8 +110,12 @@ export function hasItsChecksum(parsed: Record<string, unknown>): boolean {
   return checksum === crc32(toJson(state))
 }
 
-/** Removes the oldest of this run beyond `limit`. Those whose loss was not finite do not count and are removed too. */
-async function removeOldest({ args, identity }: TrainRun, limit: number, written: string): Promise<void> {
+/** Removes the oldest of this run beyond `limit`, the best one never. Those whose loss was not finite do not count and are removed too. */
+async function removeOldest(
+  { args, identity, state }: TrainRun,
+  limit: number,
+  written: string,
+): Promise<void> {
   const own: { folder: string; isGood: boolean }[] = []
   for (const folder of await checkpointFolders(args.output_dir)) {
     const path = join(folder, RUN_STATE)
@@ -119,6 +125,10 @@ async function removeOldest({ args, identity }: TrainRun, limit: number, written
     if (found?.run_id === identity.run_id) own.push({ folder, isGood: found.loss_is_finite === true })
   }
   const good = own.filter(({ isGood }) => isGood)
-  const kept = new Set([written, ...good.slice(0, limit).map(({ folder }) => folder)])
+  const kept = new Set([
+    written,
+    state.best_model_checkpoint ?? written,
+    ...good.slice(0, limit).map(({ folder }) => folder),
+  ])
   for (const { folder } of own) if (!kept.has(folder)) await removeFolder(folder)
 }

@@ -8,19 +8,45 @@ import { addFigures, figuresOf, type MetricSums } from './metrics'
 import type { LogRow } from './state'
 import type { TrainingTask } from './task'
 
+/** What `compute_metrics` gets: of each row the most likely next token after each of its tokens, and the labels, -100 where none counts. */
+export interface EvalPrediction {
+  predictions: Int32Array[]
+  label_ids: Int32Array[]
+}
+
+export type ComputeMetrics = (prediction: EvalPrediction) => LogRow | Promise<LogRow>
+
+export interface EvaluationOptions {
+  signal: AbortSignal | undefined
+  /** Opens the names of the metrics: `eval` gives eval_loss. */
+  prefix: string
+  compute_metrics?: ComputeMetrics | undefined
+  /** Keep the predictions, also without compute_metrics. */
+  predictions?: boolean
+  /** Called after each batch. */
+  onBatch?: () => Promise<void>
+}
+
 /**
- * Means over the rows: eval_loss and its companions. A task's own loss is a mean over rows, else it is one over targets. Rejects between
- * two batches when the signal is aborted.
+ * Means over the rows: eval_loss and its companions, and what compute_metrics adds. A task's own loss is a mean over rows, else it is one
+ * over targets. Rejects between two batches when the signal is aborted.
  */
 export async function evaluateRows(
   model: CausalLM,
   rows: readonly LabelledRow[],
   args: TrainingArguments,
-  signal: AbortSignal | undefined,
   { objective, prepare, lossPer }: Pick<TrainingTask, 'objective' | 'prepare' | 'lossPer'>,
-): Promise<LogRow> {
+  {
+    signal,
+    prefix,
+    compute_metrics,
+    predictions = compute_metrics !== undefined,
+    onBatch,
+  }: EvaluationOptions,
+): Promise<{ metrics: LogRow; prediction: EvalPrediction }> {
   const started = performance.now()
   const sums = { loss: 0, targets: 0, entropy: 0, correct: 0, figures: {} as MetricSums['figures'] }
+  const prediction: EvalPrediction = { predictions: [], label_ids: [] }
   let weights = 0
   const batches = chunked(rows, args.per_device_eval_batch_size)
   const autocast = args.bf16 ? ('bfloat16' as const) : undefined
@@ -28,7 +54,7 @@ export async function evaluateRows(
     signal?.throwIfAborted()
     const collated = collate(batch)
     const given = prepare ? await prepare(collated) : collated
-    const stats = await runPass(model, given, { backward: false, autocast, objective })
+    const stats = await runPass(model, given, { backward: false, autocast, objective, predictions })
     const weight = lossPer === 'row' ? batch.length : stats.numTargets
     sums.loss += lossPer === 'row' ? (stats.lossSum / stats.numTargets) * weight : stats.lossSum
     weights += weight
@@ -36,14 +62,28 @@ export async function evaluateRows(
     sums.entropy += stats.entropySum
     sums.correct += stats.correct
     addFigures(sums.figures, stats.metrics)
+    if (stats.predictions) keep(prediction, batch, stats.predictions)
+    await onBatch?.()
   }
   const seconds = (performance.now() - started) / 1000
-  const figures = Object.entries(figuresOf(sums)).map(([name, value]) => [`eval_${name}`, value] as const)
-  return {
-    eval_loss: sums.loss / weights,
-    ...Object.fromEntries(figures),
-    eval_runtime: seconds,
-    eval_samples_per_second: rows.length / seconds,
-    eval_steps_per_second: batches.length / seconds,
+  const own = compute_metrics ? await compute_metrics(prediction) : {}
+  const named = Object.entries({ ...figuresOf(sums), ...own }).map(
+    ([name, value]) => [name.startsWith(`${prefix}_`) ? name : `${prefix}_${name}`, value] as const,
+  )
+  const metrics = {
+    [`${prefix}_loss`]: sums.loss / weights,
+    ...Object.fromEntries(named),
+    [`${prefix}_runtime`]: seconds,
+    [`${prefix}_samples_per_second`]: rows.length / seconds,
+    [`${prefix}_steps_per_second`]: batches.length / seconds,
+  }
+  return { metrics, prediction }
+}
+
+function keep(into: EvalPrediction, batch: readonly LabelledRow[], predictions: Int32Array): void {
+  let at = 0
+  for (const { input_ids, labels } of batch) {
+    into.predictions.push(predictions.slice(at, (at += input_ids.length)))
+    into.label_ids.push(Int32Array.from(labels))
   }
 }

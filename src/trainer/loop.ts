@@ -4,7 +4,10 @@ import type { Objective } from '../models/objective'
 import type { Optimizer } from '../optim/optimizer'
 import type { Schedule } from '../optim/schedules'
 import type { TrainingArguments } from './arguments'
+import { bestMetricName, metricOf, trackBest } from './best-model'
 import type { CallbackHandler } from './callbacks'
+import { dueBy, flagsOf } from './control'
+import { Hearing } from './hearing'
 import { isAbort } from './interrupt'
 import type { Due, RunProgress } from './progress'
 import type { RunSettings } from './run-settings'
@@ -35,9 +38,11 @@ export interface TrainRun {
   batches: (epoch: number, from: number) => Iterable<PackedBatch>
   /** Rows of one full optimizer step, for samples a second. */
   rowsPerStep: number
-  /** Rejects when the signal is aborted. */
-  evaluate: (signal: AbortSignal | undefined) => Promise<LogRow>
+  /** The metrics of each evaluation set. Rejects when the signal is aborted. */
+  evaluate: (signal: AbortSignal | undefined) => Promise<LogRow[]>
   save: (run: TrainRun) => Promise<string>
+  /** What is done once after the last step, before the run's last row. */
+  finish: (run: TrainRun) => Promise<void>
 }
 
 /**
@@ -55,12 +60,13 @@ export async function trainLoop(run: TrainRun, signal?: AbortSignal): Promise<Tr
   progress.clock.resume()
   progress.metrics.clock.resume()
   try {
-    await events.begin()
+    await events.on('on_train_begin')
     await steps(run, signal).catch((error: unknown) => {
       if (!isAbort(error, signal)) throw error
     })
     await model.device.synchronize()
     progress.ended = isOver(run) && progress.seen === 0 && progress.due.length === 0
+    if (progress.ended && !wasEnded) await run.finish(run)
     const summary = finalMetrics(run)
     // A run that is only stopped has no last row yet.
     if (progress.ended && !wasEnded && run.args.logging_strategy !== 'no')
@@ -83,13 +89,17 @@ export async function trainLoop(run: TrainRun, signal?: AbortSignal): Promise<Tr
 async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<void> {
   const { model, args, optimizer, schedule, state, events, progress } = run
   const { metrics } = progress
+  const { control } = events
   const isStopped = (): boolean => signal?.aborted === true && (!isOver(run) || progress.due.length > 0)
   await settle(run, signal)
   // After the last step the epoch is still to be closed; `seen` is 0 then.
   while (!isStopped() && !(isOver(run) && progress.seen === 0)) {
+    if (progress.seen === 0) await events.on('on_epoch_begin')
     const batches = run.batches(progress.epoch, progress.seen)
     for (const given of windows(batches, args.gradient_accumulation_steps)) {
       if (isStopped() || isOver(run)) break
+      await events.on('on_step_begin')
+      const heard = new Hearing(events)
       const window = run.prepare ? await prepared(given, run.prepare) : given
       const learning_rate = args.learning_rate * schedule(state.global_step)
       const {
@@ -104,6 +114,7 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
         bf16: args.bf16,
         full_determinism: args.full_determinism,
         dropout: run.dropout === false ? undefined : { seed: args.seed, microstep: progress.microstep },
+        ...heard.hooks,
       })
       // The step is done; nothing from here to its end can fail.
       passes.forEach((stats, i) => metrics.addPass(stats, window[i]!.input_ids.length))
@@ -119,15 +130,29 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
       progress.seen += window.length
       state.epoch = progress.epoch + progress.seen / run.batchesPerEpoch
       progress.due = dueAfterStep(run)
-      await events.stepEnd()
+      heard.throwLate()
+      await askControl(run, 'on_step_end')
       await settle(run, signal)
+      if (control.should_epoch_stop) break
     }
-    if (isStopped()) return
+    if (isStopped() && !control.should_epoch_stop) return
+    control.should_epoch_stop = false
     progress.epoch += 1
     progress.seen = 0
     progress.due = dueAfterEpoch(run)
+    await askControl(run, 'on_epoch_end')
     await settle(run, signal)
   }
+}
+
+/** Callbacks see what is due as flags, and change it. When one of them fails, what the options say stays due. */
+async function askControl(
+  { events, progress }: TrainRun,
+  event: 'on_step_end' | 'on_epoch_end',
+): Promise<void> {
+  flagsOf(progress.due, events.control)
+  await events.on(event)
+  progress.due = dueBy(events.control, progress.due)
 }
 
 async function prepared(
@@ -139,13 +164,18 @@ async function prepared(
   return batches
 }
 
+/** Where a callback ends epochs early, the epochs are over before the steps, as in transformers. */
+function isComplete({ state, progress }: TrainRun): boolean {
+  return state.global_step >= state.max_steps || progress.epoch >= state.num_train_epochs
+}
+
 /** No step is left to do: the last one is done, or a callback has ended the run. */
 function isOver(run: TrainRun): boolean {
-  return run.state.global_step >= run.state.max_steps || run.events.control.should_training_stop
+  return isComplete(run) || run.events.control.should_training_stop
 }
 
 function isFinished(run: TrainRun): boolean {
-  return run.progress.ended && run.state.global_step >= run.state.max_steps
+  return run.progress.ended && isComplete(run)
 }
 
 function dueAfterStep({ args, state, progress }: TrainRun): Due[] {
@@ -218,11 +248,20 @@ async function logNow({ model, events, state, progress }: TrainRun): Promise<voi
 }
 
 async function evaluateNow(run: TrainRun, signal: AbortSignal | undefined): Promise<void> {
-  const metrics = await run.evaluate(signal)
-  run.progress.due.shift()
-  run.schedule.observe?.(metrics['eval_loss']!)
-  const row = run.events.record(metrics)
-  await run.events.logged(row).finally(() => run.events.evaluated(metrics))
+  const { args, events, progress, state } = run
+  const sets = await run.evaluate(signal)
+  progress.due.shift()
+  const metrics = Object.assign({}, ...sets) as LogRow
+  if (run.schedule.observe) run.schedule.observe(metricOf(metrics, bestMetricName(args)))
+  // The callbacks compare with the best before this one, as in transformers.
+  const rows = sets.map((set) => ({ set, row: events.record(set) }))
+  try {
+    for (const { set, row } of rows) await events.logged(row).finally(() => events.evaluated(set))
+  } finally {
+    const isBest = trackBest(args, state, metrics)
+    const saves = args.save_strategy === 'best' ? isBest : events.control.should_save
+    if (saves && !progress.due.includes('save')) progress.due.push('save')
+  }
 }
 
 function finalMetrics({ state, progress, rowsPerStep }: TrainRun): LogRow {

@@ -1,6 +1,6 @@
 // Written by scripts/generate-options.mjs from the option tables: change those, then `npm run generate`.
-import type { Dataset, Row } from '../data/dataset'
-import type { DatasetKwargs } from '../data/row-text'
+import type { Dataset } from '../data/dataset'
+import type { DatasetKwargs, FormattingFunc } from '../data/row-text'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import type { PretrainedOptions } from '../models/pretrained-options'
 import type { TrainingDisplay } from '../display/training-progress'
@@ -9,7 +9,13 @@ import type { LoraConfig } from '../peft/config'
 import type { PeftModel } from '../peft/model'
 import type { TrainingArguments } from './arguments'
 import type { Objective } from '../models/objective'
-import type { TrainerCallback } from './callbacks'
+import type { GivenCallback } from './callbacks'
+import type { AnyCollator } from '../data/collators/any'
+import type { ComputeMetrics } from './evaluation'
+import type { EvaluationData } from './evaluation-call'
+import type { Optimizer } from '../optim/optimizer'
+import type { Schedule } from '../optim/schedules'
+import type { BitsAndBytesConfig } from '../quantization/config'
 
 /** The values of TrainingArguments. */
 export interface TrainingOptions {
@@ -276,12 +282,33 @@ export interface TrainingOptions {
    */
   eval_on_start: boolean
   /**
-   * When to write output_dir/checkpoint-<step>: the adapter and what the run needs to go on. steps and epoch also save after the last step.
+   * When to write output_dir/checkpoint-<step>: the adapter and what the run needs to go on. steps and epoch also save after the last step; best: whenever an evaluation is the best up to then.
    *
-   * Takes one of 'no', 'steps', 'epoch'.
+   * Takes one of 'no', 'steps', 'epoch', 'best'.
    * @default 'steps'
    */
-  save_strategy: 'no' | 'steps' | 'epoch'
+  save_strategy: 'no' | 'steps' | 'epoch' | 'best'
+  /**
+   * After the last step, put the weights of the best checkpoint on the model; it is never removed by save_total_limit.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  load_best_model_at_end: boolean
+  /**
+   * Name of the metric that says which checkpoint is best, with or without eval_; null: the loss, where load_best_model_at_end or a schedule needs one.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  metric_for_best_model: string | null
+  /**
+   * Whether a larger value of it is better; null: unless its name ends with loss.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  greater_is_better: boolean | null
   /**
    * Steps between two times of saving; below 1: a share of all steps. 0: after the last step only.
    *
@@ -878,12 +905,33 @@ export interface TrainingInit {
    */
   eval_on_start?: boolean
   /**
-   * When to write output_dir/checkpoint-<step>: the adapter and what the run needs to go on. steps and epoch also save after the last step.
+   * When to write output_dir/checkpoint-<step>: the adapter and what the run needs to go on. steps and epoch also save after the last step; best: whenever an evaluation is the best up to then.
    *
-   * Takes one of 'no', 'steps', 'epoch'.
+   * Takes one of 'no', 'steps', 'epoch', 'best'.
    * @default 'steps'
    */
-  save_strategy?: 'no' | 'steps' | 'epoch'
+  save_strategy?: 'no' | 'steps' | 'epoch' | 'best'
+  /**
+   * After the last step, put the weights of the best checkpoint on the model; it is never removed by save_total_limit.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  load_best_model_at_end?: boolean
+  /**
+   * Name of the metric that says which checkpoint is best, with or without eval_; null: the loss, where load_best_model_at_end or a schedule needs one.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  metric_for_best_model?: string | null
+  /**
+   * Whether a larger value of it is better; null: unless its name ends with loss.
+   *
+   * Takes true or false or null.
+   * @default null
+   */
+  greater_is_better?: boolean | null
   /**
    * Steps between two times of saving; below 1: a share of all steps. 0: after the last step only.
    *
@@ -1244,8 +1292,6 @@ export interface TrainingInit {
   fsdp?: null | '' | [] | false
   /** @deprecated not supported: training runs in one process on one device. */
   fsdp_config?: null | Record<string, never>
-  /** @deprecated not supported: choosing a best checkpoint is not built yet. */
-  greater_is_better?: null | false
   /** @deprecated not supported: uploading to the hub is not built. */
   hub_always_push?: false | null
   /** @deprecated not supported: uploading to the hub is not built. */
@@ -1268,10 +1314,6 @@ export interface TrainingInit {
   label_names?: null | ['labels']
   /** @deprecated not supported: Liger kernels are Python; ours are fused already. */
   liger_kernel_config?: null
-  /** @deprecated not supported: choosing a best checkpoint is not built yet. */
-  load_best_model_at_end?: false | null
-  /** @deprecated not supported: choosing a best checkpoint is not built yet. */
-  metric_for_best_model?: null | 'loss' | 'eval_loss'
   /** @deprecated not supported: noise on embeddings is not built. */
   neftune_noise_alpha?: null | 0
   /** @deprecated not supported: the trainer runs where the model is; see device_map. */
@@ -1637,11 +1679,11 @@ export interface SFTInit extends Omit<
 /** The values of SFTTrainer. */
 export interface ParsedSFTTrainerOptions {
   /**
-   * The model; with peft_config an adapter is put on it, else it has one already.
+   * The model; with peft_config an adapter is put on it, else it has one already. A name is loaded before training, in float32 unless model_init_kwargs says otherwise.
    *
-   * Takes a model from AutoModelForCausalLM.from_pretrained.
+   * Takes a model from AutoModelForCausalLM.from_pretrained, or the name or folder of one.
    */
-  model: CausalLM | PeftModel
+  model: string | CausalLM | PeftModel
   /**
    * Settings of the run: an SFTConfig, or TrainingArguments, which keep their own defaults.
    *
@@ -1655,14 +1697,14 @@ export interface ParsedSFTTrainerOptions {
    */
   train_dataset: Dataset
   /**
-   * Rows to evaluate on.
+   * Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
    *
-   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or null.
+   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
    * @default null
    */
-  eval_dataset: Dataset | null
+  eval_dataset: EvaluationData | null
   /**
-   * The tokenizer of the model.
+   * The tokenizer of the model. Default: loaded from where the model is.
    *
    * Takes a tokenizer from AutoTokenizer.from_pretrained.
    */
@@ -1681,11 +1723,39 @@ export interface ParsedSFTTrainerOptions {
    */
   peft_config: LoraConfig | null
   /**
-   * Makes the text of a row; dataset_text_field is then not read.
+   * Makes the text of a row, or of an object of columns a list of texts; dataset_text_field is then not read.
    *
    * Takes a function.
    */
-  formatting_func: ((row: Row) => string | Promise<string>) | undefined
+  formatting_func: FormattingFunc | undefined
+  /**
+   * Makes the ids and labels of rows: DataCollatorForCompletionOnlyLM, or your own (rows) => { input_ids, labels }, called once for each row. It gets tokenized rows, or with remove_unused_columns false the rows as they are. Those that only pad change nothing.
+   *
+   * Takes a collator: an object with call, a function of rows, or null.
+   * @default null
+   */
+  data_collator: AnyCollator | null
+  /**
+   * Metrics of an evaluation from { predictions, label_ids }: of each row the most likely next token after each token, as ids, and its labels.
+   *
+   * Takes a function or null.
+   * @default null
+   */
+  compute_metrics: ComputeMetrics | null
+  /**
+   * Optimizer and schedule in place of those that optim and lr_scheduler_type name. A run takes the optimizer with the state it has.
+   *
+   * Takes a list of an optimizer or null and a schedule or null.
+   * @default [null,null]
+   */
+  optimizers: [Optimizer | null, Schedule | null]
+  /**
+   * How a model given by name is quantized; short for model_init_kwargs.quantization_config.
+   *
+   * Takes a BitsAndBytesConfig or null.
+   * @default null
+   */
+  quantization_config: BitsAndBytesConfig | null
   /**
    * The loss (ours): a function of the log-probabilities of the targets, or one that the device computes. By default what loss_type and label_smoothing_factor say.
    *
@@ -1693,12 +1763,12 @@ export interface ParsedSFTTrainerOptions {
    */
   objective: Objective | undefined
   /**
-   * Objects whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
+   * Objects, or classes made without arguments, whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
    *
    * Takes a list of callbacks.
    * @default []
    */
-  callbacks: TrainerCallback[]
+  callbacks: GivenCallback[]
   /**
    * Old place of the option of this name of SFTConfig.
    *
@@ -1766,11 +1836,11 @@ export interface ParsedSFTTrainerOptions {
 /** What SFTTrainer takes. */
 export interface SFTTrainerOptions {
   /**
-   * The model; with peft_config an adapter is put on it, else it has one already.
+   * The model; with peft_config an adapter is put on it, else it has one already. A name is loaded before training, in float32 unless model_init_kwargs says otherwise.
    *
-   * Takes a model from AutoModelForCausalLM.from_pretrained.
+   * Takes a model from AutoModelForCausalLM.from_pretrained, or the name or folder of one.
    */
-  model: CausalLM | PeftModel
+  model: string | CausalLM | PeftModel
   /**
    * Settings of the run: an SFTConfig, or TrainingArguments, which keep their own defaults.
    *
@@ -1784,14 +1854,14 @@ export interface SFTTrainerOptions {
    */
   train_dataset: Dataset
   /**
-   * Rows to evaluate on.
+   * Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
    *
-   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or null.
+   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
    * @default null
    */
-  eval_dataset?: Dataset | null
+  eval_dataset?: EvaluationData | null
   /**
-   * The tokenizer of the model.
+   * The tokenizer of the model. Default: loaded from where the model is.
    *
    * Takes a tokenizer from AutoTokenizer.from_pretrained.
    */
@@ -1810,11 +1880,39 @@ export interface SFTTrainerOptions {
    */
   peft_config?: LoraConfig | null
   /**
-   * Makes the text of a row; dataset_text_field is then not read.
+   * Makes the text of a row, or of an object of columns a list of texts; dataset_text_field is then not read.
    *
    * Takes a function.
    */
-  formatting_func?: (row: Row) => string | Promise<string>
+  formatting_func?: FormattingFunc
+  /**
+   * Makes the ids and labels of rows: DataCollatorForCompletionOnlyLM, or your own (rows) => { input_ids, labels }, called once for each row. It gets tokenized rows, or with remove_unused_columns false the rows as they are. Those that only pad change nothing.
+   *
+   * Takes a collator: an object with call, a function of rows, or null.
+   * @default null
+   */
+  data_collator?: AnyCollator | null
+  /**
+   * Metrics of an evaluation from { predictions, label_ids }: of each row the most likely next token after each token, as ids, and its labels.
+   *
+   * Takes a function or null.
+   * @default null
+   */
+  compute_metrics?: ComputeMetrics | null
+  /**
+   * Optimizer and schedule in place of those that optim and lr_scheduler_type name. A run takes the optimizer with the state it has.
+   *
+   * Takes a list of an optimizer or null and a schedule or null.
+   * @default [null,null]
+   */
+  optimizers?: [Optimizer | null, Schedule | null]
+  /**
+   * How a model given by name is quantized; short for model_init_kwargs.quantization_config.
+   *
+   * Takes a BitsAndBytesConfig or null.
+   * @default null
+   */
+  quantization_config?: BitsAndBytesConfig | null
   /**
    * The loss (ours): a function of the log-probabilities of the targets, or one that the device computes. By default what loss_type and label_smoothing_factor say.
    *
@@ -1822,12 +1920,12 @@ export interface SFTTrainerOptions {
    */
   objective?: Objective
   /**
-   * Objects whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
+   * Objects, or classes made without arguments, whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
    *
    * Takes a list of callbacks.
    * @default []
    */
-  callbacks?: TrainerCallback[]
+  callbacks?: GivenCallback[]
   /**
    * Old place of the option of this name of SFTConfig.
    *
@@ -1892,20 +1990,12 @@ export interface SFTTrainerOptions {
   display?: TrainingDisplay
   /** @deprecated not supported: whole logits never exist here; give a loss of log-probabilities as objective. */
   compute_loss_func?: null
-  /** @deprecated not supported: evaluation reports loss, accuracy and entropy of the tokens. */
-  compute_metrics?: null
-  /** @deprecated not supported: rows are put together without padding here. */
-  data_collator?: null
   /** @deprecated not supported: load the model and pass it. */
   model_init?: null
   /** @deprecated not supported: choose an optimizer with optim of SFTConfig. */
   optimizer_cls_and_kwargs?: null
-  /** @deprecated not supported: choose an optimizer and a schedule with optim and lr_scheduler_type of SFTConfig. */
-  optimizers?: [null, null] | null
-  /** @deprecated not supported: evaluation keeps no logits. */
+  /** @deprecated not supported: compute_metrics gets the argmax of the logits, taken on the device; it is what this function is for. */
   preprocess_logits_for_metrics?: null
-  /** @deprecated not supported: give it to AutoModelForCausalLM.from_pretrained. */
-  quantization_config?: null
   /** @deprecated not supported: noise on embeddings is not built. */
   neftune_noise_alpha?: null | 0
 }

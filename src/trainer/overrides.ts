@@ -12,9 +12,10 @@ const overrides: Readonly<Record<string, string>> = {
 }
 
 /** @throws TypeError when a subclass overrides what nothing calls. Fields of a subclass are there only after the constructor. */
-export function refuseOverrides(trainer: object): void {
+export function refuseOverrides(trainer: object, base: object): void {
   for (const [name, instead] of Object.entries(overrides)) {
-    if (name in trainer)
+    const own = (trainer as Record<string, unknown>)[name]
+    if (own !== undefined && own !== (base as Record<string, unknown>)[name])
       throw new TypeError(`[SFTTrainer] ${name} is overridden, but nothing calls it: ${instead}`)
   }
 }

@@ -8,6 +8,18 @@ import { toJson } from './checkpoint-schema'
 import { CsvLog } from './logs/csv'
 import { defaultLoggingDir, SummaryWriter } from './logs/tensorboard'
 
+/** What listens to every run: the display, trainer_state.json, and what report_to names. */
+export function reportersOf(
+  args: TrainingArguments,
+  display: TrainingDisplay | undefined,
+  config: () => PretrainedConfig,
+): TrainerCallback[] {
+  const reporters = [displayReporter(args, display), stateReporter()]
+  if (args.report_to.includes('tensorboard')) reporters.push(tensorboardReporter(config))
+  if (args.report_to.includes('csv')) reporters.push(csvReporter())
+  return reporters
+}
+
 /** Bar, live chart and log lines. */
 export function displayReporter(args: TrainingArguments, display?: TrainingDisplay): TrainerCallback {
   const shown = display ?? createTrainingDisplay({ disable_tqdm: args.disable_tqdm ?? false })
@@ -26,7 +38,7 @@ export function displayReporter(args: TrainingArguments, display?: TrainingDispl
 }
 
 /** `report_to: 'tensorboard'`: event files under the logging folder, with the arguments and the model's config as texts. */
-export function tensorboardReporter(config: PretrainedConfig): TrainerCallback {
+export function tensorboardReporter(config: () => PretrainedConfig): TrainerCallback {
   let writer: SummaryWriter | undefined
   let folder: string | undefined
   return {
@@ -36,10 +48,15 @@ export function tensorboardReporter(config: PretrainedConfig): TrainerCallback {
       folder ??= args.logging_dir ?? defaultLoggingDir(args.output_dir)
       writer = await SummaryWriter.open(folder)
       writer.add_text('args', args.to_json_string())
-      writer.add_text('model_config', JSON.stringify(config.to_dict(), null, 2))
+      writer.add_text('model_config', JSON.stringify(config().to_dict(), null, 2))
     },
     on_log: (_, state, __, logs) => writer?.add_row(logs, state.global_step),
-    on_train_end: () => writer?.close(),
+    // What is logged after the run, as by evaluate(), goes to no file.
+    on_train_end: () => {
+      const open = writer
+      writer = undefined
+      return open?.close()
+    },
   }
 }
 

@@ -13,6 +13,10 @@ export interface TrainerState {
   /** Tokens seen, padding not counted. */
   num_input_tokens_seen: number
   log_history: LogRow[]
+  /** The best `metric_for_best_model` up to now, the step that had it, and the folder of its checkpoint. */
+  best_metric: number | null
+  best_global_step: number | null
+  best_model_checkpoint: string | null
   is_local_process_zero: boolean
   is_world_process_zero: boolean
 }
@@ -38,6 +42,9 @@ export function newState(): TrainerState {
     train_batch_size: 0,
     num_input_tokens_seen: 0,
     log_history: [],
+    best_metric: null,
+    best_global_step: null,
+    best_model_checkpoint: null,
     is_local_process_zero: true,
     is_world_process_zero: true,
   }

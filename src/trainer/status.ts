@@ -1,6 +1,6 @@
 import type { TrainerStatus } from '../display/watch'
 import type { TrainRun } from './loop'
-import type { Trainer } from './sft-trainer'
+import type { Trainer } from './trainer'
 
 /** What `trainer.status()` says; reads only, waits for nothing. */
 export function trainerStatus(

@@ -18,6 +18,10 @@ export interface TrainStepOptions {
   /** Products in bfloat16, as TrainingArguments' bf16. Default: false. */
   bf16?: boolean
   full_determinism?: boolean
+  /** Called after each batch but the last; before the gradients are clipped; after an update. Awaited. */
+  on_substep_end?: () => void | Promise<void>
+  on_pre_optimizer_step?: () => void | Promise<void>
+  on_optimizer_step?: () => void | Promise<void>
   /** Names the dropout masks of the window's first batch; the next has the next microstep. Default: no dropout. */
   dropout?: DropoutState | undefined
 }
@@ -42,6 +46,9 @@ const known: readonly (keyof TrainStepOptions)[] = [
   'bf16',
   'full_determinism',
   'dropout',
+  'on_substep_end',
+  'on_pre_optimizer_step',
+  'on_optimizer_step',
 ]
 
 /**
@@ -76,13 +83,18 @@ export async function trainStep(
       deterministic: full_determinism,
     })
     passes.push(stats)
+    if (i < batches.length - 1) await options.on_substep_end?.()
   }
+  await options.on_pre_optimizer_step?.()
   using norm = gradNorm(optimizer.parameters)
   const grad_norm = norm ? await norm.item() : 0
   const lossSum = passes.reduce((sum, stats) => sum + stats.lossSum, 0)
   const loss = num_items > 0 ? lossSum / num_items : 0
   // transformers applies such a step, which makes every weight NaN.
   const skipped = ![loss, grad_norm, learning_rate].every(Number.isFinite)
-  if (!skipped) optimizer.step(learning_rate, norm && { norm, max_norm: max_grad_norm })
+  if (!skipped) {
+    optimizer.step(learning_rate, norm && { norm, max_norm: max_grad_norm })
+    await options.on_optimizer_step?.()
+  }
   return { loss, grad_norm, num_items, passes, skipped }
 }

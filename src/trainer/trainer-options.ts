@@ -1,6 +1,10 @@
 import { z } from 'zod'
 
-import { Dataset, type Row } from '../data/dataset'
+import { DataCollatorForCompletionOnlyLM } from '../data/collators/completion-only'
+import type { AnyCollator } from '../data/collators/any'
+import { isPlainCollator } from '../data/collators/plain'
+import { Dataset } from '../data/dataset'
+import type { FormattingFunc } from '../data/row-text'
 import { PreTrainedTokenizer } from '../data/tokenizer'
 import type { TrainingDisplay } from '../display/training-progress'
 import { logger } from '../logging'
@@ -10,11 +14,16 @@ import { object, optionalFunction, optionalObject, signal } from '../options/cal
 import { knownNames, type Option, type OptionSet } from '../options/declaration'
 import { parseOptions } from '../options/parse'
 import { count, countOrNull, flag, optional, real, text } from '../options/schemas'
+import type { Optimizer } from '../optim/optimizer'
+import type { Schedule } from '../optim/schedules'
 import { LoraConfig } from '../peft/config'
 import { PeftModel } from '../peft/model'
+import { BitsAndBytesConfig } from '../quantization/config'
 import { sftOptionSet } from './sft-options'
 import { SFTConfig, TrainingArguments } from './arguments'
-import { checkCallback, type TrainerCallback } from './callbacks'
+import type { GivenCallback } from './callbacks'
+import type { ComputeMetrics } from './evaluation'
+import { isEvaluationData, type EvaluationData } from './evaluation-call'
 import type {
   ParsedSFTTrainerOptions,
   ParsedTrainOptions,
@@ -27,7 +36,8 @@ import type {
 const fromTokenizer = 'a tokenizer from AutoTokenizer.from_pretrained'
 const isTokenizer = (value: unknown): boolean => value instanceof PreTrainedTokenizer
 const isData = (value: unknown): boolean => value instanceof Dataset
-const isModel = (value: unknown): boolean => value instanceof CausalLM || value instanceof PeftModel
+const isModel = (value: unknown): boolean =>
+  (typeof value === 'string' && value !== '') || value instanceof CausalLM || value instanceof PeftModel
 
 const oneDataset = "one Dataset, such as dict.get('train') of what load_dataset returns"
 const oldPlace = 'Old place of the option of this name of SFTConfig.'
@@ -43,11 +53,11 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
   owner: 'SFTTrainer',
   options: {
     model: {
-      ...object<CausalLM | PeftModel>(
-        'CausalLM | PeftModel',
-        'a model from AutoModelForCausalLM.from_pretrained',
+      ...object<string | CausalLM | PeftModel>(
+        'string | CausalLM | PeftModel',
+        'a model from AutoModelForCausalLM.from_pretrained, or the name or folder of one',
         isModel,
-        'The model; with peft_config an adapter is put on it, else it has one already.',
+        'The model; with peft_config an adapter is put on it, else it has one already. A name is loaded before training, in float32 unless model_init_kwargs says otherwise.',
       ),
       default: undefined as never,
       required: true,
@@ -64,11 +74,11 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       required: true,
     },
     eval_dataset: {
-      ...object<Dataset | null>(
-        'Dataset | null',
-        `${oneDataset}, or null`,
-        (value) => value === null || isData(value),
-        'Rows to evaluate on.',
+      ...object<EvaluationData | null>(
+        'EvaluationData | null',
+        `${oneDataset}, or an object of data sets by name, or null`,
+        (value) => value === null || isEvaluationData(value),
+        'Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...',
       ),
       default: null,
     },
@@ -76,7 +86,7 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       'PreTrainedTokenizer',
       fromTokenizer,
       isTokenizer,
-      'The tokenizer of the model.',
+      'The tokenizer of the model. Default: loaded from where the model is.',
     ),
     tokenizer: optionalObject<PreTrainedTokenizer>(
       'PreTrainedTokenizer',
@@ -93,10 +103,51 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       ),
       default: null,
     },
-    formatting_func: optionalFunction<(row: Row) => string | Promise<string>>(
-      '(row: Row) => string | Promise<string>',
-      'Makes the text of a row; dataset_text_field is then not read.',
+    formatting_func: optionalFunction<FormattingFunc>(
+      'FormattingFunc',
+      'Makes the text of a row, or of an object of columns a list of texts; dataset_text_field is then not read.',
     ),
+    data_collator: {
+      ...object<AnyCollator | null>(
+        'AnyCollator | null',
+        'a collator: an object with call, a function of rows, or null',
+        (value) =>
+          value === null ||
+          typeof value === 'function' ||
+          typeof (value as { call?: unknown }).call === 'function' ||
+          value instanceof DataCollatorForCompletionOnlyLM ||
+          isPlainCollator(value),
+        'Makes the ids and labels of rows: DataCollatorForCompletionOnlyLM, or your own (rows) => { input_ids, labels }, called once for each row. It gets tokenized rows, or with remove_unused_columns false the rows as they are. Those that only pad change nothing.',
+      ),
+      default: null,
+    },
+    compute_metrics: {
+      ...object<ComputeMetrics | null>(
+        'ComputeMetrics | null',
+        'a function or null',
+        (value) => value === null || typeof value === 'function',
+        'Metrics of an evaluation from { predictions, label_ids }: of each row the most likely next token after each token, as ids, and its labels.',
+      ),
+      default: null,
+    },
+    optimizers: {
+      ...object<[Optimizer | null, Schedule | null]>(
+        '[Optimizer | null, Schedule | null]',
+        'a list of an optimizer or null and a schedule or null',
+        (value) => Array.isArray(value) && value.length === 2,
+        'Optimizer and schedule in place of those that optim and lr_scheduler_type name. A run takes the optimizer with the state it has.',
+      ),
+      default: [null, null],
+    },
+    quantization_config: {
+      ...object<BitsAndBytesConfig | null>(
+        'BitsAndBytesConfig | null',
+        'a BitsAndBytesConfig or null',
+        (value) => value === null || value instanceof BitsAndBytesConfig,
+        'How a model given by name is quantized; short for model_init_kwargs.quantization_config.',
+      ),
+      default: null,
+    },
     objective: {
       ...object<Objective | undefined>(
         'Objective',
@@ -107,10 +158,10 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       default: undefined,
     },
     callbacks: {
-      schema: z.custom<TrainerCallback[]>(Array.isArray).describe('a list of callbacks'),
+      schema: z.custom<GivenCallback[]>(Array.isArray).describe('a list of callbacks'),
       default: [],
-      type: 'TrainerCallback[]',
-      doc: 'Objects whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...',
+      type: 'GivenCallback[]',
+      doc: 'Objects, or classes made without arguments, whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...',
     },
     dataset_text_field: { schema: optional(text), default: undefined, doc: oldPlace },
     max_seq_length: {
@@ -147,21 +198,12 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       default: null,
       reason: 'whole logits never exist here; give a loss of log-probabilities as objective.',
     },
-    compute_metrics: {
-      default: null,
-      reason: 'evaluation reports loss, accuracy and entropy of the tokens.',
-    },
-    data_collator: { default: null, reason: 'rows are put together without padding here.' },
     model_init: { default: null, reason: 'load the model and pass it.' },
     optimizer_cls_and_kwargs: { default: null, reason: 'choose an optimizer with optim of SFTConfig.' },
-    optimizers: {
-      default: [null, null],
-      reason: 'choose an optimizer and a schedule with optim and lr_scheduler_type of SFTConfig.',
-    },
-    preprocess_logits_for_metrics: { default: null, reason: 'evaluation keeps no logits.' },
-    quantization_config: {
+    preprocess_logits_for_metrics: {
       default: null,
-      reason: 'give it to AutoModelForCausalLM.from_pretrained.',
+      reason:
+        'compute_metrics gets the argmax of the logits, taken on the device; it is what this function is for.',
     },
     neftune_noise_alpha: { default: null, neutral: [0], reason: 'noise on embeddings is not built.' },
   },
@@ -205,12 +247,10 @@ const movedNames = [
  */
 export function trainerOptions(given: SFTTrainerOptions): ParsedSFTTrainerOptions & {
   args: SFTConfig
-  processing_class: PreTrainedTokenizer
+  processing_class: PreTrainedTokenizer | undefined
 } {
   const options = parseOptions(sftTrainerOptionSet, given)
-  options.callbacks.forEach(checkCallback)
   const processing_class = options.processing_class ?? options.tokenizer
-  if (!processing_class) throw new TypeError('[SFTTrainer] processing_class (or tokenizer) is missing')
   if (options.tokenizer && options.tokenizer !== processing_class) {
     throw new TypeError('[SFTTrainer] processing_class and tokenizer are two different tokenizers; give one')
   }
@@ -228,8 +268,14 @@ export function trainerOptions(given: SFTTrainerOptions): ParsedSFTTrainerOption
   if ((options.args?.eval_strategy ?? 'no') !== 'no' && !options.eval_dataset)
     throw new TypeError(`[SFTTrainer] eval_strategy is '${options.args?.eval_strategy}': give eval_dataset`)
   const args = new SFTConfig({ ...optionsOf(options.args), ...moved })
-  if (args.eos_token !== null) processing_class.eos_token = args.eos_token
-  if (args.pad_token !== null) processing_class.pad_token = args.pad_token
+  if (options.quantization_config && typeof options.model !== 'string')
+    throw new TypeError(
+      '[SFTTrainer] quantization_config: the model is loaded already; give it to AutoModelForCausalLM.from_pretrained',
+    )
+  const model_init_kwargs = {
+    ...args.model_init_kwargs,
+    ...(options.quantization_config && { quantization_config: options.quantization_config }),
+  }
   const train_dataset = args.shuffle_dataset
     ? options.train_dataset.shuffle({ seed: args.seed })
     : options.train_dataset
@@ -238,6 +284,7 @@ export function trainerOptions(given: SFTTrainerOptions): ParsedSFTTrainerOption
     args,
     train_dataset,
     processing_class,
+    model_init_kwargs,
     objective: objectiveOf(options.objective, args),
   }
 }

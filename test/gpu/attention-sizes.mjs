@@ -181,6 +181,11 @@ await expectError(
   '[scatter_rows] index[2] is -1',
 )
 await expectError(
+  'add_rows',
+  [x, int32([0, 4, -1, 2]), output([4, 8], 'float32')],
+  '[add_rows] index[1] is 4; out has 4 rows',
+)
+await expectError(
   'cross_entropy',
   [
     x,

@@ -167,6 +167,30 @@ describe.each(floatDTypes)('%s', (dtype) => {
     const got = await spread.read()
     for (let i = 0; i < 30; i++) expect(got[i]).toEqual(index.includes(Math.floor(i / 5)) ? a[i] : NaN)
   })
+
+  it('adds rows in their order, repeated ones too, those with a negative index not', async () => {
+    const a = one(6 * 5, 15)
+    const sums = tensor(Array(20).fill(0.5), [4, 5])
+    const index = [3, 0, -1, 3, 2, 3]
+    native.add_rows(tensor(a, [6, 5], dtype), tensor(index, [6], 'int32'), sums)
+    const want = Float32Array.from({ length: 20 }, () => 0.5)
+    index.forEach((row, i) => {
+      for (let j = 0; row >= 0 && j < 5; j++) want[row * 5 + j] = want[row * 5 + j]! + a[i * 5 + j]!
+    })
+    expect(Float32Array.from(await read(sums))).toEqual(want)
+  })
+
+  it('argmax_rows: the first of the largest; a NaN is none', async () => {
+    const x = [1, 5, 5, -1, NaN, -3, -2, -2, NaN, NaN, NaN, NaN]
+    const out = new Output([3], 'int32')
+    native.argmax_rows(tensor(x, [3, 4], dtype), out.handle)
+    expect([...(await out.read())]).toEqual([1, 2, 0])
+    const wide = one(3 * 1003, 16)
+    const best = new Output([3], 'int32')
+    native.argmax_rows(tensor(wide, [3, 1003], dtype), best.handle)
+    const rows = [0, 1, 2].map((i) => wide.slice(i * 1003, (i + 1) * 1003))
+    expect([...(await best.read())]).toEqual(rows.map((row) => row.indexOf(Math.max(...row))))
+  })
 })
 
 it('mixes float dtypes', async () => {
@@ -218,6 +242,8 @@ it('reports a row that does not exist, and works on afterwards', async () => {
   await expect(running()).rejects.toThrow('[gather_rows] index[1] is 2; x has 2 rows')
   native.scatter_rows(x, tensor([-1, 0], [2], 'int32'), tensor([0, 0, 0, 0], [2, 2]))
   await expect(running()).rejects.toThrow('[scatter_rows] index[0] is -1; out has 2 rows')
+  native.add_rows(x, tensor([-1, 2], [2], 'int32'), tensor([0, 0, 0, 0], [2, 2]))
+  await expect(running()).rejects.toThrow('[add_rows] index[1] is 2; out has 2 rows')
   await running()
 })
 
@@ -238,4 +264,6 @@ it('checks arguments before anything runs', () => {
   expect(() => native.dot_columns(x, x, tensor([1], [1]), 0)).toThrow('[dot_columns] out: expected shape (3)')
   expect(() => native.gather_rows(x, row, x)).toThrow('[gather_rows] index: expected int32, got float32')
   expect(() => native.scatter_rows(x, ints, x)).toThrow('[scatter_rows] index: expected 2 elements')
+  expect(() => native.add_rows(x, ints, x)).toThrow('[add_rows] index: expected 2 elements')
+  expect(() => native.argmax_rows(x, row)).toThrow('[argmax_rows] out: expected int32, got float32')
 })

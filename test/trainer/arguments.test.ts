@@ -164,7 +164,7 @@ describe('TrainingArguments', () => {
     expect(() => make({ lr_scheduler_type: 'cos' as never })).toThrow(
       "got 'cos', needs one of 'linear', 'cosine'",
     )
-    expect(() => make({ save_strategy: 'best' as never })).toThrow("needs one of 'no', 'steps', 'epoch'")
+    expect(() => make({ eval_strategy: 'best' as never })).toThrow("needs one of 'no', 'steps', 'epoch'")
     expect(() => make({ output_dir: 7 as never })).toThrow('output_dir: got 7, needs a text or null')
   })
 

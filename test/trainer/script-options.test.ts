@@ -5,13 +5,13 @@ import type { LabelledRow } from '../../src/data/packing'
 import { tinyTokenizer } from '../data/tiny'
 import { texts, tinyTrainer } from './tiny'
 
-type Seen = { tokenized: { train?: { rows: LabelledRow[] } } }
+type Seen = { sets: { trained: LabelledRow[] } }
 
 /** The ids of the rows that a trainer trains on. */
 async function idsOf(...given: Parameters<typeof tinyTrainer>): Promise<number[][]> {
   const trainer = await tinyTrainer({ max_steps: 1, ...given[0] }, given[1])
   await trainer.train()
-  return (trainer as unknown as Seen).tokenized.train!.rows.map((row) => [...row.input_ids])
+  return (trainer as unknown as Seen).sets.trained.map((row) => [...row.input_ids])
 }
 
 it('dataset_kwargs: no special tokens, no end token, or rows as they are; also in their old place', async () => {

@@ -17,7 +17,7 @@ import { sharedTokenizer, texts, tinyTrainer, trainerOptions } from './tiny'
 async function made(changes: Record<string, unknown>): Promise<SFTTrainer> {
   const { model, ...options } = await trainerOptions()
   const all = { model: await tinyPeft(), ...options, peft_config: undefined, ...changes }
-  model.dispose()
+  if (typeof model !== 'string') model.dispose()
   return new SFTTrainer(
     Object.fromEntries(
       Object.entries(all).filter(([, v]) => v !== undefined),
@@ -34,14 +34,14 @@ describe('options', () => {
     ],
     ['no data set', { train_dataset: undefined }, '[SFTTrainer] train_dataset is missing'],
     [
-      'no tokenizer',
-      { processing_class: undefined },
-      '[SFTTrainer] processing_class (or tokenizer) is missing',
+      'not a model',
+      { model: {} },
+      '[SFTTrainer] model: got {}, needs a model from AutoModelForCausalLM.from_pretrained, or the name or folder of one',
     ],
     [
-      'not a model',
-      { model: 'some/model' },
-      "[SFTTrainer] model: got 'some/model', needs a model from AutoModelForCausalLM.from_pretrained",
+      'a name without an adapter to put on it',
+      { model: 'some/model', peft_config: undefined },
+      '[SFTTrainer] peft_config is missing: only adapters are trained',
     ],
     [
       'two adapters',

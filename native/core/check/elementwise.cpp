@@ -122,4 +122,20 @@ void Checks::scatter_rows(const Tensor& x, const Tensor& index, const Tensor& ou
   require_shape("scatter_rows", "out", out, {out.shape[0], x.shape[1]});
 }
 
+void Checks::add_rows(const Tensor& x, const Tensor& index, const Tensor& out) {
+  require_float("add_rows", "x", x);
+  require_rank("add_rows", "x", x, 2);
+  require_index("add_rows", index);
+  require_numel("add_rows", "index", index, x.shape[0]);
+  require_dtype("add_rows", "out", out, DType::f32);
+  require_rank("add_rows", "out", out, 2);
+  require_shape("add_rows", "out", out, {out.shape[0], x.shape[1]});
+}
+
+void Checks::argmax_rows(const Tensor& x, const Tensor& out) {
+  require_float("argmax_rows", "x", x);
+  require_dtype("argmax_rows", "out", out, DType::i32);
+  require_numel("argmax_rows", "out", out, x.rows());
+}
+
 }  // namespace qlora

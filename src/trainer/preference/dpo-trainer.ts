@@ -1,7 +1,7 @@
 import { tokenizePairs } from '../../data/preference/pairs'
 import type { PreTrainedTokenizer } from '../../data/tokenizer'
 import type { PeftModel } from '../../peft/model'
-import { Trainer } from '../sft-trainer'
+import { Trainer } from '../trainer'
 import type { PreferenceTrainerOptions } from './options.generated'
 import type { TrainingTask } from '../task'
 import { DPOConfig } from './arguments'
@@ -25,7 +25,7 @@ export class DPOTrainer extends Trainer {
   constructor(given: PreferenceTrainerOptions) {
     const options = preferenceOptions(owner, given, DPOConfig)
     const came = hadAdapter(options.model)
-    super(options, owner, (model) => dpoTask(model, came, options.args, options.processing_class))
+    super(options, owner, ({ model, tokenizer }) => dpoTask(model, came, options.args, tokenizer))
   }
 }
 

@@ -6,7 +6,7 @@ import type { PackedBatch } from '../../models/batch'
 import type { PeftModel } from '../../peft/model'
 import { batchSize } from '../apply-memory-plan'
 import type { PreferenceTrainerOptions } from './options.generated'
-import { Trainer } from '../sft-trainer'
+import { Trainer } from '../trainer'
 import type { TrainingTask } from '../task'
 import { KTOConfig } from './arguments'
 import { ktoObjective } from './kto-loss'
@@ -29,7 +29,7 @@ export class KTOTrainer extends Trainer {
   constructor(given: PreferenceTrainerOptions) {
     const options = preferenceOptions(owner, given, KTOConfig)
     const came = hadAdapter(options.model)
-    super(options, owner, (model) => ktoTask(model, came, options.args, options.processing_class))
+    super(options, owner, ({ model, tokenizer }) => ktoTask(model, came, options.args, tokenizer))
   }
 }
 

@@ -6,7 +6,10 @@ import type { CausalLM } from '../../models/causal-lm'
 import type { LoraConfig } from '../../peft/config'
 import type { PeftModel } from '../../peft/model'
 import type { TrainingArguments } from '../arguments'
-import type { TrainerCallback } from '../callbacks'
+import type { GivenCallback } from '../callbacks'
+import type { EvaluationData } from '../evaluation-call'
+import type { Optimizer } from '../../optim/optimizer'
+import type { Schedule } from '../../optim/schedules'
 import type { TrainingInit, TrainingOptions } from '../options.generated'
 
 /** The values of DPOConfig. */
@@ -765,11 +768,11 @@ export interface KTOInit extends Omit<
 /** The values of DPOTrainer. */
 export interface ParsedPreferenceTrainerOptions {
   /**
-   * The model; with peft_config an adapter is put on it, else it has one already.
+   * The model; with peft_config an adapter is put on it, else it has one already. A name is loaded before training, in float32 unless model_init_kwargs says otherwise.
    *
-   * Takes a model from AutoModelForCausalLM.from_pretrained.
+   * Takes a model from AutoModelForCausalLM.from_pretrained, or the name or folder of one.
    */
-  model: CausalLM | PeftModel
+  model: string | CausalLM | PeftModel
   /**
    * Rows to learn from.
    *
@@ -777,14 +780,14 @@ export interface ParsedPreferenceTrainerOptions {
    */
   train_dataset: Dataset
   /**
-   * Rows to evaluate on.
+   * Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
    *
-   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or null.
+   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
    * @default null
    */
-  eval_dataset: Dataset | null
+  eval_dataset: EvaluationData | null
   /**
-   * The tokenizer of the model.
+   * The tokenizer of the model. Default: loaded from where the model is.
    *
    * Takes a tokenizer from AutoTokenizer.from_pretrained.
    */
@@ -803,18 +806,25 @@ export interface ParsedPreferenceTrainerOptions {
    */
   peft_config: LoraConfig | null
   /**
-   * Objects whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
+   * Objects, or classes made without arguments, whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
    *
    * Takes a list of callbacks.
    * @default []
    */
-  callbacks: TrainerCallback[]
+  callbacks: GivenCallback[]
   /**
    * Where progress is shown (ours); by default in the notebook or terminal that this runs in.
    *
    * Takes an object with start, step, log and end.
    */
   display: TrainingDisplay | undefined
+  /**
+   * Optimizer and schedule in place of those that optim and lr_scheduler_type name. A run takes the optimizer with the state it has.
+   *
+   * Takes a list of an optimizer or null and a schedule or null.
+   * @default [null,null]
+   */
+  optimizers: [Optimizer | null, Schedule | null]
   /**
    * Settings of the run: a DPOConfig, or TrainingArguments, which keep their own defaults.
    *
@@ -826,11 +836,11 @@ export interface ParsedPreferenceTrainerOptions {
 /** What DPOTrainer takes. */
 export interface PreferenceTrainerOptions {
   /**
-   * The model; with peft_config an adapter is put on it, else it has one already.
+   * The model; with peft_config an adapter is put on it, else it has one already. A name is loaded before training, in float32 unless model_init_kwargs says otherwise.
    *
-   * Takes a model from AutoModelForCausalLM.from_pretrained.
+   * Takes a model from AutoModelForCausalLM.from_pretrained, or the name or folder of one.
    */
-  model: CausalLM | PeftModel
+  model: string | CausalLM | PeftModel
   /**
    * Rows to learn from.
    *
@@ -838,14 +848,14 @@ export interface PreferenceTrainerOptions {
    */
   train_dataset: Dataset
   /**
-   * Rows to evaluate on.
+   * Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
    *
-   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or null.
+   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
    * @default null
    */
-  eval_dataset?: Dataset | null
+  eval_dataset?: EvaluationData | null
   /**
-   * The tokenizer of the model.
+   * The tokenizer of the model. Default: loaded from where the model is.
    *
    * Takes a tokenizer from AutoTokenizer.from_pretrained.
    */
@@ -864,12 +874,12 @@ export interface PreferenceTrainerOptions {
    */
   peft_config?: LoraConfig | null
   /**
-   * Objects whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
+   * Objects, or classes made without arguments, whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
    *
    * Takes a list of callbacks.
    * @default []
    */
-  callbacks?: TrainerCallback[]
+  callbacks?: GivenCallback[]
   /**
    * Where progress is shown (ours); by default in the notebook or terminal that this runs in.
    *
@@ -877,29 +887,34 @@ export interface PreferenceTrainerOptions {
    */
   display?: TrainingDisplay
   /**
+   * Optimizer and schedule in place of those that optim and lr_scheduler_type name. A run takes the optimizer with the state it has.
+   *
+   * Takes a list of an optimizer or null and a schedule or null.
+   * @default [null,null]
+   */
+  optimizers?: [Optimizer | null, Schedule | null]
+  /**
    * Settings of the run: a DPOConfig, or TrainingArguments, which keep their own defaults.
    *
    * Takes an SFTConfig or TrainingArguments.
    */
   args?: TrainingArguments
-  /** @deprecated not supported: evaluation reports loss, accuracy and entropy of the tokens. */
-  compute_metrics?: null
-  /** @deprecated not supported: rows are put together without padding here. */
-  data_collator?: null
   /** @deprecated not supported: load the model and pass it. */
   model_init?: null
   /** @deprecated not supported: choose an optimizer with optim of SFTConfig. */
   optimizer_cls_and_kwargs?: null
-  /** @deprecated not supported: choose an optimizer and a schedule with optim and lr_scheduler_type of SFTConfig. */
-  optimizers?: [null, null] | null
-  /** @deprecated not supported: evaluation keeps no logits. */
+  /** @deprecated not supported: compute_metrics gets the argmax of the logits, taken on the device; it is what this function is for. */
   preprocess_logits_for_metrics?: null
-  /** @deprecated not supported: give it to AutoModelForCausalLM.from_pretrained. */
-  quantization_config?: null
   /** @deprecated not supported: noise on embeddings is not built. */
   neftune_noise_alpha?: null | 0
   /** @deprecated not supported: the reference is the base model when peft_config is given, else the model with the adapter as it came. Other weights: precompute nothing here, train on their outputs. */
   ref_model?: null
+  /** @deprecated not supported: evaluation reports rewards, which are not of single tokens. */
+  compute_metrics?: null
+  /** @deprecated not supported: rows are put together without padding here. */
+  data_collator?: null
+  /** @deprecated not supported: give it to AutoModelForCausalLM.from_pretrained. */
+  quantization_config?: null
   /** @deprecated not supported: map the data set to prompt, chosen and rejected. */
   formatting_func?: null
 }

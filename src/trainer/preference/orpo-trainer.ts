@@ -1,5 +1,5 @@
 import { tokenizeOrpoPairs } from '../../data/preference/orpo-pairs'
-import { Trainer } from '../sft-trainer'
+import { Trainer } from '../trainer'
 import type { PreferenceTrainerOptions } from './options.generated'
 import { ORPOConfig } from './arguments'
 import { orpoObjective } from './orpo-loss'
@@ -17,8 +17,8 @@ export class ORPOTrainer extends Trainer {
   /** @throws TypeError on an unknown or contradictory option; Error when the model has no adapter and no peft_config is given. */
   constructor(given: PreferenceTrainerOptions) {
     const options = preferenceOptions(owner, given, ORPOConfig)
-    const { args, processing_class: tokenizer } = options
-    super(options, owner, (model) => ({
+    const { args } = options
+    super(options, owner, ({ model, tokenizer }) => ({
       owner,
       objective: orpoObjective(args),
       loss: { loss_type: 'orpo' },

@@ -5,7 +5,7 @@ import type { TrainingArguments } from '../arguments'
 
 // Small pieces of the preference trainers' tasks.
 
-export const hadAdapter = (model: CausalLM | PeftModel): boolean => model instanceof PeftModel
+export const hadAdapter = (model: string | CausalLM | PeftModel): boolean => model instanceof PeftModel
 
 export const autocastOf = ({ bf16 }: TrainingArguments): FloatDType | undefined =>
   bf16 ? 'bfloat16' : undefined

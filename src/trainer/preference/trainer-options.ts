@@ -2,7 +2,6 @@ import type { PreTrainedTokenizer } from '../../data/tokenizer'
 import type { OptionSet } from '../../options/declaration'
 import { parseOptions } from '../../options/parse'
 import type { TrainingArguments } from '../arguments'
-import { checkCallback } from '../callbacks'
 import type { ParsedPreferenceTrainerOptions, PreferenceTrainerOptions } from './options.generated'
 import { sftTrainerOptionSet } from '../trainer-options'
 
@@ -15,17 +14,28 @@ const {
   peft_config,
   callbacks,
   display,
+  optimizers,
   args,
 } = sftTrainerOptionSet.options
 
 /** What the constructors of the preference trainers take, with TRL's names. */
 export function preferenceTrainerOptionSet(owner: string): OptionSet<ParsedPreferenceTrainerOptions> {
   const config = owner.replace('Trainer', 'Config')
-  const { compute_loss_func: _, dataset_kwargs: __, ...refused } = sftTrainerOptionSet.refused
+  const { compute_loss_func: _, ...refused } = sftTrainerOptionSet.refused
   return {
     owner,
     options: {
-      ...{ model, train_dataset, eval_dataset, processing_class, tokenizer, peft_config, callbacks, display },
+      ...{
+        model,
+        train_dataset,
+        eval_dataset,
+        processing_class,
+        tokenizer,
+        peft_config,
+        callbacks,
+        display,
+        optimizers,
+      },
       args: {
         ...args,
         doc: `Settings of the run: a ${config}, or TrainingArguments, which keep their own defaults.`,
@@ -38,6 +48,15 @@ export function preferenceTrainerOptionSet(owner: string): OptionSet<ParsedPrefe
         reason:
           'the reference is the base model when peft_config is given, else the model with the adapter as it came. Other weights: precompute nothing here, train on their outputs.',
       },
+      compute_metrics: {
+        default: null,
+        reason: 'evaluation reports rewards, which are not of single tokens.',
+      },
+      data_collator: { default: null, reason: 'rows are put together without padding here.' },
+      quantization_config: {
+        default: null,
+        reason: 'give it to AutoModelForCausalLM.from_pretrained.',
+      },
       formatting_func: { default: null, reason: 'map the data set to prompt, chosen and rejected.' },
     },
   }
@@ -48,11 +67,9 @@ export function preferenceOptions<A extends TrainingArguments>(
   owner: string,
   given: PreferenceTrainerOptions,
   config: new (init: never) => A,
-): ParsedPreferenceTrainerOptions & { args: A; processing_class: PreTrainedTokenizer } {
+): ParsedPreferenceTrainerOptions & { args: A; processing_class: PreTrainedTokenizer | undefined } {
   const options = parseOptions(preferenceTrainerOptionSet(owner), given)
-  options.callbacks.forEach(checkCallback)
   const processing_class = options.processing_class ?? options.tokenizer
-  if (!processing_class) throw new TypeError(`[${owner}] processing_class (or tokenizer) is missing`)
   if (options.tokenizer && options.tokenizer !== processing_class)
     throw new TypeError(`[${owner}] processing_class and tokenizer are two different tokenizers; give one`)
   if ((options.args?.eval_strategy ?? 'no') !== 'no' && !options.eval_dataset)

@@ -58,7 +58,6 @@ it.each<[object, string]>([
   [{ formatting_func: () => '' }, 'map the data set to prompt, chosen and rejected'],
   [{ objective: () => ({ loss: 0, dlogps: [] }) }, 'objective'],
   [{ peft_config: null }, '[DPOTrainer] peft_config is missing'],
-  [{ processing_class: undefined }, '[DPOTrainer] processing_class (or tokenizer) is missing'],
 ])('%s', async (options, message) => {
   await expect(tinyPreference('DPO', {}, options)).rejects.toThrow(message)
 })

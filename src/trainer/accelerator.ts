@@ -1,0 +1,21 @@
+/** What scripts written for several processes ask; the answers are those of one. */
+export interface Accelerator {
+  readonly is_main_process: true
+  readonly is_local_main_process: true
+  readonly num_processes: 1
+  readonly process_index: 0
+  /** No plugins of distributed training. */
+  readonly state: { readonly fsdp_plugin?: undefined; readonly deepspeed_plugin?: undefined }
+  print(...values: unknown[]): void
+  wait_for_everyone(): void
+}
+
+export const accelerator: Accelerator = {
+  is_main_process: true,
+  is_local_main_process: true,
+  num_processes: 1,
+  process_index: 0,
+  state: {},
+  print: (...values) => console.log(...values),
+  wait_for_everyone: () => {},
+}

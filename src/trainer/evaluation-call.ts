@@ -1,0 +1,49 @@
+import { Dataset } from '../data/dataset'
+import { checkNames, show } from '../options/parse'
+
+/** One data set, or several by name: an object, or what load_dataset returns. */
+export type EvaluationData = Dataset | Readonly<Record<string, Dataset>> | ReadonlyMap<string, Dataset>
+
+export interface EvaluateOptions {
+  signal?: AbortSignal
+  /** Opens the names of the metrics. Default: 'eval', of predict 'test'. */
+  metric_key_prefix?: string
+  /** The set or sets, where they are not the first argument. */
+  eval_dataset?: EvaluationData
+}
+
+/** Whether a value is a data set or several. */
+export function isEvaluationData(value: unknown): value is EvaluationData {
+  if (value instanceof Dataset) return true
+  if (typeof value !== 'object' || value === null) return false
+  const sets = setsOf(value as EvaluationData)
+  return sets.length > 0 && sets.every(({ dataset }) => dataset instanceof Dataset)
+}
+
+export function setsOf(data: EvaluationData): { name: string | undefined; dataset: Dataset }[] {
+  if (data instanceof Dataset) return [{ name: undefined, dataset: data }]
+  const entries = data instanceof Map ? [...(data as Map<string, Dataset>)] : Object.entries(data)
+  return entries.map(([name, dataset]) => ({ name, dataset: dataset as Dataset }))
+}
+
+/** What `evaluate` and `predict` were asked. @throws TypeError on an unknown option or on what is no data set */
+export function evaluationCall(
+  owner: string,
+  data: EvaluationData | EvaluateOptions | undefined,
+  options: EvaluateOptions,
+  usual: string,
+): { data: EvaluationData | undefined; signal: AbortSignal | undefined; prefix: string } {
+  const given = data === undefined || isEvaluationData(data) ? options : (data as EvaluateOptions)
+  const known = ['signal', 'metric_key_prefix', 'eval_dataset'] as const
+  checkNames<EvaluateOptions>(owner, given, known, {
+    ignore_keys: { default: null, reason: 'predictions are ids; there are no other outputs to leave out.' },
+  })
+  const { eval_dataset, signal, metric_key_prefix: prefix = usual } = given
+  if (eval_dataset !== undefined && !isEvaluationData(eval_dataset))
+    throw new TypeError(
+      `[${owner}] eval_dataset: got ${show(eval_dataset)}, needs a Dataset, or an object of them`,
+    )
+  if (typeof prefix !== 'string' || prefix === '')
+    throw new TypeError(`[${owner}] metric_key_prefix: got ${show(prefix)}, needs a text that is not empty`)
+  return { data: isEvaluationData(data) ? data : eval_dataset, signal, prefix }
+}

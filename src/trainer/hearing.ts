@@ -1,0 +1,24 @@
+import type { CallbackHandler } from './callbacks'
+import type { TrainStepOptions } from './train-step'
+
+/**
+ * Tells callbacks what happens inside of one step. What fails on hearing of the update is thrown by `throwLate`, when the step is
+ * counted: the weights have moved by then.
+ */
+export class Hearing {
+  private readonly late: unknown[] = []
+  readonly hooks: Pick<TrainStepOptions, 'on_substep_end' | 'on_pre_optimizer_step' | 'on_optimizer_step'>
+
+  constructor(events: CallbackHandler) {
+    this.hooks = {
+      on_substep_end: () => events.on('on_substep_end'),
+      on_pre_optimizer_step: () => events.on('on_pre_optimizer_step'),
+      on_optimizer_step: () =>
+        events.on('on_optimizer_step').catch((error: unknown) => void this.late.push(error)),
+    }
+  }
+
+  throwLate(): void {
+    if (this.late.length > 0) throw this.late[0]
+  }
+}

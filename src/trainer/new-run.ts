@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto'
+import { collate } from '../data/collator'
+import type { LabelledRow } from '../data/packing'
+import type { PreTrainedTokenizer } from '../data/tokenizer'
+import { createOptimizer } from '../optim/create'
+import type { Optimizer } from '../optim/optimizer'
+import { get_scheduler } from '../optim/schedules'
+import type { PeftModel } from '../peft/model'
+import { batchSizes, planMemory } from './apply-memory-plan'
+import type { TrainingArguments } from './arguments'
+import { bestMetricName, loadBest } from './best-model'
+import type { CallbackHandler } from './callbacks'
+import { saveCheckpoint, warnOfEarlierRuns } from './checkpoint'
+import type { TrainRun } from './loop'
+import type { ParsedSFTTrainerOptions, ParsedTrainOptions } from './options.generated'
+import { newProgress, restoredProgress } from './progress'
+import { lastCheckpoint, openCheckpoint, restoreWeights, type Checkpoint } from './resume'
+import { planRun } from './run-plan'
+import { settingsOf } from './run-settings'
+import type { LogRow, TrainerState } from './state'
+import type { TrainingTask } from './task'
+
+/** What a run is made of. */
+export interface RunParts {
+  model: PeftModel
+  tokenizer: PreTrainedTokenizer
+  args: TrainingArguments
+  task: TrainingTask
+  state: TrainerState
+  rows: LabelledRow[]
+  optimizers: ParsedSFTTrainerOptions['optimizers'] | undefined
+  from: ParsedTrainOptions['resume_from_checkpoint']
+  signal: AbortSignal
+  events: (optimizer: Optimizer) => CallbackHandler
+  evaluate: (signal: AbortSignal | undefined, events: CallbackHandler) => Promise<LogRow[]>
+  /** Called when all is checked, before anything of the run is measured. */
+  begin: (optimizer: Optimizer | undefined) => void
+}
+
+/**
+ * A run from its first step on, or from where a checkpoint's was. Memory is planned and the optimizer made.
+ * @throws Error when the rows make no batch, no checkpoint fits, or memory does not suffice.
+ */
+export async function newRun(parts: RunParts): Promise<TrainRun> {
+  const { model, tokenizer, args, task, state, rows: tokenized, from } = parts
+  const lengths = tokenized.map((row) => row.input_ids.length)
+  const { begin, batchesOf, batchesPerEpoch } = planRun(args, lengths, task.owner)
+  const settings = await settingsOf(model, args, tokenized, begin.max_steps, task.loss)
+  const checkpoint =
+    from === true
+      ? await lastCheckpoint(args.output_dir, settings)
+      : from
+        ? await openCheckpoint(from, settings)
+        : undefined
+  if (!checkpoint && args.save_strategy !== 'no') await warnOfEarlierRuns(args.output_dir)
+  parts.begin(undefined)
+  Object.assign(state, begin)
+  const epochs = Array.from({ length: begin.num_train_epochs }, (_, epoch) => epoch)
+  const { objective, dropout } = task
+  const batches = epochs.flatMap(batchesOf)
+  const sequences = tokenized.map((row) => row.seq_lengths ?? [row.input_ids.length])
+  const further = task.passes ? batches.flatMap((batch) => task.passes!(batch.map((i) => tokenized[i]!))) : []
+  planMemory(model, args, [...batchSizes(batches, sequences), ...further], { objective, dropout })
+  const rows = task.measure ? await task.measure(tokenized, 'train', parts.signal) : tokenized
+  const [givenOptimizer, givenSchedule] = parts.optimizers ?? [null, null]
+  const optimizer = givenOptimizer ?? createOptimizer(model.parameters(), args)
+  parts.begin(optimizer)
+  const events = parts.events(optimizer)
+  const run: TrainRun = {
+    model: model.base_model,
+    args,
+    optimizer,
+    schedule:
+      givenSchedule ??
+      get_scheduler(args.lr_scheduler_type, {
+        num_warmup_steps: args.get_warmup_steps(state.max_steps),
+        num_training_steps: state.max_steps,
+        learning_rate: args.learning_rate,
+        lr_scheduler_kwargs: args.lr_scheduler_kwargs,
+      }),
+    objective,
+    prepare: task.prepare && ((batch) => task.prepare!(batch)),
+    dropout,
+    state,
+    progress: newProgress(args),
+    identity: { run_id: checkpoint?.run.run_id ?? randomUUID(), settings },
+    events,
+    batchesPerEpoch,
+    batches: function* (epoch, from) {
+      for (const indices of batchesOf(epoch).slice(from)) yield collate(indices.map((i) => rows[i]!))
+    },
+    rowsPerStep: args.per_device_train_batch_size * args.gradient_accumulation_steps,
+    evaluate: (stop) => parts.evaluate(stop, events),
+    save: (current) => saveCheckpoint(model, tokenizer, current),
+    finish: () => loadBest(args, state, model.parameters()),
+  }
+  if (checkpoint) await goOn(run, checkpoint, model)
+  return run
+}
+
+/** Puts a run where the checkpoint's was. */
+async function goOn(run: TrainRun, checkpoint: Checkpoint, model: PeftModel): Promise<void> {
+  const { state: saved, run: runState } = checkpoint
+  await restoreWeights(checkpoint, model.parameters(), run.optimizer)
+  const { max_steps: _, ...place } = saved
+  Object.assign(run.state, place)
+  run.progress = restoredProgress(runState.progress, run.args)
+  // A schedule that follows the evaluations has seen these.
+  const name = bestMetricName(run.args)
+  for (const row of saved.log_history) if (name in row) run.schedule.observe?.(row[name]!)
+}

@@ -1,0 +1,80 @@
+import { masked } from '../data/collators/completion-only'
+import { placesOfIds } from '../data/collators/find'
+import type { LabelledRow } from '../data/packing'
+import type { PreTrainedTokenizer } from '../data/tokenizer'
+import { logger } from '../logging'
+import { checkNames, show } from '../options/parse'
+import type { Trainer } from './trainer'
+
+export interface ResponsesOnlyOptions {
+  /** What a question begins with, e.g. `<|start_header_id|>user<|end_header_id|>\n\n`. */
+  instruction_part: string
+  /** What an answer begins with. */
+  response_part: string
+}
+
+/**
+ * Makes a trainer learn answers only, by the marks that begin questions and answers, as Unsloth's function of this name: a label counts from
+ * behind a response_part to the next instruction_part. Call it before `train()`. Returns the trainer.
+ * @throws TypeError on an unknown option or an empty mark; Error, in `train()`, when no row has a mark.
+ */
+export function train_on_responses_only<T extends Trainer>(trainer: T, options: ResponsesOnlyOptions): T {
+  const owner = 'train_on_responses_only'
+  checkNames<ResponsesOnlyOptions>(owner, options, ['instruction_part', 'response_part'], {
+    force_match: { default: true, reason: 'marks are always matched whole.' },
+    num_proc: { default: null, reason: 'rows are changed in one process.' },
+  })
+  for (const name of ['instruction_part', 'response_part'] as const)
+    if (typeof options[name] !== 'string' || options[name] === '')
+      throw new TypeError(
+        `[${owner}] ${name}: got ${show(options[name])}, needs the text that begins such a part`,
+      )
+  trainer.changeRows(async (rows, split) => {
+    const { processing_class } = trainer
+    const [question, answer] = await Promise.all([
+      coreOf(options.instruction_part, processing_class),
+      coreOf(options.response_part, processing_class),
+    ])
+    const changed = rows.map((row) => responses(row, question, answer))
+    const empty = changed.filter(({ labels }) => labels.every((label) => label < 0)).length
+    if (empty === rows.length)
+      throw new Error(
+        `[${owner}] no row of the ${split} data set has the response_part ${show(options.response_part)} as tokens`,
+      )
+    if (empty > 0)
+      logger.warning(
+        `[${owner}] ${empty} of ${rows.length} rows have no answer by these marks: they are not learned`,
+      )
+    return changed
+  })
+  return trainer
+}
+
+function responses(row: LabelledRow, question: readonly number[], answer: readonly number[]): LabelledRow {
+  const { input_ids } = row
+  const questions = placesOfIds(input_ids, question)
+  const ranges = placesOfIds(input_ids, answer).map((at): [number, number] => {
+    const start = at + answer.length
+    return [start, questions.find((place) => place >= start) ?? input_ids.length]
+  })
+  return masked(row, ranges)
+}
+
+/**
+ * The tokens of a mark that stand whatever is around it: what all tokenizations of it with and without line breaks at its ends have in
+ * common, the longest such run.
+ */
+async function coreOf(mark: string, tokenizer: PreTrainedTokenizer): Promise<number[]> {
+  const bare = mark.replace(/^\n+|\n+$/g, '')
+  const spellings = [mark, bare, `\n${bare}`, `${bare}\n`, `\n${bare}\n`].filter((text) => text !== '')
+  const lists = await Promise.all(
+    spellings.map((text) => tokenizer.encode(text, { add_special_tokens: false })),
+  )
+  const [first, ...others] = lists as [number[], ...number[][]]
+  for (let length = first.length; length > 0; length--)
+    for (let at = 0; at + length <= first.length; at++) {
+      const run = first.slice(at, at + length)
+      if (others.every((list) => placesOfIds(list, run).length > 0)) return run
+    }
+  return first
+}

@@ -1,0 +1,61 @@
+import { DataCollatorForCompletionOnlyLM } from '../data/collators/completion-only'
+import { isPlainCollator } from '../data/collators/plain'
+import { collatedRows, type DataCollator } from '../data/collators/own'
+import type { Dataset } from '../data/dataset'
+import type { LabelledRow } from '../data/packing'
+import { tokenizeDataset, type TokenizeOptions } from '../data/tokenize'
+import type { SFTConfig } from './arguments'
+import type { ParsedSFTTrainerOptions } from './options.generated'
+import { lossSettings } from './run-settings'
+import type { Subject } from './subject'
+import type { TrainingTask } from './task'
+
+/** Supervised fine-tuning: rows are texts or conversations, the loss is that of their tokens. */
+export function sftTask(
+  { model, tokenizer }: Subject,
+  options: ParsedSFTTrainerOptions & { args: SFTConfig },
+): TrainingTask {
+  const { args, objective = {} } = options
+  const collator = options.data_collator ?? undefined
+  const encode = async (
+    dataset: Dataset,
+    split: string,
+    signal: AbortSignal | undefined,
+  ): Promise<LabelledRow[]> => {
+    const tokenize: TokenizeOptions = {
+      dataset_text_field: args.dataset_text_field,
+      max_length: args.max_length,
+      packing: split === 'evaluation' ? (args.eval_packing ?? args.packing) : args.packing,
+      packing_strategy: args.packing_strategy,
+      completion_only_loss: args.completion_only_loss,
+      assistant_only_loss: args.assistant_only_loss,
+      formatting_func: options.formatting_func,
+      dataset_kwargs: args.dataset_kwargs,
+      dataset_name: split,
+      model: model.base_model.config,
+    }
+    const given = signal ? { ...tokenize, signal } : tokenize
+    return (await tokenizeDataset(dataset, tokenizer, given)).rows
+  }
+  return {
+    owner: 'SFTTrainer',
+    objective,
+    loss: lossSettings(objective),
+    lossPer: 'target',
+    dropout: true,
+    rows: async (dataset, split, signal) => {
+      if (!collator || isPlainCollator(collator)) return encode(dataset, split, signal)
+      if (collator instanceof DataCollatorForCompletionOnlyLM)
+        return collator.changeRows(await encode(dataset, split, signal))
+      // As in transformers: a collator of columns that no model reads gets the rows as they are.
+      const isRaw = !args.remove_unused_columns || args.dataset_kwargs?.skip_prepare_dataset === true
+      const rows = isRaw ? dataset.to_list() : (await encode(dataset, split, signal)).map(plainRow)
+      return collatedRows(collator as DataCollator, rows)
+    },
+  }
+}
+
+/** A row as Python's collators get it. */
+function plainRow({ input_ids, labels }: LabelledRow): Record<string, number[]> {
+  return { input_ids: [...input_ids], labels: [...labels], attention_mask: [...input_ids].map(() => 1) }
+}

@@ -1,0 +1,350 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Dataset } from '../data/dataset'
+import type { PreTrainedTokenizer } from '../data/tokenizer'
+import type { TrainerStatus } from '../display/watch'
+import { sweepRemains } from '../files/atomic-folder'
+import { logging } from '../logging'
+import type { Optimizer } from '../optim/optimizer'
+import type { PeftModel } from '../peft/model'
+import type { TrainingArguments } from './arguments'
+import { accelerator, type Accelerator } from './accelerator'
+import { CallbackHandler, checkCallback, type GivenCallback, type TrainerCallback } from './callbacks'
+import { newControl } from './control'
+import { evaluateRows, type ComputeMetrics, type EvalPrediction } from './evaluation'
+import { evaluationCall, type EvaluationData, type EvaluateOptions, setsOf } from './evaluation-call'
+import { type Interrupt, listenForInterrupt, unlessAborted } from './interrupt'
+import { trainLoop, type TrainRun } from './loop'
+import { newRun } from './new-run'
+import type { ParsedSFTTrainerOptions, ParsedTrainOptions, TrainOptions } from './options.generated'
+import { refuseOverrides } from './overrides'
+import { reportersOf } from './reporters'
+import { RowSets } from './row-sets'
+import { holdingFolder, holdingModel } from './run-lock'
+import { newState, type LogRow, type TrainerState, type TrainOutput } from './state'
+import { trainerStatus } from './status'
+import { loadSubject, subjectAtHand, type Subject, type SubjectParts } from './subject'
+import type { TrainingTask } from './task'
+import { shownAsTable } from './train-output'
+import { trainOptions } from './trainer-options'
+
+/** What every trainer takes. */
+export type TrainerParts = Pick<
+  ParsedSFTTrainerOptions,
+  'model' | 'peft_config' | 'train_dataset' | 'eval_dataset' | 'callbacks' | 'display'
+> & {
+  args: TrainingArguments
+  processing_class: PreTrainedTokenizer | undefined
+  compute_metrics?: ComputeMetrics | null
+  model_init_kwargs?: SubjectParts['model_init_kwargs'] | undefined
+  optimizers?: ParsedSFTTrainerOptions['optimizers']
+}
+
+/** What `predict` resolves with. */
+export interface PredictionOutput extends EvalPrediction {
+  metrics: LogRow
+}
+
+/** Runs the training of an adapter; what is learned of which rows is its task's. */
+export abstract class Trainer {
+  readonly args: TrainingArguments
+  readonly state: TrainerState = newState()
+  private readonly parts: SubjectParts
+  private readonly options: TrainerParts
+  private readonly makeTask: (subject: Subject) => TrainingTask
+  private subject: Subject | undefined
+  private currentTask: TrainingTask | undefined
+  private loading: Promise<Subject> | undefined
+  private readonly callbacks: TrainerCallback[]
+  private readonly sets: RowSets
+  private optimizer: Optimizer | undefined
+  /** The newest run, for `status`; `unfinished` when it was stopped and the next `train()` goes on with it. */
+  private current: TrainRun | undefined
+  private unfinished: TrainRun | undefined
+  private training: Promise<TrainOutput> | undefined
+  private stopping: AbortSignal | undefined
+  /** What scripts ask of Python's accelerator: there is one process. */
+  readonly accelerator: Accelerator = accelerator
+  readonly is_fsdp_enabled: boolean = false
+
+  /** `task` makes the trainer's task, when the adapter is on the model. */
+  protected constructor(options: TrainerParts, owner: string, task: (subject: Subject) => TrainingTask) {
+    const { args, processing_class: tokenizer, model, peft_config, model_init_kwargs = null } = options
+    refuseOverrides(this, Trainer.prototype)
+    this.options = options
+    this.args = args
+    if (args.log_level !== 'passive') logging.set_verbosity(args.log_level)
+    this.parts = { owner, model, peft_config, tokenizer, model_init_kwargs, args }
+    this.makeTask = task
+    this.sets = new RowSets(options.train_dataset)
+    this.callbacks = [...reportersOf(args, options.display, () => this.model.config)]
+    const subject = subjectAtHand(this.parts)
+    if (subject) this.take(subject)
+    for (const callback of options.callbacks) this.add_callback(callback)
+  }
+
+  /** The model with its adapter. @throws Error while a model given by name is not loaded. */
+  get model(): PeftModel {
+    return this.loaded.model
+  }
+
+  /** The tokenizer. @throws Error while it is not loaded. */
+  get processing_class(): PreTrainedTokenizer {
+    return this.loaded.tokenizer
+  }
+
+  get train_dataset(): Dataset {
+    return this.options.train_dataset
+  }
+
+  get eval_dataset(): EvaluationData | null {
+    return this.options.eval_dataset
+  }
+
+  /** Loads what was given by name. `train` and the others do it first; await it to read `model` before. */
+  async load(): Promise<this> {
+    this.loading ??= loadSubject(this.parts).catch((error: unknown) => {
+      this.loading = undefined
+      throw error
+    })
+    if (!this.subject) this.take(await this.loading)
+    return this
+  }
+
+  /** Adds a callback: an object, or a class that is made without arguments. */
+  add_callback(given: GivenCallback): void {
+    const callback = checkCallback(given)
+    this.callbacks.push(callback)
+    void callback.on_init_end?.(this.args, this.state, newControl())
+  }
+
+  /** Takes a callback away and returns it: the object, or the first of a class. */
+  pop_callback(given: GivenCallback): TrainerCallback | undefined {
+    const isIt = (callback: TrainerCallback): boolean =>
+      callback === given || (typeof given === 'function' && callback instanceof given)
+    const at = this.callbacks.findIndex(isIt)
+    return at < 0 ? undefined : this.callbacks.splice(at, 1)[0]
+  }
+
+  remove_callback(given: GivenCallback): void {
+    this.pop_callback(given)
+  }
+
+  /**
+   * Trains. Resolves when the last step is done, or, with `stopped: true`, at the step boundary after `signal` was aborted
+   * or the process got SIGINT (Ctrl-C, a notebook's interrupt). A run stopped so is kept in memory: the next `train()` goes
+   * on with the bits of a run that was never stopped; with `resume_from_checkpoint` so does a run of another process. So does
+   * a run that failed, by a full disk or a callback that threw. After a run that ended, or was ended by a callback, `train()` begins
+   * a new one: a new optimizer, the adapter as it is. SIGTERM and SIGHUP write a checkpoint at the step boundary, unless
+   * `save_strategy` is 'no', and then end the process; where somebody else listens for them, they are left alone.
+   * @throws Error when the data set is empty, has no text column (naming those it has), or leaves nothing to learn; when another
+   * run holds output_dir, or another trainer trains the model; when the disk or a callback fails; after `max_nonfinite_steps` steps
+   * that were not finite.
+   */
+  async train(options: TrainOptions = {}): Promise<TrainOutput> {
+    const { signal, resume_from_checkpoint } = trainOptions(options)
+    refuseOverrides(this, Trainer.prototype)
+    // tslab runs a cell's first turn in a vm with breakOnSigint: a listener added there leaves SIGINT at its default, which ends the kernel.
+    await setImmediate()
+    await this.load()
+    if (this.training) await this.lastRun(signal)
+    const interrupt = listenForInterrupt(signal, true)
+    this.training = holdingModel(this.model.base_model, () =>
+      holdingFolder(this.args.output_dir, () => this.run(interrupt, resume_from_checkpoint)),
+    )
+    try {
+      return shownAsTable(await this.training)
+    } finally {
+      this.training = undefined
+      // What a step takes besides the weights is the next cell's now, or another process's.
+      this.model.base_model.device.emptyCache()
+      interrupt.release()
+      // The run is saved: now the signal may do what it does without us.
+      if (interrupt.endedBy) process.kill(process.pid, interrupt.endedBy)
+    }
+  }
+
+  /**
+   * Mean loss over the targets of the evaluation set: eval_loss, eval_mean_token_accuracy, eval_entropy, eval_runtime ..., and what
+   * compute_metrics gives. Of several sets (an object of data sets by name) the names begin with eval_<name>. The row is logged.
+   * @param data - The set or sets; default: eval_dataset. Or the options, with `eval_dataset` among them.
+   * @throws AbortError when `signal` is aborted or the process gets SIGINT, between two batches.
+   */
+  async evaluate(data?: EvaluationData | EvaluateOptions, options: EvaluateOptions = {}): Promise<LogRow> {
+    const call = evaluationCall(`${this.parts.owner}.evaluate`, data, options, 'eval')
+    await setImmediate() // as in train
+    await this.load()
+    const interrupt = listenForInterrupt(call.signal)
+    try {
+      const events = this.handler()
+      const sets = await this.measure(interrupt.signal, events, call.data, call.prefix)
+      for (const set of sets) await events.logged(events.record(set)).finally(() => events.evaluated(set))
+      return Object.assign({}, ...sets) as LogRow
+    } finally {
+      interrupt.release()
+    }
+  }
+
+  /**
+   * The most likely next token after each token of the rows, the labels, and the metrics as `evaluate` names them, with `test_`.
+   * @throws AbortError as `evaluate`.
+   */
+  async predict(dataset: Dataset, options: EvaluateOptions = {}): Promise<PredictionOutput> {
+    const { signal, prefix } = evaluationCall(`${this.parts.owner}.predict`, dataset, options, 'test')
+    await setImmediate()
+    await this.load()
+    const interrupt = listenForInterrupt(signal)
+    try {
+      const events = this.handler()
+      const rows = await this.sets.measured(this.task, dataset, interrupt.signal)
+      const { metrics, prediction } = await this.over(rows, interrupt.signal, events, prefix, true)
+      await events.predicted(metrics)
+      return { ...prediction, metrics }
+    } finally {
+      interrupt.release()
+    }
+  }
+
+  /** Adds a row to `state.log_history`, with epoch and step, and tells the callbacks. */
+  async log(logs: LogRow): Promise<void> {
+    const events = this.handler()
+    await events.logged(events.record(logs))
+  }
+
+  /** Where training stands right now. Waits for nothing: another cell can read it while one trains. */
+  status(): TrainerStatus {
+    return trainerStatus(this, this.current, this.training !== undefined)
+  }
+
+  /** Saves adapter and tokenizer to a folder; default: output_dir. */
+  async save_model(folder: string = this.args.output_dir): Promise<void> {
+    await this.load()
+    await sweepRemains(folder)
+    await this.model.save_pretrained(folder)
+    await this.processing_class.save_pretrained(folder)
+  }
+
+  /** Frees optimizer state, adapter and model. */
+  dispose(): void {
+    this.optimizer?.dispose()
+    this.currentTask?.dispose?.()
+    this.current = this.unfinished = undefined
+    this.subject?.model.dispose()
+  }
+
+  /** The rows of `train_dataset` as the run takes them, changed before the first `train()`: for helpers such as train_on_responses_only. */
+  changeRows(change: Parameters<RowSets['change']>[0]): void {
+    this.sets.change(change)
+  }
+
+  private get task(): TrainingTask {
+    return (this.currentTask ??= this.makeTask(this.loaded))
+  }
+
+  private get loaded(): Subject {
+    if (this.subject) return this.subject
+    throw new Error(
+      `[${this.parts.owner}] the model or its tokenizer is not loaded yet: await trainer.load(), or trainer.train(), first`,
+    )
+  }
+
+  private take(subject: Subject): void {
+    this.subject = subject
+    void this.task
+    if (this.args.gradient_checkpointing) subject.model.base_model.gradient_checkpointing_enable()
+  }
+
+  private handler(optimizer?: Optimizer): CallbackHandler {
+    const { model, tokenizer: processing_class } = this.loaded
+    return new CallbackHandler(this.callbacks, this.args, this.state, { model, processing_class, optimizer })
+  }
+
+  /** The metrics of each evaluation set. */
+  private async measure(
+    signal: AbortSignal | undefined,
+    events: CallbackHandler,
+    given: EvaluationData | undefined,
+    prefix: string,
+  ): Promise<LogRow[]> {
+    const { owner } = this.parts
+    const data = given ?? this.options.eval_dataset
+    if (!data) throw new Error(`[${owner}] evaluate: give a data set, or eval_dataset to the constructor`)
+    const all: LogRow[] = []
+    for (const { name, dataset } of setsOf(data)) {
+      const rows = await this.sets.measured(this.task, dataset, signal)
+      const { metrics } = await this.over(rows, signal, events, name ? `${prefix}_${name}` : prefix)
+      all.push(metrics)
+    }
+    return all
+  }
+
+  private over(
+    rows: Awaited<ReturnType<RowSets['measured']>>,
+    signal: AbortSignal | undefined,
+    events: CallbackHandler,
+    prefix: string,
+    predictions?: boolean,
+  ): ReturnType<typeof evaluateRows> {
+    return evaluateRows(this.model.base_model, rows, this.args, this.task, {
+      signal,
+      prefix,
+      compute_metrics: this.options.compute_metrics ?? undefined,
+      ...(predictions && { predictions }),
+      onBatch: () => events.on('on_prediction_step'),
+    })
+  }
+
+  /** A run that was told to stop may still be in its last step: its cell was given up before. */
+  private async lastRun(signal: AbortSignal | undefined): Promise<void> {
+    const interrupt = listenForInterrupt(signal)
+    const given = new Promise((resolve) => interrupt.signal.addEventListener('abort', resolve))
+    try {
+      if (this.stopping?.aborted) await Promise.race([this.training, given]).catch(() => undefined)
+    } finally {
+      interrupt.release()
+    }
+    if (this.training) {
+      throw new Error(
+        `[${this.parts.owner}] train: an earlier train() of this trainer has not ended; interrupt it first, or make a new trainer for its model`,
+      )
+    }
+  }
+
+  private async run(
+    interrupt: Interrupt,
+    from: ParsedTrainOptions['resume_from_checkpoint'],
+  ): Promise<TrainOutput> {
+    const { signal } = interrupt
+    this.stopping = signal
+    const goesOn = from === null ? this.unfinished : undefined
+    const run = goesOn ?? (await unlessAborted(signal, this.newRun(signal, from)))
+    // Stopped while the texts were tokenized: there is no run yet.
+    if (!run) return { global_step: 0, training_loss: 0, metrics: {}, stopped: true }
+    // Also what fails leaves the run where it stands.
+    this.unfinished = this.current = run
+    const output = await trainLoop(run, signal)
+    if (run.progress.ended) this.unfinished = undefined
+    else if (interrupt.endedBy && run.args.save_strategy !== 'no' && run.state.global_step > 0)
+      await run.save(run)
+    return output
+  }
+
+  private async newRun(
+    signal: AbortSignal,
+    from: ParsedTrainOptions['resume_from_checkpoint'],
+  ): Promise<TrainRun> {
+    const { model, tokenizer } = this.loaded
+    return newRun({
+      ...{ model, tokenizer, from, signal, args: this.args, state: this.state, task: this.task },
+      rows: await this.sets.train(this.task, signal),
+      optimizers: this.options.optimizers,
+      events: (optimizer) => this.handler(optimizer),
+      evaluate: (stop, events) => this.measure(stop, events, undefined, 'eval'),
+      begin: (optimizer) => {
+        // All is checked: an earlier run is given up only now.
+        this.unfinished = this.current = undefined
+        this.optimizer?.dispose()
+        this.optimizer = optimizer
+      },
+    })
+  }
+}
