@@ -175,7 +175,9 @@ function isOver(run: TrainRun): boolean {
 }
 
 function isFinished(run: TrainRun): boolean {
-  return run.progress.ended && isComplete(run)
+  const { state, events } = run
+  const wasCut = events.control.should_training_stop && state.global_step < state.max_steps
+  return run.progress.ended && isComplete(run) && !wasCut
 }
 
 function dueAfterStep({ args, state, progress }: TrainRun): Due[] {
