@@ -24,8 +24,9 @@ export function upcast(model: CausalLM): void {
 
 /** How a part is made again in float32; what it had is freed then. */
 function widened(part: Part): () => Part {
-  if (part instanceof RMSNorm) return () => new RMSNorm(part.name, wide(part.weight), part.eps, part.scale)
-  if (part instanceof Embedding) return () => new Embedding(part.name, wide(part.weight), part.scale)
+  if (part instanceof RMSNorm) return () => new RMSNorm(part.name, wide(part.weight), part.eps, part)
+  if (part instanceof Embedding)
+    return () => new Embedding(part.name, wide(part.weight), { scale: part.scale })
   if (part instanceof Linear)
     return () => new Linear(part.name, wide(part.weight), part.bias && wide(part.bias))
   if (part instanceof Linear4bit)

@@ -20,7 +20,7 @@ export interface NormTraits {
 export class RMSNorm {
   readonly scale: number
   readonly offset: number
-  private readonly roundsFirst: boolean
+  readonly roundsFirst: boolean
 
   constructor(
     readonly name: string,
