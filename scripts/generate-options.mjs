@@ -6,11 +6,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import prettier from 'prettier'
 import { interfaces } from './options/interfaces.mjs'
 import { page } from './options/page.mjs'
-import { files, root } from './options/tables.mjs'
+import { files, root, runSettings } from './options/tables.mjs'
 
 const texts = [
   ...files.map((file) => ({ path: file.path, text: interfaces(file) })),
-  { path: 'docs/options.md', text: page(files) },
+  { path: 'docs/options.md', text: page(files, runSettings) },
 ]
 
 let stale = 0

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { signalChildren } from './children'
+import { heapLimitFor } from './heap'
 import type { InputReply } from './input'
 import type { Inspector } from './inspector'
 import { Interruption } from './interruption'
@@ -31,8 +32,11 @@ export class RunnerThread implements Runner {
   onEvent: (event: RunEvent) => void = () => {}
   /** The thread is gone; what it was asked stays unanswered. */
   onExit: (reason: EndReason, code: number) => void = () => {}
-  /** Of the thread's heap, in MB: what Node gives this process, or `--max-old-space-size`. */
-  readonly heapLimit: number = Math.floor(getHeapStatistics().heap_size_limit / 2 ** 20)
+  /** Of the thread's heap, in MB. */
+  readonly heapLimit: number = heapLimitFor(
+    Math.floor(getHeapStatistics().heap_size_limit / 2 ** 20),
+    [process.env['NODE_OPTIONS'] ?? '', ...process.execArgv].join(' '),
+  )
   private readonly flags = new Int32Array(new SharedArrayBuffer(12))
   private readonly channel = new MessageChannel()
   private readonly worker: Worker

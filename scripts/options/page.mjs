@@ -41,9 +41,39 @@ function section({ set, base }) {
   ].join('\n')
 }
 
+const meanings = {
+  refused: 'Refused when changed',
+  rows: 'Refused when the tokenized rows differ, and then named',
+  loss: 'Refused when the loss differs',
+  warned: 'Warned of: the bits may differ',
+  free: 'Free to change',
+}
+
+/** Which settings have to agree when a run goes on from a checkpoint. */
+function resuming({ onResume, adapterSettings }) {
+  const names = (policy) =>
+    Object.keys(onResume)
+      .filter((name) => onResume[name] === policy)
+      .sort()
+      .map(code)
+      .join(', ')
+  return [
+    '## What must agree on resume',
+    '',
+    '`train({ resume_from_checkpoint })` compares the run with the one that wrote the checkpoint and names each setting that differs, with both values. Also refused when changed: the data (a fingerprint of the tokenized rows), the objective and its options (of a function only the name can be compared: warned of), the base model (configuration, quantization, dtype, a sum over its last norm; another name or device is warned of), and of the `LoraConfig` ' +
+      `${adapterSettings.map(code).join(', ')}. Another length of the run (\`max_steps\`, \`num_train_epochs\`) is warned of where the schedule depends on it.`,
+    '',
+    '<!-- prettier-ignore-start -->',
+    row(['when the setting differs', 'settings']),
+    row(['---', '---']),
+    ...Object.entries(meanings).map(([policy, meaning]) => row([meaning, names(policy)])),
+    '<!-- prettier-ignore-end -->',
+  ].join('\n')
+}
+
 /** The text of the page, unformatted. */
-export function page(files) {
-  const sections = files.flatMap(({ tables }) => tables.map(section))
+export function page(files, settings) {
+  const sections = [...files.flatMap(({ tables }) => tables.map(section)), resuming(settings)]
   return `<!-- Written by scripts/generate-options.mjs from the option tables: change those, then \`npm run generate\`. -->
 
 # Options

@@ -30,6 +30,8 @@ const trainer = {
   ...load('trainer/preference/trainer-options'),
 }
 const serving = { ...load('serving/options'), ...load('serving/request-options') }
+/** What each option means for a run that goes on from a checkpoint. */
+export const runSettings = load('trainer/run-settings')
 const peft = { ...load('peft/options'), ...load('peft/adapter-options'), ...load('peft/weighted') }
 export const describeSchema = load('options/describe').describeSchema
 export const toJsonSchema = load('options/describe').toJsonSchema

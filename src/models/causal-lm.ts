@@ -37,6 +37,8 @@ export class CausalLM {
   private checkpointing = false
   /** What training passes keep, offload and recompute, by the batch's size; set by a trainer. Default: as gradient checkpointing says. */
   memory_plans: MemoryPlans | undefined
+  /** The adapter that is on the model, set by it. @internal */
+  adapter: { unload(): unknown } | undefined
   /** What the model consists of. */
   readonly blueprint: Blueprint
 
@@ -52,6 +54,12 @@ export class CausalLM {
     readonly generation_config: GenerationDefaults = {},
   ) {
     this.blueprint = blueprintOf(config)
+  }
+
+  /** Takes off the adapter that `get_peft_model` or a trainer has put on this model, and frees it. The model stays. */
+  unload(): this {
+    this.adapter?.unload()
+    return this
   }
 
   get is_gradient_checkpointing(): boolean {

@@ -172,7 +172,7 @@ function bareLayer(slot: LinearSlot): BaseLayer {
   const layer = slot.get()
   if (layer instanceof LoraLinear)
     throw new Error(
-      'the model has an adapter already: of an earlier get_peft_model or SFTTrainer. Take it off with unload() of that PeftModel (trainer.model.unload()), or load the model again',
+      'the model has an adapter already: of an earlier get_peft_model or SFTTrainer. Take it off with model.unload(), or load the model again; to train it on, give its own model (trainer.model) without peft_config',
     )
   const base = baseLayer(layer)
   if (!base)

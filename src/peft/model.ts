@@ -51,6 +51,7 @@ export class PeftModel {
   ) {
     config.base_model_name_or_path = base_model.name_or_path
     this.adapters = new AdapterSet(adapter_name, { config, injection })
+    base_model.adapter = this
   }
 
   /** The active adapter's settings. */
@@ -206,11 +207,15 @@ export class PeftModel {
     return saveAdapter(folder, this.peft_config, this.injection.parameters)
   }
 
-  /** Takes all adapters off and frees them; the base model stays. */
+  /** Takes all adapters off and frees them; the base model stays. Those that are off already stay off. */
   unload(): CausalLM {
-    this.adapters.deleteOthers()
-    this.injection.remove()
-    return this.base_model
+    const { base_model } = this
+    if (base_model.adapter === this) {
+      this.adapters.deleteOthers()
+      this.injection.remove()
+      base_model.adapter = undefined
+    }
+    return base_model
   }
 
   /**
@@ -220,6 +225,7 @@ export class PeftModel {
   merge_and_unload(): CausalLM {
     this.adapters.deleteOthers()
     this.injection.merge()
+    this.base_model.adapter = undefined
     return this.base_model
   }
 

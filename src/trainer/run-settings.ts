@@ -108,7 +108,7 @@ export const onResume: Readonly<Record<AnyOption, OnResume>> = {
 }
 
 /** Settings of the adapter that give other weights. */
-const adapterSettings = [
+export const adapterSettings: readonly string[] = [
   ...[
     'r',
     'lora_alpha',

@@ -233,7 +233,7 @@ describe('mistakes are told when they are made', () => {
       'call unload() on it first',
     )
     expect(() => qlora.get_peft_model(peft.base_model, new qlora.LoraConfig())).toThrow(
-      'trainer.model.unload()',
+      'Take it off with model.unload()',
     )
   })
 

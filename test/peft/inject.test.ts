@@ -310,9 +310,25 @@ describe('refused, the model stays as it was', () => {
     const model = await tinyPeft()
     const adapted = await logitsOf(model)
     expect(() => get_peft_model(model.base_model, new LoraConfig())).toThrow(
-      'Take it off with unload() of that PeftModel',
+      'Take it off with model.unload()',
     )
     expect(await logitsOf(model)).toEqual(adapted)
+  })
+
+  it('unload() of the base model takes the adapter off, once', async () => {
+    const base = await tinyModel()
+    const bare = await logitsOf(base)
+    const before = await liveBytes()
+    const first = get_peft_model(base, new LoraConfig({ init_lora_weights: false }))
+    expect(base.unload().parameters()).toEqual([])
+    expect(await liveBytes()).toBeLessThanOrEqual(before)
+    const second = get_peft_model(base, new LoraConfig({ init_lora_weights: false }), { seed: 5 })
+    const adapted = await logitsOf(second)
+    // It is off already: the second one stays.
+    expect(first.unload()).toBe(base)
+    expect(await logitsOf(base)).toEqual(adapted)
+    expect(await logitsOf(second.unload().unload())).toEqual(bare)
+    base.dispose()
   })
 
   it.each([
