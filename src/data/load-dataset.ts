@@ -1,4 +1,4 @@
-import { type HubOptions } from '../files/hub'
+import { type HubOptions, requireName } from '../files/hub'
 import { namingFile } from '../files/naming'
 import { parseOptions } from '../options/parse'
 import { type SplitFiles, filesBySplit, matchFiles, requireWhole } from './data-files'
@@ -28,6 +28,7 @@ export async function load_dataset(
   path: string,
   options: LoadDatasetOptions = {},
 ): Promise<Dataset | DatasetDict> {
+  requireName(path)
   const opts = parseOptions(loadDatasetOptionSet, options)
   const { signal, progress } = opts
   const { splits, files, fetch, format } = await locate(path, opts, { signal, progress })

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { logger } from '../logging'
-import { checkNames } from '../options/parse'
+import { checkNames, show } from '../options/parse'
 import { filterPaths } from './glob'
 import { RepoCache, sizeOf } from './hub-cache'
 import { downloadBlob, type DownloadProgress } from './hub-download'
@@ -199,6 +199,7 @@ export async function resolve_file(
   options: HubOptions = {},
 ): Promise<string | undefined> {
   checkFilename(filename)
+  requireName(name_or_path)
   const folder = await stat(name_or_path).catch(() => undefined)
   if (folder?.isDirectory()) {
     const path = join(name_or_path, filename)
@@ -213,6 +214,14 @@ export async function resolve_file(
     if (error instanceof HubError && error.code === 'EntryNotFound') return undefined
     throw error
   }
+}
+
+/** @throws TypeError for what is no text: plain JavaScript may pass anything. */
+export function requireName(name: unknown): void {
+  if (typeof name !== 'string')
+    throw new TypeError(
+      `the name of a model or data set: got ${show(name)}, needs a folder or a repository id ('owner/name')`,
+    )
 }
 
 async function askingOf(options: HubOptions): Promise<Asking> {

@@ -2,7 +2,10 @@ import { truncateSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { AutoTokenizer } from '../../src/data/auto-tokenizer'
+import { load_dataset } from '../../src/data/load-dataset'
 import { AutoConfig, AutoModelForCausalLM } from '../../src/models/auto'
+import { PeftModel } from '../../src/peft/model'
 import type { PretrainedOptions } from '../../src/models/pretrained-options'
 import { Linear4bit } from '../../src/nn/linear4bit'
 import { BitsAndBytesConfig } from '../../src/quantization/config'
@@ -46,6 +49,19 @@ describe('files that are missing or broken', () => {
     await expect(AutoConfig.from_pretrained('/nowhere/at/all')).rejects.toThrow(
       'is neither a folder nor a repository id',
     )
+  })
+
+  it.each([undefined, null, 5])('no name: %s', async (name) => {
+    const message = `the name of a model or data set: got ${name}, needs a folder or a repository id`
+    const model = await tinyModel()
+    for (const loading of [
+      () => load(name as never),
+      () => AutoConfig.from_pretrained(name as never),
+      () => AutoTokenizer.from_pretrained(name as never),
+      () => PeftModel.from_pretrained(model, name as never),
+      () => load_dataset(name as never),
+    ])
+      await expect(loading()).rejects.toThrow(message)
   })
 
   it('a folder without its files', async () => {
