@@ -4,7 +4,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import { inspect } from 'node:util'
-import { Dataset, DatasetDict } from './data/dataset'
+import { Dataset } from './data/dataset'
+import { DatasetDict } from './data/dataset-dict'
 import { PreTrainedTokenizer } from './data/tokenizer'
 import { CausalLM } from './models/causal-lm'
 import { PeftModel } from './peft/model'

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { Dataset, DatasetDict } from '../src/data/dataset'
+import { Dataset } from '../src/data/dataset'
+import { DatasetDict } from '../src/data/dataset-dict'
 import { bundleOf } from '../src/display/show'
 import '../src/rich-values'
 import { AutoModelForCausalLM } from '../src/models/auto'

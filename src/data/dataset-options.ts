@@ -5,11 +5,21 @@ export interface MapOptions {
   batched?: boolean
   /** Rows a call when batched. Default 1000. */
   batch_size?: number
+  /** When batched, leave out the rows that fill no batch. Default false. */
+  drop_last_batch?: boolean
   /** Columns to leave out of the result, unless the function returns them. */
   remove_columns?: string | readonly string[]
   signal?: AbortSignal
   /** Called with rows done and rows in all, now and then. */
   progress?: (done: number, total: number) => void
+}
+
+export interface FilterOptions {
+  /** Give the function columns of many rows and take a list of booleans back. */
+  batched?: boolean
+  /** Rows a call when batched. Default 1000. */
+  batch_size?: number
+  signal?: AbortSignal
 }
 
 export interface SplitOptions {
@@ -20,6 +30,21 @@ export interface SplitOptions {
   /** Default true. */
   shuffle?: boolean
   seed?: number
+}
+
+export interface SortOptions {
+  /** Largest first: for all columns, or for each. Default false. */
+  reverse?: boolean | readonly boolean[]
+  /** Where rows go that have null in the column. Default 'at_end'. */
+  null_placement?: 'at_start' | 'at_end'
+}
+
+export interface ShardOptions {
+  num_shards: number
+  /** Which of them, from 0 on. */
+  index: number
+  /** Rows in a row (default), or else every `num_shards`-th. */
+  contiguous?: boolean
 }
 
 // What `datasets` takes besides. `reason` ends the sentence "... is not supported: ".
@@ -33,7 +58,11 @@ const unused: Readonly<Record<string, Refused>> = {
   cache_file_name: { default: null, reason: inMemory },
   writer_batch_size: { default: 1000, reason: inMemory },
   new_fingerprint: { default: null, reason: inMemory },
-  with_indices: { default: false, neutral: [true], reason: 'the second argument is always the index.' },
+  with_indices: {
+    default: false,
+    neutral: [true],
+    reason: 'the second argument is always the index (batched: the list of indices).',
+  },
   with_rank: { default: false, reason: 'functions are called in one process.' },
   input_columns: { default: null, reason: 'the function gets the whole row; take the columns from it.' },
   fn_kwargs: {
@@ -44,15 +73,10 @@ const unused: Readonly<Record<string, Refused>> = {
 }
 export const refusedInMap: Readonly<Record<string, Refused>> = {
   ...unused,
-  drop_last_batch: { default: false, reason: 'every row is given to the function.' },
   features: { default: null, reason: 'types are those of the values.' },
   disable_nullable: { default: false, reason: 'any column may hold null.' },
 }
-export const refusedInFilter: Readonly<Record<string, Refused>> = {
-  ...unused,
-  batched: { default: false, reason: 'the function gets one row at a time.' },
-  batch_size: { default: 1000, reason: 'the function gets one row at a time.' },
-}
+export const refusedInFilter: Readonly<Record<string, Refused>> = unused
 export const refusedInSplit: Readonly<Record<string, Refused>> = {
   stratify_by_column: { default: null, reason: 'filter by the column, split each part, and join them.' },
   generator: { default: null, reason: 'give seed.' },
@@ -61,6 +85,10 @@ export const refusedInSplit: Readonly<Record<string, Refused>> = {
 }
 export const refusedInShuffle: Readonly<Record<string, Refused>> = {
   generator: refusedInSplit['generator']!,
+  load_from_cache_file: unused['load_from_cache_file']!,
+  keep_in_memory: unused['keep_in_memory']!,
+}
+export const refusedInSort: Readonly<Record<string, Refused>> = {
   load_from_cache_file: unused['load_from_cache_file']!,
   keep_in_memory: unused['keep_in_memory']!,
 }

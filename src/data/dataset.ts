@@ -1,22 +1,31 @@
 import { setImmediate } from 'node:timers/promises'
 
-import { isFloat, markFloats } from '../files/json'
-import { unknownNameError } from '../options/nearest'
 import { checkNames } from '../options/parse'
+import { DatasetDict } from './dataset-dict'
+import { filterBatch, mapBatch, mapRow } from './dataset-map'
 import {
+  type FilterOptions,
   type MapOptions,
   refusedInFilter,
   refusedInMap,
   refusedInShuffle,
+  refusedInSort,
   refusedInSplit,
+  type ShardOptions,
+  type SortOptions,
   type SplitOptions,
 } from './dataset-options'
-import { dtypeOf, mergeDtypes } from './features'
-import { permutation } from './random'
+import { batchSize, requireColumn, rowCount, shardRange, splitSizes } from './dataset-sizes'
+import { sortedOrder } from './dataset-sort'
+import { columnTypes, typeText } from './features'
+import { NumpyGenerator } from './numpy-random'
+import { columnsOf, pickColumns, type Row, rowsOf, withColumns } from './rows'
+import { saveDataset, type SaveOptions } from './save-dataset'
+import { type CsvOptions, type JsonOptions, writeCsv, writeJson } from './write-text'
+import { writeParquet } from './write-parquet'
 
-/** One row: column name to value. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a column's type is known only when the file is read
-export type Row = Record<string, any>
+export { requireColumn } from './dataset-sizes'
+export type { Row } from './rows'
 
 // Cells of a table with very many columns, most of them then null.
 const MOST_CELLS = 5e7
@@ -24,7 +33,12 @@ const MOST_CELLS = 5e7
 // Rows handled between two pauses: a pause lets timers, heartbeats and an interrupt through.
 const ROWS_PER_TURN = 1000
 
-export type { MapOptions, SplitOptions } from './dataset-options'
+/** A function of `map`: of a row and its index, or, batched, of columns and the indices of their rows. */
+type MapFunction<Index> = (
+  row: Row,
+  index: Index,
+) => Row | null | undefined | void | Promise<Row | null | undefined | void>
+type FilterFunction<Index, Result> = (row: Row, index: Index) => Result | Promise<Result>
 
 /** A table in memory with the names of `datasets.Dataset`. Datasets do not change: every operation returns a new one. */
 export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
@@ -46,24 +60,14 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
         `[Dataset.from_list] ${rows.length} rows with ${names.length} different keys: keys are columns, and a table of that ` +
           `many cells does not fit; are names or ids used as keys?`,
       )
-    const whole = (row: Row): Row => (Object.keys(row).length === names.length ? row : filled(row, names))
+    const whole = (row: Row): Row =>
+      Object.keys(row).length === names.length ? row : pickColumns(row, names)
     return new Dataset(rows.map(whole), names)
   }
 
   /** From columns of equal length. */
   static from_dict(columns: Readonly<Record<string, ArrayLike<unknown>>>): Dataset {
-    const names = Object.keys(columns)
-    const lengths = names.map((name) => columns[name]?.length ?? 0)
-    const odd = names.find((_, i) => lengths[i] !== lengths[0])
-    if (odd !== undefined) {
-      throw new Error(
-        `[Dataset.from_dict] column '${odd}' has ${columns[odd]?.length} rows, '${names[0]}' has ${lengths[0]}`,
-      )
-    }
-    const rows = Array.from({ length: lengths[0] ?? 0 }, (_, i) =>
-      Object.fromEntries(names.map((name) => [name, columns[name]?.[i]])),
-    )
-    return new Dataset(rows, names)
+    return new Dataset(rowsOf('Dataset.from_dict', columns), Object.keys(columns))
   }
 
   get num_rows(): number {
@@ -78,10 +82,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
   get features(): Record<string, string> {
     const seen = this.rows.slice(0, 1000)
     return Object.fromEntries(
-      this.column_names.map((name) => [
-        name,
-        seen.map((row) => (isFloat(row, name) ? 'float64' : dtypeOf(row[name]))).reduce(mergeDtypes, 'null'),
-      ]),
+      Object.entries(columnTypes(seen, this.column_names)).map(([name, type]) => [name, typeText(type)]),
     )
   }
 
@@ -112,14 +113,47 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     return new Dataset(this.rows.slice(start, end), this.column_names)
   }
 
+  /** The first `n` rows, or all where there are fewer. */
+  take(n: number): Dataset {
+    return this.slice(0, rowCount('take', n))
+  }
+
+  /** All but the first `n` rows. */
+  skip(n: number): Dataset {
+    return this.slice(rowCount('skip', n))
+  }
+
+  /** One of `num_shards` parts that differ by at most one row. */
+  shard(options: ShardOptions): Dataset {
+    checkNames<ShardOptions>('Dataset.shard', options, ['num_shards', 'index', 'contiguous'])
+    const { num_shards, index, contiguous = true } = options
+    const [start, end] = shardRange(this.length, num_shards, index)
+    if (contiguous) return this.slice(start, end)
+    return new Dataset(
+      this.rows.filter((_, i) => i % num_shards === index),
+      this.column_names,
+    )
+  }
+
   /**
    * Applies `fn` to every row (or batch of columns); what it returns is added to the row, replacing columns of the same
-   * name. When a batched function changes the number of rows, the old columns must all be replaced or removed.
+   * name; null or nothing leaves the row as it is. When a batched function changes the number of rows, the old columns must all
+   * be replaced or removed.
    */
-  async map(fn: (row: Row, index: number) => Row | Promise<Row>, options: MapOptions = {}): Promise<Dataset> {
-    const names = ['batched', 'batch_size', 'remove_columns', 'signal', 'progress'] as const
+  map(fn: MapFunction<number[]>, options: MapOptions & { batched: true }): Promise<Dataset>
+  map(fn: MapFunction<number>, options?: MapOptions): Promise<Dataset>
+  async map(fn: MapFunction<never>, options: MapOptions = {}): Promise<Dataset> {
+    const names = [
+      'batched',
+      'batch_size',
+      'drop_last_batch',
+      'remove_columns',
+      'signal',
+      'progress',
+    ] as const
     checkNames<MapOptions>('Dataset.map', options, names, refusedInMap)
-    const { batched = false, batch_size = ROWS_PER_TURN, remove_columns = [], signal, progress } = options
+    const { batched = false, remove_columns = [], drop_last_batch = false, signal, progress } = options
+    const batch_size = batchSize('map', options.batch_size)
     const removed = typeof remove_columns === 'string' ? [remove_columns] : remove_columns
     for (const name of removed) requireColumn(this, name)
     const kept = this.column_names.filter((name) => !removed.includes(name))
@@ -127,57 +161,78 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     for (let from = 0; from < this.length; from += batch_size) {
       signal?.throwIfAborted()
       const rows = this.rows.slice(from, from + batch_size)
-      if (batched) out.push(...(await mapBatch(rows, this.column_names, kept, fn, from)))
-      else
-        for (const [i, row] of rows.entries()) out.push({ ...pick(row, kept), ...(await fn(row, from + i)) })
+      if (batched && drop_last_batch && rows.length < batch_size) break
+      const mapped = batched ? await mapBatch('Dataset.map', rows, this.column_names, kept, fn, from) : []
+      if (!batched)
+        for (const [i, row] of rows.entries())
+          mapped.push(await mapRow('Dataset.map', row, kept, fn, from + i))
+      for (const row of mapped) out.push(row)
       progress?.(Math.min(from + batch_size, this.length), this.length)
       await setImmediate()
     }
     return out.length === 0 ? new Dataset([], kept) : Dataset.from_list(out)
   }
 
-  /** The rows for which `fn` says true. */
-  async filter(
-    fn: (row: Row, index: number) => boolean | Promise<boolean>,
-    options: { signal?: AbortSignal } = {},
-  ): Promise<Dataset> {
-    checkNames<{ signal?: AbortSignal }>('Dataset.filter', options, ['signal'], refusedInFilter)
+  /** The rows for which `fn` says true; batched, it gets columns and returns a list of booleans. */
+  filter(
+    fn: FilterFunction<number[], ArrayLike<unknown>>,
+    options: FilterOptions & { batched: true },
+  ): Promise<Dataset>
+  filter(fn: FilterFunction<number, boolean>, options?: FilterOptions): Promise<Dataset>
+  async filter(fn: FilterFunction<never, unknown>, options: FilterOptions = {}): Promise<Dataset> {
+    const names = ['batched', 'batch_size', 'signal'] as const
+    checkNames<FilterOptions>('Dataset.filter', options, names, refusedInFilter)
+    const { batched = false, signal } = options
+    const batch_size = batchSize('filter', options.batch_size)
     const kept: Row[] = []
-    for (const [i, row] of this.rows.entries()) {
-      if (i % ROWS_PER_TURN === 0) await setImmediate(undefined, options)
-      if (await fn(row, i)) kept.push(row)
+    for (let from = 0; from < this.length; from += batch_size) {
+      await setImmediate(undefined, signal ? { signal } : {})
+      const rows = this.rows.slice(from, from + batch_size)
+      const chosen = batched
+        ? await filterBatch('Dataset.filter', rows, this.column_names, fn, from)
+        : undefined
+      for (const [i, row] of rows.entries())
+        if (chosen ? chosen[i] : await fn(row, (from + i) as never)) kept.push(row)
     }
     return new Dataset(kept, this.column_names)
   }
 
-  /** A random order; the same for the same seed (not NumPy's order), another each time without one. */
+  /** A random order: that of `datasets` and NumPy for the same seed; another each time without one. */
   shuffle(options: { seed?: number } = {}): Dataset {
     checkNames<{ seed?: number }>('Dataset.shuffle', options, ['seed'], refusedInShuffle)
     const { seed = Math.floor(Math.random() * 2 ** 32) } = options
-    return this.select(permutation(this.length, seed))
+    return this.select(new NumpyGenerator(seed).permutation(this.length))
+  }
+
+  /** The rows in the order of one or more columns; equal rows stay in theirs. Null and NaN come last. */
+  sort(column_names: string | readonly string[], options: SortOptions = {}): Dataset {
+    checkNames<SortOptions>('Dataset.sort', options, ['reverse', 'null_placement'], refusedInSort)
+    const { reverse = false, null_placement = 'at_end' } = options
+    const names = typeof column_names === 'string' ? [column_names] : column_names
+    for (const name of names) requireColumn(this, name)
+    const turned = typeof reverse === 'boolean' ? names.map(() => reverse) : reverse
+    if (turned.length !== names.length)
+      throw new TypeError(`[Dataset.sort] reverse has ${turned.length} values for ${names.length} columns`)
+    const keys = names.map((name, i) => ({ name, reverse: turned[i]! }))
+    return this.select(sortedOrder(this.rows, keys, null_placement))
+  }
+
+  /** The different values of a column, in the order in which they come. */
+  unique(column: string): unknown[] {
+    return [...new Set(this.column(column))]
   }
 
   /** Two data sets, 'train' and 'test'. Throws when one of them would be empty or both do not fit. */
-  train_test_split(options: SplitOptions = {}): DatasetDict {
+  train_test_split(options: SplitOptions = {}): DatasetDict<'train' | 'test'> {
     const names = ['test_size', 'train_size', 'shuffle', 'seed'] as const
     checkNames<SplitOptions>('Dataset.train_test_split', options, names, refusedInSplit)
-    const { test_size, train_size, shuffle = true, seed } = options
-    const n = this.length
-    const count = (size: number, round: (x: number) => number): number => (size < 1 ? round(size * n) : size)
-    const wanted = test_size ?? (train_size === undefined ? 0.25 : undefined)
-    const train = train_size === undefined ? undefined : count(train_size, Math.floor)
-    const test = wanted === undefined ? n - (train ?? 0) : count(wanted, Math.ceil)
-    const rest = train ?? n - test
-    if (!(test > 0 && rest > 0 && test + rest <= n)) {
-      throw new RangeError(
-        `[Dataset.train_test_split] ${rest} training and ${test} test rows cannot be taken from ${n} rows`,
-      )
-    }
+    const { shuffle = true, seed } = options
+    const { train, test } = splitSizes(this.length, options)
     const all = shuffle ? this.shuffle(seed === undefined ? {} : { seed }) : this
     // In order: training rows first; shuffled: test rows first, as datasets does it.
-    const [trainAt, testAt] = shuffle ? [test, 0] : [0, rest]
-    return new DatasetDict([
-      ['train', all.slice(trainAt, trainAt + rest)],
+    const [trainAt, testAt] = shuffle ? [test, 0] : [0, train]
+    return new DatasetDict<'train' | 'test'>([
+      ['train', all.slice(trainAt, trainAt + train)],
       ['test', all.slice(testAt, testAt + test)],
     ])
   }
@@ -185,22 +240,31 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
   remove_columns(names: string | readonly string[]): Dataset {
     const removed = typeof names === 'string' ? [names] : names
     for (const name of removed) requireColumn(this, name)
-    const kept = this.column_names.filter((name) => !removed.includes(name))
-    return new Dataset(
-      this.rows.map((row) => pick(row, kept)),
-      kept,
-    )
+    return this.withColumnsNamed(this.column_names.filter((name) => !removed.includes(name)))
+  }
+
+  /** These columns alone, in this order. */
+  select_columns(names: string | readonly string[]): Dataset {
+    const kept = typeof names === 'string' ? [names] : names
+    for (const name of kept) requireColumn(this, name)
+    return this.withColumnsNamed(kept)
   }
 
   rename_column(from: string, to: string): Dataset {
-    requireColumn(this, from)
-    if (from !== to && this.column_names.includes(to))
-      throw new Error(`[Dataset.rename_column] there is a column '${to}' already`)
-    const rename = (name: string): string => (name === from ? to : name)
-    const rows = this.rows.map((row) =>
-      Object.fromEntries(this.column_names.map((name) => [rename(name), row[name]])),
+    return this.rename_columns({ [from]: to })
+  }
+
+  /** Renames several columns: old name to new name. */
+  rename_columns(names: Readonly<Record<string, string>>): Dataset {
+    for (const name of Object.keys(names)) requireColumn(this, name)
+    const named = (name: string): string => (Object.hasOwn(names, name) ? names[name]! : name)
+    const renamed = this.column_names.map(named)
+    const twice = renamed.find((name, i) => renamed.indexOf(name) !== i)
+    if (twice !== undefined) throw new Error(`[Dataset.rename_column] there is a column '${twice}' already`)
+    return new Dataset(
+      this.rows.map((row) => pickColumns(row, this.column_names, named)),
+      renamed,
     )
-    return new Dataset(rows, this.column_names.map(rename))
   }
 
   add_column(name: string, values: ArrayLike<unknown>): Dataset {
@@ -209,8 +273,43 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     if (values.length !== this.length)
       throw new Error(`[Dataset.add_column] ${values.length} values for ${this.length} rows`)
     return new Dataset(
-      this.rows.map((row, i) => ({ ...row, [name]: values[i] })),
+      this.rows.map((row, i) => withColumns(row, { [name]: values[i] })),
       [...this.column_names, name],
+    )
+  }
+
+  /**
+   * Writes the rows as JSON, one object a line, or as one array with `lines: false`; into a .gz file compressed. Returns the
+   * number of bytes before compression.
+   */
+  to_json(path: string, options: JsonOptions = {}): Promise<number> {
+    return writeJson(path, this.rows, options)
+  }
+
+  /** Writes a CSV file; lists and structs in it are JSON. Returns the number of bytes before compression. */
+  to_csv(path: string, options: CsvOptions = {}): Promise<number> {
+    return writeCsv(path, this.rows, this.column_names, options)
+  }
+
+  /** Writes a Parquet file with the types of {@link features}. Returns the number of bytes. */
+  to_parquet(path: string): Promise<number> {
+    return writeParquet(path, this.rows, this.column_names)
+  }
+
+  /** Writes a folder of Arrow files, as Python's `datasets` does; both read it with `load_from_disk`. */
+  save_to_disk(folder: string, options: SaveOptions = {}): Promise<void> {
+    return saveDataset(this, folder, options)
+  }
+
+  /** All columns, each with the values of all rows. */
+  to_dict(): Record<string, unknown[]> {
+    return columnsOf(this.rows, this.column_names)
+  }
+
+  private withColumnsNamed(names: readonly string[]): Dataset {
+    return new Dataset(
+      this.rows.map((row) => pickColumns(row, names)),
+      names,
     )
   }
 
@@ -230,52 +329,4 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
       yield row
     }
   }
-}
-
-/** Splits by name. `get` throws for a name that is not there and says which are. */
-export class DatasetDict extends Map<string, Dataset> {
-  override get(split: string): Dataset {
-    const dataset = super.get(split)
-    if (dataset === undefined) throw unknownNameError('DatasetDict', split, [...this.keys()], 'split')
-    return dataset
-  }
-}
-
-/** Throws an error that names the columns there are when `name` is not one of them. */
-export function requireColumn(dataset: Dataset, name: string): void {
-  if (dataset.column_names.includes(name)) return
-  throw new Error(
-    `the data set has no column '${name}'. Its columns: ${dataset.column_names.join(', ') || 'none'}`,
-  )
-}
-
-/** The row with null in the columns it lacks. */
-function filled(row: Row, names: readonly string[]): Row {
-  const all = Object.fromEntries(
-    names.map((name) => [name, (Object.hasOwn(row, name) ? row[name] : null) ?? null]),
-  )
-  const floats = names.filter((name) => isFloat(row, name))
-  if (floats.length > 0) markFloats(all, new Set(floats))
-  return all
-}
-
-function pick(row: Row, names: readonly string[]): Row {
-  return Object.fromEntries(names.map((name) => [name, row[name] as unknown]))
-}
-
-async function mapBatch(
-  rows: readonly Row[],
-  columns: readonly string[],
-  kept: readonly string[],
-  fn: (batch: Row, index: number) => Row | Promise<Row>,
-  from: number,
-): Promise<Row[]> {
-  const batch = Object.fromEntries(columns.map((name) => [name, rows.map((row) => row[name] as unknown)]))
-  const result = { ...pick(batch, kept), ...(await fn(batch, from)) }
-  const odd = Object.entries(result).find(([, values]) => !Array.isArray(values))
-  if (odd)
-    throw new TypeError(
-      `[Dataset.map] a batched function must return arrays; '${odd[0]}' is ${typeof odd[1]}`,
-    )
-  return Dataset.from_dict(result).to_list()
 }

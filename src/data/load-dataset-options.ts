@@ -36,8 +36,19 @@ export const loadDatasetOptionSet: OptionSet<ParsedLoadDatasetOptions> = {
     },
     split: {
       schema: textOrNull,
+      input: "'train' | 'validation' | 'test' | (string & {}) | null",
       default: null,
       doc: "Which rows, such as 'train', 'train[:200]', 'train[10%:20%]' or 'train+test'; null: all splits, as a DatasetDict.",
+    },
+    streaming: {
+      schema: z.boolean(),
+      default: false,
+      doc: 'Read the files piece by piece while the rows are used, as an IterableDataset; needed where they do not fit in memory.',
+    },
+    field: {
+      schema: textOrNull,
+      default: null,
+      doc: 'Key of a JSON file under which its rows are; null: the file itself is one object a line or one array of objects.',
     },
     delimiter: {
       schema: z
@@ -59,7 +70,6 @@ export const loadDatasetOptionSet: OptionSet<ParsedLoadDatasetOptions> = {
     signal,
   },
   refused: {
-    streaming: { default: false, reason: `${inMemory}; take a part with split: 'train[:1000]'.` },
     keep_in_memory: { default: null, neutral: [true, false], reason: `${inMemory}.` },
     trust_remote_code: { default: false, reason: 'no code of a repository is ever run.' },
     download_config: { default: null, reason: 'give token, cache_dir and revision themselves.' },
@@ -76,7 +86,6 @@ export const loadDatasetOptionSet: OptionSet<ParsedLoadDatasetOptions> = {
       neutral: ['basic_checks', 'all_checks', 'no_checks'],
       reason: 'size and hash of downloads are always checked.',
     },
-    field: { default: null, reason: 'a JSON file is one object a line or one array of objects.' },
     column_names: {
       default: null,
       reason: 'columns are named by the first line of a CSV file; see rename_column.',

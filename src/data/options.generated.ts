@@ -31,6 +31,20 @@ export interface ParsedLoadDatasetOptions {
    */
   split: string | null
   /**
+   * Read the files piece by piece while the rows are used, as an IterableDataset; needed where they do not fit in memory.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  streaming: boolean
+  /**
+   * Key of a JSON file under which its rows are; null: the file itself is one object a line or one array of objects.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  field: string | null
+  /**
    * Character between the fields of CSV files; null: a comma, in .tsv files a tab.
    *
    * Takes one character, no quote and no line end, or null.
@@ -101,7 +115,21 @@ export interface LoadDatasetOptions {
    * Takes a text or null.
    * @default null
    */
-  split?: string | null
+  split?: 'train' | 'validation' | 'test' | (string & {}) | null
+  /**
+   * Read the files piece by piece while the rows are used, as an IterableDataset; needed where they do not fit in memory.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  streaming?: boolean
+  /**
+   * Key of a JSON file under which its rows are; null: the file itself is one object a line or one array of objects.
+   *
+   * Takes a text or null.
+   * @default null
+   */
+  field?: string | null
   /**
    * Character between the fields of CSV files; null: a comma, in .tsv files a tab.
    *
@@ -144,8 +172,6 @@ export interface LoadDatasetOptions {
   signal?: AbortSignal
   /** Another spelling of delimiter. Character between the fields of CSV files; null: a comma, in .tsv files a tab. */
   sep?: string | null
-  /** @deprecated not supported: data sets are read into memory; take a part with split: 'train[:1000]'. */
-  streaming?: false | null
   /** @deprecated not supported: data sets are read into memory. */
   keep_in_memory?: null | true | false
   /** @deprecated not supported: no code of a repository is ever run. */
@@ -162,8 +188,6 @@ export interface LoadDatasetOptions {
   storage_options?: null | Record<string, never>
   /** @deprecated not supported: size and hash of downloads are always checked. */
   verification_mode?: null | 'basic_checks' | 'all_checks' | 'no_checks'
-  /** @deprecated not supported: a JSON file is one object a line or one array of objects. */
-  field?: null
   /** @deprecated not supported: columns are named by the first line of a CSV file; see rename_column. */
   column_names?: null
   /** @deprecated not supported: files are read one after the other. */

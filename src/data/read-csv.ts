@@ -1,12 +1,16 @@
 import { setImmediate } from 'node:timers/promises'
 
+import { markFloats } from '../files/json'
 import { textPieces } from '../files/text'
 import { logger } from '../logging'
 import { CsvParser } from './csv-parser'
-import { type Row } from './dataset'
+import { type Row, setColumn } from './rows'
 
 const INTEGER = /^[+-]?(0|[1-9]\d*)$/
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
+
+/** Rows that decide the types of a streamed file's columns. */
+const FIRST_ROWS = 10_000
 
 /**
  * Rows of a CSV file whose first line names the columns. A column becomes numbers or booleans when all its values are;
@@ -14,17 +18,25 @@ const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
  * text, and so do numbers with leading zeros or beyond 2^53. As in pandas, a column without a name is called
  * `Unnamed: 0`, and the second column of one name `name.1`.
  *
+ * The whole file is one batch; with `streaming`, the first 10,000 rows decide, and the rest comes piece by piece.
+ *
  * @param delimiter - one character between fields
- * @throws Error naming file and line when a row has more fields than the header, or a quote does not close
+ * @throws Error naming file and line when a row has more fields than the header, a quote does not close, or (streaming) a value is
+ * not of its column's type
  */
-export async function readCsv(path: string, delimiter: string, signal?: AbortSignal): Promise<Row[]> {
-  const columns: string[][] = []
+export async function* csvBatches(
+  path: string,
+  delimiter: string,
+  { streaming, signal }: { streaming: boolean; signal?: AbortSignal | undefined },
+): AsyncGenerator<Row[]> {
+  let columns: string[][] = []
+  let lines: number[] = []
   let names: string[] | undefined
-  let rows = 0
+  let types: Conversion[] | undefined
   const parser = new CsvParser(path, delimiter, (record, line) => {
     if (names === undefined) {
       names = columnNames(path, record)
-      for (let i = 0; i < names.length; i++) columns.push([])
+      columns = names.map(() => [])
       return
     }
     if (record.length > columns.length)
@@ -32,14 +44,23 @@ export async function readCsv(path: string, delimiter: string, signal?: AbortSig
         `${path}:${line}: ${record.length} fields, but the header names ${columns.length} columns`,
       )
     for (let i = 0; i < columns.length; i++) columns[i]!.push(record[i] ?? '')
-    rows++
+    lines.push(line)
   })
+  const take = (): Row[] => {
+    const found = (types ??= columns.map(conversion))
+    const values = columns.map((column, c) => converted(column, found[c]!, `${path}:`, lines, names![c]!))
+    const rows = assemble(names ?? [], values, lines.length, found)
+    columns = columns.map(() => [])
+    lines = []
+    return rows
+  }
   for await (const piece of textPieces(path, signal)) {
     parser.add(piece)
+    if (streaming && (types ? lines.length > 0 : lines.length >= FIRST_ROWS)) yield take()
     await setImmediate()
   }
   parser.end()
-  return assemble(names ?? [], columns.map(converted), rows)
+  yield take()
 }
 
 function columnNames(path: string, header: readonly string[]): string[] {
@@ -56,35 +77,67 @@ function columnNames(path: string, header: readonly string[]): string[] {
   return [...names]
 }
 
-function assemble(names: readonly string[], columns: readonly unknown[][], count: number): Row[] {
+function assemble(
+  names: readonly string[],
+  columns: readonly unknown[][],
+  count: number,
+  types: readonly Conversion[],
+): Row[] {
+  const floats = new Set(names.filter((_, c) => types[c]!.floats))
   const rows: Row[] = []
   for (let r = 0; r < count; r++) {
     const row: Row = {}
     for (let c = 0; c < names.length; c++) setColumn(row, names[c]!, columns[c]![r])
+    if (floats.size > 0) markFloats(row, floats)
     rows.push(row)
   }
   return rows
 }
 
-/** Sets a column of any name; an assignment to `__proto__` would change the object's prototype instead. */
-export function setColumn(row: Row, name: string, value: unknown): void {
-  if (name === '__proto__')
-    Object.defineProperty(row, name, { value, enumerable: true, writable: true, configurable: true })
-  else row[name] = value
+/** How a column's text becomes values, and what text fits. */
+interface Conversion {
+  fits: (value: string) => boolean
+  convert: (value: string) => unknown
+  name: string
+  floats?: boolean
 }
 
-function converted(values: string[]): unknown[] {
-  const convert = conversion(values)
-  return values.map((value) => (value === '' ? null : convert(value)))
+function converted(
+  values: readonly string[],
+  { fits, convert, name }: Conversion,
+  at: string,
+  lines: readonly number[],
+  column: string,
+): unknown[] {
+  return values.map((value, i) => {
+    if (value === '') return null
+    if (fits(value)) return convert(value)
+    throw new Error(
+      `${at}${lines[i]}: column '${column}' holds ${name} in the first ${FIRST_ROWS} rows, '${value}' is none; ` +
+        'load the file without streaming, or write it as JSON lines',
+    )
+  })
 }
 
-function conversion(values: readonly string[]): (value: string) => unknown {
-  const every = (test: (value: string) => boolean): boolean =>
-    values.every((value) => value === '' || test(value))
-  if (every((v) => v === '')) return (value) => value
-  if (every((v) => INTEGER.test(v) && Number.isSafeInteger(Number(v)))) return Number
-  if (every((v) => DECIMAL.test(v) && !/^[+-]?0\d/.test(v) && Math.abs(Number(v)) <= Number.MAX_SAFE_INTEGER))
-    return Number
-  if (every((v) => /^(true|false)$/i.test(v))) return (value) => value.toLowerCase() === 'true'
-  return (value) => value
+const isNumber = (value: string): boolean =>
+  DECIMAL.test(value) && !/^[+-]?0\d/.test(value) && Math.abs(Number(value)) <= Number.MAX_SAFE_INTEGER
+
+const text: Conversion = { name: 'text', fits: () => true, convert: (value) => value }
+const conversions: readonly Conversion[] = [
+  { name: 'numbers', fits: isNumber, convert: Number },
+  {
+    name: 'booleans',
+    fits: (value) => /^(true|false)$/i.test(value),
+    convert: (value) => value.toLowerCase() === 'true',
+  },
+]
+
+function conversion(values: readonly string[]): Conversion {
+  const given = values.filter((value) => value !== '')
+  if (given.length === 0) return text
+  const found = conversions.find(({ fits }) => given.every(fits)) ?? text
+  // As in pandas: one number with a point makes all of them floats.
+  return found.name === 'numbers' && !given.every((value) => INTEGER.test(value))
+    ? { ...found, floats: true }
+    : found
 }

@@ -1,33 +1,56 @@
 import { parseExactJson, isInexact } from '../files/json'
 import { LONGEST_TEXT, readTextFile, textPieces } from '../files/text'
-import { type Row } from './dataset'
+import { type Row, rowsOf } from './rows'
 
 /**
- * Rows of a JSON file: one object a line, or one array of objects. Integers beyond 2^53 become bigints; NaN and Infinity,
- * as Python writes them, are numbers.
+ * Rows of a JSON file, some at a time: one object a line, or one array of objects, which is read as a whole. Integers beyond
+ * 2^53 become bigints; NaN and Infinity, as Python writes them, are numbers.
  *
  * @throws Error naming the file, the line or row, and what was expected
  */
-export async function readJson(path: string, signal?: AbortSignal): Promise<Row[]> {
-  const rows: Row[] = []
+export async function* jsonBatches(path: string, signal?: AbortSignal): AsyncGenerator<Row[]> {
   let line = 0
+  let isFirst = true
   for await (const { lines, plain } of linesOf(path, signal)) {
+    const rows: Row[] = []
     for (const text of lines) {
       line++
       const first = firstCode(text)
       if (Number.isNaN(first)) continue
-      if (rows.length === 0 && first === 0x5b) return readArray(path, signal)
+      if (isFirst && first === 0x5b) {
+        yield await readArray(path, signal)
+        return
+      }
+      isFirst = false
       rows.push(checkedRow(parseLine(text, plain, path, line), `${path}:${line}`))
     }
+    yield rows
   }
-  return rows
 }
 
-/** Rows `{ text }` of a text file, one a line. */
-export async function readTextRows(path: string, signal?: AbortSignal): Promise<Row[]> {
-  const rows: Row[] = []
-  for await (const { lines } of linesOf(path, signal)) for (const text of lines) rows.push({ text })
-  return rows
+/**
+ * Rows under one key of a JSON file that is one object: a list of objects, or an object of columns.
+ *
+ * @throws Error naming the file, and the keys there are
+ */
+export async function readJsonField(path: string, field: string, signal?: AbortSignal): Promise<Row[]> {
+  const whole = parseExactJson(path, await readTextFile(path, signal))
+  if (typeof whole !== 'object' || whole === null || Array.isArray(whole))
+    throw new Error(`${path}: field '${field}': the file is no JSON object`)
+  const found: unknown = Object.hasOwn(whole, field) ? (whole as Row)[field] : undefined
+  if (Array.isArray(found)) return found.map((row, i) => checkedRow(row, `${path}: ${field}: row ${i}`))
+  if (typeof found === 'object' && found !== null && Object.values(found).every(Array.isArray))
+    return rowsOf(`${path}: ${field}`, found as Record<string, unknown[]>)
+  throw new Error(
+    found === undefined
+      ? `${path}: no field '${field}'. Its fields: ${Object.keys(whole).join(', ') || 'none'}`
+      : `${path}: field '${field}' needs a list of objects, or an object of lists`,
+  )
+}
+
+/** Rows `{ text }` of a text file, one a line, some at a time. */
+export async function* textBatches(path: string, signal?: AbortSignal): AsyncGenerator<Row[]> {
+  for await (const { lines } of linesOf(path, signal)) yield lines.map((text) => ({ text }))
 }
 
 function parseLine(text: string, plain: boolean, path: string, line: number): unknown {

@@ -11,19 +11,18 @@ import {
 import { messageOf } from '../files/atomic'
 import { markFloats } from '../files/json'
 import { regularFile } from '../files/text'
-import { type Row } from './dataset'
-import { setColumn } from './read-csv'
+import { type Row, setColumn } from './rows'
 import { checkedFile, checkMetadata, pageCompressors, SizeCount } from './parquet-pages'
 
 /**
- * Rows of a Parquet file, row group after row group. int64 values become numbers where a number holds them exactly,
+ * Rows of a Parquet file, one row group at a time. int64 values become numbers where a number holds them exactly,
  * else they stay BigInt.
  *
  * @throws Error naming the file when it is not Parquet, is damaged, or would expand beyond all proportion
  */
-export async function readParquet(path: string, signal?: AbortSignal): Promise<Row[]> {
+export async function* parquetBatches(path: string, signal?: AbortSignal): AsyncGenerator<Row[]> {
   const size = await regularFile(path)
-  const rows: Row[] = []
+  let rowStart = 0
   try {
     const plain = await asyncBufferFromFile(path)
     const metadata = await parquetMetadataAsync(plain)
@@ -33,7 +32,6 @@ export async function readParquet(path: string, signal?: AbortSignal): Promise<R
     const count = new SizeCount(size)
     for (const group of metadata.row_groups) {
       signal?.throwIfAborted()
-      const rowStart = rows.length
       const rowEnd = rowStart + Number(group.num_rows)
       let part: unknown[][] = []
       const onComplete = (found: unknown[][]): void => void (part = found)
@@ -42,6 +40,8 @@ export async function readParquet(path: string, signal?: AbortSignal): Promise<R
         file,
         metadata,
         compressors: pageCompressors,
+        // Bytes that are not said to be text stay bytes, as in pyarrow.
+        utf8: false,
         columns: names,
         rowStart,
         rowEnd,
@@ -49,10 +49,13 @@ export async function readParquet(path: string, signal?: AbortSignal): Promise<R
       })
       if (part.length !== rowEnd - rowStart)
         throw new Error(`a row group has ${part.length} rows; its metadata says ${rowEnd - rowStart}`)
+      const rows: Row[] = []
       for (const values of part) {
         rows.push(rowOf(columns, values, count))
         count.check()
       }
+      yield rows
+      rowStart = rowEnd
       await setImmediate()
     }
   } catch (error) {
@@ -62,7 +65,6 @@ export async function readParquet(path: string, signal?: AbortSignal): Promise<R
     const reason = isPlain ? messageOf(error) : 'the file is damaged, or is not Parquet'
     throw new Error(`${path}: not readable as Parquet: ${reason}`, { cause: error })
   }
-  return rows
 }
 
 interface Column {

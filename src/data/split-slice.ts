@@ -1,6 +1,8 @@
 /** One part of a split expression such as `train[10%:20%]`: a split's name and what to take of it. */
 export interface SplitPart {
   split: string
+  /** All rows are taken. */
+  isWhole: boolean
   /** [start, end) of a split with this many rows. */
   range(rows: number): [number, number]
 }
@@ -17,6 +19,7 @@ export function parseSplit(expression: string): SplitPart[] {
     const [, split, from, fromUnit, to, toUnit] = match
     return {
       split,
+      isWhole: !part.includes('['),
       range: (rows) => [bound(from, fromUnit, rows, 0), bound(to, toUnit, rows, rows)],
     }
   })

@@ -1,4 +1,5 @@
-import type { Dataset, DatasetDict } from '../data/dataset'
+import type { Dataset } from '../data/dataset'
+import type { DatasetDict } from '../data/dataset-dict'
 import { escapeHtml } from './format'
 import type { MimeBundle } from './output'
 import { tableBundle } from './table'

@@ -154,8 +154,15 @@ describe('hover', () => {
   })
 })
 
+it("load_dataset's split offers the usual names", () => {
+  const names = completions("load_dataset('x', { split: '|' })").map(({ name }) => name)
+  expect(names).toEqual(expect.arrayContaining(['train', 'validation', 'test']))
+})
+
 describe('type check', () => {
   it.each([
+    "async () => { const { train, test } = await load_dataset('x'); return [train!.length, test!.num_rows] }",
+    "async () => { for await (const row of await load_dataset('x', { split: 'train', streaming: true })) row['text'] }",
     "new SFTConfig({ memory: '6.6GiB' }); new SFTConfig({ memory: '6 GB' }); new SFTConfig({ memory: 1e9 })",
     'new SFTConfig({ fp16: Math.random() > 2, deepspeed: null, fsdp: [], gradient_checkpointing_kwargs: { use_reentrant: false } })',
     "new LoraConfig({ target_modules: 'all-linear' }); new LoraConfig({ target_modules: '.*proj' })",
@@ -171,6 +178,6 @@ describe('type check', () => {
     ['new SFTConfig({ learning_rat: 1 })', "'learning_rate'"],
     ['new BitsAndBytesConfig({ load_in_8bit: true })', "Type 'true' is not assignable"],
     ['new SFTTrainer({ model })', 'train_dataset'],
-    ["load_dataset('x', { streaming: true })", 'No overload matches'],
+    ["load_dataset('x', { streaming: 'yes' })", 'No overload matches'],
   ])('%s is a red line', (code, message) => expect(faults(code).join('\n')).toContain(message))
 })

@@ -8,6 +8,7 @@ import { tinyPreference, tinyTrainer } from '../trainer/tiny'
 
 const odd = { no_such_option: 1 } as never
 const rows = qlora.Dataset.from_list([{ text: 'a' }, { text: 'b' }])
+const stream = qlora.IterableDataset.from_generator(() => rows)
 const absent = '/nowhere/at-all'
 
 const calls: Record<string, () => unknown> = {
@@ -53,6 +54,16 @@ const calls: Record<string, () => unknown> = {
   'Dataset.filter': () => rows.filter(() => true, odd),
   'Dataset.shuffle': () => rows.shuffle(odd),
   'Dataset.train_test_split': () => rows.train_test_split(odd),
+  'Dataset.sort': () => rows.sort('text', odd),
+  'Dataset.shard': () => rows.shard(odd as never),
+  'Dataset.to_json': () => rows.to_json('x.jsonl', odd),
+  'Dataset.to_csv': () => rows.to_csv('x.csv', odd),
+  'Dataset.save_to_disk': () => rows.save_to_disk('x', odd),
+  'DatasetDict.save_to_disk': () => new qlora.DatasetDict([['train', rows]]).save_to_disk('x', odd),
+  'IterableDataset.map': () => stream.map((row: object) => row, odd),
+  'IterableDataset.filter': () => stream.filter(() => true, odd),
+  'IterableDataset.shuffle': () => stream.shuffle(odd),
+  concatenate_datasets: () => qlora.concatenate_datasets([rows], odd),
   'tokenizer.call': async () => (await tinyTokenizer()).call('a', odd),
   'tokenizer.batch_encode': async () => (await tinyTokenizer()).batch_encode(['a'], odd),
   'tokenizer.encode': async () => (await tinyTokenizer()).encode('a', odd),
@@ -130,6 +141,8 @@ describe('a name that no function knows', () => {
       'PreTrainedTokenizer',
       'DatasetDict',
       'DynamicCache',
+      'IterableDatasetDict',
+      'load_from_disk',
     ]
     const others = [
       'TaskType',
