@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { DatasetDict } from '../../src/data/dataset'
+import { DatasetDict } from '../../src/data/dataset-dict'
 import type { TrainerCallback } from '../../src/trainer/callbacks'
 import type { EvalPrediction } from '../../src/trainer/evaluation'
 import { silent, texts, tinyTrainer } from './tiny'
