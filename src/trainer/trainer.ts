@@ -102,6 +102,7 @@ export abstract class Trainer {
 
   /** Loads what was given by name. `train` and the others do it first; await it to read `model` before. */
   async load(): Promise<this> {
+    if (this.subject) return this
     this.loading ??= loadSubject(this.parts).catch((error: unknown) => {
       this.loading = undefined
       throw error
