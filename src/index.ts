@@ -1,5 +1,6 @@
-// The public names, and nothing else but what adds to their classes: `generate`, and how values look.
+// The public names, and nothing else but what adds to their classes: `generate`, saving and uploading, and how values look.
 import './generation/mixin'
+import './export/mixin'
 import './rich-values'
 export { AutoConfig, AutoModelForCausalLM } from './models/auto'
 export { PretrainedConfig, PretrainedConfig as LlamaConfig } from './models/config'
@@ -81,6 +82,9 @@ export { Conversation } from './generation/conversation'
 export type { ConversationOptions } from './generation/conversation'
 export { serve } from './serving/serve'
 export type { RunningServer, ServeOptions } from './serving/serve'
+export type { GgufOptions, MergedOptions, PushOptions, SaveOptions } from './export/options'
+export type { MergeDifference, MergeDifferences } from './export/merge-differences'
+export type { MergeOptions } from './peft/merge-options'
 export { HfArgumentParser } from './options/argument-parser'
 export { TrlParser } from './options/trl-parser'
 export type { TrlParserOptions } from './options/trl-parser'

@@ -9,10 +9,14 @@ import { DatasetDict } from './data/dataset-dict'
 import { PreTrainedTokenizer } from './data/tokenizer'
 import { CausalLM } from './models/causal-lm'
 import { PeftModel } from './peft/model'
+import { MergeDifferences } from './export/merge-differences'
+import { tableBundle } from './display/table'
 import { Device } from './tensor/device'
 import { Tensor } from './tensor/tensor'
 import { SFTTrainer } from './trainer/sft-trainer'
 import { datasetBundle, datasetDictBundle, datasetDictText, datasetText } from './display/dataset-text'
+import { formatNumber } from './display/format'
+import type { MimeBundle } from './display/output'
 import { setLook } from './display/rich-display'
 import { modelBundle, modelLine, modelText } from './display/model-text'
 import { tensorBundle, tensorText } from './display/tensor-text'
@@ -32,6 +36,22 @@ setLook(PreTrainedTokenizer.prototype, {
     return `PreTrainedTokenizer ${inspect({ ...facts, bos_token, eos_token, unk_token, pad_token })}`
   },
   short: ({ name_or_path }) => `PreTrainedTokenizer(${inspect(name_or_path)})`,
+})
+const differencesTable = ({ rows, tokens }: MergeDifferences): MimeBundle =>
+  tableBundle(
+    rows.map((row) =>
+      Object.fromEntries(
+        Object.entries(row).map(([name, value]) => [
+          name,
+          typeof value === 'number' ? formatNumber(value) : value,
+        ]),
+      ),
+    ),
+    { title: `Merged beside the adapter on its base, ${tokens} tokens` },
+  )
+setLook(MergeDifferences.prototype, {
+  text: (differences) => String(differencesTable(differences)['text/plain']),
+  bundle: differencesTable,
 })
 setLook(SFTTrainer.prototype, {
   text: (trainer) => `SFTTrainer(${statusText(trainer.status())})`,

@@ -7,5 +7,6 @@ void export_device_functions(Napi::Object exports);
 void export_tensor_functions(Napi::Object exports);
 void export_operations(Napi::Object exports);
 void export_size_functions(Napi::Object exports);
+void export_ggml_functions(Napi::Object exports);
 
 }  // namespace qlora

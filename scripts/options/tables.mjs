@@ -32,7 +32,13 @@ const trainer = {
 const serving = { ...load('serving/options'), ...load('serving/request-options') }
 /** What each option means for a run that goes on from a checkpoint. */
 export const runSettings = load('trainer/run-settings')
-const peft = { ...load('peft/options'), ...load('peft/adapter-options'), ...load('peft/weighted') }
+const peft = {
+  ...load('peft/options'),
+  ...load('peft/adapter-options'),
+  ...load('peft/weighted'),
+  ...load('peft/merge-options'),
+}
+const exporting = load('export/options')
 export const describeSchema = load('options/describe').describeSchema
 export const toJsonSchema = load('options/describe').toJsonSchema
 
@@ -103,6 +109,7 @@ export const files = [
       { set: peft.peftOptionSet, values: 'ParsedPeftOptions', given: 'PeftOptions' },
       { set: peft.adapterOptionSet, values: 'ParsedAdapterOptions', given: 'AdapterOptions' },
       { set: peft.weightedOptionSet, values: 'ParsedWeightedOptions', given: 'WeightedOptions' },
+      { set: peft.mergeOptionSet, values: 'ParsedMergeOptions', given: 'MergeOptions' },
     ],
   },
   {
@@ -172,6 +179,19 @@ export const files = [
         values: 'ParsedLoadDatasetOptions',
         given: 'LoadDatasetOptions',
       },
+    ],
+  },
+  {
+    path: 'src/export/options.generated.ts',
+    imports: [
+      "import type { PreTrainedTokenizer } from '../data/tokenizer'",
+      "import type { BitsAndBytesConfig } from '../quantization/config'",
+    ],
+    tables: [
+      { set: exporting.saveOptionSet, values: 'ParsedSaveOptions', given: 'SaveOptions' },
+      { set: exporting.mergedOptionSet, values: 'ParsedMergedOptions', given: 'MergedOptions' },
+      { set: exporting.ggufOptionSet, values: 'ParsedGgufOptions', given: 'GgufOptions' },
+      { set: exporting.pushOptionSet, values: 'ParsedPushOptions', given: 'PushOptions' },
     ],
   },
 ]

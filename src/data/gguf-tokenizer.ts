@@ -41,7 +41,7 @@ const qwen2: Splitting = {
 }
 
 /** How text is cut into words before merging, by `tokenizer.ggml.pre`. */
-const splittings: Readonly<Record<string, Splitting>> = {
+export const splittings: Readonly<Record<string, Splitting>> = {
   smollm: { steps: [{ type: 'Digits', individual_digits: true }, byteLevel(true)] },
   'gpt-2': gpt2,
   default: gpt2,
@@ -51,9 +51,45 @@ const splittings: Readonly<Record<string, Splitting>> = {
   qwen2,
 }
 
-// tokenizer.ggml.token_type
-const CONTROL = 3
-const USER_DEFINED = 4
+/**
+ * `tokenizer.ggml.pre` of a tokenizer.json of byte-level BPE, or undefined where none of the rules known splits text as it does.
+ */
+export function preTokenizerName(tokenizer: Readonly<Record<string, unknown>>): string | undefined {
+  const { pre_tokenizer, normalizer, model } = tokenizer as {
+    pre_tokenizer: object
+    normalizer: object | null
+    model: Splitting
+  }
+  const wanted = splittingText([pre_tokenizer])
+  return Object.keys(splittings).find((name) => {
+    const { steps, normalizer: own, ignore_merges = false } = splittings[name]!
+    const normalizes = JSON.stringify(own ?? null) === JSON.stringify(normalizer ?? null)
+    return normalizes && splittingText(steps) === wanted && ignore_merges === (model.ignore_merges ?? false)
+  })
+}
+
+/** What of the steps decides where text is cut. */
+function splittingText(steps: readonly object[]): string {
+  const texts = steps.map((step) => {
+    const {
+      type,
+      pretokenizers,
+      pattern,
+      behavior,
+      use_regex = true,
+      individual_digits,
+    } = step as Record<string, unknown>
+    if (type === 'Sequence') return splittingText(pretokenizers as object[])
+    return JSON.stringify(
+      type === 'ByteLevel' ? [type, use_regex] : [type, pattern, behavior, individual_digits],
+    )
+  })
+  return texts.join()
+}
+
+/** `tokenizer.ggml.token_type` */
+export const tokenTypes = { NORMAL: 1, UNKNOWN: 2, CONTROL: 3, USER_DEFINED: 4, UNUSED: 5, BYTE: 6 } as const
+const { CONTROL, USER_DEFINED } = tokenTypes
 
 /**
  * Builds `tokenizer.json` and `tokenizer_config.json` from a GGUF file's metadata (byte-level BPE, `gpt2`).

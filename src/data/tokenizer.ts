@@ -1,3 +1,5 @@
+import { mkdtemp, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Encoding, type Tokenizer as NativeTokenizer } from 'tokenizers'
 
@@ -197,6 +199,19 @@ export class PreTrainedTokenizer extends ChatTemplates {
     return return_dict
       ? this.call(text, { add_special_tokens: false })
       : this.encode(text, { add_special_tokens: false })
+  }
+
+  /** Content of tokenizer.json: Python's `backend_tokenizer.to_str()`. */
+  async to_str(): Promise<string> {
+    // The native library gives its state to files only.
+    const folder = await mkdtemp(join(tmpdir(), 'qlora-tokenizer-'))
+    try {
+      const path = join(folder, 'tokenizer.json')
+      this.native.save(path, false)
+      return await readFile(path, 'utf8')
+    } finally {
+      await disk.rm(folder, { recursive: true, force: true })
+    }
   }
 
   /**

@@ -26,6 +26,38 @@ export async function replaceFolder(path: string, write: (folder: string) => Pro
   await syncFolder(dirname(path))
 }
 
+/**
+ * As {@link replaceFolder} where there is no folder at `path` yet or an empty one. Into one that holds other files the new ones are
+ * moved when all of them are written: first those that `isOld` names go, so that nothing reads a part of the old beside the new.
+ */
+export async function fillFolder(
+  path: string,
+  write: (folder: string) => Promise<void>,
+  isOld: (name: string) => boolean,
+): Promise<void> {
+  const present = await disk.readdir(path).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  })
+  if (present.length === 0) return replaceFolder(path, write)
+  const staging = nameBeside(join(path, 'new'), 'tmp')
+  await replaceFolder(staging, write)
+  for (const name of present) if (isOld(name)) await disk.rm(join(path, name), { force: true })
+  await moveAll(staging, path)
+}
+
+async function moveAll(from: string, to: string): Promise<void> {
+  for (const entry of await disk.readdir(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)]
+    if (entry.isDirectory()) {
+      await disk.mkdir(target, { recursive: true })
+      await moveAll(source, target)
+    } else await disk.rename(source, target)
+  }
+  await disk.rm(from, { recursive: true, force: true })
+  await syncFolder(to)
+}
+
 /** Removes a folder at once: under its name it is whole until it is gone. */
 export async function removeFolder(path: string): Promise<void> {
   const temporary = nameBeside(path, 'tmp')
@@ -39,8 +71,13 @@ export async function removeFolder(path: string): Promise<void> {
 }
 
 async function flushFiles(folder: string): Promise<void> {
-  for (const name of await disk.readdir(folder)) {
-    const file = await disk.open(join(folder, name), 'r+')
+  for (const entry of await disk.readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) {
+      await flushFiles(path)
+      continue
+    }
+    const file = await disk.open(path, 'r+')
     await file.sync().finally(() => file.close())
   }
   await syncFolder(folder)

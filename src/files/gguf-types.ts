@@ -46,3 +46,9 @@ export function ggufType(id: number): GgufType | undefined {
   const block = BLOCKS[id]
   return block && { name: block[0], elements: block[1], bytes: block[2] }
 }
+
+/** The type of this name with its id, or undefined when the format does not know it. */
+export function ggufTypeNamed(name: string): (GgufType & { id: number }) | undefined {
+  const found = Object.entries(BLOCKS).find(([, block]) => block[0] === name)
+  return found && { id: Number(found[0]), ...ggufType(Number(found[0]))! }
+}

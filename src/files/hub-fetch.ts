@@ -6,7 +6,7 @@ import { HubError } from './hub-error'
 export const retryPolicy: { attempts: number; firstDelayMs: number } = { attempts: 5, firstDelayMs: 500 }
 
 /** Answers worth asking again for. */
-const PASSING = [408, 429, 500, 502, 503, 504]
+export const PASSING: readonly number[] = [408, 429, 500, 502, 503, 504]
 const LONGEST_DELAY_MS = 8000
 const LONGEST_RETRY_AFTER_MS = 60_000
 

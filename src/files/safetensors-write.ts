@@ -4,12 +4,15 @@ import { ensureFreeSpace, replaceFile, writeAll } from './atomic'
 import { disk } from './disk'
 import { SAFETENSORS_DTYPES, type SafetensorsDtype, tensorBytes } from './safetensors-header'
 
-/** One tensor to write. `data` as a function is called when its turn comes, so one tensor is in memory at a time. */
+/**
+ * One tensor to write. `data` as a function is called when its turn comes, so one tensor is in memory at a time, or what it yields
+ * of one.
+ */
 export interface SafetensorsEntry {
   name: string
   dtype: SafetensorsDtype
   shape: readonly number[]
-  data: Uint8Array | (() => Promise<Uint8Array>)
+  data: Uint8Array | (() => Promise<Uint8Array> | AsyncIterable<Uint8Array>)
 }
 
 /**
@@ -27,13 +30,15 @@ export async function writeSafetensors(
   options: {
     signal?: AbortSignal | undefined
     progress?: ((written: number, total: number) => void) | undefined
+    /** Leave the entries in the order given; each must begin at a multiple of its dtype's size. */
+    keepOrder?: boolean | undefined
     /** See `replaceFile`. */
     whenWritten?: (() => Promise<void>) | undefined
   } = {},
 ): Promise<void> {
   const sorted: SafetensorsEntry[] = []
   for await (const entry of entries) sorted.push(entry)
-  sorted.sort(byDtypeThenName)
+  if (!options.keepOrder) sorted.sort(byDtypeThenName)
   const { header, sizes, total } = layout(path, sorted, metadata)
   await disk.mkdir(dirname(path), { recursive: true })
   await ensureFreeSpace(dirname(path), header.byteLength + total)
@@ -42,16 +47,25 @@ export async function writeSafetensors(
     let written = 0
     for (const [i, { name, data }] of sorted.entries()) {
       options.signal?.throwIfAborted()
-      const bytes = typeof data === 'function' ? await data() : data
-      if (bytes.byteLength !== sizes[i]) {
-        throw new Error(`tensor '${name}' gave ${bytes.byteLength} bytes; expected ${sizes[i]}`)
+      let given = 0
+      for await (const bytes of pieces(data)) {
+        options.signal?.throwIfAborted()
+        given += bytes.byteLength
+        if (given > sizes[i]!) break
+        await writeAll(file, bytes)
       }
-      await writeAll(file, bytes)
-      written += bytes.byteLength
+      if (given !== sizes[i]) throw new Error(`tensor '${name}' gave ${given} bytes; expected ${sizes[i]}`)
+      written += given
       options.progress?.(written, total)
     }
   }
   await replaceFile(path, write, options.whenWritten)
+}
+
+async function* pieces(data: SafetensorsEntry['data']): AsyncGenerator<Uint8Array> {
+  const made = typeof data === 'function' ? data() : data
+  if (Symbol.asyncIterator in made) yield* made
+  else yield await made
 }
 
 function layout(

@@ -61,14 +61,19 @@ export class AutoModelForCausalLM {
       const dtype = o.dtype === 'auto' ? (config.dtype ?? source.dtype) : parseFloatDType(o.dtype, 'dtype')
       const build = { dtype, quantization, signal: o.signal, progress: o.progress }
       const parts = await namingFile(source.path, () => buildModel(config, source, device, build), o.signal)
-      return new CausalLM(config, parts, device, dtype, name_or_path, quantization, opened.generation)
+      const model = new CausalLM(
+        ...([config, parts, device, dtype, name_or_path, quantization, opened.generation] as const),
+      )
+      model.openOriginal = async () => (await openModel(name_or_path, o.gguf_file, o.hub)).source
+      return model
     } finally {
       await source.close()
     }
   }
 }
 
-interface OpenedModel {
+/** A checkpoint's description and its weights. The caller closes the source. */
+export interface OpenedModel {
   config: PretrainedConfig
   /** The file that the config is from. */
   configPath: string
@@ -76,7 +81,12 @@ interface OpenedModel {
   generation: GenerationDefaults
 }
 
-async function openModel(name: string, gguf: string | undefined, hub: HubOptions): Promise<OpenedModel> {
+/** Finds a model's files in a folder, the cache or the hub; `gguf`: one file of them in place of config.json and safetensors. */
+export async function openModel(
+  name: string,
+  gguf: string | undefined,
+  hub: HubOptions,
+): Promise<OpenedModel> {
   if (gguf !== undefined) {
     const source = await openGguf(name, gguf, hub)
     const config = await namingFile(source.path, () => new PretrainedConfig(source.config))

@@ -7,6 +7,7 @@ import { placeOf, type ModelParts } from './assemble'
 import { modulesOf, type Blueprint, type LinearModule } from './blueprint'
 import type { PretrainedConfig } from './config'
 import { blueprintOf } from './families'
+import type { WeightSource } from './weights'
 import type { MemoryPlans } from './memory-plan'
 import { modelTensors, type ModelTensor } from './model-tensors'
 import { type ModelInputs } from './padding'
@@ -39,6 +40,8 @@ export class CausalLM {
   memory_plans: MemoryPlans | undefined
   /** The adapter that is on the model, set by it. @internal */
   adapter: { unload(): unknown } | undefined
+  /** Opens the checkpoint that the weights came from once more; set by `from_pretrained`. */
+  openOriginal: (() => Promise<WeightSource>) | undefined
   /** What the model consists of. */
   readonly blueprint: Blueprint
 
@@ -50,7 +53,8 @@ export class CausalLM {
     public dtype: FloatDType,
     /** Where the weights came from; written into adapter_config.json. */
     readonly name_or_path: string,
-    readonly quantization_config?: BitsAndBytesConfig | undefined,
+    /** Which layers are in 4 bits, and how. */
+    public quantization_config?: BitsAndBytesConfig | undefined,
     readonly generation_config: GenerationDefaults = {},
   ) {
     this.blueprint = blueprintOf(config)

@@ -58,3 +58,13 @@ export function shortestFloat32(value: number): number {
   }
   return value
 }
+
+/** For each row of a q or k projection in a GGUF file, its row in the checkpoint; see `unpermuteRows`. */
+export function interleavedRows(rows: number, heads: number): number[] {
+  const perHead = rows / heads
+  const half = perHead / 2
+  return Array.from({ length: rows }, (_, row) => {
+    const at = row % perHead
+    return row - at + (at % 2) * half + Math.floor(at / 2)
+  })
+}

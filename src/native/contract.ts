@@ -9,7 +9,8 @@ export type { BlockMaxima, Described, DescribedTensor, DeviceHandle, TensorHandl
  * order of the calls on the device's own thread and return nothing; a failure while running rejects the next promise.
  * Their types are generated from native/core/ops.inc, which says what each computes, with shapes.
  */
-export interface NativeAddon extends DeviceFunctions, TensorFunctions, Operations, SizeFunctions {}
+export interface NativeAddon
+  extends DeviceFunctions, TensorFunctions, Operations, SizeFunctions, GgmlFunctions {}
 
 export interface DeviceFunctions {
   open_device(name: string): DeviceHandle
@@ -54,4 +55,15 @@ export interface SizeFunctions {
   scratch_operations(backend: 'cpu' | 'cuda'): string[]
   /** What a tensor of so many bytes takes of the device's memory, or of the host's that is page-locked. */
   allocation_bytes(backend: 'cpu' | 'cuda', place: 'device' | 'host', bytes: number): number
+}
+
+export interface GgmlFunctions {
+  /**
+   * ggml's blocks of a float32 tensor on the CPU, one after another, equal to the bit to those of llama.cpp's reference
+   * quantizers without an importance matrix.
+   */
+  quantize_ggml(
+    tensor: TensorHandle,
+    format: 'Q4_0' | 'Q5_0' | 'Q5_1' | 'Q8_0' | 'Q4_K' | 'Q5_K' | 'Q6_K',
+  ): Promise<ArrayBuffer>
 }

@@ -5,8 +5,9 @@ import { copy, dotColumns, matmul, scaleColumns } from '../tensor/ops'
 import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
-import type { BaseLayer, InputGradient, Linear } from './linear'
+import type { BaseLayer, InputGradient } from './linear'
 import { LoraLinear, type LoraSettings } from './lora'
+import type { LayerUpdate } from './merged-rows'
 import { Parameter } from './parameter'
 
 /**
@@ -98,12 +99,8 @@ export class DoraLinear extends LoraLinear {
     return scope.keep(norm)
   }
 
-  override merge(): void {
-    using scope = this.device.scope()
-    const inverse = scope.add(this.weightNorm(this.device, true))
-    super.merge()
-    const { weight } = this.base as Linear
-    addon().scale_rows(weight.handle, this.gain(inverse, scope).handle, weight.handle, false)
+  override get update(): LayerUpdate {
+    return { ...super.update, magnitude: this.magnitude.data }
   }
 
   override ownParameters(): Parameter[] {

@@ -4,7 +4,8 @@ import type { FloatDType } from '../tensor/dtype'
 import { add, matmul } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
-import { Linear, type BaseLayer, type InputGradient, type LinearLayer } from './linear'
+import type { BaseLayer, InputGradient, LinearLayer } from './linear'
+import type { LayerUpdate } from './merged-rows'
 import type { Parameter } from './parameter'
 import type { ParameterStack } from './parameter-stack'
 
@@ -173,18 +174,9 @@ export class LoraLinear implements LinearLayer {
     return [this.lora_A, this.lora_B]
   }
 
-  /** @throws Error when the base is quantized: rounding the sum to 4 bits again would lose most of the update. */
-  checkMergeable(): void {
-    if (this.base instanceof Linear) return
-    throw new Error(
-      `'${this.name}' is quantized; load the base model without quantization_config to merge into it`,
-    )
-  }
-
-  /** Adds scaling * B @ A to the base's weight, which must be mergeable, for good; the layer itself is of no more use then. */
-  merge(): void {
-    const { weight } = this.base as Linear
-    matmul(this.lora_B.data, this.lora_A.data, weight, { alpha: this.settings.scaling, beta: 1 })
+  /** What the adapter adds to the base's weight. */
+  get update(): LayerUpdate {
+    return { a: this.lora_A.data, b: this.lora_B.data, scaling: this.settings.scaling }
   }
 
   dispose(): void {

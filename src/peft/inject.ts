@@ -1,8 +1,6 @@
 import type { LinearSlot, CausalLM } from '../models/causal-lm'
-import { Embedding } from '../nn/embedding'
 import { Linear, type BaseLayer } from '../nn/linear'
 import { DoraLinear } from '../nn/dora'
-import { logger } from '../logging'
 import { baseLayer, LoraLinear } from '../nn/lora'
 import { Parameter } from '../nn/parameter'
 import { ParameterStack } from '../nn/parameter-stack'
@@ -29,8 +27,15 @@ export interface Injection {
   weightsOf(name: string): { a: Tensor; b: Tensor } | undefined
   /** Puts the bare layers back and frees the adapter's tensors. */
   remove(): void
-  /** Adds the update to the base weights for good, then as `remove`. */
-  merge(): void
+  /** Frees the adapter's tensors and leaves what is in the layers' places, and what was trained in full, where it is. */
+  adopt(): void
+  layers: readonly AdaptedLayer[]
+}
+
+/** A layer with an adapter, and where it sits. */
+export interface AdaptedLayer {
+  slot: LinearSlot
+  adapter: LoraLinear
 }
 
 /** Wraps the target layers of a model; parameters are made in `dtype`. */
@@ -44,7 +49,7 @@ export function injectAdapter(
   const byName = new Map(slots.map((s) => [s.name, s]))
   const targets = matchTargets([...byName.keys()], config)
   const names = slots.map((s) => s.name)
-  const adapters: LoraLinear[] = []
+  const layers: AdaptedLayer[] = []
   const undo: ((isAttached: boolean) => void)[] = []
   let attached = true
   const remove = (): void => undo.forEach((f) => f(attached))
@@ -62,7 +67,7 @@ export function injectAdapter(
       const base = bareLayer(slot)
       const adapter = wrap(base, config, stackOf(slot), random, index)
       slot.set(adapter)
-      adapters.push(adapter)
+      layers.push({ slot, adapter })
       undo.push((isAttached) => {
         if (isAttached) slot.set(base)
         for (const p of adapter.ownParameters()) p.dispose()
@@ -72,50 +77,36 @@ export function injectAdapter(
     config.target_modules = expandTargets(names, config.target_modules)
     return {
       parameters: [
-        ...adapters.flatMap((a) => a.ownParameters()),
+        ...layers.flatMap(({ adapter }) => adapter.ownParameters()),
         ...copies.map((c) => c.parameter),
         ...biases,
       ],
       enable: (on) => {
-        for (const adapter of adapters) adapter.enabled = on
+        for (const { adapter } of layers) adapter.enabled = on
         for (const copy of copies) copy.use(on)
       },
       attach: (on) => {
-        for (const adapter of adapters) byName.get(adapter.name)!.set(on ? adapter : adapter.base)
+        for (const { slot, adapter } of layers) slot.set(on ? adapter : adapter.base)
         for (const copy of copies) copy.use(on)
         attached = on
       },
       layerNames: targets,
       weightsOf: (name) => {
-        const found = adapters.find((adapter) => adapter.name === name)
+        const found = layers.find(({ slot }) => slot.name === name)?.adapter
         return found && { a: found.lora_A.data, b: found.lora_B.data }
       },
       remove,
-      merge: () => {
-        for (const adapter of adapters) adapter.checkMergeable()
-        separateTiedHead(model, adapters)
-        for (const adapter of adapters) adapter.merge()
+      adopt: () => {
         for (const copy of copies) copy.adopt()
+        attached = false
         remove()
       },
+      layers,
     }
   } catch (error) {
     remove()
     throw error
   }
-}
-
-/** An adapter merges into the head alone: an embedding that shares the head's weight gets a copy of its own, and that is said. */
-function separateTiedHead(model: CausalLM, adapters: readonly LoraLinear[]): void {
-  const { parts } = model
-  const { name, weight, scale } = parts.embed_tokens
-  if (!adapters.some(({ base }) => base instanceof Linear && base.weight === weight)) return
-  const own = weight.device.empty(weight.shape, weight.dtype)
-  copy(weight, own)
-  parts.embed_tokens = new Embedding(name, own, { scale })
-  logger.warning(
-    `[merge_and_unload] the head shares its weight with ${name} (tie_word_embeddings): the adapter is merged into the head alone, the embedding keeps its values in a copy of its own`,
-  )
 }
 
 /** The A matrices of targets that read the same tensor, one under the other; made when the first of them is asked for. */

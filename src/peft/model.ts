@@ -12,9 +12,12 @@ import { nextSeed } from '../options/seed'
 import { Generator } from '../tensor/random'
 import { peftOptions, type AdapterOptions, type PeftOptions } from './adapter-options'
 import { AdapterSet } from './adapter-set'
+import { AdapterUpdate } from './adapter-update'
 import { LoraConfig } from './config'
 import { injectAdapter, type Injection } from './inject'
 import { loadAdapter } from './load'
+import { MergedLayers } from './merge'
+import { mergeOptions, type MergeOptions } from './merge-options'
 import { saveAdapter } from './save'
 import { weightedSum, type WeightedOptions } from './weighted'
 
@@ -42,6 +45,7 @@ export function get_peft_model(model: CausalLM, config: LoraConfig, options: Pef
  */
 export class PeftModel {
   private readonly adapters: AdapterSet
+  private merged: MergedLayers | undefined
 
   constructor(
     readonly base_model: CausalLM,
@@ -73,8 +77,9 @@ export class PeftModel {
     return this.adapters.names
   }
 
-  /** Puts another adapter in the place of the active one. @throws Error naming those that there are. */
+  /** Puts another adapter in the place of the active one, which is unmerged first. @throws Error naming those that there are. */
   set_adapter(adapter_name: string): void {
+    this.unmerge_adapter()
     this.adapters.activate(adapter_name)
   }
 
@@ -83,6 +88,7 @@ export class PeftModel {
    * @throws Error as `from_pretrained`, or when the name is taken.
    */
   async load_adapter(source: string, adapter_name: string, options: AdapterOptions = {}): Promise<void> {
+    this.unmerge_adapter()
     await this.adapters.add(adapter_name, () => loadAdapter(this.base_model, source, options))
     this.named(adapter_name)
   }
@@ -92,6 +98,7 @@ export class PeftModel {
     const { seed, dtype, autocast_adapter_dtype } = peftOptions(options)
     const type = dtype ?? (autocast_adapter_dtype ? 'float32' : this.base_model.dtype)
     const own = new LoraConfig(config)
+    this.unmerge_adapter()
     await this.adapters.add(adapter_name, () => ({
       config: own,
       injection: injectAdapter(this.base_model, own, type, new Generator(seed ?? nextSeed() ?? 0)),
@@ -167,16 +174,25 @@ export class PeftModel {
   }
 
   forward_backward(batch: ModelInputs | PackedBatch, options?: ForwardBackwardOptions): Promise<StepResult> {
+    this.checkTrainable()
     return this.base_model.forward_backward(batch, options)
+  }
+
+  /** @throws Error while the adapter is merged: nothing of it is in the pass then. */
+  checkTrainable(): void {
+    if (this.merged)
+      throw new Error('the adapter is merged into the weights; call unmerge_adapter() before training')
   }
 
   /** Runs `body` with the base model alone answering; biases that were trained (`bias`) stay as they are. */
   async disable_adapter<T>(body: () => Promise<T>): Promise<T> {
+    this.merged?.use(false)
     this.injection.enable(false)
     try {
       return await body()
     } finally {
       this.injection.enable(true)
+      this.merged?.use(true)
     }
   }
 
@@ -211,6 +227,7 @@ export class PeftModel {
   unload(): CausalLM {
     const { base_model } = this
     if (base_model.adapter === this) {
+      this.unmerge_adapter()
       this.adapters.deleteOthers()
       this.injection.remove()
       base_model.adapter = undefined
@@ -219,14 +236,40 @@ export class PeftModel {
   }
 
   /**
-   * Adds the adapter to the base weights and gives the base model back, as PEFT's merge_and_unload.
-   * @throws Error when the base is quantized.
+   * Puts the adapter's update into the weights, so that answers need no adapter; `unmerge_adapter` gives the weights from before
+   * back, bit for bit: they stay beside the merged ones. A layer in 4 bits is quantized again, unless `dtype` asks for full ones.
+   * @throws Error when it is merged already, or a merged weight is not finite (`safe_merge`); the model is then as it was.
    */
-  merge_and_unload(): CausalLM {
+  async merge_adapter(options: MergeOptions = {}): Promise<void> {
+    const o = mergeOptions('merge_adapter', options)
+    if (this.merged) throw new Error('[merge_adapter] the adapter is merged already; unmerge_adapter() first')
+    this.merged = await MergedLayers.make(this.base_model, this.injection.layers, o)
+  }
+
+  /** Takes a merged adapter out of the weights again; where none is merged it does nothing. */
+  unmerge_adapter(): void {
+    this.merged?.undo()
+    this.merged = undefined
+  }
+
+  /**
+   * Adds the adapter to the base weights for good and gives the base model back, as PEFT's merge_and_unload. What has been merged
+   * before by `merge_adapter` is taken as it is.
+   */
+  async merge_and_unload(options: MergeOptions = {}): Promise<CausalLM> {
+    const o = mergeOptions('merge_and_unload', options)
+    this.merged ??= await MergedLayers.make(this.base_model, this.injection.layers, o)
     this.adapters.deleteOthers()
-    this.injection.merge()
+    this.merged.adopt()
+    this.merged = undefined
+    this.injection.adopt()
     this.base_model.adapter = undefined
     return this.base_model
+  }
+
+  /** The adapter as changes of the checkpoint's tensors, with its tensors themselves: they are not to be freed. */
+  get update(): AdapterUpdate {
+    return new AdapterUpdate(this.peft_config, new Map(this.parameters().map((p) => [p.name, p.data])))
   }
 
   /** Frees adapter and base model. */

@@ -559,3 +559,57 @@ export interface WeightedOptions {
   /** @deprecated not supported: there is one. */
   svd_driver?: null
 }
+
+/** The values of merge_adapter. */
+export interface ParsedMergeOptions {
+  /**
+   * Check that every merged weight is finite before any layer is changed.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  safe_merge: boolean
+  /**
+   * Weights that the update is added to, of layers in 4 bits: 'dequantized', what the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
+   *
+   * Takes one of 'dequantized', 'original'.
+   * @default 'dequantized'
+   */
+  base_weights: 'dequantized' | 'original'
+  /**
+   * Of the merged layers; 'auto': as they are, a layer in 4 bits is quantized again. Another one makes them full layers (ours).
+   *
+   * Takes one of 'auto', 'float32', 'bfloat16', 'float16'.
+   * @default 'auto'
+   */
+  dtype: 'auto' | 'float32' | 'bfloat16' | 'float16'
+}
+
+/** What merge_adapter takes. */
+export interface MergeOptions {
+  /**
+   * Check that every merged weight is finite before any layer is changed.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  safe_merge?: boolean
+  /**
+   * Weights that the update is added to, of layers in 4 bits: 'dequantized', what the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
+   *
+   * Takes one of 'dequantized', 'original'.
+   * @default 'dequantized'
+   */
+  base_weights?: 'dequantized' | 'original'
+  /**
+   * Of the merged layers; 'auto': as they are, a layer in 4 bits is quantized again. Another one makes them full layers (ours).
+   *
+   * Takes one of 'auto', 'float32', 'bfloat16', 'float16'.
+   * @default 'auto'
+   */
+  dtype?: 'auto' | 'float32' | 'bfloat16' | 'float16'
+  /** @deprecated not supported: merging takes seconds. */
+  progressbar?: false | null
+  /** @deprecated not supported: a model has one adapter. */
+  adapter_names?: null
+}

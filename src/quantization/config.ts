@@ -29,9 +29,8 @@ export const bitsAndBytesOptionSet: OptionSet<BitsAndBytesOptions> = {
     bnb_4bit_quant_storage: {
       schema: dtypeSchema(storageDtypes, 'uint8'),
       input: dtypeInput(storageDtypes),
-      inert: true,
       default: 'uint8',
-      doc: 'Dtype under which a file holds the packed codes. Kept so that a config.json is written back unchanged; the bytes are the same.',
+      doc: 'Dtype under which save_pretrained stores the packed codes; the bytes are the same.',
     },
     llm_int8_skip_modules: {
       schema: names,

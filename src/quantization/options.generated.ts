@@ -31,7 +31,7 @@ export interface BitsAndBytesOptions {
    */
   bnb_4bit_use_double_quant: boolean
   /**
-   * Dtype under which a file holds the packed codes. Kept so that a config.json is written back unchanged; the bytes are the same.
+   * Dtype under which save_pretrained stores the packed codes; the bytes are the same.
    *
    * Takes one of 'uint8', 'float16', 'bfloat16', 'float32'.
    * @default 'uint8'
@@ -85,7 +85,7 @@ export interface BitsAndBytesInit {
    */
   bnb_4bit_use_double_quant?: boolean
   /**
-   * Dtype under which a file holds the packed codes. Kept so that a config.json is written back unchanged; the bytes are the same.
+   * Dtype under which save_pretrained stores the packed codes; the bytes are the same.
    *
    * Takes one of 'uint8', 'float16', 'bfloat16', 'float32'.
    * @default 'uint8'

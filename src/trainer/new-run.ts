@@ -44,6 +44,7 @@ export interface RunParts {
 export async function newRun(parts: RunParts): Promise<TrainRun> {
   const { model, tokenizer, args, task, state, rows: tokenized, from } = parts
   const lengths = tokenized.map((row) => row.input_ids.length)
+  model.checkTrainable()
   const { begin, batchesOf, batchesPerEpoch } = planRun(args, lengths, task.owner)
   const settings = await settingsOf(model, args, tokenized, begin.max_steps, task.loss)
   const checkpoint =

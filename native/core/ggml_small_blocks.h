@@ -1,0 +1,12 @@
+#pragma once
+#include <cstdint>
+
+// One block of 32 values each: scale (and minimum) as float16, then codes.
+namespace qlora::ggml {
+
+void q4_0(const float* x, uint8_t* out);
+void q5_0(const float* x, uint8_t* out);
+void q5_1(const float* x, uint8_t* out);
+void q8_0(const float* x, uint8_t* out);
+
+}  // namespace qlora::ggml

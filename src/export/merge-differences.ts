@@ -1,0 +1,136 @@
+import type { PreTrainedTokenizer } from '../data/tokenizer'
+import { Linear4bit } from '../nn/linear4bit'
+import { checkNames } from '../options/parse'
+import type { MergeOptions } from '../peft/merge-options'
+import type { PeftModel } from '../peft/model'
+
+/** One way of merging beside the adapter on its base. */
+export interface MergeDifference {
+  /** e.g. `bfloat16, dequantized` */
+  merged: string
+  /** The largest and the mean distance of a logit. */
+  max_logit: number
+  mean_logit: number
+  /** Mean over the tokens of sum p log(p / q), p with the adapter on, in nats. */
+  kl_divergence: number
+  /** Share of the tokens whose likeliest next token is the same. */
+  same_top: number
+}
+
+/** The ways of merging, the nearest to the adapter's answers first. */
+export class MergeDifferences {
+  constructor(
+    readonly rows: readonly MergeDifference[],
+    /** Tokens of all texts. */
+    readonly tokens: number,
+  ) {}
+}
+
+export interface MergeDifferencesOptions {
+  /** Dtype of the full layers tried. Default: the model's. */
+  dtype?: 'float32' | 'bfloat16' | 'float16'
+}
+
+/** Merges in each way, measures on the texts, and takes the adapter out again. */
+export async function mergeDifferences(
+  model: PeftModel,
+  texts: readonly string[],
+  tokenizer: PreTrainedTokenizer,
+  options: MergeDifferencesOptions,
+): Promise<MergeDifferences> {
+  checkNames<MergeDifferencesOptions>('merge_differences', options, ['dtype'])
+  if (!Array.isArray(texts) || texts.length === 0)
+    throw new TypeError('[merge_differences] texts: needs a list of at least one text')
+  const rows = await Promise.all(texts.map((text) => tokenizer.encode(text as string)))
+  const expected: Float32Array[] = []
+  for (const ids of rows) expected.push(await logitsOf(model, ids))
+  const measured: MergeDifference[] = []
+  for (const [merged, way] of ways(model, options.dtype ?? model.base_model.dtype)) {
+    await model.merge_adapter(way)
+    try {
+      const tally = new Tally(model.config.vocab_size)
+      for (const [i, ids] of rows.entries()) tally.add(expected[i]!, await logitsOf(model, ids))
+      measured.push({ merged, ...tally.result })
+    } finally {
+      model.unmerge_adapter()
+    }
+  }
+  measured.sort((a, b) => a.kl_divergence - b.kl_divergence)
+  return new MergeDifferences(
+    measured,
+    rows.reduce((n, ids) => n + ids.length, 0),
+  )
+}
+
+/** What can be done with this base: of one that is not quantized, only the sum. */
+function ways(model: PeftModel, dtype: 'float32' | 'bfloat16' | 'float16'): [string, MergeOptions][] {
+  const { base_model: base } = model
+  const quantized = [...base.linearSlots()].some((slot) => 'base' in slot.get() && isQuantized(slot.get()))
+  if (!quantized) return [[dtype, { dtype }]]
+  const sources = (['dequantized', 'original'] as const).filter(
+    (source) => source === 'dequantized' || (base.openOriginal && !base.config.quantization_config),
+  )
+  const { bnb_4bit_quant_type: bits = '4 bits' } = base.quantization_config ?? {}
+  return sources.flatMap((base_weights): [string, MergeOptions][] => [
+    [`${dtype}, ${base_weights}`, { base_weights, dtype }],
+    [`${bits} again, ${base_weights}`, { base_weights }],
+  ])
+}
+
+function isQuantized(layer: object): boolean {
+  return (layer as { base?: unknown }).base instanceof Linear4bit
+}
+
+async function logitsOf(model: PeftModel, ids: number[]): Promise<Float32Array> {
+  const { logits } = await model.forward({ input_ids: [ids] })
+  return logits.data().finally(() => logits.dispose())
+}
+
+class Tally {
+  private max = 0
+  private sum = 0
+  private values = 0
+  private kl = 0
+  private same = 0
+  private tokens = 0
+
+  constructor(private readonly vocab: number) {}
+
+  add(expected: Float32Array, ours: Float32Array): void {
+    for (let i = 0; i < expected.length; i++) {
+      const difference = Math.abs(expected[i]! - ours[i]!)
+      if (!(difference <= this.max)) this.max = difference // a NaN stays
+      this.sum += difference
+    }
+    this.values += expected.length
+    for (let at = 0; at < expected.length; at += this.vocab) {
+      const [p, q] = [expected, ours].map((all) => all.subarray(at, at + this.vocab)) as [
+        Float32Array,
+        Float32Array,
+      ]
+      const [logP, logQ] = [logSum(p), logSum(q)]
+      for (let i = 0; i < p.length; i++) {
+        const log = p[i]! - logP
+        this.kl += Math.exp(log) * (log - (q[i]! - logQ))
+      }
+      if (top(p) === top(q)) this.same++
+      this.tokens++
+    }
+  }
+
+  get result(): Omit<MergeDifference, 'merged'> {
+    return {
+      ...{ max_logit: this.max, mean_logit: this.sum / this.values },
+      ...{ kl_divergence: Math.max(0, this.kl / this.tokens), same_top: this.same / this.tokens },
+    }
+  }
+}
+
+function top(values: Float32Array): number {
+  return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0)
+}
+
+function logSum(values: Float32Array): number {
+  const most = values[top(values)]!
+  return most + Math.log(values.reduce((sum, value) => sum + Math.exp(value - most), 0))
+}

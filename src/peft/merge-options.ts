@@ -1,0 +1,42 @@
+import { type OptionSet } from '../options/declaration'
+import { parseOptions } from '../options/parse'
+import { flag, oneOf } from '../options/schemas'
+import type { MergeOptions, ParsedMergeOptions } from './options.generated'
+
+export type { MergeOptions } from './options.generated'
+
+/** Which weights of the base model an adapter is added to; `save_pretrained_merged` and `save_pretrained_gguf` take it too. */
+export const baseWeights = {
+  base_weights: {
+    schema: oneOf('dequantized', 'original'),
+    default: 'dequantized' as const,
+    doc: "Weights that the update is added to, of layers in 4 bits: 'dequantized', what the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.",
+  },
+}
+
+/** What `merge_and_unload` and `merge_adapter` take. */
+export const mergeOptionSet: OptionSet<ParsedMergeOptions> = {
+  owner: 'merge_adapter',
+  options: {
+    safe_merge: {
+      schema: flag,
+      default: false,
+      doc: 'Check that every merged weight is finite before any layer is changed.',
+    },
+    ...baseWeights,
+    dtype: {
+      schema: oneOf('auto', 'float32', 'bfloat16', 'float16'),
+      default: 'auto',
+      doc: "Of the merged layers; 'auto': as they are, a layer in 4 bits is quantized again. Another one makes them full layers (ours).",
+    },
+  },
+  refused: {
+    progressbar: { default: false, reason: 'merging takes seconds.' },
+    adapter_names: { default: null, reason: 'a model has one adapter.' },
+  },
+}
+
+/** @throws TypeError on an unknown name or a wrong value. */
+export function mergeOptions(owner: string, options: MergeOptions): ParsedMergeOptions {
+  return parseOptions({ ...mergeOptionSet, owner }, options)
+}

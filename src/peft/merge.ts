@@ -1,0 +1,127 @@
+import type { CausalLM } from '../models/causal-lm'
+import { namingFile } from '../files/naming'
+import { logger } from '../logging'
+import { Linear, type BaseLayer } from '../nn/linear'
+import { Linear4bit } from '../nn/linear4bit'
+import { mergedRows } from '../nn/merged-rows'
+import type { WeightSource } from '../models/weights'
+import { BitsAndBytesConfig } from '../quantization/config'
+import { quantizeWeight } from '../quantization/quantize'
+import { disposeWeight, isNested } from '../quantization/weight-4bit'
+import { copy } from '../tensor/ops'
+import type { Tensor } from '../tensor/tensor'
+import type { AdaptedLayer } from './inject'
+import type { ParsedMergeOptions } from './options.generated'
+
+/** Layers with the adapter's update in their weights, in the places of the adapted ones, which wait beside them. */
+export class MergedLayers {
+  private constructor(
+    private readonly model: CausalLM,
+    private readonly layers: readonly (AdaptedLayer & { merged: BaseLayer })[],
+  ) {}
+
+  /** Makes all merged layers, then puts them in place. @throws Error, the model being as it was */
+  static async make(
+    model: CausalLM,
+    adapted: readonly AdaptedLayer[],
+    options: ParsedMergeOptions,
+  ): Promise<MergedLayers> {
+    const source = options.base_weights === 'original' ? await originalWeights(model) : undefined
+    const made: (AdaptedLayer & { merged: BaseLayer })[] = []
+    try {
+      for (const one of adapted) made.push({ ...one, merged: await mergedLayer(one, options, source) })
+    } catch (error) {
+      for (const { merged } of made) disposeWeightOf(merged)
+      throw error
+    } finally {
+      await source?.close()
+    }
+    const layers = new MergedLayers(model, made)
+    layers.use(true)
+    return layers
+  }
+
+  /** Whether the merged layers answer, or those with the adapter on them. */
+  use(on: boolean): void {
+    for (const { slot, adapter, merged } of this.layers) slot.set(on ? merged : adapter)
+  }
+
+  /** Puts the adapted layers back and frees the merged ones. */
+  undo(): void {
+    this.use(false)
+    for (const { merged } of this.layers) disposeWeightOf(merged)
+  }
+
+  /** The merged layers stay for good: the base's own weights are freed. */
+  adopt(): void {
+    const { model } = this
+    this.use(true)
+    for (const { adapter } of this.layers) {
+      const { base } = adapter
+      const { name, weight } = model.parts.embed_tokens
+      if (!(base instanceof Linear && base.weight === weight)) disposeWeightOf(base)
+      else
+        logger.warning(
+          `[merge_and_unload] the head shares its weight with ${name} (tie_word_embeddings): the adapter is merged into the head alone, which has a weight of its own now`,
+        )
+    }
+    const full = this.layers.filter(({ merged }) => merged instanceof Linear).map(({ slot }) => slot.name)
+    model.quantization_config = remaining(model, full)
+  }
+}
+
+async function mergedLayer(
+  { slot, adapter }: AdaptedLayer,
+  { dtype, safe_merge }: ParsedMergeOptions,
+  source: WeightSource | undefined,
+): Promise<BaseLayer> {
+  const { base } = adapter
+  using scope = base.device.scope()
+  const key = `${slot.name}.weight`
+  const dense = scope.add(source ? await source.load(key, base.device, base.weightDtype) : base.denseWeight())
+  const merged = scope.add(mergedRows(dense, adapter.update))
+  if (safe_merge && !(await merged.data()).every(Number.isFinite))
+    throw new Error(
+      `[merge_adapter] the merged weight of '${slot.name}' is not finite; the adapter is broken`,
+    )
+  if (base instanceof Linear4bit && dtype === 'auto') {
+    const { quantType, blocksize, absmax } = base.weight
+    const weight = quantizeWeight(merged, {
+      ...{ quant_type: quantType, blocksize, compress_statistics: isNested(absmax) },
+    })
+    return new Linear4bit(base.name, weight, base.computeDtype, base.bias)
+  }
+  const out = scope.empty(merged.shape, dtype === 'auto' ? merged.dtype : dtype)
+  copy(merged, out)
+  return new Linear(base.name, scope.keep(out), base.bias)
+}
+
+/** @throws Error where there are no weights in 16 bits to read */
+export async function originalWeights(model: CausalLM): Promise<WeightSource> {
+  const { openOriginal, name_or_path: name } = model
+  if (!openOriginal)
+    throw new Error(
+      `[merge_adapter] base_weights: 'original' needs a model from from_pretrained; use 'dequantized'`,
+    )
+  if (model.config.quantization_config)
+    throw new Error(
+      `[merge_adapter] base_weights: 'original': the checkpoint '${name}' itself is in 4 bits; use 'dequantized'`,
+    )
+  return namingFile(name, openOriginal)
+}
+
+/** What says of the model which of its layers are in 4 bits, when those of `full` no longer are. */
+function remaining(model: CausalLM, full: readonly string[]): BitsAndBytesConfig | undefined {
+  const { quantization_config: config } = model
+  if (!config || full.length === 0) return config
+  const some = [...model.linearSlots()].some((slot) => slot.get() instanceof Linear4bit)
+  if (!some) return undefined
+  const skip = config.llm_int8_skip_modules ?? ['lm_head']
+  return BitsAndBytesConfig.from_dict({ ...config.to_dict(), llm_int8_skip_modules: [...skip, ...full] })
+}
+
+/** The bias is shared with the other layer in this place. */
+function disposeWeightOf(layer: BaseLayer): void {
+  if (layer instanceof Linear4bit) disposeWeight(layer.weight)
+  else (layer as Linear & { weight: Tensor }).weight.dispose()
+}
