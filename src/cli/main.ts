@@ -13,6 +13,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   chat: async () => (await import('./chat.js')).chatCommand,
   generate: async () => (await import('./generate.js')).generateCommand,
   serve: async () => (await import('./serve.js')).serveCommand,
+  merge: async () => (await import('./merge.js')).mergeCommand,
+  export: async () => (await import('./merge.js')).exportCommand,
 }
 
 const usage = `usage: qlora doctor | kernel install | uninstall | doctor

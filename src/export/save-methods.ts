@@ -1,12 +1,13 @@
 import { writeFileAtomic } from '../files/atomic'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { parseOptions, show } from '../options/parse'
 import { unknownNameError } from '../options/nearest'
 import type { CausalLM } from '../models/causal-lm'
 import type { PeftModel } from '../peft/model'
 import { BitsAndBytesConfig } from '../quantization/config'
-import { exportedModel } from './exported-model'
+import type { FloatDType } from '../tensor/dtype'
+import { exportedModel, type ExportedModel } from './exported-model'
 import { ggufMethod } from './gguf-methods'
 import { modelCard } from './model-card'
 import { modelfile } from './modelfile'
@@ -19,11 +20,12 @@ import {
   type MergedOptions,
   type SaveOptions,
 } from './options'
-import type { ParsedGgufOptions } from './options.generated'
+import type { ParsedGgufOptions, ParsedMergedOptions } from './options.generated'
 import { saveModel4bit } from './save-4bit'
 import { baseName, endTokensOf, saveGguf } from './save-gguf'
 import { adapterTypes, saveGgufAdapter } from './save-gguf-adapter'
-import { parseSize, saveModel } from './save-model'
+import { parseSize, saveModel, type ModelFiles } from './save-model'
+import { withStreamedModel } from './streamed-model'
 
 /** `save_pretrained` of a model: as it is in memory, in its dtype or in bitsandbytes' 4 bits. */
 export async function saveWhole(model: CausalLM, folder: string, given: SaveOptions): Promise<void> {
@@ -66,18 +68,46 @@ export async function saveMerged(
     adapter: peft?.peft_config,
   })
   const files = { ...o, shardBytes: parseSize(o.max_shard_size), tokenizer: tokenizer ?? undefined, card }
-  await withMergedModel(model, peft?.update, o.base_weights, async (merged) => {
-    const dtype = o.dtype === 'auto' ? merged.dtype : o.dtype
-    if (o.save_method === 'merged_16bit') return saveModel(folder, merged, dtype, files)
-    const quantization =
-      o.quantization_config ??
-      model.quantization_config ??
-      new BitsAndBytesConfig({
-        ...{ load_in_4bit: true, bnb_4bit_quant_type: 'nf4', bnb_4bit_use_double_quant: true },
-        bnb_4bit_compute_dtype: dtype,
-      })
-    return saveModel4bit(folder, { ...merged, dtype }, quantization, files)
+  await withMergedModel(model, peft?.update, o.base_weights, (merged) =>
+    writeMerged(folder, merged, model.quantization_config, files, o),
+  )
+}
+
+/** `save_pretrained_merged` of an adapter's folder whose base model is read from its checkpoint as it is written. */
+export async function saveStreamedMerged(
+  adapterFolder: string,
+  folder: string,
+  tokenizer: PreTrainedTokenizer | undefined,
+  given: MergedOptions,
+): Promise<void> {
+  const o = parseOptions(mergedOptionSet, given)
+  await withStreamedModel(adapterFolder, o.dtype, {}, (merged, { config }) => {
+    const title = `${baseName(merged.name)} with an adapter`
+    const card = modelCard({
+      title,
+      base: merged.name,
+      library: 'transformers',
+      merged: true,
+      adapter: config,
+    })
+    const files = { ...o, shardBytes: parseSize(o.max_shard_size), tokenizer, card }
+    return writeMerged(folder, merged, undefined, files, o)
   })
+}
+
+function writeMerged(
+  folder: string,
+  merged: ExportedModel,
+  own: BitsAndBytesConfig | undefined,
+  files: ModelFiles,
+  o: ParsedMergedOptions,
+): Promise<void> {
+  const dtype = o.dtype === 'auto' ? merged.dtype : o.dtype
+  if (o.save_method === 'merged_16bit') return saveModel(folder, merged, dtype, files)
+  const nf4 = { load_in_4bit: true, bnb_4bit_quant_type: 'nf4', bnb_4bit_use_double_quant: true } as const
+  const quantization =
+    o.quantization_config ?? own ?? new BitsAndBytesConfig({ ...nf4, bnb_4bit_compute_dtype: dtype })
+  return saveModel4bit(folder, { ...merged, dtype }, quantization, files)
 }
 
 /** `save_pretrained_gguf`; returns the paths of the files. */
@@ -95,19 +125,42 @@ export async function saveGgufFiles(
     )
   const methods = [o.quantization_method].flat().map(ggufMethod)
   if (o.save_method === 'lora') return adapterFiles(model, peft, folder, tokenizer, methods, o)
-  return withMergedModel(model, peft?.update, o.base_weights, async (merged) => {
-    const paths: string[] = []
-    for (const method of methods) paths.push(await saveGguf(folder, merged, tokenizer, method, o))
-    if (o.modelfile) {
-      const { generation } = merged
-      const text = await modelfile(tokenizer, {
-        ...{ from: `./${paths[0]!.slice(folder.length).replace(/^[/\\]+/, '')}`, generation },
-        endTokens: endTokensFor(tokenizer, merged),
-      })
-      await writeFileAtomic(join(folder, 'Modelfile'), text)
-    }
-    return paths
-  })
+  return withMergedModel(model, peft?.update, o.base_weights, (merged) =>
+    writeGgufFiles(folder, merged, tokenizer, methods, o),
+  )
+}
+
+/** `save_pretrained_gguf` of an adapter's folder whose base model is read from its checkpoint as it is written. */
+export function saveStreamedGguf(
+  adapterFolder: string,
+  folder: string,
+  tokenizer: PreTrainedTokenizer,
+  given: GgufOptions,
+  dtype: FloatDType | 'auto',
+): Promise<string[]> {
+  const o = parseOptions(ggufOptionSet, given as object)
+  const methods = [o.quantization_method].flat().map(ggufMethod)
+  return withStreamedModel(adapterFolder, dtype, {}, (merged) =>
+    writeGgufFiles(folder, merged, tokenizer, methods, o),
+  )
+}
+
+async function writeGgufFiles(
+  folder: string,
+  merged: ExportedModel,
+  tokenizer: PreTrainedTokenizer,
+  methods: readonly string[],
+  o: ParsedGgufOptions,
+): Promise<string[]> {
+  const paths: string[] = []
+  for (const method of methods) paths.push(await saveGguf(folder, merged, tokenizer, method, o))
+  if (o.modelfile) {
+    const { generation } = merged
+    const from = `./${basename(paths[0]!)}`
+    const text = await modelfile(tokenizer, { from, generation, endTokens: endTokensFor(tokenizer, merged) })
+    await writeFileAtomic(join(folder, 'Modelfile'), text)
+  }
+  return paths
 }
 
 async function adapterFiles(
@@ -135,7 +188,7 @@ async function adapterFiles(
   if (!o.modelfile) return paths
   const generation = exportedModel(model).generation
   const text = await modelfile(tokenizer, {
-    ...{ from: `./${baseName(name)}.gguf`, adapter: `./${paths[0]!.split(/[/\\]/).at(-1)!}`, generation },
+    ...{ from: `./${baseName(name)}.gguf`, adapter: `./${basename(paths[0]!)}`, generation },
     comment: `FROM is to name ${name}: its GGUF file, or the model as Ollama has it.`,
     endTokens: endTokensFor(tokenizer, { generation, config }),
   })

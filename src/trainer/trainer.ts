@@ -25,6 +25,8 @@ import { trainerStatus } from './status'
 import { loadSubject, subjectAtHand, type Subject, type SubjectParts } from './subject'
 import type { TrainingTask } from './task'
 import { shownAsTable } from './train-output'
+import { pushTrainer, writeTrainingCard, type ModelCardOptions } from './publish'
+import type { PushOptions } from '../export/options'
 import { trainOptions } from './trainer-options'
 
 /** What every trainer takes. */
@@ -216,12 +218,24 @@ export abstract class Trainer {
     return trainerStatus(this, this.current, this.training !== undefined)
   }
 
-  /** Saves adapter and tokenizer to a folder; default: output_dir. */
+  /** Saves adapter and tokenizer to a folder; default: output_dir. After training its README.md tells of the run. */
   async save_model(folder: string = this.args.output_dir): Promise<void> {
     await this.load()
     await sweepRemains(folder)
     await this.model.save_pretrained(folder)
     await this.processing_class.save_pretrained(folder)
+    if (this.state.global_step > 0) await writeTrainingCard(this, this.options.train_dataset, folder)
+  }
+
+  /** Writes README.md with data, arguments, losses and versions into output_dir. */
+  async create_model_card(options: ModelCardOptions = {}): Promise<void> {
+    await this.load()
+    await writeTrainingCard(this, this.options.train_dataset, this.args.output_dir, options)
+  }
+
+  /** Uploads what `save_model` writes; a new repository is private. `repo_id`: default is the last part of output_dir. */
+  push_to_hub(repo_id?: string, options: PushOptions = {}): Promise<string> {
+    return pushTrainer(this, repo_id, options)
   }
 
   /** Frees optimizer state, adapter and model. */

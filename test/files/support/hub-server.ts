@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
+import type { HubReceiver } from './hub-receive'
 
 /** What goes wrong with one GET of content. `after`: bytes sent before. Faults are used up in order. */
 export type Fault =
@@ -47,6 +48,8 @@ export class HubServer {
   /** Lets a listing go on at the storage's host. */
   strayPages = false
   endpoint = ''
+  /** Answers uploads. */
+  receiver: HubReceiver | undefined
   private storage = ''
 
   static async start(): Promise<HubServer> {
@@ -74,6 +77,7 @@ export class HubServer {
 
   private answer(request: IncomingMessage, response: ServerResponse): void {
     const url = this.log(request)
+    if (this.receiver?.handle(request, response, url)) return
     const api = /^\/api\/(model|dataset)s\/(.+?)\/(revision|tree)\/([^/]+)$/.exec(url.pathname)
     const file = /^\/(datasets\/)?(.+?)\/resolve\/([^/]+)\/(.+)$/.exec(url.pathname)
     const content = request.method === 'GET' && file

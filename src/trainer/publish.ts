@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { writeFileAtomic } from '../files/atomic'
+import { baseName } from '../export/save-gguf'
+import { modelCard } from '../export/model-card'
+import { publish } from '../export/publish'
+import type { PushOptions } from '../export/options'
+import { checkNames } from '../options/parse'
+import type { Dataset } from '../data/dataset'
+import type { TrainingArguments } from './arguments'
+import type { Trainer } from './trainer'
+
+/** What `create_model_card` takes, with transformers' names. */
+export interface ModelCardOptions {
+  /** Heading. Default: the last part of output_dir. */
+  model_name?: string
+  /** The data set's name on the hub. */
+  dataset_name?: string
+  tags?: readonly string[]
+}
+
+/** README.md of a trainer's adapter: data, arguments, losses, versions. */
+export async function writeTrainingCard(
+  trainer: Trainer,
+  dataset: Dataset,
+  folder: string,
+  options: ModelCardOptions = {},
+): Promise<void> {
+  checkNames<ModelCardOptions>('create_model_card', options, ['model_name', 'dataset_name', 'tags'])
+  const { model, args, state } = trainer
+  const own = args.constructor as typeof TrainingArguments
+  const card = modelCard({
+    ...{
+      title: options.model_name ?? baseName(args.output_dir),
+      base: model.peft_config.base_model_name_or_path ?? '',
+    },
+    ...{ library: 'peft', adapter: model.peft_config, tags: options.tags },
+    training: {
+      ...{ arguments: { set: own.options, values: args }, log_history: state.log_history },
+      ...{ rows: dataset.num_rows, columns: dataset.column_names, dataset_name: options.dataset_name },
+      ...{ steps: state.global_step, epochs: state.epoch, tokens: state.num_input_tokens_seen },
+      versions: versions(),
+    },
+  })
+  await writeFileAtomic(join(folder, 'README.md'), card)
+}
+
+/** Uploads what `save_model` writes. */
+export function pushTrainer(
+  trainer: Trainer,
+  repo_id: string | undefined,
+  options: PushOptions,
+): Promise<string> {
+  return publish(repo_id ?? baseName(trainer.args.output_dir), options, (folder) =>
+    trainer.save_model(folder),
+  )
+}
+
+function versions(): Record<string, string> {
+  const { version } = JSON.parse(readFileSync(resolve(__dirname, '../../package.json'), 'utf8')) as {
+    version: string
+  }
+  return { qlora: version, 'Node.js': process.versions.node }
+}
