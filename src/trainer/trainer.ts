@@ -109,7 +109,8 @@ export abstract class Trainer {
       this.loading = undefined
       throw error
     })
-    if (!this.subject) this.take(await this.loading)
+    const loaded = await this.loading
+    if (!this.subject) this.take(loaded)
     return this
   }
 
