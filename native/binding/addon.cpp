@@ -20,6 +20,7 @@ Napi::Object init(Napi::Env, Napi::Object exports) {
   qlora::export_device_functions(exports);
   qlora::export_tensor_functions(exports);
   qlora::export_operations(exports);
+  qlora::export_recording_functions(exports);
   qlora::export_size_functions(exports);
   qlora::export_ggml_functions(exports);
   return exports;

@@ -11,7 +11,7 @@ namespace {
  * not be read; Node's type tags would tell as well, but each look is a call into Node, several times an
  * operation.
  */
-thread_local std::unordered_set<const void*> live_tensors, known_devices;
+thread_local std::unordered_set<const void*> live_tensors, known_devices, live_recordings;
 
 Napi::Value wrap(Napi::Env env, void* data, napi_finalize finalize) {
   napi_value external;
@@ -85,6 +85,19 @@ void release_tensor(Napi::Env env, TensorHandle& handle) {
   if (!handle.external_bytes) return;
   int64_t now;
   napi_adjust_external_memory(env, -handle.external_bytes, &now);
+}
+
+Napi::Value wrap_recording(Napi::Env env, RecordingHandle recording) {
+  auto* handle = new RecordingHandle(std::move(recording));
+  live_recordings.insert(handle);
+  return wrap(env, handle, [](napi_env, void* data, void*) {
+    live_recordings.erase(data);
+    delete static_cast<RecordingHandle*>(data);
+  });
+}
+
+RecordingHandle& unwrap_recording(const Napi::Value& value, ArgumentPlace at) {
+  return *static_cast<RecordingHandle*>(unwrap(value, live_recordings, "recording", at));
 }
 
 }  // namespace qlora

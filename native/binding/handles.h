@@ -34,4 +34,12 @@ TensorHandle& unwrap_handle(const Napi::Value& value, ArgumentPlace at);
 const Tensor& unwrap_tensor(const Napi::Value& value, ArgumentPlace at);
 void release_tensor(Napi::Env env, TensorHandle& handle);
 
+/** What a JavaScript recording handle points to; null once it was released. */
+struct RecordingHandle {
+  Backend* backend;
+  std::shared_ptr<Recording> recording;
+};
+Napi::Value wrap_recording(Napi::Env env, RecordingHandle recording);
+RecordingHandle& unwrap_recording(const Napi::Value& value, ArgumentPlace at);
+
 }  // namespace qlora

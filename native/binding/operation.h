@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "binding/arguments.h"
+#include "binding/recorder.h"
 #include "core/check/checks.h"
 
 namespace qlora {
@@ -52,7 +53,7 @@ void submit_operation(const char* name, void (Ops::*method)(A...), const Napi::C
   DeviceOf device(name);
   (device.see(std::get<I>(arguments)), ...);
   Backend& backend = device.get();
-  backend.submit(name, [&backend, method, arguments = std::move(arguments)]() {
+  enqueue(backend, name, [&backend, method, arguments = std::move(arguments)]() {
     (backend.ops().*method)(std::get<I>(arguments)...);
   });
 }

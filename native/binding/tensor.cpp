@@ -2,6 +2,7 @@
 
 #include "binding/arguments.h"
 #include "binding/promise.h"
+#include "binding/recorder.h"
 #include "binding/table.h"
 
 namespace qlora {
@@ -50,6 +51,7 @@ Napi::Value tensor_release(const Napi::CallbackInfo& info) {
 
 /** tensor_write(tensor, bytes): copies the bytes now, writes them in the order of the queue. */
 Napi::Value tensor_write(const Napi::CallbackInfo& info) {
+  refuse_while_recording("tensor_write");
   Tensor tensor = Argument<Tensor>::from(info[0], {"tensor_write", 0});
   if (!info[1].IsTypedArray()) fail("[tensor_write] argument 1: expected a Uint8Array");
   auto array = info[1].As<Napi::TypedArray>();
@@ -67,6 +69,7 @@ Napi::Value tensor_write(const Napi::CallbackInfo& info) {
 
 /** tensor_read(tensor) -> Promise<ArrayBuffer> */
 Napi::Value tensor_read(const Napi::CallbackInfo& info) {
+  refuse_while_recording("tensor_read");
   Tensor tensor = Argument<Tensor>::from(info[0], {"tensor_read", 0});
   auto bytes = std::make_shared<std::string>();
   return finish_as_promise(
@@ -84,6 +87,7 @@ Napi::Value tensor_read(const Napi::CallbackInfo& info) {
 
 /** tensor_read_file(tensor, path, offset) -> Promise: fills the tensor from a byte range of a file. */
 Napi::Value tensor_read_file(const Napi::CallbackInfo& info) {
+  refuse_while_recording("tensor_read_file");
   Tensor tensor = Argument<Tensor>::from(info[0], {"tensor_read_file", 0});
   std::string path = Argument<std::string>::from(info[1], {"tensor_read_file", 1});
   int64_t offset = Argument<int64_t>::from(info[2], {"tensor_read_file", 2});

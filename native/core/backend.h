@@ -3,12 +3,27 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/file_io.h"
 #include "core/ops.h"
 #include "core/tensor.h"
 
 namespace qlora {
+
+/** An operation with its arguments, ready to run. */
+struct Task {
+  std::string op;
+  std::function<void()> run;
+};
+
+/** Operations that can be run again and again with the same tensors, which it keeps alive. */
+class Recording {
+ public:
+  explicit Recording(std::vector<Task> tasks) : tasks(std::move(tasks)) {}
+  virtual ~Recording() = default;
+  const std::vector<Task> tasks;
+};
 
 /** A device: memory, a queue that runs operations in the order they were submitted, and the operations. */
 class Backend {
@@ -32,6 +47,16 @@ class Backend {
   virtual void submit(std::string op, std::function<void()> task) = 0;
   /** Like submit, but always runs: `task` for its work when healthy, then done(error or empty). */
   virtual void finish(std::function<void()> task, std::function<void(const std::string& error)> done) = 0;
+
+  /** Prepares tasks for `replay`; none of them runs now. */
+  virtual std::shared_ptr<Recording> record(std::vector<Task> tasks) {
+    return std::make_shared<Recording>(std::move(tasks));
+  }
+  /** Submits the recorded tasks, in their order. */
+  virtual void replay(std::shared_ptr<Recording> recording) {
+    for (size_t i = 0; i < recording->tasks.size(); i++)
+      submit(recording->tasks[i].op, [recording, i] { recording->tasks[i].run(); });
+  }
 
   /** Copies host memory into device memory; only inside a task. `from` may be reused when it returns. */
   virtual void upload(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }

@@ -57,8 +57,18 @@ std::string CudaAllocator::shortage(size_t wanted) const {
 
 void CudaAllocator::release(void* data, size_t bytes) {
   std::lock_guard lock(mutex_);
+  if (held_) return held_->emplace_back(data, bytes), void();
   arena_for(bytes).release(data);
   allocated_ -= bytes;
+}
+
+void CudaAllocator::hold(Held* held) {
+  std::lock_guard lock(mutex_);
+  held_ = held;
+}
+
+void CudaAllocator::release(const Held& held) {
+  for (const auto& [data, bytes] : held) release(data, bytes);
 }
 
 MemoryStats CudaAllocator::stats() const {

@@ -2,6 +2,8 @@
 #include <cuda_runtime.h>
 
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "core/tensor.h"
 #include "cuda/arena.h"
@@ -15,12 +17,19 @@ namespace qlora::cuda {
  */
 class CudaAllocator final : public Allocator {
  public:
+  /** Blocks that were released and are not yet to be handed out again. */
+  using Held = std::vector<std::pair<void*, size_t>>;
+
   CudaAllocator(int device, cudaStream_t stream);
   void* allocate(size_t bytes) override;
   void release(void* data, size_t bytes) override;
   MemoryStats stats() const override;
   void reset_peak() override;
   void empty_cache() override;
+
+  /** From now on what is released goes to `held`, still counted as allocated; null ends that. */
+  void hold(Held* held);
+  void release(const Held& held);
 
  private:
   static constexpr size_t kSmall = size_t{1} << 20;
@@ -33,6 +42,7 @@ class CudaAllocator final : public Allocator {
   Arena small_, large_;
   mutable std::mutex mutex_;
   size_t allocated_ = 0, peak_ = 0;
+  Held* held_ = nullptr;
 };
 
 }  // namespace qlora::cuda

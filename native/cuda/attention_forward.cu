@@ -164,9 +164,8 @@ void CudaOps::attention_forward(const Tensor& q, const Tensor& k, const Tensor& 
   const AttentionCall call{q,       k,     v,        cu_q,  out,    lse,     nullptr,    nullptr, nullptr,
                            nullptr, heads, kv_heads, scale, window, softcap, max_length, false};
   if (same && context_.cudnn.run(context_, call)) return;
-  if (tokens == 1 && sequences == 1) {
-    attention_one_query(context_, q, k, v, cu_q, cu_k, out, lse, heads, kv_heads, scale, window, softcap,
-                        max_length);
+  if (max_length == 1 || (tokens == 1 && sequences == 1)) {
+    attention_one_query(context_, q, k, v, cu_q, cu_k, out, lse, heads, kv_heads, scale, window, softcap);
     return;
   }
   check_cu(context_, cu_q, tokens, max_length);

@@ -3,32 +3,66 @@
 #include "cuda/attention.cuh"
 #include "cuda/attention_one_query.h"
 
-// One new token against a cache. Tiles of queries would leave most of the GPU idle: here the keys of a head
-// are shared out to several blocks, each of which leaves its maximum, sum and weighted values to be merged.
+// At most one new token a sequence, against a cache. Tiles of queries would leave most of the GPU idle: here
+// the keys of a sequence are shared out to several blocks, each of which leaves its maximum, sum and weighted
+// values to be merged. A block has all heads that share keys. Lengths are read on the device alone, so that a
+// recorded launch serves a growing cache.
 namespace qlora::cuda {
 
 namespace {
 
-constexpr int kKeysPerBlock = 256;
-constexpr int64_t kMostParts = 64;  // of a head's keys; longer caches have longer parts
-constexpr int kAtOnce = 4;          // keys that a thread has under way
+constexpr int kKeysPerBlock = 64;   // fewer are not worth a block
+constexpr int64_t kMostParts = 64;  // of a sequence's keys; longer ones have longer parts
+constexpr int64_t kWantedBlocks = 512;
 
 struct OneQuery {
   const int32_t *cu_q, *cu_k;
   View q, k, v, out;
   float* lse;
-  float* parts;  // [heads, parts, head_dim + 2], or null when there is one part
-  int64_t keys, max_length;
-  int heads, kv_heads, head_dim, lanes, from, keys_per_part;
+  float* parts;  // [tokens, heads, parts, head_dim + 2], or null when there is one part
+  int64_t tokens, keys, window;
+  int sequences, heads, kv_heads, head_dim, lanes;
   float scale, softcap;  // in base 2
   Fault* fault;
 };
+
+/** The keys of a part: those of all parts are the last `window` of the sequence. */
+struct Keys {
+  int64_t query, first, end;
+};
+
+/** False where the sequence has no query, or a bound that cannot be, which is a fault. */
+__device__ bool find_keys(const OneQuery& p, int sequence, int part, int parts, Keys& keys) {
+  const int32_t q0 = p.cu_q[sequence], q1 = p.cu_q[sequence + 1];
+  const int32_t k0 = p.cu_k[sequence], k1 = p.cu_k[sequence + 1];
+  const int last = p.sequences - 1;
+  const auto blame = [&](FaultKind kind, int64_t index, int32_t value, int64_t limit) {
+    raise(p.fault, kind, index, value, limit);
+    return false;
+  };
+  if (sequence == 0 && q0 != 0) return blame(FaultKind::cu_start, 0, q0, 0);
+  if (sequence == 0 && k0 != 0) return blame(FaultKind::cu_start, 0, k0, 0);
+  if (q1 < q0) return blame(FaultKind::cu_order, sequence + 1, q1, q0);
+  if (k1 < k0) return blame(FaultKind::cu_order, sequence + 1, k1, k0);
+  if (q1 - q0 > 1) return blame(FaultKind::cu_length, sequence, q1 - q0, 1);
+  // Of the bounds between the first and the last, only this block's are known to be in order.
+  if (q1 > p.tokens || (sequence == last && q1 != p.tokens))
+    return blame(FaultKind::cu_end, sequence + 1, q1, p.tokens);
+  if (k1 > p.keys || (sequence == last && k1 != p.keys))
+    return blame(FaultKind::cu_end, sequence + 1, k1, p.keys);
+  if (q1 == q0 || q0 < 0 || k0 < 0) return false;
+  const int64_t begin = p.window > 0 ? max(int64_t{k0}, k1 - p.window) : k0;
+  const int64_t each = max(int64_t{kKeysPerBlock}, (k1 - begin + parts - 1) / parts);
+  keys = {q0, min(begin + part * each, int64_t{k1}), min(begin + (part + 1) * each, int64_t{k1})};
+  return true;
+}
 
 /** What to subtract from scores whose largest is `most`: nothing where none has been seen, as -inf - -inf is
  * NaN. */
 __device__ float base_of(float most) { return most == -INFINITY ? 0.0f : most; }
 
-/** Running softmax of the keys that one group of lanes has seen; a lane has 8 of the head's columns. */
+/** Running softmax of the keys that one group of lanes has seen, for one head; a lane has 8 of its columns.
+ */
 struct Running {
   float most = -INFINITY, sum = 0, values[8] = {};
 
@@ -41,81 +75,92 @@ struct Running {
 };
 
 /** Writes a head's result, or that of its part. */
-__device__ void finish(const OneQuery& p, int head, int part, int parts, int column, float most, float sum,
-                       float value) {
+__device__ void finish(const OneQuery& p, int64_t query, int head, int part, int parts, int column,
+                       float most, float sum, float value) {
   if (parts > 1) {
-    float* to = p.parts + (static_cast<int64_t>(head) * parts + part) * (p.head_dim + 2);
+    float* to = p.parts + ((query * p.heads + head) * parts + part) * (p.head_dim + 2);
     to[2 + column] = value;
     if (column == 0) to[0] = most, to[1] = sum;
     return;
   }
-  p.out.store(head * p.head_dim + column, value * (sum > 0 ? 1.0f / sum : 0.0f));
-  if (column == 0) p.lse[head] = kLn2 * (most + log2f(sum));
+  p.out.store((query * p.heads + head) * p.head_dim + column, value * (sum > 0 ? 1.0f / sum : 0.0f));
+  if (column == 0) p.lse[head * p.tokens + query] = kLn2 * (most + log2f(sum));
 }
 
-/** Block (part, head). Groups of `lanes` lanes take a key each: a power of two, at least head_dim / 8. */
+/** Block (part, group of kHeads heads with the same keys, sequence). Groups of `lanes` lanes take a key each:
+ * a power of two, at least head_dim / 8. */
+template <int kHeads>
 __global__ void __launch_bounds__(kThreads) part_kernel(const OneQuery p) {
+  constexpr int kAtOnce = kHeads > 2 ? 2 : 4;  // keys that a thread has under way
   __shared__ float most[kThreads], sum[kThreads], values[kThreads * 8];
-  if (find_cu_fault(p.cu_q, 1, 1, p.max_length, p.fault) || find_cu_fault(p.cu_k, 1, p.keys, 0, p.fault))
-    return;
-  const int part = blockIdx.x, head = blockIdx.y, groups = kThreads / p.lanes;
+  Keys keys;
+  if (!find_keys(p, blockIdx.z, blockIdx.x, gridDim.x, keys)) return;
+  const int head0 = blockIdx.y * kHeads, groups = kThreads / p.lanes;
   const int group = threadIdx.x / p.lanes, column = threadIdx.x % p.lanes * 8;
   const bool exists = column < p.head_dim;
   const int64_t stride = static_cast<int64_t>(p.kv_heads) * p.head_dim, n = p.keys * stride;
-  const int64_t begin = static_cast<int64_t>(head / (p.heads / p.kv_heads)) * p.head_dim + column;
-  const int64_t first = p.from + static_cast<int64_t>(part) * p.keys_per_part;
-  const int64_t end = min(first + p.keys_per_part, p.keys);
-  float q[8] = {};
-  if (exists) p.q.load8(head * p.head_dim + column, static_cast<int64_t>(p.heads) * p.head_dim, q);
-  Running own;
-  for (int64_t base = first; base < end; base += groups * kAtOnce) {
-    float score[kAtOnce], v[kAtOnce][8];
-    float largest = own.most;
+  const int64_t begin = static_cast<int64_t>(head0 / (p.heads / p.kv_heads)) * p.head_dim + column;
+  float q[kHeads][8] = {};
+  if (exists)
+    for (int h = 0; h < kHeads; h++)
+      p.q.load8((keys.query * p.heads + head0 + h) * p.head_dim + column, p.tokens * p.heads * p.head_dim,
+                q[h]);
+  Running own[kHeads];
+  for (int64_t base = keys.first; base < keys.end; base += groups * kAtOnce) {
+    float k[kAtOnce][8] = {}, v[kAtOnce][8] = {};
 #pragma unroll
     for (int u = 0; u < kAtOnce; u++) {
       const int64_t key = base + u * groups + group;
-      const bool seen = key < end;
-      float k[8] = {};
-      for (int j = 0; j < 8; j++) v[u][j] = 0;
-      if (seen && exists) {
-        p.k.load8(key * stride + begin, n, k);
-        p.v.load8(key * stride + begin, n, v[u]);
-      }
-      score[u] = 0;
-      for (int j = 0; j < 8; j++) score[u] = fmaf(q[j], k[j], score[u]);
-      for (int offset = p.lanes / 2; offset > 0; offset /= 2)
-        score[u] += __shfl_xor_sync(~0u, score[u], offset);
-      score[u] = seen ? capped(score[u] * p.scale, p.softcap) : -INFINITY;
-      largest = fmaxf(largest, score[u]);
+      if (key >= keys.end || !exists) continue;
+      p.k.load8(key * stride + begin, n, k[u]);
+      p.v.load8(key * stride + begin, n, v[u]);
     }
-    own.rescale(largest);
 #pragma unroll
-    for (int u = 0; u < kAtOnce; u++) {
-      const float weight = exp2f(score[u] - base_of(largest));
-      own.sum += weight;
-      for (int j = 0; j < 8; j++) own.values[j] = fmaf(weight, v[u][j], own.values[j]);
+    for (int h = 0; h < kHeads; h++) {
+      float score[kAtOnce], largest = own[h].most;
+#pragma unroll
+      for (int u = 0; u < kAtOnce; u++) {
+        score[u] = 0;
+        for (int j = 0; j < 8; j++) score[u] = fmaf(q[h][j], k[u][j], score[u]);
+        for (int offset = p.lanes / 2; offset > 0; offset /= 2)
+          score[u] += __shfl_xor_sync(~0u, score[u], offset);
+        score[u] = base + u * groups + group < keys.end ? capped(score[u] * p.scale, p.softcap) : -INFINITY;
+        largest = fmaxf(largest, score[u]);
+      }
+      own[h].rescale(largest);
+#pragma unroll
+      for (int u = 0; u < kAtOnce; u++) {
+        const float weight = exp2f(score[u] - base_of(largest));
+        own[h].sum += weight;
+        for (int j = 0; j < 8; j++) own[h].values[j] = fmaf(weight, v[u][j], own[h].values[j]);
+      }
     }
   }
-  most[group] = own.most;  // the same in all lanes of the group
-  sum[group] = own.sum;
-  for (int j = 0; j < 8; j++) values[group * p.lanes * 8 + column + j] = own.values[j];
-  __syncthreads();
-  if (threadIdx.x >= p.head_dim) return;
-  Running all;
-  for (int i = 0; i < groups; i++) all.most = fmaxf(all.most, most[i]);
-  for (int i = 0; i < groups; i++) {
-    const float weight = exp2f(most[i] - base_of(all.most));
-    all.sum = fmaf(weight, sum[i], all.sum);
-    all.values[0] = fmaf(weight, values[i * p.lanes * 8 + threadIdx.x], all.values[0]);
+#pragma unroll
+  for (int h = 0; h < kHeads; h++) {
+    __syncthreads();
+    most[group] = own[h].most;  // the same in all lanes of the group
+    sum[group] = own[h].sum;
+    for (int j = 0; j < 8; j++) values[group * p.lanes * 8 + column + j] = own[h].values[j];
+    __syncthreads();
+    if (threadIdx.x >= p.head_dim) continue;
+    Running all;
+    for (int i = 0; i < groups; i++) all.most = fmaxf(all.most, most[i]);
+    for (int i = 0; i < groups; i++) {
+      const float weight = exp2f(most[i] - base_of(all.most));
+      all.sum = fmaf(weight, sum[i], all.sum);
+      all.values[0] = fmaf(weight, values[i * p.lanes * 8 + threadIdx.x], all.values[0]);
+    }
+    finish(p, keys.query, head0 + h, blockIdx.x, gridDim.x, threadIdx.x, all.most, all.sum, all.values[0]);
   }
-  finish(p, head, part, gridDim.x, threadIdx.x, all.most, all.sum, all.values[0]);
 }
 
-/** Merges the parts of a head, a block each. */
+/** Merges the parts of a head; block (head, sequence). */
 __global__ void __launch_bounds__(kThreads) merge_kernel(const OneQuery p, int parts) {
-  if (faulty(p.fault) || threadIdx.x >= p.head_dim) return;
+  Keys keys;
+  if (!find_keys(p, blockIdx.y, 0, parts, keys) || threadIdx.x >= p.head_dim) return;
   const int head = blockIdx.x, stride = p.head_dim + 2;
-  const float* from = p.parts + static_cast<int64_t>(head) * parts * stride;
+  const float* from = p.parts + (keys.query * p.heads + head) * parts * stride;
   float most = -INFINITY, sum = 0, value = 0;
   for (int i = 0; i < parts; i++) most = fmaxf(most, from[i * stride]);
   for (int i = 0; i < parts; i++) {
@@ -123,23 +168,39 @@ __global__ void __launch_bounds__(kThreads) merge_kernel(const OneQuery p, int p
     sum = fmaf(weight, from[i * stride + 1], sum);
     value = fmaf(weight, from[i * stride + 2 + threadIdx.x], value);
   }
-  finish(p, head, 0, 1, threadIdx.x, most, sum, value);
+  finish(p, keys.query, head, 0, 1, threadIdx.x, most, sum, value);
+}
+
+template <int kHeads>
+void launch_parts(const Context& context, const OneQuery& p, int parts) {
+  const dim3 grid(static_cast<unsigned>(parts), static_cast<unsigned>(p.heads / kHeads),
+                  static_cast<unsigned>(p.sequences));
+  part_kernel<kHeads><<<grid, kThreads, 0, context.stream>>>(p);
+  check_launch();
+}
+
+/** Heads that a block takes: as many as share keys, where there is a kernel for so many. */
+int heads_at_once(int64_t sharing) {
+  return sharing % 4 == 0 ? 4 : sharing % 3 == 0 ? 3 : sharing % 2 == 0 ? 2 : 1;
 }
 
 }  // namespace
 
 void attention_one_query(const Context& context, const Tensor& q, const Tensor& k, const Tensor& v,
                          const Tensor& cu_q, const Tensor& cu_k, const Tensor& out, const Tensor& lse,
-                         int64_t heads, int64_t kv_heads, double scale, int64_t window, double softcap,
-                         int64_t max_length) {
-  const int64_t head_dim = q.cols() / heads, keys = k.rows();
-  const int64_t from = window > 0 ? std::max<int64_t>(0, keys - window) : 0;
-  const int64_t parts = std::clamp<int64_t>((keys - from) / kKeysPerBlock, 1, kMostParts);
+                         int64_t heads, int64_t kv_heads, double scale, int64_t window, double softcap) {
+  const int64_t head_dim = q.cols() / heads, tokens = q.rows();
+  if (tokens == 0) return;
+  const int at_once = heads_at_once(heads / kv_heads);
+  // Parts enough to fill the GPU; a sequence's length is on the device.
+  const int64_t wanted = (kWantedBlocks * at_once + tokens * heads - 1) / (tokens * heads);
+  const int64_t parts =
+      std::clamp<int64_t>(std::min(wanted, k.rows() / tokens / kKeysPerBlock), 1, kMostParts);
   int lanes = 1;
   while (lanes * 8 < head_dim) lanes *= 2;
   std::optional<Scratch> scratch;
   if (parts > 1)
-    scratch.emplace(context, static_cast<size_t>(heads * parts * (head_dim + 2)) * sizeof(float));
+    scratch.emplace(context, static_cast<size_t>(tokens * heads * parts * (head_dim + 2)) * sizeof(float));
   const OneQuery p{cu_q.data<int32_t>(),
                    cu_k.data<int32_t>(),
                    View(q),
@@ -148,22 +209,25 @@ void attention_one_query(const Context& context, const Tensor& q, const Tensor& 
                    View(out),
                    lse.data<float>(),
                    scratch ? scratch->as<float>() : nullptr,
-                   keys,
-                   max_length,
+                   tokens,
+                   k.rows(),
+                   window,
+                   static_cast<int>(cu_q.numel() - 1),
                    static_cast<int>(heads),
                    static_cast<int>(kv_heads),
                    static_cast<int>(head_dim),
                    lanes,
-                   static_cast<int>(from),
-                   static_cast<int>((keys - from + parts - 1) / parts),
                    static_cast<float>(scale) * kLog2e,
                    static_cast<float>(softcap) * kLog2e,
                    context.fault};
-  part_kernel<<<dim3(static_cast<unsigned>(parts), static_cast<unsigned>(heads)), kThreads, 0,
-                context.stream>>>(p);
-  check_launch();
+  const auto launch = at_once == 4   ? launch_parts<4>
+                      : at_once == 3 ? launch_parts<3>
+                      : at_once == 2 ? launch_parts<2>
+                                     : launch_parts<1>;
+  launch(context, p, static_cast<int>(parts));
   if (parts == 1) return;
-  merge_kernel<<<static_cast<unsigned>(heads), kThreads, 0, context.stream>>>(p, static_cast<int>(parts));
+  const dim3 grid(static_cast<unsigned>(heads), static_cast<unsigned>(p.sequences));
+  merge_kernel<<<grid, kThreads, 0, context.stream>>>(p, static_cast<int>(parts));
   check_launch();
 }
 

@@ -3,10 +3,9 @@
 
 namespace qlora::cuda {
 
-/** attention_forward for one sequence with one query. */
+/** attention_forward for sequences with at most one query each. */
 void attention_one_query(const Context& context, const Tensor& q, const Tensor& k, const Tensor& v,
                          const Tensor& cu_q, const Tensor& cu_k, const Tensor& out, const Tensor& lse,
-                         int64_t heads, int64_t kv_heads, double scale, int64_t window, double softcap,
-                         int64_t max_length);
+                         int64_t heads, int64_t kv_heads, double scale, int64_t window, double softcap);
 
 }  // namespace qlora::cuda

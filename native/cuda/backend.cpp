@@ -11,6 +11,7 @@
 #include "cuda/error.h"
 #include "cuda/file_stream.h"
 #include "cuda/pinned.h"
+#include "cuda/recording.h"
 
 namespace qlora::cuda {
 
@@ -93,6 +94,20 @@ class CudaBackend final : public Backend {
       queue_.push_back(std::move(item));
     }
     wake_.notify_one();
+  }
+
+  std::shared_ptr<Recording> record(std::vector<Task> tasks) override {
+    if (profiler_->on()) return Backend::record(std::move(tasks));  // it tells operations apart
+    std::lock_guard lock(mutex_);
+    if (!lost_.empty()) fail(lost_);
+    check(cudaSetDevice(index_), "[cuda]");
+    return std::make_shared<CudaRecording>(std::move(tasks), stream_, *allocator_);
+  }
+
+  void replay(std::shared_ptr<Recording> recording) override {
+    const auto* graph = dynamic_cast<const CudaRecording*>(recording.get());
+    if (!graph) return Backend::replay(std::move(recording));
+    submit("replay", [this, graph] { graph->launch(stream_); });
   }
 
   void read_file(const Tensor& tensor, const std::string& path, uint64_t offset,

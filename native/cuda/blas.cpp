@@ -180,10 +180,18 @@ lt::Algo Blas::choose(const Gemm& g, const Plan& plan, const uint32_t alignment[
         checked.workspace <= kWorkspace)
       return *known;
   const std::vector<lt::Heuristic> proposals = propose(g, plan, alignment);
-  if (proposals.size() == 1 || !tunes() || g.m * g.n * g.k < kWorthTuning) return proposals[0].algo;
+  if (proposals.size() == 1 || !tunes() || g.m * g.n * g.k < kWorthTuning || is_captured())
+    return proposals[0].algo;
   const lt::Algo algo = fastest(g, plan, proposals);
   choices_.add(kind, algo);
   return algo;
+}
+
+/** While its operations become a graph, a stream runs nothing that could be timed. */
+bool Blas::is_captured() const {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream_, &status), "[matmul]");
+  return status != cudaStreamCaptureStatusNone;
 }
 
 lt::Algo Blas::fastest(const Gemm& g, const Plan& plan, const std::vector<lt::Heuristic>& proposals) {

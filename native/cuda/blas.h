@@ -45,6 +45,7 @@ class Blas {
   /** cuBLASLt's proposals, best guess first. */
   std::vector<lt::Heuristic> propose(const Gemm& gemm, const Plan& plan, const uint32_t alignment[3]) const;
   lt::Algo choose(const Gemm& gemm, const Plan& plan, const uint32_t alignment[3]);
+  bool is_captured() const;
   /** The fastest of the proposals on this very product, written to scratch memory. */
   lt::Algo fastest(const Gemm& gemm, const Plan& plan, const std::vector<lt::Heuristic>& proposals);
   int launch(const Gemm& gemm, const Plan& plan, const lt::Algo& algo, void* out) const;

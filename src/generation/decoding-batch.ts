@@ -1,5 +1,5 @@
 import type { CausalLM } from '../models/causal-lm'
-import { decodeStep, type RowStep } from '../models/decode'
+import { decodeStep, greedyStep, type RowStep } from '../models/decode'
 import type { KVCache } from '../models/kv-cache'
 import type { Sequence } from './sequence'
 
@@ -84,6 +84,7 @@ export class DecodingBatch {
   async step(): Promise<void> {
     const feeds = this.plan()
     const steps = [...feeds.values()].flat().map(({ step }) => step)
+    if (await this.stepGreedily(feeds, steps)) return
     const values = await decodeStep(this.model, steps, this.cache)
     const { vocab_size: vocab } = this.model.config
     let at = 0
@@ -104,6 +105,19 @@ export class DecodingBatch {
     }
     await Promise.all(taken)
     this.members = this.members.filter(({ sequence }) => sequence.finished === undefined)
+  }
+
+  /** The whole step where each row only wants its most probable token; false otherwise. */
+  private async stepGreedily(feeds: Map<Member, Feed[]>, steps: readonly RowStep[]): Promise<boolean> {
+    const plain = [...feeds].every(
+      ([{ sequence, forks }, [feed]]) =>
+        sequence.isGreedy && forks.length === 0 && feed!.whole && feed!.draft.length === 0,
+    )
+    if (!plain) return false
+    const tokens = await greedyStep(this.model, steps, this.cache)
+    await Promise.all([...feeds.keys()].map(({ sequence }, i) => sequence.append(tokens[i]!)))
+    this.members = this.members.filter(({ sequence }) => sequence.finished === undefined)
+    return true
   }
 
   /** What each row is fed: all that its cache has not seen, and guesses, until the step has `chunk` tokens. */

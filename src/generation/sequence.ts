@@ -5,6 +5,8 @@ import { rulesOf, type RuleContext } from './rules'
 import { argmax, draw } from './select'
 import { stopCheck, type FinishReason, type StopCheck } from './stopping'
 
+const NO_SCORES = new Float32Array(0)
+
 /** What a sequence is told besides its options. */
 export interface SequenceContext extends RuleContext {
   /** Draws from [0, 1). */
@@ -46,6 +48,14 @@ export class Sequence {
       this.guide = guideOf(options, batch) ?? prompt.slice(-1)
   }
 
+  /** Whether nothing but the place of the largest logit matters, see `append`. */
+  get isGreedy(): boolean {
+    const { do_sample, return_dict_in_generate: keeps, output_logits, output_scores } = this.options
+    if (do_sample || this.guide || this.rules.length > 0 || this.context.onLogits) return false
+    if (this.options.stopping_criteria?.length) return false
+    return !(keeps && (output_logits || output_scores))
+  }
+
   get answer(): number[] {
     return this.ids.slice(this.context.prompt.length)
   }
@@ -79,12 +89,17 @@ export class Sequence {
       for (const rule of this.rules) rule(this.ids, scores)
       if (keeps && output_scores) this.scores.push(scores.slice())
       const token = do_sample ? draw(scores, 1, this.context.uniform)[0]! : argmax(scores)
-      this.ids.push(token)
-      this.guide?.push(token)
-      await this.context.onToken?.(token)
-      this.finished ??= await this.stops(this.ids, scores)
+      await this.append(token, scores)
       if (this.finished !== undefined || token !== drafted[i]) return
     }
+  }
+
+  /** Appends one token; `scores` are for the caller's stopping criteria. */
+  async append(token: number, scores: Float32Array = NO_SCORES): Promise<void> {
+    this.ids.push(token)
+    this.guide?.push(token)
+    await this.context.onToken?.(token)
+    this.finished ??= await this.stops(this.ids, scores)
   }
 }
 

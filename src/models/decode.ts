@@ -1,12 +1,15 @@
 import type { CachePosition } from '../nn/attention'
 import type { Context } from '../nn/context'
 import { logitsOf } from '../nn/loss'
-import { gatherRows } from '../tensor/ops'
+import { argmaxRows, gatherRows } from '../tensor/ops'
+import type { Scope } from '../tensor/scope'
 import { Tensor } from '../tensor/tensor'
 import { toDevice, type PackedBatch } from './batch'
 import type { CausalLM } from './causal-lm'
 import { frequencyKind, type KVCache } from './kv-cache'
 import { contextOf } from './pass'
+import type { StepRecording } from './step-recording'
+import { checkIds } from './token-ids'
 
 /** The next tokens of one row of a cache. */
 export interface RowStep {
@@ -28,41 +31,126 @@ export async function decodeStep(
   steps: readonly RowStep[],
   cache: KVCache,
 ): Promise<Float32Array> {
+  const values = await inGroups(model, steps, cache, {
+    recorded: async (recording, order) => {
+      const { vocab_size: vocab } = model.config
+      const logits = await recording.logitsAfter(idsOf(order))
+      return (step) => logits.subarray(order.indexOf(step) * vocab, (order.indexOf(step) + 1) * vocab)
+    },
+    computed: async (logits, group) =>
+      slices((await logits?.data()) ?? new Float32Array(0), group, logits?.cols ?? 0),
+  })
+  return joined(values, Float32Array)
+}
+
+/** Like `decodeStep`, but returns where each of the logits has its largest value: the device looks for it, and sends no logits. */
+export async function greedyStep(
+  model: CausalLM,
+  steps: readonly RowStep[],
+  cache: KVCache,
+): Promise<Int32Array> {
+  const values = await inGroups(model, steps, cache, {
+    recorded: async (recording, order) => {
+      const ids = await recording.largestAfter(idsOf(order))
+      return (step) => ids.subarray(order.indexOf(step), order.indexOf(step) + 1)
+    },
+    computed: async (logits, group, scope) => {
+      if (!logits) return () => new Int32Array(0)
+      const largest = scope.empty([logits.rows], 'int32')
+      argmaxRows(logits, largest)
+      return slices(await largest.data<Int32Array>(), group, 1)
+    },
+  })
+  return joined(values, Int32Array)
+}
+
+/** What is taken from a pass: for each of its steps, the values of all its logits. */
+interface Taken<T> {
+  /** Of a recorded pass, with its steps by rising row. */
+  recorded(recording: StepRecording, order: readonly RowStep[]): Promise<(step: RowStep) => T>
+  computed(logits: Tensor | undefined, group: readonly RowStep[], scope: Scope): Promise<(step: RowStep) => T>
+}
+
+/** Values of `size` a logit row, in the order of the steps. */
+function slices<T extends Float32Array | Int32Array>(
+  values: T,
+  steps: readonly RowStep[],
+  size: number,
+): (step: RowStep) => T {
+  const found = new Map<RowStep, T>()
+  let at = 0
+  for (const step of steps) found.set(step, values.subarray(at, (at += (step.logits ?? 1) * size)) as T)
+  return (step) => found.get(step)!
+}
+
+function joined<T extends Float32Array | Int32Array>(values: readonly T[], Kind: new (n: number) => T): T {
+  if (values.length === 1) return values[0]!
+  const all = new Kind(values.reduce((n, { length }) => n + length, 0))
+  let at = 0
+  for (const value of values) {
+    all.set(value, at)
+    at += value.length
+  }
+  return all
+}
+
+const idsOf = (steps: readonly RowStep[]): number[] => steps.flatMap(({ ids }) => ids)
+
+async function inGroups<T>(
+  model: CausalLM,
+  steps: readonly RowStep[],
+  cache: KVCache,
+  taken: Taken<T>,
+): Promise<T[]> {
   for (const { row, ids } of steps) {
     const end = cache.lengths[row]! + ids.length
     if (end > cache.capacity)
       throw new Error(`[generate] ${end} tokens do not fit into a cache of ${cache.capacity}`)
+    checkIds(`[generate] input_ids: row ${row}`, ids, { vocabSize: model.config.vocab_size })
   }
+  // Rows whose keys are turned by different frequencies cannot go together.
   const groups = new Map<number, RowStep[]>()
   for (const step of steps) {
     const kind = frequencyKind(model, lengthAfter(step, cache))
     groups.set(kind, [...(groups.get(kind) ?? []), step])
     cache.kinds[step.row] = kind
   }
-  if (groups.size === 1) return onePass(model, steps, cache)
-  // Rows whose keys are turned by different frequencies cannot go together.
-  const values = new Map<RowStep, Float32Array>()
-  const { vocab_size: vocab } = model.config
+  const values = new Map<RowStep, T>()
   for (const group of groups.values()) {
-    const found = await onePass(model, group, cache)
-    let at = 0
-    for (const step of group) values.set(step, found.subarray(at, (at += (step.logits ?? 1) * vocab)))
+    const valuesOf = await onePass(model, group, cache, taken)
+    for (const step of group) values.set(step, valuesOf(step))
   }
-  const all = new Float32Array([...values.values()].reduce((n, { length }) => n + length, 0))
-  let at = 0
-  for (const step of steps) {
-    all.set(values.get(step)!, at)
-    at += values.get(step)!.length
-  }
-  return all
+  return steps.map((step) => values.get(step)!)
 }
 
 function lengthAfter({ row, ids, length }: RowStep, cache: KVCache): number {
   return length ?? cache.lengths[row]! + ids.length
 }
 
-async function onePass(model: CausalLM, steps: readonly RowStep[], cache: KVCache): Promise<Float32Array> {
+async function onePass<T>(
+  model: CausalLM,
+  steps: readonly RowStep[],
+  cache: KVCache,
+  taken: Taken<T>,
+): Promise<(step: RowStep) => T> {
+  const order = [...steps].sort((a, b) => a.row - b.row)
+  const isPlain = order.every(({ ids, logits = 1 }) => ids.length === 1 && logits === 1)
+  const recording = isPlain ? cache.recordingOf(order.map(({ row }) => row)) : undefined
   using scope = model.device.scope()
+  const result = recording
+    ? await taken.recorded(recording, order)
+    : await taken.computed(passLogits(model, steps, cache, scope), steps, scope)
+  for (const { row, ids } of steps) cache.lengths[row]! += ids.length
+  return result
+}
+
+/** The logits asked for, in `scope`; undefined where none are. */
+function passLogits(
+  model: CausalLM,
+  steps: readonly RowStep[],
+  cache: KVCache,
+  scope: Scope,
+): Tensor | undefined {
   const upload = (values: number[]): Tensor =>
     scope.add(Tensor.from(Int32Array.from(values), { device: model.device }))
   const { batch: packed, cuKeys, places, first, logits } = packSteps(steps, cache)
@@ -78,9 +166,7 @@ async function onePass(model: CausalLM, steps: readonly RowStep[], cache: KVCach
   let x = model.parts.embed_tokens.forward(batch.ids, ctx)
   for (const layer of model.parts.layers)
     x = scope.add(layer.forwardCached(x, ctx, cache.layers[layer.index]!, at))
-  const values = logits.length > 0 ? await headOf(model, x, logits, ctx).data() : new Float32Array(0)
-  for (const { row, ids } of steps) cache.lengths[row]! += ids.length
-  return values
+  return logits.length > 0 ? headOf(model, x, logits, ctx) : undefined
 }
 
 /** Logits after the tokens at `rows` of x. */

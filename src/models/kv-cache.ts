@@ -1,8 +1,13 @@
 import type { LayerCache } from '../nn/attention'
 import { pastOriginal } from '../nn/rope-frequencies'
+import { logger } from '../logging'
 import { copy } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { CausalLM } from './causal-lm'
+import { StepRecording } from './step-recording'
+
+/** Sets of rows whose steps are remembered. */
+const MOST_RECORDINGS = 8
 
 /**
  * Keys and values of `rows` growing sequences. Row r of each layer's k and v [rows * capacity, kvHeads * headDim] has the places
@@ -14,6 +19,8 @@ export class KVCache {
   /** Of the frequencies that a row's keys are turned by: `frequencyKind`. */
   readonly kinds: number[]
   layers: LayerCache[]
+  private isRecordable = true
+  private readonly recordings: Map<string, StepRecording | undefined> = new Map()
 
   constructor(
     private readonly model: CausalLM,
@@ -26,6 +33,43 @@ export class KVCache {
     this.layers = this.room(capacity)
   }
 
+  /**
+   * The step of these rows, rising, as it is recorded from its second time on: a first step alone is not worth it, and finds the
+   * fastest products.
+   */
+  recordingOf(rows: readonly number[]): StepRecording | undefined {
+    const key = rows.join()
+    const known = this.recordings.get(key)
+    if (known?.isCurrent) return known
+    known?.dispose()
+    const recording = this.recordings.has(key) ? this.record(rows) : undefined
+    this.recordings.delete(key)
+    this.recordings.set(key, recording)
+    const [oldest] = this.recordings.keys()
+    if (this.recordings.size > MOST_RECORDINGS) this.forget(oldest!)
+    return recording
+  }
+
+  /** Undefined where a step depends on the length by more than what is on the device. */
+  private record(rows: readonly number[]): StepRecording | undefined {
+    const { model, capacity } = this
+    if (!this.isRecordable || frequencyKind(model, 1) !== frequencyKind(model, capacity)) return undefined
+    try {
+      return new StepRecording(model, rows, this)
+    } catch (e) {
+      this.isRecordable = false
+      logger.info(
+        `[generate] each step is enqueued anew, as it could not be recorded: ${(e as Error).message}`,
+      )
+      return undefined
+    }
+  }
+
+  private forget(key: string): void {
+    this.recordings.get(key)?.dispose()
+    this.recordings.delete(key)
+  }
+
   private room(capacity: number): LayerCache[] {
     const { config, parts, device, dtype } = this.model
     const width = config.num_key_value_heads * config.head_dim
@@ -36,6 +80,7 @@ export class KVCache {
   /** Makes room for `capacity` tokens a row; what there is stays. */
   grow(capacity: number): void {
     if (capacity <= this.capacity) return
+    this.forgetAll()
     const layers = this.room(capacity)
     this.layers.forEach((old, i) => {
       this.lengths.forEach((length, row) =>
@@ -67,7 +112,12 @@ export class KVCache {
     this.kinds[to] = this.kinds[from]!
   }
 
+  private forgetAll(): void {
+    for (const key of [...this.recordings.keys()]) this.forget(key)
+  }
+
   dispose(): void {
+    this.forgetAll()
     this.layers.forEach(free)
   }
 }

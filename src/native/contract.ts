@@ -1,7 +1,14 @@
-import type { Described, DeviceHandle, TensorHandle } from './handles'
+import type { Described, DeviceHandle, RecordingHandle, TensorHandle } from './handles'
 import type { Operations } from './operations.generated'
 
-export type { BlockMaxima, Described, DescribedTensor, DeviceHandle, TensorHandle } from './handles'
+export type {
+  BlockMaxima,
+  Described,
+  DescribedTensor,
+  DeviceHandle,
+  RecordingHandle,
+  TensorHandle,
+} from './handles'
 
 /**
  * The one typed contract of the native addon: every name it exports. `test/native/contract.test.ts` compares it
@@ -10,7 +17,7 @@ export type { BlockMaxima, Described, DescribedTensor, DeviceHandle, TensorHandl
  * Their types are generated from native/core/ops.inc, which says what each computes, with shapes.
  */
 export interface NativeAddon
-  extends DeviceFunctions, TensorFunctions, Operations, SizeFunctions, GgmlFunctions {}
+  extends DeviceFunctions, TensorFunctions, Operations, RecordingFunctions, SizeFunctions, GgmlFunctions {}
 
 export interface DeviceFunctions {
   open_device(name: string): DeviceHandle
@@ -38,6 +45,17 @@ export interface TensorFunctions {
   tensor_write(tensor: TensorHandle, bytes: Uint8Array): void
   tensor_read(tensor: TensorHandle): Promise<ArrayBuffer>
   tensor_read_file(tensor: TensorHandle, path: string, offset: number): Promise<void>
+}
+
+/** Operations that run again and again: a GPU starts them as one graph, without the host's work for each. */
+export interface RecordingFunctions {
+  /**
+   * The operations that `body` calls on the device are not run but kept, with their tensors, which stay in memory with the recording.
+   * @throws Error when body writes or reads a tensor, or the device cannot prepare the operations.
+   */
+  record(device: DeviceHandle, body: () => void): RecordingHandle
+  replay(recording: RecordingHandle): void
+  release_recording(recording: RecordingHandle): void
 }
 
 /** What a backend's memory would take: answered without the backend, so that a GPU's plans can be made anywhere. */

@@ -2,6 +2,8 @@
 export type TensorHandle = { readonly __tensor: never }
 /** A native device, opaque to JavaScript. */
 export type DeviceHandle = { readonly __device: never }
+/** Recorded operations, opaque to JavaScript. */
+export type RecordingHandle = { readonly __recording: never }
 
 /** The maxima of 4-bit blocks: absmax float32, or uint8 codes of it with the others, as native/core/ops.inc has them. */
 export interface BlockMaxima {

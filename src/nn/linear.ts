@@ -37,6 +37,8 @@ export interface LinearLayer {
   parameters(): Parameter[]
   /** false: backward takes only the shape and dtype of x. Default: true. */
   readonly backwardNeedsInput?: boolean
+  /** What forward depends on besides its tensors: with another value a recorded pass is recorded anew. Default: nothing. */
+  readonly forwardKey?: unknown
   dispose(): void
 }
 

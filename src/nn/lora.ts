@@ -42,6 +42,10 @@ export class LoraLinear implements LinearLayer {
     return this.enabled
   }
 
+  get forwardKey(): unknown {
+    return this.enabled
+  }
+
   get device(): Device {
     return this.base.device
   }

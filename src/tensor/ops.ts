@@ -47,6 +47,11 @@ export function dotColumns(a: Tensor, b: Tensor, out: Tensor, beta = 0): void {
   addon().dot_columns(a.handle, b.handle, out.handle, beta)
 }
 
+/** out[i] = the place of row i's largest element, the first among equals, int32 [rows]. */
+export function argmaxRows(x: Tensor, out: Tensor): void {
+  addon().argmax_rows(x.handle, out.handle)
+}
+
 /** out = x, converted to out's dtype. */
 export function copy(x: Tensor, out: Tensor): void {
   addon().copy(x.handle, out.handle)

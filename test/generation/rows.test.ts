@@ -12,15 +12,26 @@ const base: GenerateOptions = { max_new_tokens: 12, eos_token_id: [] }
 
 /** Tokens of each step of the model while `run` runs. */
 async function stepsOf(run: () => Promise<unknown>): Promise<[row: number, tokens: number][][]> {
-  const original = decode.decodeStep
+  const original = { ...decode }
   const steps: [number, number][][] = []
-  const spy = vi.spyOn(decode, 'decodeStep').mockImplementation((model, given, cache) => {
-    steps.push(given.map(({ row, ids }): [number, number] => [row, ids.length]).sort(([a], [b]) => a - b))
-    return original(model, given, cache)
-  })
-  onTestFinished(() => spy.mockRestore())
+  const note = (given: readonly decode.RowStep[]): void =>
+    void steps.push(
+      given.map(({ row, ids }): [number, number] => [row, ids.length]).sort(([a], [b]) => a - b),
+    )
+  const spies = [
+    vi.spyOn(decode, 'decodeStep').mockImplementation((model, given, cache) => {
+      note(given)
+      return original.decodeStep(model, given, cache)
+    }),
+    vi.spyOn(decode, 'greedyStep').mockImplementation((model, given, cache) => {
+      note(given)
+      return original.greedyStep(model, given, cache)
+    }),
+  ]
+  const restore = (): void => spies.forEach((spy) => spy.mockRestore())
+  onTestFinished(restore)
   await run()
-  spy.mockRestore()
+  restore()
   return steps
 }
 

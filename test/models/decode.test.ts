@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { decodeStep } from '../../src/models/decode'
+import { decodeStep, greedyStep } from '../../src/models/decode'
 import { KVCache } from '../../src/models/kv-cache'
+import { LoraConfig } from '../../src/peft/config'
+import { get_peft_model } from '../../src/peft/model'
 import { BitsAndBytesConfig } from '../../src/quantization/config'
 import { liveBytes, tinyModel } from './tiny'
 
@@ -156,5 +158,69 @@ describe('rows of different lengths', () => {
     expectNear(values.slice(vocab), wanted)
     cache.dispose()
     expect(await liveBytes()).toBeLessThanOrEqual(before)
+  })
+})
+
+describe('steps of one token, which are recorded', () => {
+  const next = [3, 1, 4, 1, 5, 9]
+
+  it('of rows in any order give the logits of whole sequences', async () => {
+    const model = await tinyModel()
+    const cache = new KVCache(model, 16, 3)
+    const prompts = [[5, 77], [200, 13, 42], [9]]
+    await decodeStep(
+      model,
+      prompts.map((prompt, row) => ({ row, ids: prompt })),
+      cache,
+    )
+    for (const [t, rows] of [
+      [0, 1, 2],
+      [0, 1, 2],
+      [0, 1, 2],
+      [2, 0],
+      [2, 0],
+      [2, 0],
+    ].entries()) {
+      for (const row of rows) prompts[row]!.push(next[t]! + row)
+      const steps = rows.map((row) => ({ row, ids: prompts[row]!.slice(-1) }))
+      const found = await decodeStep(model, steps, cache)
+      for (const [i, row] of rows.entries()) {
+        const { logits } = await model.forward({ input_ids: [prompts[row]!] })
+        const whole = await logits.data()
+        logits.dispose()
+        const size = model.config.vocab_size
+        const own = found.subarray(i * size, (i + 1) * size)
+        whole.slice(-size).forEach((v, j) => expect(Math.abs(v - own[j]!)).toBeLessThanOrEqual(2e-5))
+      }
+    }
+    cache.dispose()
+  })
+
+  it('follow an adapter that is switched, and are greedy where the logits are largest', async () => {
+    const model = await tinyModel()
+    const peft = get_peft_model(model, new LoraConfig({ r: 4, init_lora_weights: false }))
+    const stepped = async (cache: KVCache, id: number): Promise<Float32Array> =>
+      decodeStep(model, [{ row: 0, ids: [id] }], cache)
+    const recorded = new KVCache(model, 16)
+    for (const id of next) await stepped(recorded, id)
+    await peft.disable_adapter(async () => {
+      const plain = new KVCache(model, 16)
+      await decodeStep(model, [{ row: 0, ids: [2] }], plain)
+      recorded.crop(0, 0)
+      const off = await stepped(recorded, 2)
+      plain.crop(0, 0)
+      expect(off).toEqual(await stepped(plain, 2))
+      plain.dispose()
+    })
+    recorded.crop(0, 0)
+    const on = await stepped(recorded, 2)
+    const { logits } = await model.forward({ input_ids: [[2]] })
+    const expected = await logits.data()
+    logits.dispose()
+    expected.forEach((v, i) => expect(Math.abs(v - on[i]!)).toBeLessThanOrEqual(2e-5))
+    recorded.crop(0, 0)
+    const [largest] = await greedyStep(model, [{ row: 0, ids: [2] }], recorded)
+    expect(largest).toBe(on.indexOf(Math.max(...on)))
+    recorded.dispose()
   })
 })

@@ -1,0 +1,26 @@
+#pragma once
+#include <cuda_runtime.h>
+
+#include "core/backend.h"
+#include "cuda/allocator.h"
+
+namespace qlora::cuda {
+
+/** Recorded operations as one CUDA graph. */
+class CudaRecording final : public Recording {
+ public:
+  /** Runs the tasks with the stream in capture mode; by the one thread that enqueues. Throws what a task
+   * does. */
+  CudaRecording(std::vector<Task> tasks, cudaStream_t stream, CudaAllocator& allocator);
+  ~CudaRecording() override;
+  void launch(cudaStream_t stream) const;
+
+ private:
+  void capture(cudaStream_t stream);
+
+  CudaAllocator& allocator_;
+  CudaAllocator::Held held_;  // what operations took for themselves: each replay writes there
+  cudaGraphExec_t graph_ = nullptr;
+};
+
+}  // namespace qlora::cuda

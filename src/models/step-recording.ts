@@ -1,0 +1,133 @@
+import type { CachePosition } from '../nn/attention'
+import type { LinearLayer } from '../nn/linear'
+import { logitsOf } from '../nn/loss'
+import { Recording } from '../tensor/recording'
+import { argmaxRows } from '../tensor/ops'
+import type { Scope } from '../tensor/scope'
+import { Tensor } from '../tensor/tensor'
+import type { CausalLM } from './causal-lm'
+import type { LayerCache } from '../nn/attention'
+
+/** What a recorded step reads and writes besides the model. */
+export interface RecordedCache {
+  readonly layers: readonly LayerCache[]
+  readonly lengths: readonly number[]
+  readonly capacity: number
+}
+
+/**
+ * One more token for each of `rows` of a cache, recorded: ids, positions and lengths are read on the device, so that the same
+ * operations serve every length up to the cache's capacity.
+ */
+export class StepRecording {
+  private readonly scope: Scope
+  /** int32: ids, positions and places of the rows, then where each sequence's keys begin. */
+  private readonly inputs: Tensor
+  private readonly logits: Tensor
+  private readonly largest: Tensor
+  private readonly recording: Recording
+  private readonly layers: readonly unknown[]
+
+  constructor(
+    private readonly model: CausalLM,
+    private readonly rows: readonly number[],
+    private readonly cache: RecordedCache,
+  ) {
+    const { device, parts } = model
+    this.scope = device.scope()
+    try {
+      this.layers = layersOf(model)
+      const n = rows.length
+      // A row is a sequence with its query, and another one without: what is between its tokens and the next row's.
+      const cuQueries = Int32Array.from({ length: 2 * n + 1 }, (_, i) => Math.ceil(i / 2))
+      const cuSeqlens = this.scope.add(Tensor.from(cuQueries, { device }))
+      this.inputs = this.scope.empty([3 * n + cuQueries.length], 'int32')
+      const part = (begin: number, length: number): Tensor =>
+        this.scope.add(this.inputs.view([length], begin))
+      const at: CachePosition = {
+        begin: rows[0]! * cache.capacity,
+        end: (rows.at(-1)! + 1) * cache.capacity,
+        cuKeys: part(3 * n, cuQueries.length),
+        places: part(2 * n, n),
+      }
+      this.largest = this.scope.empty([n], 'int32')
+      let logits: Tensor | undefined
+      const temporaries = device.scope()
+      this.recording = new Recording(device, () => {
+        const ctx = {
+          scope: temporaries,
+          positions: part(n, n),
+          cuSeqlens,
+          maxLength: 1,
+          reach: cache.capacity,
+        }
+        let x = parts.embed_tokens.forward(part(0, n), ctx)
+        for (const layer of parts.layers) {
+          const y = layer.forwardCached(x, ctx, cache.layers[layer.index]!, at)
+          temporaries.add(y)
+          x = y
+        }
+        logits = logitsOf(parts.norm.forward(x, ctx).y, parts, ctx)
+        temporaries.keep(logits)
+        argmaxRows(logits, this.largest)
+      })
+      temporaries.dispose()
+      this.logits = this.scope.add(logits!)
+    } catch (e) {
+      this.scope.dispose()
+      throw e
+    }
+  }
+
+  /** Whether the model's layers are those that were recorded. */
+  get isCurrent(): boolean {
+    const now = layersOf(this.model)
+    return now.length === this.layers.length && now.every((part, i) => part === this.layers[i])
+  }
+
+  /** Logits after the next token of each row, float32 [rows, vocab]. */
+  async logitsAfter(ids: readonly number[]): Promise<Float32Array> {
+    this.run(ids)
+    return await this.logits.data()
+  }
+
+  /** The most probable token after the next of each row. */
+  async largestAfter(ids: readonly number[]): Promise<Int32Array> {
+    this.run(ids)
+    return await this.largest.data<Int32Array>()
+  }
+
+  private run(ids: readonly number[]): void {
+    const { rows, cache } = this
+    const begin = rows.map((row) => (row - rows[0]!) * cache.capacity)
+    const lengths = rows.map((row) => cache.lengths[row]!)
+    const keys = rows.flatMap((_, i) => [begin[i]!, begin[i]! + lengths[i]! + 1])
+    const values = Int32Array.from([
+      ...ids,
+      ...lengths,
+      ...rows.map((row, i) => row * cache.capacity + lengths[i]!),
+      ...keys,
+      (rows.at(-1)! - rows[0]! + 1) * cache.capacity,
+    ])
+    this.inputs.write(new Uint8Array(values.buffer))
+    this.recording.replay()
+  }
+
+  dispose(): void {
+    this.recording.dispose()
+    this.scope.dispose()
+  }
+}
+
+/** The layers that a pass runs, and what their forwards depend on. */
+function layersOf({ parts }: CausalLM): unknown[] {
+  const found: unknown[] = [parts.embed_tokens.weight]
+  const modules = parts.layers.flatMap(({ self_attn, mlp }) => [self_attn, mlp])
+  for (const layer of [...modules.flatMap((module) => Object.values(module) as unknown[]), parts.lm_head])
+    if (isLayer(layer)) found.push(layer, layer.forwardKey)
+  return found
+}
+
+function isLayer(value: unknown): value is LinearLayer {
+  return typeof value === 'object' && value !== null && 'outFeatures' in value
+}
