@@ -6,10 +6,10 @@ import type { MergeOptions, ParsedMergeOptions } from './options.generated'
 export type { MergeOptions } from './options.generated'
 
 /** Which weights of the base model an adapter is added to; `save_pretrained_merged` and `save_pretrained_gguf` take it too. */
-export const baseWeights = {
+export const baseWeights: Pick<OptionSet<ParsedMergeOptions>['options'], 'base_weights'> = {
   base_weights: {
     schema: oneOf('dequantized', 'original'),
-    default: 'dequantized' as const,
+    default: 'dequantized',
     doc: "Weights that the update is added to, of layers in 4 bits: 'dequantized', what the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.",
   },
 }

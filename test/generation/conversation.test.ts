@@ -14,7 +14,7 @@ async function answer(conversation: Conversation, text: string): Promise<string>
 it('keeps what was said and reads the newest turn only', async () => {
   const [model, tokenizer] = [await byteModel(), await tinyTokenizer()]
   const before = await liveBytes()
-  const spy = vi.spyOn(decode, 'decodeStep')
+  const spy = vi.spyOn(decode, 'greedyStep')
   onTestFinished(() => spy.mockRestore())
   const conversation = new Conversation(model, tokenizer, { max_new_tokens: 10, system: 'be brief' })
   const first = await answer(conversation, 'hello')
