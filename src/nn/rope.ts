@@ -50,21 +50,24 @@ export class RotaryEmbedding {
   /** [reach, 1]: of each position. The last table is kept while it is long enough. */
   private queryFactors(reach: number, beta: number, original: number, dtype: DType): Tensor {
     if (this.factors && this.factors.rows >= reach && this.factors.dtype === dtype) return this.factors
-    this.factors?.dispose()
     const values = Float32Array.from(
       { length: reach },
       (_, p) => 1 + beta * Math.log1p(Math.floor(p / original)),
     )
-    this.factors = Tensor.from(values, { shape: [reach, 1], dtype, device: this.device })
-    return this.factors
+    // Made first: while operations are recorded it cannot be, and the last one has to stay.
+    const factors = Tensor.from(values, { shape: [reach, 1], dtype, device: this.device })
+    this.factors?.dispose()
+    this.factors = factors
+    return factors
   }
 
   /** Of a pass whose positions are below `reach`; another table replaces the last one. */
   private frequencies(reach: number): Tensor {
     const wanted = pastOriginal(reach, this.rope)
     if (wanted !== this.reach) {
+      const table = this.tableFor(wanted)
       this.table.dispose()
-      this.table = this.tableFor(wanted)
+      this.table = table
       this.reach = wanted
     }
     return this.table
