@@ -24,14 +24,12 @@ export function setLook<T extends object>(target: T, { text, short = text, bundl
   }
   Object.defineProperties(target, {
     [inspect.custom]: { value: inspected, configurable: true, writable: true },
-    // In a template: `${model}`, as Python's f-strings.
-    toString: {
-      value(this: T): string {
-        return text(this)
-      },
-      configurable: true,
-      writable: true,
-    },
     [displayMethod]: { value: displayed, configurable: true, writable: true },
   })
+  // In a template: `${model}`, as Python's f-strings. A class with a text of its own keeps it.
+  if (Object.hasOwn(target, 'toString')) return
+  const toText = function (this: T): string {
+    return text(this)
+  }
+  Object.defineProperty(target, 'toString', { value: toText, configurable: true, writable: true })
 }

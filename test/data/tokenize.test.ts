@@ -57,8 +57,10 @@ describe('text', () => {
       formatting_func: async (row) => `${row['body'] as string}-${row['n'] as number}`,
     })
     expect(await text(made.rows[0])).toBe('<s>a-1</s>')
-    await expect(prepare(rows, { formatting_func: () => ['a'] as unknown as string })).rejects.toThrow(
-      'formatting_func gave an array, needs one string',
+    const listed = await prepare(rows, { formatting_func: () => ['a'] as unknown as string })
+    expect(await text(listed.rows[0])).toBe('<s>a</s>')
+    await expect(prepare(rows, { formatting_func: () => ['a', 'b'] as unknown as string })).rejects.toThrow(
+      'formatting_func gave 2 texts for a table of one row, needs one',
     )
     await expect(prepare(rows)).rejects.toThrow(
       /no column 'text' \(dataset_text_field\).* Its columns: body, n/,
