@@ -80,9 +80,18 @@ export async function writeModelFolder(
   await fillFolder(folder, write, (name) => /^model(-\d+-of-\d+)?\.safetensors(\.index\.json)?$/.test(name))
 }
 
-/** transformers wants a float in llm_int8_threshold, and JavaScript writes 6 for 6.0. */
+/** Fields that transformers insists are floats, where JavaScript writes 5 for 5.0. */
+const floatFields = [
+  ...['llm_int8_threshold', 'final_logit_softcapping', 'attn_logit_softcapping', 'attention_dropout'],
+  ...['rms_norm_eps', 'initializer_range', 'rope_theta', 'factor', 'low_freq_factor', 'high_freq_factor'],
+  ...['partial_rotary_factor', 'attention_factor', 'beta_fast', 'beta_slow', 'mscale', 'mscale_all_dim'],
+  ...['embedding_multiplier', 'attention_multiplier', 'residual_multiplier', 'logits_scaling'],
+  ...['temperature', 'top_p', 'repetition_penalty'],
+]
+const wholeFloat = new RegExp(`("(?:${floatFields.join('|')})": -?\\d+)(?=,?\n)`, 'g')
+
 function jsonText(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(/("llm_int8_threshold": \d+)(?=,?\n)/, '$1.0')
+  return JSON.stringify(value, null, 2).replace(wholeFloat, '$1.0')
 }
 
 async function writeShards(
