@@ -20,7 +20,12 @@ export function ggufTensors(model: ExportedModel, method: string): GgufTensor[] 
     const name = `${tensor.module.gguf}.${tensor.key.split('.').at(-1)!}`
     const { shape } = tensor
     const type = tensorType(method, { name, shape, layers: layers.length, tied })
-    return { name, shape, type, data: () => encodedRows(tensor, type, rowOrder(model, tensor), added(model, tensor)) }
+    return {
+      name,
+      shape,
+      type,
+      data: () => encodedRows(tensor, type, rowOrder(model, tensor), added(model, tensor)),
+    }
   })
   const factors = ropeFactors(model.config)
   if (factors)
@@ -50,8 +55,7 @@ export function rowOrder(
   { config, blueprint }: Pick<ExportedModel, 'config' | 'blueprint'>,
   { module }: Pick<SlicedTensor, 'module'>,
 ): RowOrder {
-  if (!ggufFamilyOf(config).interleavesHeads || !/\.attn_[qk]$/.test(module.gguf))
-    return { group: 1 }
+  if (!ggufFamilyOf(config).interleavesHeads || !/\.attn_[qk]$/.test(module.gguf)) return { group: 1 }
   const layer = blueprint.layers.find(({ modules }) => modules.includes(module))
   const group = (layer ?? ({ headDim: config.head_dim } as LayerBlueprint)).headDim
   return { group, from: interleavedRows(group, 1) }

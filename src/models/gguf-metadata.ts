@@ -10,7 +10,9 @@ import { ggufConfig } from './gguf-checkpoint'
 export function ggufFamilyOf({ model_type }: PretrainedConfig): GgufFamily {
   const { gguf, architecture } = familyOf(model_type)
   if (gguf) return gguf
-  throw new Error(`[save_pretrained_gguf] a ${architecture} cannot be written as GGUF: no form of it is known here`)
+  throw new Error(
+    `[save_pretrained_gguf] a ${architecture} cannot be written as GGUF: no form of it is known here`,
+  )
 }
 
 /** The metadata of a GGUF file that say what the model is made of, as llama.cpp's converter writes them. */
