@@ -106,7 +106,6 @@ async function inGroups<T>(
     const end = cache.lengths[row]! + ids.length
     if (end > cache.capacity)
       throw new Error(`[generate] ${end} tokens do not fit into a cache of ${cache.capacity}`)
-    checkIds(`[generate] input_ids: row ${row}`, ids, { vocabSize: model.config.vocab_size })
   }
   // Rows whose keys are turned by different frequencies cannot go together.
   const groups = new Map<number, RowStep[]>()
@@ -136,6 +135,9 @@ async function onePass<T>(
   const order = [...steps].sort((a, b) => a.row - b.row)
   const isPlain = order.every(({ ids, logits = 1 }) => ids.length === 1 && logits === 1)
   const recording = isPlain ? cache.recordingOf(order.map(({ row }) => row)) : undefined
+  if (recording)
+    for (const { row, ids } of order)
+      checkIds(`[generate] input_ids: row ${row}`, ids, { vocabSize: model.config.vocab_size })
   using scope = model.device.scope()
   const result = recording
     ? await taken.recorded(recording, order)

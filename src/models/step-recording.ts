@@ -1,4 +1,4 @@
-import type { CachePosition } from '../nn/attention'
+import type { CachePosition, LayerCache } from '../nn/attention'
 import type { LinearLayer } from '../nn/linear'
 import { logitsOf } from '../nn/loss'
 import { Recording } from '../tensor/recording'
@@ -6,7 +6,6 @@ import { argmaxRows } from '../tensor/ops'
 import type { Scope } from '../tensor/scope'
 import { Tensor } from '../tensor/tensor'
 import type { CausalLM } from './causal-lm'
-import type { LayerCache } from '../nn/attention'
 
 /** What a recorded step reads and writes besides the model. */
 export interface RecordedCache {
@@ -26,7 +25,8 @@ export class StepRecording {
   private readonly logits: Tensor
   private readonly largest: Tensor
   private readonly recording: Recording
-  private readonly layers: readonly unknown[]
+  private readonly layers: readonly Placed[]
+  private readonly embedding: Tensor
 
   constructor(
     private readonly model: CausalLM,
@@ -37,6 +37,7 @@ export class StepRecording {
     this.scope = device.scope()
     try {
       this.layers = layersOf(model)
+      this.embedding = parts.embed_tokens.weight
       const n = rows.length
       // A row is a sequence with its query, and another one without: what is between its tokens and the next row's.
       const cuQueries = Int32Array.from({ length: 2 * n + 1 }, (_, i) => Math.ceil(i / 2))
@@ -52,7 +53,7 @@ export class StepRecording {
       }
       this.largest = this.scope.empty([n], 'int32')
       let logits: Tensor | undefined
-      const temporaries = device.scope()
+      using temporaries = device.scope()
       this.recording = new Recording(device, () => {
         const ctx = {
           scope: temporaries,
@@ -71,7 +72,6 @@ export class StepRecording {
         temporaries.keep(logits)
         argmaxRows(logits, this.largest)
       })
-      temporaries.dispose()
       this.logits = this.scope.add(logits!)
     } catch (e) {
       this.scope.dispose()
@@ -81,8 +81,7 @@ export class StepRecording {
 
   /** Whether the model's layers are those that were recorded. */
   get isCurrent(): boolean {
-    const now = layersOf(this.model)
-    return now.length === this.layers.length && now.every((part, i) => part === this.layers[i])
+    return this.embedding === this.model.parts.embed_tokens.weight && this.layers.every(isUnchanged)
   }
 
   /** Logits after the next token of each row, float32 [rows, vocab]. */
@@ -119,15 +118,31 @@ export class StepRecording {
   }
 }
 
-/** The layers that a pass runs, and what their forwards depend on. */
-function layersOf({ parts }: CausalLM): unknown[] {
-  const found: unknown[] = [parts.embed_tokens.weight]
-  const modules = parts.layers.flatMap(({ self_attn, mlp }) => [self_attn, mlp])
-  for (const layer of [...modules.flatMap((module) => Object.values(module) as unknown[]), parts.lm_head])
-    if (isLayer(layer)) found.push(layer, layer.forwardKey)
-  return found
+/** A layer in its place, and what its forward depended on. */
+interface Placed {
+  module: Record<string, unknown>
+  name: string
+  layer: unknown
+  key: unknown
+}
+
+/** The layers that a pass runs. Looked at before each token, so that it is a plain list. */
+function layersOf({ parts }: CausalLM): Placed[] {
+  const modules: object[] = [parts, ...parts.layers.flatMap(({ self_attn, mlp }) => [self_attn, mlp])]
+  return modules.flatMap((module) =>
+    Object.entries(module).flatMap(([name, layer]: [string, unknown]) =>
+      isLayer(layer)
+        ? [{ module: module as Record<string, unknown>, name, layer, key: layer.forwardKey }]
+        : [],
+    ),
+  )
 }
 
 function isLayer(value: unknown): value is LinearLayer {
   return typeof value === 'object' && value !== null && 'outFeatures' in value
+}
+
+/** Whether the layer is still in its place, and would do the same. */
+function isUnchanged({ module, name, layer, key }: Placed): boolean {
+  return module[name] === layer && (layer as LinearLayer).forwardKey === key
 }
