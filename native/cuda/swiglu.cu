@@ -1,47 +1,19 @@
-#include "cuda/launch.cuh"
+#include "cuda/gated.cuh"
 
 namespace qlora::cuda {
 
-namespace {
-
-__device__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
-
-}  // namespace
+struct Silu {
+  static __device__ float share(float g) { return 1.0f / (1.0f + expf(-g)); }
+  static __device__ float slope(float g, float s) { return s * (1.0f + g * (1.0f - s)); }
+};
 
 void CudaOps::swiglu_forward(const Tensor& gate, const Tensor& up, const Tensor& out) {
-  const View from_gate(gate), from_up(up), to(out);
-  const int64_t n = gate.numel();
-  launch_each8(context_, n, [=] __device__(int64_t i) {
-    float g[8], u[8];
-    from_gate.load8(i, n, g);
-    from_up.load8(i, n, u);
-    for (int j = 0; j < 8; j++) u[j] *= rounded(from_gate.dtype, g[j] * sigmoid(g[j]));
-    to.store8(i, n, u);
-  });
+  gated_forward<Silu>(context_, gate, up, out);
 }
 
-/** d silu(g) / dg = s * (1 + g * (1 - s)), s = sigmoid(g). */
 void CudaOps::swiglu_backward(const Tensor& dout, const Tensor& gate, const Tensor& up, const Tensor& dgate,
                               const Tensor& dup, const OptionalTensor& out) {
-  const View grad(dout), from_gate(gate), from_up(up), to_gate(dgate), to_up(dup), to_out(out ? *out : dout);
-  const bool has_out = out.has_value();
-  const int64_t n = gate.numel();
-  launch_each8(context_, n, [=] __device__(int64_t i) {
-    float d[8], g[8], u[8], h[8];
-    grad.load8(i, n, d);
-    from_gate.load8(i, n, g);
-    from_up.load8(i, n, u);
-    for (int j = 0; j < 8; j++) {
-      const float s = sigmoid(g[j]);
-      const float dg = d[j] * u[j] * (s * (1.0f + g[j] * (1.0f - s)));
-      h[j] = rounded(from_gate.dtype, g[j] * s) * u[j];
-      u[j] = d[j] * (g[j] * s);
-      g[j] = dg;
-    }
-    to_gate.store8(i, n, g);
-    to_up.store8(i, n, u);
-    if (has_out) to_out.store8(i, n, h);
-  });
+  gated_backward<Silu>(context_, dout, gate, up, dgate, dup, out);
 }
 
 }  // namespace qlora::cuda
