@@ -4,8 +4,8 @@ import { optionalFunction, optionalObject, type Progress, signal } from '../opti
 import type { Option, OptionSet } from '../options/declaration'
 import { hubSettings } from '../options/hub'
 import { flag, oneOf, text, textOrNull } from '../options/schemas'
+import { bitsAndBytesOrNull } from '../models/pretrained-options'
 import { baseWeights } from '../peft/merge-options'
-import type { BitsAndBytesConfig } from '../quantization/config'
 import { ggufMethods } from './gguf-methods'
 import type {
   ParsedGgufOptions,
@@ -74,11 +74,7 @@ export const mergedOptionSet: OptionSet<ParsedMergedOptions> = {
       doc: "Of what is not in 4 bits; 'auto': the model's own (ours).",
     },
     quantization_config: {
-      schema: z
-        .custom<BitsAndBytesConfig | null>(
-          (v) => v === null || (v as BitsAndBytesConfig).quant_method === 'bitsandbytes',
-        )
-        .describe('a BitsAndBytesConfig or null'),
+      schema: bitsAndBytesOrNull,
       default: null,
       type: 'BitsAndBytesConfig | null',
       doc: "How 'merged_4bit' quantizes; null: as the model is, or nf4 with double quantization where it is not (ours).",

@@ -18,17 +18,19 @@ const dtypes = `'auto' | ${dtypeInput(['float32', 'bfloat16', 'float16'])} | (st
   '',
 )
 
+export const bitsAndBytesOrNull: z.ZodType<BitsAndBytesConfig | null> = z
+  .custom<BitsAndBytesConfig | null>(
+    (v) => v === null || (v as BitsAndBytesConfig).quant_method === 'bitsandbytes',
+  )
+  .describe('a BitsAndBytesConfig or null')
+
 /** What `from_pretrained` of configs and models takes, with transformers' names; `owner` opens the messages. */
 export function pretrainedOptionSet(owner: string): OptionSet<ParsedPretrainedOptions> {
   return {
     owner,
     options: {
       quantization_config: {
-        schema: z
-          .custom<BitsAndBytesConfig | null>(
-            (v) => v === null || (v as BitsAndBytesConfig).quant_method === 'bitsandbytes',
-          )
-          .describe('a BitsAndBytesConfig or null'),
+        schema: bitsAndBytesOrNull,
         default: null,
         type: 'BitsAndBytesConfig | null',
         doc: 'How to quantize the linear layers to 4 bits while they are read; null: not. A checkpoint that is quantized already keeps its own.',

@@ -28,20 +28,21 @@ export async function load(path: string, options: PretrainedOptions = {}): Promi
   return model
 }
 
+/** An adapter on all linear layers whose B is not zero. */
+export function anyUpdate(lora: LoraInit): LoraConfig {
+  return new LoraConfig({
+    ...{ r: 4, lora_alpha: 2, target_modules: 'all-linear', init_lora_weights: false },
+    ...lora,
+  } as LoraInit)
+}
+
 /** A made model with an adapter whose B is not zero. */
 export async function adapted(
   name: string,
   lora: LoraInit = {},
   options: PretrainedOptions = {},
 ): Promise<PeftModel> {
-  const config = {
-    r: 4,
-    lora_alpha: 2,
-    target_modules: 'all-linear',
-    init_lora_weights: false,
-    ...lora,
-  } as LoraInit
-  return get_peft_model(await load(golden(name), options), new LoraConfig(config), { seed: 7 })
+  return get_peft_model(await load(golden(name), options), anyUpdate(lora), { seed: 7 })
 }
 
 const { input_ids: ids, attention_mask } = randomInputs([20, 9])

@@ -10,6 +10,7 @@ import { BitsAndBytesConfig } from '../../src/quantization/config'
 import { quantizeWeight } from '../../src/quantization/quantize'
 import { dequantizeWeight } from '../../src/quantization/weight-4bit'
 import { Tensor } from '../../src/tensor/tensor'
+import { anyUpdate } from '../export/support'
 import { golden } from '../support/shared'
 import { liveBytes, randomBatch, randomInputs, tinyPeft } from '../models/tiny'
 
@@ -35,14 +36,7 @@ async function quantizedPeft(lora: LoraInit = {}): Promise<PeftModel> {
   const model = await AutoModelForCausalLM.from_pretrained(golden('tiny-llama'), {
     ...{ dtype: 'float32', quantization_config: quantization_config() },
   })
-  const config = {
-    r: 4,
-    lora_alpha: 2,
-    target_modules: 'all-linear',
-    init_lora_weights: false,
-    ...lora,
-  } as LoraInit
-  return get_peft_model(model, new LoraConfig(config), { seed: 7 })
+  return get_peft_model(model, anyUpdate(lora), { seed: 7 })
 }
 
 describe('merge_adapter', () => {

@@ -1,21 +1,12 @@
 import { execFile } from 'node:child_process'
-import { cp, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { temporaryFolder } from '../files/support/temporary'
-import { golden } from '../support/shared'
+import { tinyFolder } from './tiny-folder'
 
 const root = resolve(__dirname, '../..')
-
-/** A tiny model with a tokenizer, as a folder. */
-async function tinyFolder(): Promise<string> {
-  const folder = await temporaryFolder()
-  await cp(golden('tiny-llama'), folder, { recursive: true })
-  for (const name of ['tokenizer.json', 'tokenizer_config.json'])
-    await cp(golden('preference', name), join(folder, name))
-  return folder
-}
 
 // The built library, as a user's process has it.
 it('examples/preference.mjs trains on its pairs and saves an adapter', { timeout: 60_000 }, async () => {

@@ -1,21 +1,12 @@
 import { existsSync } from 'node:fs'
-import { cp, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { main as fsdpQlora } from '../../examples/run-fsdp-qlora'
 import { temporaryFolder } from '../files/support/temporary'
-import { golden } from '../support/shared'
+import { tinyFolder } from './tiny-folder'
 
 // Published scripts, ported line by line (examples/), on a tiny model and tiny data.
-
-/** A tiny model with a tokenizer, as a folder. */
-async function tinyFolder(): Promise<string> {
-  const folder = await temporaryFolder()
-  await cp(golden('tiny-llama'), folder, { recursive: true })
-  for (const name of ['tokenizer.json', 'tokenizer_config.json'])
-    await cp(golden('preference', name), join(folder, name))
-  return folder
-}
 
 it('run_fsdp_qlora.py: a YAML file, conversations, packing, an adapter saved', async () => {
   vi.spyOn(console, 'log').mockImplementation(() => undefined)

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { messageOf } from '../../files/atomic'
+import type { PreferenceRow } from './sequences'
 import { logger } from '../../logging'
 import { checkIds } from '../../models/token-ids'
 import type { Dataset } from '../dataset'
@@ -96,20 +97,20 @@ export function warnOfSeam({ owner }: PreferenceData, prompt: readonly number[],
     )
 }
 
-/** Says what became of the rows. @throws Error when none is left. */
+/** Says what became of `total` rows, of which `kept` are left. @throws Error when none is left. */
 export function reportRows(
   { owner, split, max_length, model }: PreferenceData,
   total: number,
-  dropped: number,
-  lengths: readonly number[],
+  kept: readonly PreferenceRow[],
 ): void {
+  const dropped = total - kept.length
   const of = `of ${total} rows of the ${split} data set`
   const why = `since their prompts fill max_length ${max_length}`
   if (dropped === total)
     throw new Error(`[${owner}] nothing to learn: all ${of.slice(3)} are left out, ${why}`)
   if (dropped > 0) logger.warning(`[${owner}] ${dropped} ${of} are left out, ${why}`)
   const most = model.max_position_embeddings
-  const beyond = lengths.filter((length) => length > most).length
+  const beyond = kept.flatMap((row) => row.seq_lengths).filter((length) => length > most).length
   if (beyond > 0)
     logger.warning(
       `[${owner}] ${beyond} sequences of the ${split} data set have more tokens than the model's max_position_embeddings, ${most}; max_length cuts them`,

@@ -41,12 +41,7 @@ export async function tokenizeOrpoPairs(dataset: Dataset, data: PreferenceData):
     const [chosen, rejected] = sequences.map(({ opening, answer }) => sequenceOf(opening, answer, max_length))
     rows.push(rowOf([{ ...chosen!, labels: chosen!.input_ids }, rejected!]))
   }
-  reportRows(
-    data,
-    encoded.length,
-    encoded.length - rows.length,
-    rows.flatMap((row) => row.seq_lengths),
-  )
+  reportRows(data, encoded.length, rows)
   return rows
 }
 

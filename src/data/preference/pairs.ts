@@ -45,12 +45,7 @@ export async function tokenizePairs(
     )
     rows.push(rowOf(sequences))
   }
-  reportRows(
-    data,
-    encoded.length,
-    encoded.length - rows.length,
-    rows.flatMap((row) => row.seq_lengths),
-  )
+  reportRows(data, encoded.length, rows)
   return rows
 }
 

@@ -58,12 +58,7 @@ export async function tokenizeUnpaired(
     }
     return rowOf([sequenceOf(prompt, answer, max_length)], columns)
   })
-  reportRows(
-    data,
-    encoded.length,
-    encoded.length - rows.length,
-    rows.flatMap((row) => row.seq_lengths),
-  )
+  reportRows(data, encoded.length, rows)
   return rows
 }
 
