@@ -89,7 +89,7 @@ __device__ void finish(const OneQuery& p, int64_t query, int head, int part, int
 
 /** Block (part, group of kHeads heads with the same keys, sequence). Groups of `lanes` lanes take a key each:
  * a power of two, at least head_dim / 8. */
-template <int kHeads>
+template <int kHeads, bool kCapped>
 __global__ void __launch_bounds__(kThreads) part_kernel(const OneQuery p) {
   constexpr int kAtOnce = kHeads > 2 ? 2 : 4;  // keys that a thread has under way
   __shared__ float most[kThreads], sum[kThreads], values[kThreads * 8];
@@ -124,7 +124,9 @@ __global__ void __launch_bounds__(kThreads) part_kernel(const OneQuery p) {
         for (int j = 0; j < 8; j++) score[u] = fmaf(q[h][j], k[u][j], score[u]);
         for (int offset = p.lanes / 2; offset > 0; offset /= 2)
           score[u] += __shfl_xor_sync(~0u, score[u], offset);
-        score[u] = base + u * groups + group < keys.end ? capped(score[u] * p.scale, p.softcap) : -INFINITY;
+        score[u] *= p.scale;
+        if constexpr (kCapped) score[u] = capped(score[u], p.softcap);
+        if (base + u * groups + group >= keys.end) score[u] = -INFINITY;
         largest = fmaxf(largest, score[u]);
       }
       own[h].rescale(largest);
@@ -175,7 +177,9 @@ template <int kHeads>
 void launch_parts(const Context& context, const OneQuery& p, int parts) {
   const dim3 grid(static_cast<unsigned>(parts), static_cast<unsigned>(p.heads / kHeads),
                   static_cast<unsigned>(p.sequences));
-  part_kernel<kHeads><<<grid, kThreads, 0, context.stream>>>(p);
+  // Without a cap its tanh would only cost registers, and with them blocks that run at once.
+  const auto kernel = p.softcap > 0 ? part_kernel<kHeads, true> : part_kernel<kHeads, false>;
+  kernel<<<grid, kThreads, 0, context.stream>>>(p);
   check_launch();
 }
 
