@@ -7,7 +7,8 @@ import { Tensor } from '../../src/tensor/tensor'
 
 it('there is one object a name; an unknown name is refused', () => {
   expect(Device.get()).toBe(Device.get('cpu'))
-  expect(Tensor.from([1], { device: 'cpu' }).device).toBe(Device.get('cpu'))
+  using tensor = Tensor.from([1], { device: 'cpu' })
+  expect(tensor.device).toBe(Device.get('cpu'))
   expect(() => Device.get('cuda')).toThrow("'cuda'")
 })
 
