@@ -10,6 +10,8 @@ import { PreTrainedTokenizer } from './data/tokenizer'
 import { CausalLM } from './models/causal-lm'
 import { PeftModel } from './peft/model'
 import { MergeDifferences } from './export/merge-differences'
+import { MemoryForecast } from './memory/plan-memory'
+import { forecastBundle } from './memory/plan-panel'
 import { tableBundle } from './display/table'
 import { Device } from './tensor/device'
 import { Tensor } from './tensor/tensor'
@@ -56,4 +58,8 @@ setLook(MergeDifferences.prototype, {
 setLook(SFTTrainer.prototype, {
   text: (trainer) => `SFTTrainer(${statusText(trainer.status())})`,
   bundle: (trainer) => panelBundle(trainer, trainer.status(), randomUUID()),
+})
+setLook(MemoryForecast.prototype, {
+  text: (forecast) => String(forecastBundle(forecast)['text/plain']),
+  bundle: forecastBundle,
 })

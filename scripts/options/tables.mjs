@@ -113,6 +113,18 @@ export const files = [
     ],
   },
   {
+    path: 'src/memory/options.generated.ts',
+    imports: [
+      "import type { CausalLM } from '../models/causal-lm'",
+      "import type { PretrainedConfig } from '../models/config'",
+      "import type { PeftModel } from '../peft/model'",
+      "import type { MemoryWish } from './planner'",
+    ],
+    tables: [
+      { set: load('memory/options').planOptionSet, values: 'ParsedPlanOptions', given: 'PlanOptions' },
+    ],
+  },
+  {
     path: 'src/quantization/options.generated.ts',
     imports: [],
     tables: [

@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   generate: async () => (await import('./generate.js')).generateCommand,
   serve: async () => (await import('./serve.js')).serveCommand,
   merge: async () => (await import('./merge.js')).mergeCommand,
+  plan: async () => (await import('./plan.js')).planCommand,
   export: async () => (await import('./merge.js')).exportCommand,
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { axisTicks, type AxisName, type Series } from './chart-data'
 import { axisTitles, chartSvg } from './chart-svg'
 import { escapeHtml } from './format'
+import { scriptData } from './page-script'
 
 const height = 420
 
@@ -21,10 +22,7 @@ export function plotlyHtml(): string {
  */
 export function chartHtml(id: string, series: readonly Series[], title: string): string {
   const image = `data:image/svg+xml;base64,${Buffer.from(chartSvg(series, { title, height })).toString('base64')}`
-  const figure = JSON.stringify({ id, data: traces(series), layout: layout(series, title) }).replaceAll(
-    '<',
-    '\\u003c',
-  )
+  const figure = scriptData({ id, data: traces(series), layout: layout(series, title) })
   return (
     `<div class="qlora-chart" style="min-height:${height}px">` +
     `<img src="${image}" alt="${escapeHtml(title)}" style="max-width:100%;height:auto;display:block">` +

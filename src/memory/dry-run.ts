@@ -60,6 +60,8 @@ export class DryRun {
   private readonly optimizer: Optimizer
   /** What is there for the whole run. */
   readonly resident: readonly Item[]
+  /** Cards of one kind are asked for the same plans. */
+  private readonly counted: Map<string, Peaks> = new Map()
 
   constructor(
     readonly step: StepShape,
@@ -89,6 +91,13 @@ export class DryRun {
 
   /** The peaks of a step with this plan and a micro batch of this size. */
   peaks(plan: MemoryPlan, size: Pick<StepShape, 'tokens' | 'sequences' | 'longest'> = this.step): Peaks {
+    const key = JSON.stringify([plan, size.tokens, size.sequences, size.longest])
+    let peaks = this.counted.get(key)
+    if (peaks === undefined) this.counted.set(key, (peaks = this.count(plan, size)))
+    return peaks
+  }
+
+  private count(plan: MemoryPlan, size: Pick<StepShape, 'tokens' | 'sequences' | 'longest'>): Peaks {
     return withAddon(this.addon.functions, () => {
       this.model.parts.embed_tokens.place(plan.embedding ?? 'device')
       if (this.step.gradientAccumulation > 1) for (const p of this.peft.parameters()) fill(p.gradient(), 0)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 
 import { schedulerNames } from '../optim/schedules'
+import { memory, memoryInput } from '../memory/wish'
 import { type OptionSet, renamed } from '../options/declaration'
 import { count, countOrNull, flag, flagOrNull, oneOf, real, textOrNull } from '../options/schemas'
 import { inertTrainingOptions } from './arguments-inert'
@@ -8,8 +9,6 @@ import { refusedTrainingOptions } from './arguments-refused'
 import {
   groupByLength,
   interval,
-  memory,
-  memoryInput,
   optimizer,
   ratioToSteps,
   report,

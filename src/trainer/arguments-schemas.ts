@@ -1,6 +1,5 @@
 import { z } from 'zod'
 
-import type { MemoryWish } from '../memory/planner'
 import { type OptimizerName, optimizerKinds, refusedOptimizers } from '../optim/names'
 import type { Alias, Schema } from '../options/declaration'
 import { oneOf } from '../options/schemas'
@@ -23,33 +22,6 @@ export const optimizer: Schema<OptimizerName> = z.preprocess(
   },
   z.enum(keys(optimizerKinds)),
 ) as unknown as Schema<OptimizerName>
-
-const units: Readonly<Record<string, number>> = {
-  KB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  KIB: 2 ** 10,
-  MIB: 2 ** 20,
-  GIB: 2 ** 30,
-}
-
-const unit = "'KB' | 'MB' | 'GB' | 'KiB' | 'MiB' | 'GiB'"
-/** Sizes as users write them, '6.6GiB': the compiler checks the unit. */
-const bytes = `\`\${number}\${${unit}}\` | \`\${number} \${${unit}}\``
-
-export const memoryInput: string = `'fast' | 'balanced' | 'lean' | ${bytes} | number | null`
-
-export const memory: Schema<MemoryWish> = z
-  .preprocess(
-    (value) => {
-      const [, number, unit] = /^\s*([\d.]+)\s*([KMG]i?B)\s*$/i.exec(String(value)) ?? []
-      return number && unit ? Math.floor(Number(number) * units[unit.toUpperCase()]!) : value
-    },
-    z.union([z.enum(['fast', 'balanced', 'lean']), z.int().min(1), z.null()]),
-  )
-  .describe(
-    "'fast', 'balanced', 'lean', a number of bytes such as '6.3GiB', or null",
-  ) as unknown as Schema<MemoryWish>
 
 export const strategy: Schema<IntervalStrategy> = oneOf<IntervalStrategy>('no', 'steps', 'epoch')
 
