@@ -76,7 +76,7 @@ export class CountingAddon {
   }
 
   private operation(name: string, args: readonly unknown[]): void {
-    this.touch(args)
+    for (const argument of args) this.touch(argument)
     const scratch = this.machine.sizes.scratch(name as keyof Operations, args as never)
     if (scratch > 0) {
       this.device.take(scratch, this.operations)
@@ -89,7 +89,7 @@ export class CountingAddon {
   private touch(argument: unknown): void {
     if (typeof argument !== 'object' || argument === null) return
     if (!(argument instanceof CountedTensor)) {
-      for (const each of Object.values(argument)) this.touch(each)
+      for (const name in argument) this.touch((argument as Record<string, unknown>)[name])
       return
     }
     const { storage } = argument

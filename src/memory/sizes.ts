@@ -4,45 +4,53 @@ import type { Operations } from '../native/operations.generated'
 type SizeFunctions = Pick<NativeAddon, 'scratch_bytes' | 'scratch_operations' | 'allocation_bytes'>
 
 /**
- * What a backend's memory takes, as its native code says. Each question is asked once: a plan is searched with many dry runs, and a
- * dry run asks the same of every layer.
+ * The sizes of a backend's memory, as its native code reports them. Each question is asked once: the search for a plan makes many dry
+ * runs, and a dry run asks the same for every layer.
  */
 export class Sizes {
-  private readonly withScratch: ReadonlySet<string>
-  private readonly scratches: Map<string, number> = new Map()
-  private readonly allocations: Map<string, number> = new Map()
+  private readonly scratches: ReadonlyMap<string, Map<string, number>>
+  private readonly allocations = { device: new Map<number, number>(), host: new Map<number, number>() }
 
   constructor(
     private readonly backend: 'cpu' | 'cuda',
     private readonly native: SizeFunctions,
   ) {
-    this.withScratch = new Set(native.scratch_operations(backend))
+    this.scratches = new Map(native.scratch_operations(backend).map((name) => [name, new Map()]))
   }
 
-  /** Bytes that an operation takes while it runs, beside its tensors. */
+  /** Bytes that an operation needs while it runs, in addition to its tensors. */
   scratch<Name extends keyof Operations>(name: Name, args: Described<Parameters<Operations[Name]>>): number {
-    if (!this.withScratch.has(name)) return 0
-    const key = `${name} ${keyOf(args)}`
-    return remembered(this.scratches, key, () => this.native.scratch_bytes(this.backend, name, args))
+    const known = this.scratches.get(name)
+    if (!known) return 0
+    const key = keyOf(args)
+    let bytes = known.get(key)
+    if (bytes === undefined) known.set(key, (bytes = this.native.scratch_bytes(this.backend, name, args)))
+    return bytes
   }
 
-  /** Bytes that a tensor of so many takes of the device's memory, or of the host's that is page-locked. */
+  /** Bytes of device memory, or of page-locked host memory, that a tensor of `bytes` bytes occupies. */
   allocation(place: 'device' | 'host', bytes: number): number {
-    const ask = (): number => this.native.allocation_bytes(this.backend, place, bytes)
-    return remembered(this.allocations, `${place} ${bytes}`, ask)
+    const known = this.allocations[place]
+    let taken = known.get(bytes)
+    if (taken === undefined) {
+      known.set(bytes, (taken = this.native.allocation_bytes(this.backend, place, bytes)))
+    }
+    return taken
   }
 }
 
-function remembered(answers: Map<string, number>, key: string, ask: () => number): number {
-  let answer = answers.get(key)
-  if (answer === undefined) answers.set(key, (answer = ask()))
-  return answer
+/** A text that is equal for equal numbers, strings, and dtypes and shapes of tensors. */
+function keyOf(args: readonly unknown[]): string {
+  let key = ''
+  for (const argument of args) key += textOf(argument) + ' '
+  return key
 }
 
-/** Equal for arguments that look alike. */
-function keyOf(argument: unknown): string {
-  if (typeof argument !== 'object' || argument === null) return String(argument)
-  if (Array.isArray(argument)) return argument.map(keyOf).join(' ')
+function textOf(argument: unknown): string {
+  if (typeof argument !== 'object' || argument === null) return `${argument as string}`
   const { dtype, shape } = argument as Partial<DescribedTensor>
-  return shape ? `${dtype} ${shape.join('x')}` : Object.values(argument).map(keyOf).join(' ')
+  if (!shape) return keyOf(Object.values(argument))
+  let text: string = dtype!
+  for (const size of shape) text += 'x' + size
+  return text
 }
