@@ -14,7 +14,10 @@ const names: Readonly<Record<SavedKind, string>> = {
   mlp: 'gate and up',
 }
 
-/** What the peaks consist of: what is there for the whole run, what layers keep for backward, and the rest, which comes and goes. */
+/**
+ * The items that the peaks consist of: what is in memory for the whole run, what the layers keep for backward,
+ * and the rest, which is temporary.
+ */
 export function breakdownOf(planner: Planner, { plan, peaks, costs, step }: PlannedStep): Item[] {
   const resident = planner.resident.map((item) =>
     item.name === 'embedding' ? { ...item, place: plan.embedding ?? item.place } : item,
@@ -31,7 +34,8 @@ export function breakdownOf(planner: Planner, { plan, peaks, costs, step }: Plan
     }),
   )
   const items = [...resident.filter((item) => item.name !== 'gradients'), ...kept]
-  // Of an update's only micro batch gradients come as activations go: no more than what is left of the peak.
+  // With one micro batch per update, gradients appear while activations are freed: they add no more than the
+  // rest of the peak.
   const gradients = planner.resident.find((item) => item.name === 'gradients')?.bytes ?? 0
   const sum = items.reduce((n, item) => n + (item.place === 'device' ? item.bytes : 0), 0)
   const left = Math.max(0, peaks.device - sum)
@@ -47,7 +51,7 @@ export function breakdownOf(planner: Planner, { plan, peaks, costs, step }: Plan
   ].filter((item) => item.bytes > 0)
 }
 
-/** "q, k, v: kept in layers 12-31, recomputed in 0-11": what becomes of each kind, where. */
+/** One line per kind of tensor, such as "q, k, v: kept in layers 12-31, recomputed in layers 0-11". */
 export function fatesOf({ plan }: PlannedStep): string[] {
   const words: Readonly<Record<Retention, string>> = {
     keep: 'kept',
@@ -64,7 +68,10 @@ export function fatesOf({ plan }: PlannedStep): string[] {
   })
 }
 
-/** What is recomputed in smaller batches, where their plans differ, in one line: "up to 2048 tokens gate and up (20 layers)" */
+/**
+ * One line about the plans of smaller batches, where they differ from the largest batch's: "up to 2048 tokens
+ * gate and up (20 layers)".
+ */
 export function smallerBatches({ classes, largest }: PlannedRun): string[] {
   const again = ({ layers }: MemoryPlan): string => {
     const parts = savedKinds.flatMap((kind) => {

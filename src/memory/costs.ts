@@ -9,10 +9,10 @@ import type { Machine } from './machine'
 
 export type SavedKind = keyof LayerPlan
 
-/** The kinds of tensors that a layer leaves for backward. */
+/** The kinds of tensors that a layer's forward saves for backward. */
 export const savedKinds: readonly SavedKind[] = ['x', 'qkv', 'attention', 'attnResidual', 'mlp']
 
-/** One kind in one layer: what it holds, and what it costs to recompute it. */
+/** One kind of saved tensor in one layer: its bytes, and the time to recompute it. */
 export interface KindCost {
   bytes: number
   seconds: number
@@ -20,17 +20,20 @@ export interface KindCost {
 
 export interface StepCosts {
   layer: Readonly<Record<SavedKind, KindCost>>
-  /** Of one layer, nothing recomputed. */
+  /** Seconds of one layer without recomputing. */
   forward: number
   backward: number
-  /** Of the head and the loss, both ways; a loss on the host takes the head forward once more. */
+  /**
+   * Seconds of the output head and the loss, forward and backward. A loss on the host runs the head's forward
+   * once more.
+   */
   head: number
-  /** Of dequantizing one of an MLP's three matrices, which each tile does anew. */
+  /** Seconds to dequantize one MLP matrix; every tile repeats it. */
   matrix: number
   tokens: number
 }
 
-/** The dtype of a linear layer's result: autocast's, of a quantized layer its input's. */
+/** The dtype of a linear layer's result: the input's for a quantized layer, else autocast's. */
 export function resultDtype(
   { dtype, autocast, quantization }: Pick<StepShape, 'dtype' | 'autocast' | 'quantization'>,
   module: LinearModule,
@@ -38,16 +41,19 @@ export function resultDtype(
   return isQuantized(module, quantization) ? dtype : (autocast ?? dtype)
 }
 
-/** Seconds that attention takes at least on a GPU. */
+/** Seconds that attention takes at least on a GPU: its kernel launches. */
 const LAUNCHES = 25e-6
 
-/** Bytes and times of one micro batch, from the sizes of the products. Times are estimates from the machine's rates. */
+/**
+ * Bytes and seconds of one micro batch, from the sizes of its products and the machine's rates. Seconds are
+ * estimates.
+ */
 export function stepCosts(step: StepShape, machine: Machine): StepCosts {
   const { config, quantization, tokens, sequences } = step
   const { layers, head } = blueprintOf(config)
   const isOnHost = kindOf(step.objective).host !== undefined
   const first = layers[0]!
-  // Modules that read the same tensor, in the order of the layer.
+  // The linear modules that read the same tensor, in the layer's order.
   const linears = first.modules.filter((module) => module.kind === 'linear')
   const reading = (...keys: string[]): LinearModule[] => {
     const one = linears.find((module) => keys.some((key) => module.key.endsWith(key)))!
@@ -67,23 +73,24 @@ export function stepCosts(step: StepShape, machine: Machine): StepCosts {
   const inner = down.inFeatures
   const { products, attention, copies } = machine.rates
   const width = itemsize[step.dtype]
-  /** Bytes of a number in a module's result. */
+  /** Bytes per number in a module's result. */
   const resultBytes = (module: LinearModule): number => itemsize[resultDtype(step, module)]
   const compute = itemsize[(step.autocast ?? step.dtype) satisfies FloatDType]
-  /** Bytes of reading the weights: codes in and full values out where they are quantized. */
+  /** Bytes moved to read the weights; for quantized ones, codes in and full values out. */
   const weightBytes = (modules: readonly LinearModule[]): number =>
     modules.reduce((n, m) => {
       const codes = codeBytes(m, quantization)
       return codes === undefined ? n : n + m.inFeatures * m.outFeatures * (codes + compute)
     }, 0)
-  /** Products of one input with these matrices, and reading them. */
+  /** Seconds to multiply one input by these matrices, and to read them. */
   const product = (modules: readonly LinearModule[]): number =>
     (2 * tokens * modules[0]!.inFeatures * rows(modules)) / products + weightBytes(modules) / copies
   const pass = (bytesPerToken: number): number => (tokens * bytesPerToken) / copies
   const mean = tokens / sequences
-  // Of unequal lengths the long ones weigh more.
+  // With unequal lengths, long sequences weigh more.
   const length = (mean + (step.longest ?? mean)) / 2
-  // Tokens of a sequence without a window in which a query sees as many keys.
+  // The number of tokens of a full causal sequence in which a query sees, on average, as many keys as with this
+  // window.
   const seen = ({ window }: LayerBlueprint): number =>
     window > 0 && window < length ? 2 * window - window ** 2 / length : length
   const average = layers.reduce((n, layer) => n + seen(layer), 0) / layers.length
@@ -91,7 +98,7 @@ export function stepCosts(step: StepShape, machine: Machine): StepCosts {
     (2 * tokens * average * heads) / attention(length),
     machine.sharesHost ? 0 : LAUNCHES,
   )
-  // Norms of q and k, and their rotation, are made wherever attention runs.
+  // The norms of q and k and their rotation are recomputed wherever attention is.
   const normed = first.modules.some(({ key }) => key.endsWith('.q_norm'))
   const norms = normed ? pass(4 * width * (heads + kv / 2)) : 0
   const after = first.modules.some(({ key }) => key.endsWith('.post_feedforward_layernorm'))
@@ -101,7 +108,7 @@ export function stepCosts(step: StepShape, machine: Machine): StepCosts {
   const mlp = product(gateUp) + pass(3 * width * hidden)
   const downTime = product([down]) + pass(3 * width * (inner + hidden)) + normAfter
   const forward = qkv + scores + norms + out + mlp + downTime
-  // Backward: the gradients of the inputs, twice the elementwise passes. Adapters: 5% of it all.
+  // Backward: the gradients of the inputs, and twice the elementwise passes. The adapters add 5% to everything.
   const backward = forward * 1.08 + 1.8 * scores
   return {
     layer: {
@@ -109,7 +116,7 @@ export function stepCosts(step: StepShape, machine: Machine): StepCosts {
       qkv: { bytes: tokens * rows(qkvs) * resultBytes(q), seconds: qkv },
       attention: { bytes: tokens * (heads * resultBytes(q) + first.heads * 4), seconds: scores + norms },
       attnResidual: { bytes: tokens * hidden * resultBytes(o[0]!), seconds: out },
-      // A norm after the MLP reads down_proj's result, which is kept or recomputed with what leads to it.
+      // A norm after the MLP reads down_proj's result, so that is kept or recomputed with its inputs.
       mlp: {
         bytes: tokens * (rows(gateUp) * resultBytes(gateUp[0]!) + (after ? hidden * resultBytes(down) : 0)),
         seconds: after ? mlp + downTime : mlp,
@@ -125,13 +132,17 @@ export function stepCosts(step: StepShape, machine: Machine): StepCosts {
   }
 }
 
-/** Work beside a copy takes longer by this share of the copy's time (2 x 2048 on an H100: 275 and, with 176 ms of copies, 287 ms). */
+/**
+ * Work that runs beside a copy slows down by this share of the copy's time (2 x 2048 tokens on an H100: 275 ms;
+ * 287 ms with 176 ms of copies).
+ */
 const SLOWED = 0.07
 
 /**
- * Seconds of a micro batch, forward and backward, with this plan. Copies run beside the work, as `forwardLayers` and `backwardLayers`
- * start and await them: a layer's input leaves while it runs, its other tensors while the next does; all come back while the next
- * runs backward, or without prefetch before their layer does.
+ * Seconds of a micro batch, forward and backward, under this plan. Copies run beside the work in the order of
+ * `forwardLayers` and `backwardLayers`: a layer's input is copied out while the layer runs, its other tensors
+ * while the next layer runs. In backward, all of a layer's tensors are copied back while the layer above it
+ * runs; without prefetch, just before its own backward.
  */
 export function passSeconds(costs: StepCosts, plan: MemoryPlan, { rates }: Machine): number {
   const { layer: kind, matrix } = costs
@@ -159,5 +170,5 @@ export function passSeconds(costs: StepCosts, plan: MemoryPlan, { rates }: Machi
   return seconds
 }
 
-/** What a layer makes itself. */
+/** The kinds that a layer computes itself; x comes from the layer below. */
 const produced = savedKinds.filter((kind) => kind !== 'x')

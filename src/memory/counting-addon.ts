@@ -13,7 +13,7 @@ interface Storage {
   lastUse: number
 }
 
-/** A handle here: what it looks like and whose bytes it uses. */
+/** The handle of a tensor here: its description and the storage that it uses. */
 class CountedTensor implements DescribedTensor {
   constructor(
     readonly storage: Storage,
@@ -25,9 +25,12 @@ class CountedTensor implements DescribedTensor {
 }
 
 /**
- * The addon's contract without the arithmetic: tensors are numbers in two ledgers. Memory counts as it does in the native backends:
- * from the first operation that touches a tensor, rounded as the machine's allocator does, and during an operation with what that
- * takes for itself. It ends with the release, or where the host runs ahead of the device, with the last operation before it.
+ * The addon's contract without arithmetic: tensors are byte counts in two ledgers. Memory is counted as the
+ * native backends use it:
+ * - from the first operation that touches a tensor, rounded as the machine's allocator rounds it;
+ * - during an operation, with the scratch memory of that operation;
+ * - until the tensor is released, or, where the host runs ahead of the device, until the last operation before
+ * that.
  */
 export class CountingAddon {
   readonly device: Ledger = new Ledger()
@@ -56,7 +59,7 @@ export class CountingAddon {
     })
   }
 
-  /** Forgets the peaks so far. */
+  /** Forgets the peaks measured so far. */
   restart(): void {
     this.device.restart(this.operations)
     if (this.host !== this.device) this.host.restart(this.operations)
@@ -85,7 +88,7 @@ export class CountingAddon {
     this.operations += 1
   }
 
-  /** An argument, or those in it: a list, or block maxima. */
+  /** Marks the tensors of an argument as used: a tensor, a list of them, or block maxima. */
   private touch(argument: unknown): void {
     if (typeof argument !== 'object' || argument === null) return
     if (!(argument instanceof CountedTensor)) {

@@ -24,19 +24,19 @@ export interface StepShape extends ModelShape {
   lora: LoraConfig
   adapterDtype: FloatDType
   optimizer: OptimizerSettings
-  /** As TrainingArguments' bf16. */
+  /** TrainingArguments' bf16. */
   autocast?: FloatDType | undefined
-  /** Tokens of the largest micro batch, and its sequences. */
+  /** Tokens and sequences of the largest micro batch. */
   tokens: number
   sequences: number
-  /** Tokens of the longest of them. Default: all have the same. */
+  /** Tokens of its longest sequence. Default: all have the same length. */
   longest?: number | undefined
-  /** Further sizes of micro batches that the peaks are to hold for. */
+  /** Other micro batch sizes for which the peaks must also hold. */
   others?: readonly BatchSize[] | undefined
-  /** As TrainingArguments' full_determinism. */
+  /** TrainingArguments' full_determinism. */
   deterministic?: boolean | undefined
   gradientAccumulation: number
-  /** As SFTTrainer's. Default: the negative log-likelihood. Its functions are not called. */
+  /** SFTTrainer's objective. Default: the negative log-likelihood. Its functions are not called. */
   objective?: Objective | undefined
 }
 
@@ -46,19 +46,22 @@ export interface Item {
   place: 'device' | 'host'
 }
 
-/** Peaks in bytes of tensors. */
+/** Peaks, in bytes of tensors. */
 export interface Peaks {
   device: number
   host: number
 }
 
-/** A training step without arithmetic: the library's own code allocates and frees, an addon that only counts stands below it. */
+/**
+ * A training step without arithmetic: the library's own code allocates and frees tensors, on an addon that only
+ * counts bytes.
+ */
 export class DryRun {
   private readonly addon: CountingAddon
   private readonly model: CausalLM
   private readonly peft: PeftModel
   private readonly optimizer: Optimizer
-  /** What is there for the whole run. */
+  /** The items that stay in memory for the whole run. */
   readonly resident: readonly Item[]
   /** Cards of one kind are asked for the same plans. */
   private readonly counted: Map<string, Peaks> = new Map()
@@ -89,7 +92,7 @@ export class DryRun {
     this.resident = counts.items
   }
 
-  /** The peaks of a step with this plan and a micro batch of this size. */
+  /** The peaks of one step with this plan and a micro batch of this size. */
   peaks(plan: MemoryPlan, size: Pick<StepShape, 'tokens' | 'sequences' | 'longest'> = this.step): Peaks {
     const key = JSON.stringify([plan, size.tokens, size.sequences, size.longest])
     let peaks = this.counted.get(key)
@@ -144,7 +147,7 @@ export class DryRun {
     }
   }
 
-  /** As `runPass` goes with a loss on the host, which returns `weights`. */
+  /** Like `runPass` with a loss on the host, whose result is `weights`. */
   private hostPass(
     batch: DeviceBatch,
     ctx: Context,
@@ -164,7 +167,7 @@ export class DryRun {
   }
 }
 
-/** Bytes by name: what has come since the last call belongs to the name given. */
+/** Bytes by name: `add` gives the memory taken since the last call a name. */
 class ItemCounts {
   readonly items: Item[] = []
   private before = { device: 0, host: 0 }

@@ -1,9 +1,9 @@
-/** Bytes in use over a sequence of operations; events may come in any order. */
+/** Bytes in use over a sequence of operations. Events may be recorded in any order. */
 export class Ledger {
-  /** By operation: taken when it begins, given back when it has run. */
+  /** By operation: bytes taken when it begins, bytes given back after it has run. */
   private taken: number[] = []
   private returned: number[] = []
-  /** Before the first operation of these lists. */
+  /** Bytes in use before the first operation of these lists. */
   private base = 0
   private first = 0
 
@@ -11,7 +11,7 @@ export class Ledger {
     this.at(this.taken, operation, bytes)
   }
 
-  /** What was given back before the sequence began counts as never there. */
+  /** Memory that was given back before the sequence began does not count. */
   giveBack(bytes: number, operation: number): void {
     if (operation < this.first) this.base -= bytes
     else this.at(this.returned, operation, bytes)
@@ -21,7 +21,7 @@ export class Ledger {
     return this.sum(this.taken) - this.sum(this.returned) + this.base
   }
 
-  /** The most there was at one time since `restart`. */
+  /** The most bytes in use at one time since `restart`. */
   get peak(): number {
     let [now, peak] = [this.base, this.base]
     for (let i = 0; i < Math.max(this.taken.length, this.returned.length); i++) {
@@ -32,7 +32,7 @@ export class Ledger {
     return peak
   }
 
-  /** Forgets the course so far; `operation` is the next one's number. */
+  /** Forgets the history; `operation` is the number of the next operation. */
   restart(operation: number): void {
     this.base = this.current
     this.taken = []

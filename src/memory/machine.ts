@@ -1,17 +1,23 @@
 import { addon } from '../native/addon'
 import { Sizes } from './sizes'
 
-/** What a plan depends on of the machine it is for. Bytes, bytes a second, operations a second. */
+/** The properties of a machine that a plan depends on. Units: bytes, bytes per second, operations per second. */
 export interface Machine {
-  /** Free for a training run: what its tensors may take. */
+  /** Bytes that the tensors of a training run may take. */
   free: number
   /** Page-locked host memory that may be used. */
   host: number
-  /** Whether that is the device's own memory, so that offloading saves nothing. */
+  /** Whether the device's memory is the host's, so that offloading saves nothing. */
   sharesHost: boolean
-  /** Operations wait in a queue, and a tensor that was released by then is freed by the last that uses it. */
+  /**
+   * Whether operations wait in a queue, so that a tensor released by the host is freed after the last operation
+   * that uses it.
+   */
   releasesEarly: boolean
-  /** Products; attention forward, by a sequence's tokens; copies in device memory; host link, each way; locking host pages. */
+  /**
+   * products: matrix products; attention: its forward, by sequence length; copies: within device memory; link:
+   * to the host and back, in each direction; locking: page-locking of host memory.
+   */
   rates: {
     products: number
     attention: (length: number) => number
@@ -19,11 +25,14 @@ export interface Machine {
     link: number
     locking: number
   }
-  /** What its operations and allocators take. */
+  /** Memory of its operations and allocators. */
   sizes: Pick<Sizes, 'scratch' | 'allocation'>
 }
 
-/** One H100, the rates as measured (docs/benchmarks); others differ by their share of its products a second. */
+/**
+ * An H100 with its measured rates (docs/benchmarks). Other GPUs: `speed` is their rate of products relative to
+ * it.
+ */
 export function cudaMachine(free: number, host: number, speed = 1): Machine {
   return {
     free,
@@ -41,7 +50,7 @@ export function cudaMachine(free: number, host: number, speed = 1): Machine {
   }
 }
 
-/** The CPU: host memory is its own, so nothing can be offloaded. `gflops`: one product's rate. */
+/** The CPU. The host's memory is its own, so nothing can be offloaded. `gflops`: the rate of one matrix product. */
 export function cpuMachine(free: number, gflops = 100): Machine {
   const rate = gflops * 1e9
   return {

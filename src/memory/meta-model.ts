@@ -20,7 +20,10 @@ export interface ModelShape {
   quantization?: BitsAndBytesConfig | undefined
 }
 
-/** A model of these shapes without values, part by part as `buildModel` makes one. `made` is told what was made, after each part. */
+/**
+ * A model of these shapes without values, made in the same order as `buildModel`. `made` is called with the
+ * kind of each part after it was made.
+ */
 export function metaModel(
   { config, dtype, quantization }: ModelShape,
   device: Device,

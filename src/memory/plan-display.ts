@@ -12,8 +12,8 @@ const ROW = 22
 const LABEL = 250
 
 /**
- * The plan as a table, and for a notebook as bars: what takes the device's and the host's memory, and what is recomputed; of `run` a
- * line about its smaller batches.
+ * The plan as a table, and in a notebook also as bars: what uses the device's and the host's memory, and what
+ * is recomputed. `run` adds a line about its smaller batches.
  */
 export function planBundle(
   planner: Planner,
@@ -36,7 +36,7 @@ export function planBundle(
   }
 }
 
-/** Rates are known of GPUs only. */
+/** Notes about time; only a GPU's rates are known. */
 function timeNotes({ machine }: Planner, { seconds, step, peaks }: PlannedStep): string[] {
   if (machine.sharesHost) return []
   const rate = Math.round(step.tokens / seconds)

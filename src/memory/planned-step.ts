@@ -3,22 +3,22 @@ import type { StepCosts } from './costs'
 import type { Item, Peaks, StepShape } from './dry-run'
 import type { Machine } from './machine'
 
-/** A plan and what it is expected to take. */
+/** A plan with its expected memory and time. */
 export interface PlannedStep {
   step: StepShape
   plan: MemoryPlan
   peaks: Peaks
   costs: StepCosts
-  /** Of one micro batch, forward and backward; an estimate. */
+  /** Estimated seconds of one micro batch, forward and backward. */
   seconds: number
 }
 
-/** What a search for a plan goes through: one step on one machine. */
+/** What a search for a plan needs: one step on one machine. */
 export interface PlanSpace {
   readonly step: StepShape
   readonly machine: Machine
   readonly costs: StepCosts
-  /** What is there for the whole run. */
+  /** The items that stay in memory for the whole run. */
   readonly resident: readonly Item[]
   planned(plan: MemoryPlan): PlannedStep
   fits(planned: PlannedStep, limit: number): boolean

@@ -5,18 +5,24 @@ import type { Machine } from './machine'
 import type { PlannedStep, PlanSpace } from './planned-step'
 import { fastestPlan, lastFitting, lastKept, LEAST_ROWS, WORTH } from './search'
 
-/** 'fast' recomputes nothing; 'balanced' sends to the host what the link carries beside the work; 'lean' holds the least. */
+/**
+ * 'fast' recomputes nothing; 'balanced' offloads what the host link can carry beside the work; 'lean' uses the
+ * least memory.
+ */
 export type MemoryMode = 'fast' | 'balanced' | 'lean'
 
-/** A mode; the bytes that tensors may take on the device; or null: what gradient checkpointing alone says. */
+/** A mode; or the bytes that tensors may take on the device; or null: follow gradient_checkpointing. */
 export type MemoryWish = MemoryMode | number | null
 
-/** Tokens that 'lean' puts through an MLP at a time, where that fits: each tile dequantizes the weights anew. */
+/**
+ * Rows per MLP tile in 'lean' mode, where that fits. Every tile dequantizes the weights again, so larger is
+ * faster.
+ */
 const LEAN_ROWS = 4096
 
 const keepAll: LayerPlan = { x: 'keep', qkv: 'keep', attention: 'keep', attnResidual: 'keep', mlp: 'keep' }
 
-/** The plans of one step, and which of them fit. */
+/** The plans of one step, and whether they fit. */
 export class Planner implements PlanSpace {
   readonly costs: StepCosts
   private readonly layers: number
@@ -24,7 +30,7 @@ export class Planner implements PlanSpace {
   constructor(
     readonly step: StepShape,
     readonly machine: Machine,
-    /** Of a step that differs in the batches' sizes only. */
+    /** A dry run that was already made for a step that differs only in its batch sizes. */
     private readonly run: DryRun = new DryRun(step, machine),
   ) {
     this.costs = stepCosts(step, machine)
@@ -35,7 +41,7 @@ export class Planner implements PlanSpace {
     return this.run.resident
   }
 
-  /** The plan for a wish; whether it fits is for `fits` to say. */
+  /** The plan for a wish. It may not fit: check with `fits`. */
   choose(wish: MemoryWish, checkpointing: boolean): PlannedStep {
     if (wish === null) return this.planned(this.uniform(checkpointing ? keepInput : keepProducts))
     const limit = typeof wish === 'number' ? wish : this.machine.free
@@ -52,7 +58,10 @@ export class Planner implements PlanSpace {
     return fastestPlan(this, limit, this.embedding) ?? this.lean(limit)
   }
 
-  /** For smaller batches than those that `plan` is for: the fewest seconds within `limit`. The embedding is where it is. */
+  /**
+   * For batches smaller than those of `plan`: the fastest plan within `limit`. The embedding stays where `plan`
+   * puts it.
+   */
   chooseWithin(limit: number, wish: MemoryWish, plan: MemoryPlan): PlannedStep {
     const given = this.planned(plan)
     const found = wish === 'fast' ? this.fast() : fastestPlan(this, limit, plan.embedding ?? 'device')
@@ -75,7 +84,7 @@ export class Planner implements PlanSpace {
     }
   }
 
-  /** Of the step's batch and the others. */
+  /** The highest peaks over the step's batch and the others. */
   private peaks(plan: MemoryPlan): Peaks {
     const { step, run } = this
     const peaks = [step, ...(step.others ?? [])].map((size) => run.peaks(plan, size))
@@ -86,7 +95,7 @@ export class Planner implements PlanSpace {
   }
 
   private fast(): PlannedStep {
-    // On the CPU the attnResidual's product is recomputed: it is the cheapest for what it frees.
+    // On the CPU attnResidual is recomputed: it frees the most memory per second of recomputing.
     return this.planned(this.uniform(this.machine.sharesHost ? keepProducts : keepAll))
   }
 
@@ -95,8 +104,8 @@ export class Planner implements PlanSpace {
   }
 
   /**
-   * Inputs on the host, gate and up for one tile, nothing else but what the link carries for free. When that does not fit: smaller
-   * tiles, then copies are waited for.
+   * The least memory: layer inputs on the host, gate and up of one tile at a time, and what the link carries
+   * for free. If that does not fit: smaller tiles, then copies without prefetch.
    */
   private lean(limit: number): PlannedStep {
     const layer: LayerPlan = { ...keepInput }
@@ -115,13 +124,16 @@ export class Planner implements PlanSpace {
     return planned
   }
 
-  /** Offloads within the link's and the host's budget, then keeps as much as fits, most expensive to recompute first. */
+  /**
+   * Offloads what the link and the host can take, then keeps as many tensors as fit, the most expensive to
+   * recompute first.
+   */
   private balanced(limit: number): PlannedStep | undefined {
     const offloaded = this.carried(['x', ...this.byValue()])
     const base: LayerPlan = { ...keepInput }
     for (const kind of offloaded) Object.assign(base, { [kind]: 'offload' })
     const kept = this.byValue().filter((kind) => !offloaded.includes(kind))
-    // The last layers' tensors live shortest.
+    // The last layers' tensors are kept for the shortest time.
     const actions = kept.flatMap((kind) =>
       Array.from({ length: this.layers }, (_, i) => ({ kind, layer: this.layers - 1 - i })),
     )
@@ -133,13 +145,16 @@ export class Planner implements PlanSpace {
     })
   }
 
-  /** Kinds but x, by seconds saved for a byte. */
+  /** The kinds other than x, by seconds of recomputing saved per byte. */
   private byValue(): SavedKind[] {
     const value = (kind: SavedKind): number => this.costs.layer[kind].seconds / this.costs.layer[kind].bytes
     return savedKinds.filter((kind) => kind !== 'x').sort((a, b) => value(b) - value(a))
   }
 
-  /** Those of the kinds, in order, whose copies of one layer take no longer than its forward and whose bytes the host can hold. */
+  /**
+   * Those of the wanted kinds that can be offloaded for free: copying one layer takes no longer than its
+   * forward, and the host has room.
+   */
   private carried(wanted: readonly SavedKind[]): SavedKind[] {
     const { sharesHost, host, rates } = this.machine
     if (sharesHost) return []

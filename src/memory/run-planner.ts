@@ -6,45 +6,48 @@ import type { PlannedStep } from './planned-step'
 import { Planner, type MemoryWish } from './planner'
 import { holding, sizeClasses, type SizeClass } from './size-classes'
 
-/** Batches of a run that follow one plan. */
+/** Batches of a run that share one plan. */
 export interface PlannedClass {
-  /** What holds each of them. */
+  /** The smallest size that covers each of them. */
   size: BatchSize
   planned: PlannedStep
 }
 
-/** The plans of a run's batches, by their size. */
+/** The plans of a run's batches, by batch size. */
 export class PlannedRun {
   readonly plans: MemoryPlans
 
-  /** Ascending by size. */
+  /** `classes` in ascending order of size. */
   constructor(readonly classes: readonly PlannedClass[]) {
     this.plans = new MemoryPlans(classes.map(({ size, planned }) => ({ size, plan: planned.plan })))
   }
 
-  /** Of the largest batches. */
+  /** The plan of the largest batches. */
   get largest(): PlannedStep {
     return this.classes.at(-1)!.planned
   }
 
-  /** Of all batches. */
+  /** The highest peaks over all batches. */
   get peaks(): Peaks {
     const peak = (place: keyof Peaks): number => Math.max(...this.classes.map((c) => c.planned.peaks[place]))
     return { device: peak('device'), host: peak('host') }
   }
 }
 
-/** Up to which share of the largest batch's tokens a class goes. */
+/** Upper bounds of the size classes, as shares of the largest batch's tokens. */
 const SHARES: readonly number[] = [1 / 4, 3 / 8, 1 / 2, 3 / 4, 1]
 
-/** Plans a run: first its largest batches, then the smaller ones within what those take, or within the budget where one was given. */
+/**
+ * Plans a run: first its largest batches, then the smaller ones within the peak of the largest, or within the
+ * user's budget.
+ */
 export class RunPlanner {
-  /** For the largest batches. */
+  /** The planner of the largest batches. */
   readonly planner: Planner
   private readonly classes: readonly SizeClass[]
   private readonly run: DryRun
 
-  /** `sizes`: of the run's micro batches. Without a wish all of them follow one plan. */
+  /** `sizes`: those of the run's micro batches. Without a wish they all share one plan. */
   constructor(
     private readonly step: Omit<StepShape, keyof BatchSize>,
     sizes: readonly BatchSize[],
@@ -57,7 +60,7 @@ export class RunPlanner {
     this.planner = this.plannerOf(this.classes.at(-1)!)
   }
 
-  /** Smaller batches get the plan of fewest seconds within `largest`'s peak or the budget. */
+  /** Smaller batches get the fastest plan within `largest`'s peak, or within the budget. */
   withSmaller(largest: PlannedStep): PlannedRun {
     const { wish } = this
     const limit = Math.max(largest.peaks.device, typeof wish === 'number' ? wish : 0)

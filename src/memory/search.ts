@@ -2,23 +2,27 @@ import { keepInput, type LayerPlan, type MemoryPlan } from '../models/memory-pla
 import { savedKinds, passSeconds, type SavedKind, type StepCosts } from './costs'
 import type { PlannedStep, PlanSpace } from './planned-step'
 
-/** Fewer tokens than these in a tile of an MLP: its products get slow. */
+/** The least rows of an MLP tile; with fewer, its products get slow. */
 export const LEAST_ROWS = 2048
-/** A plan has to be faster by this share than a simpler one found before. */
+/** A plan replaces a simpler one only if it is faster by this share. */
 export const WORTH = 0.001
 
-/** Kinds that go to the host, tiles, prefetch; and how many (kind, layer) are kept beyond that. */
+/**
+ * A choice of offloaded kinds, tiles and prefetch. `at(n)` is its plan with n further (kind, layer) tensors
+ * kept.
+ */
 interface Candidate {
   at(kept: number): MemoryPlan
-  /** The most kept that the device may have: an estimate. */
+  /** The most tensors that can be kept, by an estimate of the device's memory. */
   most: number
-  /** Seconds with those. */
+  /** Seconds with that many: a lower bound. */
   bound: number
 }
 
 /**
- * The plan of fewest estimated seconds that fits `limit` bytes of the device and the machine's host memory: every set of offloaded
- * kinds, whole and tiled MLPs, copies ahead of time or waited for; each with as many further tensors kept as there is room for.
+ * The plan with the fewest estimated seconds that fits `limit` bytes of the device and the machine's host
+ * memory. It tries every set of offloaded kinds, whole and tiled MLPs, with and without prefetch; each keeps as
+ * many further tensors as fit.
  */
 export function fastestPlan(
   space: PlanSpace,
@@ -74,7 +78,10 @@ function keptBytes({ layer: costs }: StepCosts, { layers }: MemoryPlan): number 
   return layers.reduce((n, layer) => n + kept(layer), 0)
 }
 
-/** `base` in as many of the first layers as the host has room for, the others without offloading; the last is as `lastKept` says. */
+/**
+ * `base` in as many of the first layers as the host has room for; the other layers do not offload. For the last
+ * layer see `lastKept`.
+ */
 function layersOf({ costs, machine, step }: PlanSpace, base: LayerPlan, room: number): LayerPlan[] {
   const layers = lastKept(base, step.config.num_hidden_layers)
   const bytes = savedKinds.reduce(
@@ -90,7 +97,7 @@ function layersOf({ costs, machine, step }: PlanSpace, base: LayerPlan, room: nu
   return layers.map((layer, i) => (i >= offloading && i < layers.length - 1 ? rest : layer))
 }
 
-/** What of a layer goes to the host: every set of kinds; the rest but x is recomputed. */
+/** The offload choices for a layer: every set of kinds; the others are recomputed, except x. */
 function bases(sharesHost: boolean): LayerPlan[] {
   if (sharesHost) return [keepInput]
   return Array.from({ length: 2 ** savedKinds.length }, (_, set) => {
@@ -99,7 +106,7 @@ function bases(sharesHost: boolean): LayerPlan[] {
   })
 }
 
-/** undefined: the MLP whole; then by equal tiles, ever more of them. */
+/** Rows per MLP tile to try: undefined for the whole MLP, then equal tiles, more and more of them. */
 function tileRows(tokens: number): (number | undefined)[] {
   const found: (number | undefined)[] = [undefined]
   for (
@@ -112,7 +119,10 @@ function tileRows(tokens: number): (number | undefined)[] {
   return found
 }
 
-/** What can be kept besides, by seconds saved for a byte; the last layers first: their tensors live shortest. */
+/**
+ * The tensors that can be kept, ordered by seconds saved per byte; the last layers first, since their tensors
+ * live for the shortest time.
+ */
 function actionsOf({ costs, machine }: PlanSpace, plan: MemoryPlan): { kind: SavedKind; layer: number }[] {
   const before = passSeconds(costs, plan, machine)
   const n = plan.layers.length
@@ -127,7 +137,7 @@ function actionsOf({ costs, machine }: PlanSpace, plan: MemoryPlan): { kind: Sav
     .filter(({ kind, layer }) => plan.layers[layer]![kind] !== 'keep')
 }
 
-/** The last layer's tensors are wanted at once: what the others offload it keeps. */
+/** Backward needs the last layer's tensors at once, so that layer keeps what the others offload. */
 export function lastKept(layer: LayerPlan, layers: number): LayerPlan[] {
   const last = Object.fromEntries(
     savedKinds.map((kind) => [kind, layer[kind] === 'offload' ? 'keep' : layer[kind]]),
@@ -135,7 +145,10 @@ export function lastKept(layer: LayerPlan, layers: number): LayerPlan[] {
   return Array.from({ length: layers }, (_, i) => (i === layers - 1 ? last : layer))
 }
 
-/** What is there throughout; of an update's only micro batch gradients come as activations go. */
+/**
+ * Bytes in memory for the whole run. With one micro batch per update, gradients are not counted: they appear
+ * while activations are freed.
+ */
 function residentBytes(
   { resident, step }: PlanSpace,
   embedding: 'host' | 'device',
@@ -148,7 +161,7 @@ function residentBytes(
   return sum
 }
 
-/** The first of [low, high) that is so, else high; what is so stays so. */
+/** Binary search: the smallest n in [low, high) for which `isSo(n)`, else high. `isSo` must be monotone. */
 function first(low: number, high: number, isSo: (n: number) => boolean): number {
   while (low < high) {
     const middle = Math.floor((low + high) / 2)
@@ -158,7 +171,10 @@ function first(low: number, high: number, isSo: (n: number) => boolean): number 
   return low
 }
 
-/** The result of the last of [low, high] that gives one: those before it do, too. */
+/**
+ * Binary search: the result for the largest n in [low, high] for which `attempt` returns one. Smaller n must
+ * return one too.
+ */
 export function lastFitting<T>(
   low: number,
   high: number,

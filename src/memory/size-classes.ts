@@ -7,15 +7,21 @@ import { resultDtype } from './costs'
 import type { StepShape } from './dry-run'
 import type { Machine } from './machine'
 
-/** Batches of similar size, which follow one plan. */
+/** Batches of similar size that share one plan. */
 export interface SizeClass {
-  /** What holds each of them. */
+  /** The smallest size that covers each of them. */
   size: BatchSize
-  /** Those of them that may have the highest peak: no other has more of all that a peak depends on. The largest first. */
+  /**
+   * Those of them that can have the highest peak: no other batch is larger in everything that a peak depends
+   * on. The largest first.
+   */
   highest: readonly BatchSize[]
 }
 
-/** The classes that occur, ascending; one goes up to each of `shares` of the largest batch's tokens. */
+/**
+ * The size classes that occur, in ascending order. Each of `shares` of the largest batch's tokens is the upper
+ * bound of one.
+ */
 export function sizeClasses(
   sizes: readonly BatchSize[],
   shares: readonly number[],
@@ -32,7 +38,7 @@ export function sizeClasses(
     .map((some) => ({ size: holding(some), highest: highest(some, step, machine) }))
 }
 
-/** The smallest that holds each of them. */
+/** The smallest size that covers each of `sizes`. */
 export function holding(sizes: readonly BatchSize[]): BatchSize {
   const [tokens, sequences, longest] = (['tokens', 'sequences', 'longest'] as const).map((key) =>
     most(sizes, key),
@@ -45,8 +51,9 @@ function most(sizes: readonly BatchSize[], key: keyof BatchSize): number {
 }
 
 /**
- * The peak of a batch grows with its tokens, with how many of them are predicted, and with what attention takes for itself; the
- * latter depends on how its sequences are cut, and may be less for more tokens.
+ * The batches that can have the highest peak. A peak grows with the batch's tokens, with its predicted tokens,
+ * and with attention's scratch memory; the last depends on how the batch is cut into sequences and can be lower
+ * for more tokens.
  */
 function highest(sizes: readonly BatchSize[], step: StepShape, machine: Machine): BatchSize[] {
   const demands = sizes.map((size) => ({
@@ -62,7 +69,7 @@ function highest(sizes: readonly BatchSize[], step: StepShape, machine: Machine)
   return found.map(({ size }) => size)
 }
 
-/** What attention_backward takes for itself, the most of all layers: asked of the machine as a dry run of the batch would. */
+/** Scratch bytes of attention_backward: the highest of all layers. */
 export function attentionScratch(
   { tokens, sequences, longest }: BatchSize,
   step: StepShape,

@@ -5,12 +5,15 @@ import type { Machine } from './machine'
 import type { PlannedStep } from './planned-step'
 import { Planner } from './planner'
 
-/** A training step does not fit; the message names changes that would make it fit, the cheapest first. */
+/** A training step does not fit. The message names changes that would make it fit, the cheapest first. */
 export class MemoryError extends Error {
   override readonly name = 'MemoryError'
 }
 
-/** @throws MemoryError when the plan takes more than `limit` bytes of the device or more host memory than the machine gives. */
+/**
+ * @throws MemoryError when the plan needs more than `limit` bytes of the device, or more host memory than the
+ * machine has.
+ */
 export function requireFit(planner: Planner, planned: PlannedStep, limit: number): void {
   if (planner.fits(planned, limit)) return
   const { machine } = planner
@@ -28,7 +31,10 @@ export function requireFit(planner: Planner, planned: PlannedStep, limit: number
   throw new MemoryError(`[memory] a step of ${step.tokens} tokens needs ${needs}. ${advice}`)
 }
 
-/** Changes that fit, each alone but for `memory: 'lean'`, which the later ones take along; cheapest in time first. */
+/**
+ * Changes that make the step fit, the cheapest in time first. Each is applied alone, except that the later ones
+ * include `memory: 'lean'`.
+ */
 function changes(step: StepShape, machine: Machine, limit: number): string[] {
   const found: string[] = []
   const attempt = (text: string, changed: StepShape): boolean => {
@@ -63,7 +69,7 @@ function changes(step: StepShape, machine: Machine, limit: number): string[] {
   return found
 }
 
-/** The same rule with paged 8-bit state; undefined when the optimizer is that already or has none. */
+/** The same optimizer with paged 8-bit state; undefined if it is that already or has no state. */
 function eightBit(optim: OptimizerName): OptimizerName | undefined {
   const { rule, optim_bits, is_paged } = optimizerKinds[optim]
   if (rule === 'sgd' || (optim_bits === 8 && is_paged)) return undefined
