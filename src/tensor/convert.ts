@@ -1,6 +1,6 @@
 import type { DType, FloatDType } from './dtype'
 
-/** What `await tensor.data()` gives: 16-bit floats widened to float32, int64 as BigInt64Array. */
+/** The result of `await tensor.data()`: 16-bit floats are widened to float32; int64 is a BigInt64Array. */
 export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array
 
 const scratch: DataView = new DataView(new ArrayBuffer(4))
@@ -12,7 +12,7 @@ function bf16Bits(x: number): number {
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff
 }
 
-/** Round to nearest even; overflow gives infinity, as IEEE asks. */
+/** Rounds to nearest even; overflow gives infinity, as in IEEE 754. */
 function f16Bits(x: number): number {
   scratch.setFloat32(0, x)
   const bits = scratch.getUint32(0)
@@ -21,7 +21,7 @@ function f16Bits(x: number): number {
   if (magnitude > 0x7f800000) return sign | 0x7e00
   if (magnitude >= 0x477ff000) return sign | 0x7c00
   if (magnitude < 0x38800000) {
-    // Subnormal half: the value in units of 2^-24, rounded by JavaScript's exact doubles.
+    // Subnormal half: the value in units of 2^-24; JavaScript's doubles are exact here and round correctly.
     const units = Math.abs(Math.fround(x)) * 2 ** 24
     const floor = Math.floor(units)
     const rest = units - floor
@@ -40,7 +40,7 @@ function f16Value(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
-/** Bytes as the tensor stores them -> numbers a user works with. */
+/** Bytes as the tensor stores them, converted to numbers. */
 export function decode(bytes: ArrayBuffer, dtype: DType): TensorData {
   switch (dtype) {
     case 'float32':
@@ -62,7 +62,7 @@ export function decode(bytes: ArrayBuffer, dtype: DType): TensorData {
   }
 }
 
-/** Numbers -> bytes as a tensor of this dtype stores them, floats rounded to nearest even. */
+/** Numbers, converted to bytes as a tensor of this dtype stores them. Floats are rounded to nearest even. */
 export function encode(values: ArrayLike<number | bigint>, dtype: DType): Uint8Array {
   const numbers = values as ArrayLike<number>
   switch (dtype) {
@@ -81,7 +81,7 @@ export function encode(values: ArrayLike<number | bigint>, dtype: DType): Uint8A
   }
 }
 
-/** The value of the dtype that is nearest. */
+/** The nearest value of the dtype. */
 export function roundTo(value: number, dtype: FloatDType): number {
   return Number(decode(encode([value], dtype).slice().buffer, dtype)[0])
 }

@@ -1,7 +1,7 @@
 import { addon } from '../native/addon'
 import { Device } from './device'
 
-/** The GPU `index`, or why there is none: no CUDA library was built, no driver, no such device. */
+/** The GPU `index`, or an Error with the reason why there is none: no CUDA library, no driver, no such device. */
 export function openCuda(index: number): Device | Error {
   try {
     return Device.get(`cuda:${index}`)
@@ -16,7 +16,7 @@ function required(index: number): Device {
   throw new Error(`[cuda] device ${index} is not available: ${device.message}`)
 }
 
-/** How many GPUs there are, or why they cannot be counted. */
+/** The number of GPUs, or an Error with the reason why they cannot be counted. */
 export function countDevices(): number | Error {
   try {
     return addon().cuda_device_count()
@@ -25,7 +25,7 @@ export function countDevices(): number | Error {
   }
 }
 
-/** Facts of a GPU, with torch's names. Bytes are bytes. */
+/** Properties of a GPU, with torch's names. Memory is in bytes. */
 export interface CudaDeviceProperties {
   name: string
   /** Compute capability: major.minor. */
@@ -38,9 +38,9 @@ export interface CudaDeviceProperties {
 }
 
 /**
- * `torch.cuda` for cells. `device` is a GPU's number, 0 when left out; everything but `is_available` and `device_count` throws an
- * Error with the reason when that GPU cannot be opened. Memory is counted as work is enqueued; `await synchronize()` first for
- * what is there when all of it has run.
+ * `torch.cuda` for cells. `device` is a GPU's number, default 0. Everything but `is_available` and
+ * `device_count` throws an Error with the reason when that GPU cannot be opened. Memory is counted when work is
+ * enqueued; call `await synchronize()` first to count what remains when all work has finished.
  */
 export const cuda: {
   /** Whether this build has the CUDA backend and a GPU can be opened. */
@@ -51,16 +51,16 @@ export const cuda: {
   /** [major, minor] */
   get_device_capability(device?: number): [number, number]
   get_device_properties(device?: number): CudaDeviceProperties
-  /** [free, total] bytes of the GPU, whoever uses it. */
+  /** [free, total] bytes of the GPU, over all processes. */
   mem_get_info(device?: number): [number, number]
-  /** Bytes in tensors of this process. */
+  /** Bytes held by tensors of this process. */
   memory_allocated(device?: number): number
   /** The most of `memory_allocated` since the last `reset_peak_memory_stats`. */
   max_memory_allocated(device?: number): number
-  /** Bytes taken from the GPU: in tensors, and kept for the next ones. */
+  /** Bytes taken from the GPU: held by tensors, or cached for the next ones. */
   memory_reserved(device?: number): number
   reset_peak_memory_stats(device?: number): void
-  /** Gives what is kept for the next tensors back to the GPU. */
+  /** Gives cached memory back to the GPU. */
   empty_cache(device?: number): void
   /** Resolves when everything enqueued so far has run; rejects with the first failure since the last wait. */
   synchronize(device?: number): Promise<void>

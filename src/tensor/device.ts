@@ -11,7 +11,10 @@ export interface MemoryStats {
   peak: number
   /** `allocated` plus what is kept for reuse. */
   reserved: number
-  /** Page-locked host memory held by `emptyPinned` and by reads under way; 0 on the CPU, where it is in `allocated`. */
+  /**
+   * Page-locked host memory held by `emptyPinned` and by reads in progress; 0 on the CPU, where it is part of
+   * `allocated`.
+   */
   pinned: number
 }
 
@@ -40,17 +43,17 @@ export class Device {
     return Object.fromEntries(lines.map((line) => line.split('=', 2) as [string, string]))
   }
 
-  /** Products over tokens want a multiple of this many: a GPU reads 16 bytes at a time. */
+  /** The number of tokens in a product should be a multiple of this: a GPU reads 16 bytes at a time. */
   get rowMultiple(): number {
     return this.isCpu ? 1 : 8
   }
 
-  /** Whether a product with a 4-bit weight makes the whole matrix first: a GPU's libraries want it so. */
+  /** Whether a product with a 4-bit weight dequantizes the whole matrix first, as a GPU's libraries need it. */
   get dequantizesWhole(): boolean {
     return !this.isCpu
   }
 
-  /** The CPU, or the planner's stand-in for it. */
+  /** True for the CPU, and for the planner's substitute for it. */
   get isCpu(): boolean {
     return this.name.endsWith('cpu')
   }
@@ -61,14 +64,14 @@ export class Device {
   }
 
   /**
-   * Like `empty`, in page-locked host memory: every operation of the device reads and writes it in place, at the bus's speed,
-   * and copies from and to it run asynchronously. On the CPU the same as `empty`.
+   * Like `empty`, in page-locked host memory: every operation of the device reads and writes it in place, at
+   * the speed of the bus, and copies to and from it run asynchronously. On the CPU the same as `empty`.
    */
   emptyPinned(shape: readonly number[], dtype: DType = 'float32'): Tensor {
     return new Tensor(addon().tensor_empty_pinned(this.handle, dtype, shape), shape, dtype, this)
   }
 
-  /** Collects the tensors made through it and frees them together. */
+  /** A scope that collects the tensors made through it and frees them together. */
   scope(): Scope {
     return new Scope(this)
   }
@@ -87,12 +90,12 @@ export class Device {
     return addon().memory_stats(this.handle)
   }
 
-  /** Enqueued like an operation: it counts from what has run by then. */
+  /** Enqueued like an operation: the peak counts from the operations before it. */
   resetPeakMemory(): void {
     addon().reset_peak_memory(this.handle)
   }
 
-  /** Gives memory that is kept for reuse back to the system. */
+  /** Gives memory that is cached for reuse back to the system. */
   emptyCache(): void {
     addon().empty_cache(this.handle)
   }

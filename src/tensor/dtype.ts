@@ -38,7 +38,7 @@ export function fromSafetensorsDType(name: string): DType {
 }
 
 /**
- * A dtype from any spelling in use: 'float16', 'torch.float16', 'fp16', 'half', 'bf16', 'float'.
+ * A dtype from any common spelling: 'float16', 'torch.float16', 'fp16', 'half', 'bf16', 'float'.
  * @throws Error naming the known ones.
  */
 export function parseDType(name: string): DType {
@@ -56,7 +56,7 @@ export function parseDType(name: string): DType {
   return dtype
 }
 
-/** `parseDType` where only a float makes sense; `what` opens the message. @throws Error naming the three. */
+/** Like `parseDType`, for float dtypes only; `what` begins the message. @throws Error naming the three. */
 export function parseFloatDType(name: string, what: string): FloatDType {
   const dtype = parseDType(name)
   if (!isFloat(dtype)) throw new Error(`${what}: expected float32, bfloat16 or float16, got ${dtype}`)

@@ -4,17 +4,18 @@ import type { TensorInfo } from '../files/safetensors'
 import { addon } from '../native/addon'
 import type { Tensor } from './tensor'
 
-/** Bytes of a file looked at in one go. */
+/** Bytes of a file that are searched at a time. */
 const PIECE = 2 ** 24
 
 /**
- * Finds NaN and infinite values among weights from safetensors files. The device sums squares while more is being read; only
- * where a sum is not finite is the file read again, to say which element it is (values beyond 1e19 are large, not wrong).
+ * Finds NaN and infinite values in weights from safetensors files. The device sums squares while the next
+ * tensors are read. Only if a sum is not finite is the file read again, to find the element. (Values beyond
+ * 1e19 make the sum infinite too, but are not errors.)
  */
 export class FiniteCheck {
   private readonly sums: { info: TensorInfo; norm: Tensor }[] = []
 
-  /** Enqueues the check of `values`, all or a part of the tensor `info`. */
+  /** Enqueues the check of `values`, which are all or a part of the tensor `info`. */
   add(info: TensorInfo, values: Tensor): void {
     const norm = values.device.empty([1], 'float32')
     this.sums.push({ info, norm })
@@ -33,14 +34,20 @@ export class FiniteCheck {
   }
 }
 
-/** Element by its bits; a float is not finite when all bits of its exponent are set. */
+/**
+ * For each dtype, bytes per element and exponent mask: a float is not finite when all bits of its exponent are
+ * set.
+ */
 const exponents: Readonly<Record<string, [bytes: number, mask: number]>> = {
   F32: [4, 0x7f800000],
   BF16: [2, 0x7f80],
   F16: [2, 0x7c00],
 }
 
-/** Index of the first element of a file's tensor that is NaN or infinite; undefined where all are finite, or no floats. */
+/**
+ * Index of the first element of a file's tensor that is NaN or infinite; undefined if all are finite or the
+ * dtype is no float.
+ */
 export async function firstNonFinite(info: TensorInfo): Promise<number | undefined> {
   const [size, mask] = exponents[info.dtype] ?? []
   if (size === undefined || mask === undefined) return undefined

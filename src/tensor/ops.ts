@@ -3,7 +3,8 @@ import type { FloatDType } from './dtype'
 import type { Scope } from './scope'
 import type { Tensor } from './tensor'
 
-// Named, defaulted forms of the native operations that take many scalars. Semantics: native/core/ops.inc.
+// The native operations that take many numbers, with named arguments and defaults. Their semantics:
+// native/core/ops.inc.
 
 export interface MatmulOptions {
   transposeA?: boolean
@@ -12,7 +13,7 @@ export interface MatmulOptions {
   alpha?: number
   /** 0 (the default) overwrites, 1 accumulates. */
   beta?: number
-  /** Operands are rounded to this first. Default float32: no rounding. */
+  /** Operands are rounded to this dtype first. Default float32: no rounding. */
   operand?: FloatDType
 }
 
@@ -47,7 +48,7 @@ export function dotColumns(a: Tensor, b: Tensor, out: Tensor, beta = 0): void {
   addon().dot_columns(a.handle, b.handle, out.handle, beta)
 }
 
-/** out[i] = the place of row i's largest element, the first among equals, int32 [rows]. */
+/** out[i] = the index of the largest element of row i (the first of equal ones), int32 [rows]. */
 export function argmaxRows(x: Tensor, out: Tensor): void {
   addon().argmax_rows(x.handle, out.handle)
 }
@@ -72,7 +73,7 @@ export function sliceColumns(x: Tensor, out: Tensor, column: number): void {
   addon().slice_columns(x.handle, out.handle, column)
 }
 
-/** scale * x as a new tensor of `scope`; x itself where the scale is 1. */
+/** scale * x as a new tensor of `scope`; x itself if the scale is 1. */
 export function scaled(x: Tensor, scale: number, scope: Scope): Tensor {
   if (scale === 1) return x
   const out = scope.empty(x.shape, x.dtype)

@@ -2,8 +2,8 @@ import { addon } from '../native/addon'
 import type { Tensor } from './tensor'
 
 /**
- * Philox4x32-10 streams: the seed is the key, each tensor filled takes the next stream, so the same seed and order of
- * calls give the same numbers on every device.
+ * Random numbers of Philox4x32-10: the seed is the key, and each filled tensor takes the next stream. The same
+ * seed and order of calls give the same numbers on every device.
  */
 export class Generator {
   private stream = 0

@@ -3,14 +3,14 @@ import type { RecordingHandle } from '../native/contract'
 import type { Device } from './device'
 
 /**
- * Operations that can be run again and again on the same tensors; on a GPU as one CUDA graph. The tensors stay in memory until
- * `dispose`, also those that the body disposed of.
+ * Operations that can be run many times on the same tensors; on a GPU as one CUDA graph. The tensors stay in
+ * memory until `dispose`, even those that `body` disposed of.
  */
 export class Recording {
   private handle: RecordingHandle | undefined
 
   /**
-   * Operations that `body` calls on the device are kept, not run.
+   * Records the operations that `body` calls on the device instead of running them.
    * @throws Error when body writes or reads a tensor, or the device cannot prepare the operations.
    */
   constructor(device: Device, body: () => void) {

@@ -5,7 +5,7 @@ import { Device } from './device'
 import { fromSafetensorsDType, toSafetensorsDType } from './dtype'
 import type { Tensor } from './tensor'
 
-/** One tensor of a file on a device; the bytes do not pass through JavaScript. The caller owns it. */
+/** Reads one tensor of a file to a device; its bytes do not pass through JavaScript. The caller owns it. */
 export async function readTensor(info: TensorInfo, device: Device): Promise<Tensor> {
   const tensor = device.empty(info.shape, fromSafetensorsDType(info.dtype))
   try {
@@ -17,12 +17,15 @@ export async function readTensor(info: TensorInfo, device: Device): Promise<Tens
   return tensor
 }
 
-/** Fills a tensor with its bytes at `offset` of a file, on threads of the device. @throws Error naming the file. */
+/** Fills a tensor with the bytes at `offset` of a file, on the device's threads. @throws Error naming the file. */
 export function readInto(tensor: Tensor, file: string, offset: number): Promise<void> {
   return addon().tensor_read_file(tensor.handle, file, offset)
 }
 
-/** All tensors of a safetensors file, on a device. The caller owns them. @throws Error naming the file and its fault. */
+/**
+ * All tensors of a safetensors file, on a device. The caller owns them. @throws Error naming the file and the
+ * error in it.
+ */
 export async function load_safetensors(
   path: string,
   device: Device | string = 'cpu',
@@ -42,8 +45,9 @@ export async function load_safetensors(
 }
 
 /**
- * Writes tensors by name; the file appears when it is complete. `metadata` defaults to what transformers expects. `whenWritten` runs
- * when the data is on the disk and only the file's name is missing; when it fails, an older file stays.
+ * Writes tensors by name; the file appears only when it is complete. `metadata` defaults to what transformers
+ * expects. `whenWritten` runs when the data is on the disk and only the rename is left; if it fails, an
+ * existing file stays.
  */
 export async function save_safetensors(
   path: string,

@@ -3,8 +3,8 @@ import type { DType } from './dtype'
 import type { Tensor } from './tensor'
 
 /**
- * Owns temporaries: every tensor made through a scope is freed when the scope is, unless `keep` took it out. Freed
- * memory is reused in the order of execution, so disposing while operations are still queued is safe.
+ * Owns temporary tensors: every tensor made through a scope is freed with it, unless `keep` took it out. Freed
+ * memory is reused in the order of execution, so a scope may be disposed while operations are still queued.
  */
 export class Scope {
   private tensors: Set<Tensor> = new Set()

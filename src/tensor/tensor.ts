@@ -70,7 +70,10 @@ export class Tensor {
     return this.disposed
   }
 
-  /** The same bytes under another shape; `offset` counts elements. The view must not outlive its use of the memory. */
+  /**
+   * The same bytes with another shape; `offset` counts elements. Do not use the view after the memory was
+   * freed.
+   */
   view(shape: readonly number[], offset = 0): Tensor {
     return this.reinterpret(this.dtype, shape, offset * itemsize[this.dtype])
   }
@@ -94,8 +97,9 @@ export class Tensor {
   }
 
   /**
-   * The contents: Float32Array for the float dtypes (16-bit ones widened), Int32Array, BigInt64Array or Uint8Array for the
-   * others; name the type where it is not the first: `data<Int32Array>()`. Waits for everything enqueued before.
+   * The contents: a Float32Array for float dtypes (16-bit ones are widened); Int32Array, BigInt64Array or
+   * Uint8Array for the others, where you name the type: `data<Int32Array>()`. Waits for everything enqueued
+   * before.
    */
   data(): Promise<Float32Array>
   data<T extends TensorData>(): Promise<T>
