@@ -7,14 +7,20 @@ let loaded: NativeAddon | undefined
 /** The package's folder: src/native or dist/native is two levels below it. */
 const packageRoot: string = resolve(__dirname, '../..')
 
-/** Where the addon may be, first match wins. `QLORA_ADDON` names a file and replaces the list. */
+/**
+ * The paths where the addon may be; the first that exists is loaded. `QLORA_ADDON` names a file and replaces
+ * the list.
+ */
 export function addonPlaces(): string[] {
   const named = process.env['QLORA_ADDON']
   if (named) return [named]
   return [join(packageRoot, 'build/Release/qlora.node'), join(packageRoot, 'qlora.node')]
 }
 
-/** Runs `body`, which must not wait for anything, with another implementation of the contract in the native one's place. */
+/**
+ * Runs `body`, which must be synchronous, with another implementation of the contract in place of the native
+ * one.
+ */
 export function withAddon<T>(substitute: NativeAddon, body: () => T): T {
   const before = loaded
   loaded = substitute

@@ -11,19 +11,23 @@ export type {
 } from './handles'
 
 /**
- * The one typed contract of the native addon: every name it exports. `test/native/contract.test.ts` compares it
- * with the loaded module, both ways. Operations check their arguments and throw at once, then run in the
- * order of the calls on the device's own thread and return nothing; a failure while running rejects the next promise.
- * Their types are generated from native/core/ops.inc, which says what each computes, with shapes.
+ * The one typed contract of the native addon: every name that it exports. `test/native/contract.test.ts`
+ * compares it with the loaded module in both directions. Operations check their arguments and throw at once;
+ * then they run on the device's own thread, in the order of the calls. They return nothing; an error while
+ * running rejects the next promise. Their types are generated from native/core/ops.inc, which describes what
+ * each computes, with shapes.
  */
 export interface NativeAddon
   extends DeviceFunctions, TensorFunctions, Operations, RecordingFunctions, SizeFunctions, GgmlFunctions {}
 
 export interface DeviceFunctions {
   open_device(name: string): DeviceHandle
-  /** @throws Error when the CUDA library was not built or finds no driver. */
+  /**
+   * The number of CUDA devices.
+   * @throws Error when the CUDA library was not built or finds no driver.
+   */
   cuda_device_count(): number
-  /** Lines "key=value": isa, bf16_dot, num_threads; of a GPU its name, capability, memory, libraries. */
+  /** Lines "key=value": isa, bf16_dot, num_threads; for a GPU its name, capability, memory and libraries. */
   device_info(device: DeviceHandle): string
   set_num_threads(device: DeviceHandle, n: number): void
   memory_stats(device: DeviceHandle): { allocated: number; peak: number; reserved: number; pinned: number }
@@ -47,10 +51,11 @@ export interface TensorFunctions {
   tensor_read_file(tensor: TensorHandle, path: string, offset: number): Promise<void>
 }
 
-/** Operations that run again and again: a GPU starts them as one graph, without the host's work for each. */
+/** Operations that are run many times: a GPU starts them as one graph, without host work for each operation. */
 export interface RecordingFunctions {
   /**
-   * The operations that `body` calls on the device are not run but kept, with their tensors, which stay in memory with the recording.
+   * Records the operations that `body` calls on the device instead of running them. Their tensors stay in
+   * memory as long as the recording.
    * @throws Error when body writes or reads a tensor, or the device cannot prepare the operations.
    */
   record(device: DeviceHandle, body: () => void): RecordingHandle
@@ -58,26 +63,27 @@ export interface RecordingFunctions {
   release_recording(recording: RecordingHandle): void
 }
 
-/** What a backend's memory would take: answered without the backend, so that a GPU's plans can be made anywhere. */
+/** Memory sizes of a backend. They need no device, so plans for a GPU can be made on any machine. */
 export interface SizeFunctions {
   /**
-   * Bytes that an operation takes while it runs, beside its tensors. `args` as it is called, with descriptions for handles.
-   * Of a GPU: one of compute capability 9.0 with cuDNN.
+   * Bytes of scratch memory that an operation needs while it runs, in addition to its tensors. `args` are those
+   * of the call, with descriptions in place of handles. For 'cuda': on a GPU of compute capability 9.0 with
+   * cuDNN.
    */
   scratch_bytes<Name extends keyof Operations>(
     backend: 'cpu' | 'cuda',
     operation: Name,
     args: Described<Parameters<Operations[Name]>>,
   ): number
-  /** The operations whose `scratch_bytes` are not always 0, in no order. */
+  /** The operations whose `scratch_bytes` is not always 0, in no particular order. */
   scratch_operations(backend: 'cpu' | 'cuda'): string[]
-  /** What a tensor of so many bytes takes of the device's memory, or of the host's that is page-locked. */
+  /** Bytes of device memory, or of page-locked host memory, that a tensor of `bytes` bytes occupies. */
   allocation_bytes(backend: 'cpu' | 'cuda', place: 'device' | 'host', bytes: number): number
 }
 
 export interface GgmlFunctions {
   /**
-   * ggml's blocks of a float32 tensor on the CPU, one after another, equal to the bit to those of llama.cpp's reference
+   * The ggml blocks of a float32 tensor on the CPU, concatenated. Bit for bit those of llama.cpp's reference
    * quantizers without an importance matrix.
    */
   quantize_ggml(

@@ -5,7 +5,10 @@ export type DeviceHandle = { readonly __device: never }
 /** Recorded operations, opaque to JavaScript. */
 export type RecordingHandle = { readonly __recording: never }
 
-/** The maxima of 4-bit blocks: absmax float32, or uint8 codes of it with the others, as native/core/ops.inc has them. */
+/**
+ * The maxima of 4-bit blocks: absmax is float32; or it is uint8 codes, and the other members decode them. See
+ * native/core/ops.inc.
+ */
 export interface BlockMaxima {
   absmax: TensorHandle
   code_map?: TensorHandle | undefined
@@ -15,7 +18,7 @@ export interface BlockMaxima {
   nested_blocksize?: number | undefined
 }
 
-/** A tensor without memory, where only what it looks like matters. */
+/** The dtype and shape of a tensor, without its memory. */
 export interface DescribedTensor {
   dtype: string
   shape: readonly number[]
