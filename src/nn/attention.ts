@@ -15,28 +15,28 @@ export interface AttentionShape {
   headDim: number
   /** Keys a query may look back to; 0 = all. */
   window: number
-  /** Of the products of queries and keys. Default: 1 / sqrt(headDim). */
+  /** Factor of the products of queries and keys. Default: 1 / sqrt(headDim). */
   scale?: number | undefined
-  /** Scores are softcap * tanh(score / softcap). Default: as they are. */
+  /** Scores become softcap * tanh(score / softcap). Default: no cap. */
   softcap?: number | undefined
 }
 
-/** The layers that make q, k and v, by their names in the checkpoint: one each, or one that makes all. */
+/** The layers that compute q, k and v, by their names in the checkpoint: one for each, or one for all three. */
 export type QkvLayers =
   { q_proj: LinearLayer; k_proj: LinearLayer; v_proj: LinearLayer } | { qkv_proj: LinearLayer }
 
-/** What attention reads. */
+/** The inputs of attention itself. */
 interface HeadInputs {
   q: Tensor
   k: Tensor
   v: Tensor
 }
 
-/** q, k, v (see `project`), the heads' output before o_proj, and lse [heads, T]. */
+/** q, k, v (see `project`), the attention output before o_proj, and lse [heads, T]. */
 export interface AttentionSaved extends HeadInputs {
   out: Tensor
   lse: Tensor
-  /** By-products of q, k, v's adapters. */
+  /** Adapter activations of q, k and v. */
   lowRank: LowRank
 }
 
@@ -46,18 +46,21 @@ export interface LayerCache {
   v: Tensor
 }
 
-/** Where a pass that continues cached sequences stands. */
+/** The position in the cache of a pass that continues cached sequences. */
 export interface CachePosition {
   /** Attention reads the places [begin, end) of the cache. */
   begin: number
   end: number
   /** int32 [sequences + 1]: where each sequence's keys begin, counted from `begin`. */
   cuKeys: Tensor
-  /** Places of the new tokens: int32 [T], or the first of them where they lie in one piece. */
+  /** Cache places of the new tokens: int32 [T], or the first place if they are contiguous. */
   places: Tensor | number
 }
 
-/** Causal self-attention with grouped key/value heads and rotary positions; q and k may be normed before they are rotated. */
+/**
+ * Causal self-attention with grouped key/value heads and rotary positions. q and k may be normalized before
+ * they are rotated.
+ */
 export class Attention {
   q_proj?: LinearLayer
   k_proj?: LinearLayer
@@ -68,7 +71,7 @@ export class Attention {
     qkv: QkvLayers,
     public o_proj: LinearLayer,
     readonly shape: AttentionShape,
-    /** Undefined: queries and keys know nothing of their positions. */
+    /** Undefined: queries and keys do not depend on positions. */
     readonly rotary: RotaryEmbedding | undefined,
     readonly q_norm?: RMSNorm | undefined,
     readonly k_norm?: RMSNorm | undefined,
@@ -86,7 +89,7 @@ export class Attention {
     return { y: this.output(attention.out, ctx), saved: { ...projections, ...attention } }
   }
 
-  /** The heads' output [T, heads * headDim] through o_proj. */
+  /** Applies o_proj to the attention output [T, heads * headDim]. */
   output(out: Tensor, ctx: Context): Tensor {
     return this.o_proj.forward(out, ctx)
   }
@@ -109,7 +112,7 @@ export class Attention {
     return this.output(out, ctx)
   }
 
-  /** Returns dx, or undefined when nothing below needs it; the saved tensors are freed with ctx's scope by the caller. */
+  /** Returns dx, or undefined when no layer below needs it. The caller frees the saved tensors with ctx's scope. */
   backward(
     dy: Tensor,
     x: Tensor,
@@ -161,7 +164,10 @@ export class Attention {
     return this.qkv_proj ? [this.qkv_proj] : [this.q_proj!, this.k_proj!, this.v_proj!]
   }
 
-  /** q and k are rotated, k into `keys` where that is given; those that are normed first stay as projected. */
+  /**
+   * q, k and v; q and k are rotated, k into `keys` if given. With norms, q and k stay as projected (see
+   * `norm`).
+   */
   project(x: Tensor, ctx: Context, keys?: Tensor): HeadInputs & { lowRank: LowRank } {
     const { heads, kvHeads, headDim } = this.shape
     const widths = [heads, kvHeads, kvHeads].map((n) => n * headDim)
@@ -173,13 +179,13 @@ export class Attention {
     return { q, k: keys ?? k, v, lowRank }
   }
 
-  /** In place, or into the cache. */
+  /** Rotates k in place, or into the cache. */
   private rotateKeys(k: Tensor, ctx: Context, keys: Tensor | undefined): void {
     if (this.rotary) this.rotary.rotate(k, ctx, false, keys)
     else if (keys) copy(k, keys)
   }
 
-  /** q and k normed and rotated, k into `keys` where that is given; undefined without norms. Backward makes them a second time. */
+  /** q and k, normalized and rotated, k into `keys` if given; undefined without norms. Backward recomputes them. */
   private norm(
     q: Tensor,
     k: Tensor,
@@ -194,7 +200,7 @@ export class Attention {
     return { q: queries.y, k: normedKeys.y, rstdQ: queries.rstd, rstdK: normedKeys.rstd }
   }
 
-  /** The heads' output for what `project` returns. */
+  /** The attention output for the result of `project`. */
   attend({ q, k, v }: HeadInputs, ctx: Context): { out: Tensor; lse: Tensor } {
     const normed = this.norm(q, k, ctx)
     const result = this.attendTo({ q, k, v, ...normed }, ctx, ctx.cuSeqlens)

@@ -2,14 +2,14 @@ import type { FloatDType } from '../tensor/dtype'
 import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
 
-/** Names one dropout mask: forward, recompute and backward of the same microbatch see the same one. */
+/** Identifies one dropout mask: forward, recompute and backward of a microbatch use the same one. */
 export interface DropoutState {
   seed: number
-  /** Counts microbatches over the whole run. */
+  /** Number of the microbatch, counted over the whole run. */
   microstep: number
 }
 
-/** What every layer needs to know about the pass it is part of. T tokens, sequences one after another. */
+/** What every layer needs to know about the current pass. T tokens; sequences follow each other without padding. */
 export interface Context {
   /** Temporaries of the current layer. */
   scope: Scope
@@ -17,19 +17,19 @@ export interface Context {
   positions: Tensor
   /** int32 [sequences + 1]: where each sequence begins. */
   cuSeqlens: Tensor
-  /** The largest position + 1: what rotary frequencies may depend on. */
+  /** The largest position + 1; rotary frequencies may depend on it. */
   reach: number
-  /** Tokens of the longest sequence, which the host would have to wait for otherwise. */
+  /** Tokens of the longest sequence; without it the host would have to wait for the device. */
   maxLength: number
   /** torch.autocast's dtype (`bf16: true`): products round their operands and results to it. */
   autocast?: FloatDType | undefined
   /** Set while training; absent in evaluation and generation. */
   dropout?: DropoutState | undefined
-  /** The backward pass has the same bits each time. */
+  /** Backward gives the same bits on every run. */
   deterministic?: boolean | undefined
 }
 
-/** The same pass with another owner of the temporaries. */
+/** The same pass with another owner of its temporary tensors. */
 export function withScope(ctx: Context, scope: Scope): Context {
   return { ...ctx, scope }
 }

@@ -11,8 +11,9 @@ import type { LayerUpdate } from './merged-rows'
 import { Parameter } from './parameter'
 
 /**
- * DoRA (Liu et al. 2024): y = g * lora(x) with g[j] = magnitude[j] / norm_j(W + scaling * B @ A), the norm over a row. As
- * PEFT does, the norm is a constant for the gradient and is taken anew in each forward. The bias stays outside of g.
+ * DoRA (Liu et al. 2024): y = g * lora(x) with g[j] = magnitude[j] / norm_j(W + scaling * B @ A), the norm over
+ * a row. As in PEFT, the norm is a constant for the gradient, and each forward recomputes it. The bias is not
+ * multiplied by g.
  */
 export class DoraLinear extends LoraLinear {
   constructor(
@@ -26,7 +27,7 @@ export class DoraLinear extends LoraLinear {
     super(base, lora_A, lora_B, settings)
   }
 
-  /** @throws Error on what this layer cannot do. */
+  /** @throws Error on settings that this layer does not support. */
   static check(base: BaseLayer, settings: LoraSettings): void {
     if (base.bias)
       throw new TypeError(`[LoraConfig] use_dora: '${base.name}' has a bias; it works on layers without one`)
@@ -34,7 +35,7 @@ export class DoraLinear extends LoraLinear {
       throw new TypeError(`[LoraConfig] use_dora needs lora_dropout 0, got ${settings.dropout}`)
   }
 
-  /** The magnitude starts as the norm itself, so that y starts as the LoRA layer's. */
+  /** The magnitude starts as the norm itself, so y starts equal to the LoRA layer's. */
   static create(
     base: BaseLayer,
     lora_A: Parameter,
@@ -83,7 +84,10 @@ export class DoraLinear extends LoraLinear {
     return scope.add(gain.view([this.outFeatures]))
   }
 
-  /** Row norms of base weight + scaling * B @ A, or one over them; float32 [out], the caller's. */
+  /**
+   * Row norms of base weight + scaling * B @ A, or their reciprocals; float32 [out]. The caller owns the
+   * result.
+   */
   private weightNorm(device: Device, inverse: boolean): Tensor {
     using scope = device.scope()
     const dense = scope.add(this.base.denseWeight())

@@ -4,7 +4,7 @@ import { copy, gatherRows, scaled } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 
-/** How the rows are scaled: `scale`, 1 by default, which `roundsScale` rounds to the table's dtype first. */
+/** Factor of the rows: `scale`, 1 by default. `roundsScale`: it is rounded to the table's dtype first. */
 export interface EmbeddingTraits {
   scale?: number | undefined
   roundsScale?: boolean | undefined
@@ -36,7 +36,10 @@ export class Embedding {
     return out
   }
 
-  /** Moves the table to page-locked host memory, where a pass reads T rows of it over the bus, or back. The old one is freed. */
+  /**
+   * Moves the table to page-locked host memory or back, and frees the old one. From host memory, a pass reads T
+   * rows over the bus.
+   */
   place(where: 'host' | 'device'): void {
     if (this.inHostMemory === (where === 'host')) return
     const { device, shape, dtype } = this.table

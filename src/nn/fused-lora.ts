@@ -5,17 +5,23 @@ import type { Context } from './context'
 import type { BaseLayer } from './linear'
 import type { LoraLinear } from './lora'
 
-// An adapter's columns inside its base's product: y = [x | down^T] @ [W | s B]^T and dx = [dy | ddown^T] @ [W ; A]. Beside a product
-// of its own, which the base's is added to, this writes y once and reads it not at all; the price is a copy of x or dy. It rounds once.
+// The adapter's columns as part of the base's product: y = [x
+// down^T] @ [W
+// s B]^T and dx = [dy
+// ddown^T] @ [W ; A]. Compared with a separate product that is added, y is written once and never read, and
+// rounded once; the cost is a copy of x or dy.
 
-/** The copy pays where the result is at least so many times as wide. */
+/** The copy is worth its time if the result is at least this many times as wide. */
 const WIDER = 2
-/** With fewer tokens the weights are what a product reads; and a few have a product that does not dequantize. */
+/**
+ * With fewer tokens, products are bound by reading the weights, and very few tokens use a product that does not
+ * dequantize.
+ */
 const LEAST_ROWS = 256
 
 type Fusable = LoraLinear & { base: BaseLayer & Required<Pick<BaseLayer, 'dequantizeInto'>> }
 
-/** Whether `projectFused` is for these layers of one input. */
+/** Whether `projectFused` can be used for these layers, which read one input. */
 export function canFuseForward(layers: readonly LoraLinear[], x: Tensor, ctx: Context): boolean {
   const rank = layers.reduce((n, layer) => n + layer.lora_A.data.rows, 0)
   return (
@@ -23,7 +29,7 @@ export function canFuseForward(layers: readonly LoraLinear[], x: Tensor, ctx: Co
   )
 }
 
-/** Whether `inputGradientFused` is for this layer. */
+/** Whether `inputGradientFused` can be used for this layer. */
 export function canFuseBackward(layer: LoraLinear, dy: Tensor, ctx: Context): boolean {
   const { outFeatures, inFeatures } = layer
   return (
@@ -31,7 +37,7 @@ export function canFuseBackward(layer: LoraLinear, dy: Tensor, ctx: Context): bo
   )
 }
 
-/** Narrow to wide, all of one dtype, nothing added but the adapter. */
+/** True if the product is narrow to wide, all in one dtype, and adds nothing but the adapter. */
 function canFuse(layer: LoraLinear, operand: Tensor, narrow: number, wide: number, ctx: Context): boolean {
   const { base } = layer
   if (!layer.device.dequantizesWhole || !base.dequantizeInto || base.bias) return false
@@ -40,7 +46,10 @@ function canFuse(layer: LoraLinear, operand: Tensor, narrow: number, wide: numbe
   return dtypes.every((dtype) => dtype === operand.dtype)
 }
 
-/** Outputs [T, out] of layers that read x [T, in], from `lowRank` [sum of r, T], one layer's rows after the other's. */
+/**
+ * Outputs [T, out] of layers that read x [T, in], from `lowRank` [sum of r, T]: the rows of the layers, in
+ * order.
+ */
 export function projectFused(
   layers: readonly LoraLinear[],
   x: Tensor,
@@ -65,7 +74,7 @@ export function projectFused(
   return ys
 }
 
-/** dx [T, in] from dy [T, out] and `ddown` [r, T], which has the scaling in it. */
+/** dx [T, in] from dy [T, out] and `ddown` [r, T], which already includes the scaling. */
 export function inputGradientFused(layer: LoraLinear, dy: Tensor, ddown: Tensor, ctx: Context): Tensor {
   const { base, lora_A, inFeatures, outFeatures } = layer as Fusable
   const dtype = dy.dtype as FloatDType

@@ -2,9 +2,10 @@ import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import type { RMSNorm } from './rms-norm'
 
-// RMSNorm of each group of columns as long as the norm's weight: of q and k [T, heads * head_dim] each head by itself, or all together.
+// RMSNorm over groups of columns, each as long as the norm's weight: for q and k [T, heads * head_dim], each
+// head separately or all together.
 
-/** y like x, and rstd float32 [T * groups]; backward needs x and rstd. */
+/** Returns y, shaped like x, and rstd float32 [T * groups]. Backward needs x and rstd. */
 export function normHeads(norm: RMSNorm, x: Tensor, ctx: Context): { y: Tensor; rstd: Tensor } {
   const y = ctx.scope.empty(x.shape, x.dtype)
   const shape = groups(norm, x)
@@ -15,7 +16,7 @@ export function normHeads(norm: RMSNorm, x: Tensor, ctx: Context): { y: Tensor; 
   return { y, rstd }
 }
 
-/** dy becomes the gradient of x, in place. */
+/** Overwrites dy with the gradient of x. */
 export function normHeadsBackward(norm: RMSNorm, dy: Tensor, x: Tensor, rstd: Tensor): void {
   const shape = groups(norm, x)
   using gradient = dy.view(shape)

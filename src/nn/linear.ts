@@ -5,60 +5,63 @@ import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import type { Parameter } from './parameter'
 
-/** A tensor that a layer adds its result to, in place of making a new one. */
+/** A tensor to which a layer adds its result, in place of making a new one. */
 export type Into = Tensor | undefined
 
-/** How a backward hands over the gradient of its input. */
+/** How a backward returns the gradient of its input. */
 export interface InputGradient {
   /** Add to this tensor instead of making a new one. */
   into?: Into
-  /** Nothing below needs it: skip the product and return undefined. */
+  /** No layer below needs it: skip the product and return undefined. */
   skip?: boolean
 }
 
 /**
- * A layer x [T, in] -> y [T, out]. Nothing is saved between forward and backward: whoever calls backward has kept x or
- * recomputed it.
+ * A layer x [T, in] -> y [T, out]. It saves nothing between forward and backward: the caller of backward has
+ * kept x or recomputed it.
  */
 export interface LinearLayer {
   /** Module path as in the checkpoint, e.g. `model.layers.0.self_attn.q_proj`. */
   readonly name: string
   readonly inFeatures: number
   readonly outFeatures: number
-  /** y in `ctx.scope`; x's dtype, or autocast's for a layer that is not quantized. */
+  /** y in `ctx.scope`, with x's dtype; with autocast's, if the layer is not quantized. */
   forward(x: Tensor, ctx: Context): Tensor
   /** Accumulates parameter gradients from dy [T, out]; returns dx = dy @ W [T, in] in x's dtype. */
   backward(dy: Tensor, x: Tensor, ctx: Context, dx?: InputGradient): Tensor | undefined
   readonly device: Device
   /** [out], in the model's dtype. */
   bias?: Tensor | undefined
-  /** Set when the bias trains; its data is `bias` itself. */
+  /** Set when the bias is trained; its data is `bias` itself. */
   trainedBias?: Parameter | undefined
   parameters(): Parameter[]
-  /** false: backward takes only the shape and dtype of x. Default: true. */
+  /** false: backward only uses the shape and dtype of x. Default: true. */
   readonly backwardNeedsInput?: boolean
-  /** What forward depends on besides its tensors: with another value a recorded pass is recorded anew. Default: nothing. */
+  /**
+   * What forward depends on in addition to its tensors. When it changes, a recorded pass is recorded again.
+   * Default: nothing.
+   */
   readonly forwardKey?: unknown
   dispose(): void
 }
 
-/** A layer that an adapter can be put on. */
+/** A layer that can be the base of an adapter. */
 export interface BaseLayer extends LinearLayer {
-  /** As LinearLayer's; with `into` [T, out] of the result's dtype, y is added to it and it is returned. */
+  /** Like LinearLayer's. With `into` [T, out] of the result's dtype, y is added to it, and it is returned. */
   forward(x: Tensor, ctx: Context, into?: Into): Tensor
   /** The dtype of forward's result. */
   resultDtype(x: Tensor, ctx: Context): FloatDType
   /** The weight as a new [out, in] tensor of `weightDtype`. */
   denseWeight(): Tensor
-  /** Of the weight, before it was quantized where it is. */
+  /** The dtype of the weight before quantization. */
   readonly weightDtype: FloatDType
-  /** Memory of the weight as it is stored. */
+  /** Bytes of the weight as it is stored. */
   readonly weightBytes: number
-  /** As transformers prints the layer: `Linear`, `Linear4bit`. */
+  /** The class name that transformers prints: `Linear`, `Linear4bit`. */
   readonly className: string
-  /** Of a quantized layer: writes the weight into `out` [out, in or wider]; columns beyond become 0. */
+  /** Quantized layers only: writes the weight into `out` [out, in or wider]; further columns become 0. */
   dequantizeInto?(out: Tensor): void
-  /** Of a quantized layer: the dtypes that forward's and backward's products round to. */
+  /** Quantized layers only: the dtypes to which the products of forward and backward round. */
   productDtypes?(ctx: Context): FloatDType[]
 }
 

@@ -16,8 +16,9 @@ import type { BaseLayer, InputGradient, Into } from './linear'
 import type { Parameter } from './parameter'
 
 /**
- * y = x @ W^T + bias with W in 4 bits, as bitsandbytes' Linear4bit: x and bias are rounded to the compute dtype, the
- * product is rounded to it and cast back to x's dtype. Backward takes W in its own dtype. The weight is frozen.
+ * y = x @ W^T + bias with a 4-bit W, as bitsandbytes' Linear4bit: x and bias are rounded to the compute dtype;
+ * the product is rounded to it and cast back to x's dtype. Backward uses W in its own dtype. The weight is
+ * frozen.
  */
 export class Linear4bit implements BaseLayer {
   trainedBias: Parameter | undefined
@@ -70,7 +71,7 @@ export class Linear4bit implements BaseLayer {
     return this.finished(product, x.dtype as FloatDType, dx.into, ctx)
   }
 
-  /** A product in the caller's dtype, added to `into` where the product itself could not be. */
+  /** The product in the caller's dtype, added to `into` if the product itself was not. */
   private finished(product: Tensor, dtype: FloatDType, into: Into, ctx: Context): Tensor {
     if (product === into) return product
     const result = this.castTo(dtype, product, ctx)
@@ -80,7 +81,7 @@ export class Linear4bit implements BaseLayer {
     return into
   }
 
-  /** x @ W^T or x @ W, rounded to `compute`; added to `into` when its dtype is the compute dtype. */
+  /** x @ W^T or x @ W, rounded to `compute`; added to `into` if that has the compute dtype. */
   private product(
     x: Tensor,
     compute: FloatDType,

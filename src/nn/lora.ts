@@ -10,19 +10,19 @@ import type { Parameter } from './parameter'
 import type { ParameterStack } from './parameter-stack'
 
 export interface LoraSettings {
-  /** alpha / r, or alpha / sqrt(r) with rank stabilisation. */
+  /** alpha / r, or alpha / sqrt(r) with rank stabilization (use_rslora). */
   scaling: number
   dropout: number
-  /** Tells the dropout masks of the model's layers apart. */
+  /** Distinguishes the dropout masks of the model's layers. */
   stream: number
 }
 
 /**
- * y = base(x) + scaling * (dropout(x) @ A^T) @ B^T, A [r, in], B [out, r] (Hu et al. 2021). It holds its base and does
- * not ask whether that is quantized. The adapter works in its own dtype, or autocast's.
+ * y = base(x) + scaling * (dropout(x) @ A^T) @ B^T, A [r, in], B [out, r] (Hu et al. 2021). The code is the
+ * same for a quantized and a full base. The adapter computes in its own dtype, or autocast's.
  *
- * Forward and backward also come in parts, so that layers that read the same x can share products (nn/projections):
- * `down` = A @ dropout(x)^T [r, T] is the forward's by-product that backward takes again.
+ * Forward and backward are also available in parts, so that layers that read the same x can share products
+ * (nn/projections): `down` = A @ dropout(x)^T [r, T] is computed by forward and used again by backward.
  */
 export class LoraLinear implements LinearLayer {
   constructor(
@@ -30,14 +30,14 @@ export class LoraLinear implements LinearLayer {
     readonly lora_A: Parameter,
     readonly lora_B: Parameter,
     readonly settings: LoraSettings,
-    /** What lora_A is a part of, when other layers of the same input have adapters too. */
+    /** The stack that contains lora_A, if other layers with the same input have adapters too. */
     readonly stack?: ParameterStack | undefined,
   ) {}
 
-  /** false = the base alone answers (PEFT's disable_adapter). */
+  /** false: only the base is used (PEFT's disable_adapter). */
   enabled = true
 
-  /** Whether `down`, `up` and their gradients are all that this layer does, so that other layers may share their products. */
+  /** Whether this layer is only `down`, `up` and their gradients, so that other layers may share its products. */
   get runsInParts(): boolean {
     return this.enabled
   }
@@ -99,7 +99,7 @@ export class LoraLinear implements LinearLayer {
     return this.base.forward(x, ctx, y)
   }
 
-  /** Accumulates B's gradient; returns the gradient of `down` [r, T], in `out` when given. */
+  /** Accumulates B's gradient. Returns the gradient of `down` [r, T], in `out` if given. */
   backwardUp(dy: Tensor, down: Tensor, ctx: Context, out?: Tensor): Tensor {
     const operand = this.operand(ctx)
     const { scaling } = this.settings
@@ -122,7 +122,7 @@ export class LoraLinear implements LinearLayer {
     if (dropped !== x) ctx.scope.free(dropped)
   }
 
-  /** The gradient of x: the adapter's part, and the base's added to it. Only x's shape and dtype count. */
+  /** The gradient of x: that of the adapter plus that of the base. Only x's shape and dtype are used. */
   backwardInput(
     dy: Tensor,
     ddown: Tensor,
@@ -147,12 +147,12 @@ export class LoraLinear implements LinearLayer {
     return this.base.backward(dy, x, ctx, { into: into ?? part })
   }
 
-  /** What the adapter's products round their operands to. */
+  /** The dtype to which the adapter's products round their operands. */
   operand(ctx: Context): FloatDType {
     return ctx.autocast ?? (this.lora_A.data.dtype as FloatDType)
   }
 
-  /** Whether this pass drops inputs of the adapter. */
+  /** Whether dropout is applied to the adapter's input in this pass. */
   drops(ctx: Context): boolean {
     return ctx.dropout !== undefined && this.settings.dropout > 0
   }
@@ -173,7 +173,7 @@ export class LoraLinear implements LinearLayer {
     return [...this.ownParameters(), ...this.base.parameters()]
   }
 
-  /** The adapter's parameters without the base's. */
+  /** The adapter's parameters, without the base's. */
   ownParameters(): Parameter[] {
     return [this.lora_A, this.lora_B]
   }
@@ -189,7 +189,10 @@ export class LoraLinear implements LinearLayer {
   }
 }
 
-/** The layer itself, or what an adapter on it holds; undefined for a layer of a user's own, which has no weight to ask for. */
+/**
+ * The layer itself, or the base of the adapter on it. Undefined for a layer of the user's own, which has no
+ * weight to read.
+ */
 export function baseLayer(layer: LinearLayer): BaseLayer | undefined {
   const base = layer instanceof LoraLinear ? layer.base : layer
   return 'denseWeight' in base ? (base as BaseLayer) : undefined

@@ -6,17 +6,20 @@ import type { Context } from './context'
 import { withScope } from './context'
 import type { LinearLayer } from './linear'
 
-/** Rows of hidden states whose logits exist at one time: bounds the extra memory at chunk * vocab values. A GPU's products want more. */
+/**
+ * Rows of hidden states whose logits exist at one time: the extra memory is chunk * vocab values. A GPU's
+ * products need more rows.
+ */
 const chunkRows = (device: Device): number => (device.isCpu ? 128 : 512)
 
-/** What makes logits of hidden states. */
+/** The modules that compute logits from hidden states. */
 export interface OutputHead {
   lm_head: LinearLayer
-  /** Logits are logitSoftcap * tanh(logits / logitSoftcap). Default: as they are. */
+  /** Logits become logitSoftcap * tanh(logits / logitSoftcap). Default: no cap. */
   logitSoftcap?: number | undefined
 }
 
-/** [n, vocab] of hidden states [n, hidden]. */
+/** Logits [n, vocab] of hidden states [n, hidden]. */
 export function logitsOf(
   hidden: Tensor,
   { lm_head: head, logitSoftcap: cap = 0 }: OutputHead,
@@ -27,32 +30,32 @@ export function logitsOf(
   return logits
 }
 
-/** Which hidden states predict what: row `rows[i]` should predict token `labels[i]`. int32 both. */
+/** The predicted tokens: row `rows[i]` of the hidden states should predict token `labels[i]`. Both int32. */
 export interface Targets {
   rows: Tensor
   labels: Tensor
 }
 
-/** How a target's loss follows from its logits: `cross_entropy` in native/core/ops.inc. */
+/** How the loss of a token is computed from its logits: `cross_entropy` in native/core/ops.inc. */
 export interface TokenLoss {
-  /** float32, one a target. Default: all 1. */
+  /** float32, one per target. Default: all 1. */
   weights?: Tensor | undefined
   /** 0 to 1. Default 0. */
   labelSmoothing?: number | undefined
-  /** Times the token's probability, which is not derived. Default false. */
+  /** Multiplies each loss by the token's probability, which is a constant for the gradient. Default false. */
   byProbability?: boolean | undefined
 }
 
 export interface LossRequest extends TokenLoss {
-  /** `dhidden` is of the loss times this. Not given: no gradient. */
+  /** `dhidden` is the gradient of this times the loss. Undefined: no gradient. */
   gradScale?: number | undefined
-  /** float32, one a target; overwritten with log p(label). */
+  /** float32, one per target; overwritten with log p(label). */
   logps?: Tensor | undefined
-  /** float32, one a target; overwritten with the entropy of the prediction. */
+  /** float32, one per target; overwritten with the entropy of the prediction. */
   entropies?: Tensor | undefined
 }
 
-/** Overwrites ids int32 [T] with the argmax of head(hidden), a chunk of rows at a time: neither logits nor probabilities leave the device. */
+/** Overwrites ids int32 [T] with the argmax of head(hidden), chunk by chunk; logits do not leave the device. */
 export function predictIds(hidden: Tensor, head: OutputHead, ids: Tensor, ctx: Context): void {
   const rowsAtOnce = chunkRows(hidden.device)
   for (let begin = 0; begin < hidden.rows; begin += rowsAtOnce) {
@@ -64,9 +67,10 @@ export function predictIds(hidden: Tensor, head: OutputHead, ids: Tensor, ctx: C
 }
 
 /**
- * The sum over targets of their loss, by default -log softmax(head(hidden))[label], without ever holding all logits: only
- * rows with a label, a chunk at a time. Returns stats float32 [4] (sum of losses, count, sum of entropies, correct
- * predictions; not scaled) and, with `gradScale`, dhidden [T, hidden]. The head may be trained.
+ * The sum of the targets' losses, by default -log softmax(head(hidden))[label]. Only rows with a label are
+ * computed, one chunk at a time, so all logits never exist at once. Returns stats float32 [4] (sum of losses,
+ * count, sum of entropies, correct predictions; unscaled) and, with `gradScale`, dhidden [T, hidden]. The head
+ * may be trained.
  */
 export function languageModelLoss(
   hidden: Tensor,

@@ -2,7 +2,10 @@ import { addon } from '../native/addon'
 import { copy, matmul } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 
-/** What an adapter adds to a weight W [out, in]: scaling * B @ A. With DoRA each row of the sum gets its magnitude as length. */
+/**
+ * What an adapter adds to a weight W [out, in]: scaling * B @ A. With DoRA each row of the sum is scaled to the
+ * length given by its magnitude.
+ */
 export interface LayerUpdate {
   /** [r, in] */
   a: Tensor
@@ -14,7 +17,8 @@ export interface LayerUpdate {
 }
 
 /**
- * Rows of W from row `begin` on with their update, as a new tensor of their dtype: the sum is taken in float32 and rounded once.
+ * Rows of W, from row `begin` on, with their update, as a new tensor of the same dtype. The sum is computed in
+ * float32 and rounded once.
  */
 export function mergedRows(weight: Tensor, update: LayerUpdate, begin = 0): Tensor {
   using scope = weight.device.scope()

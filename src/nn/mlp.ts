@@ -12,23 +12,23 @@ import {
 } from './projections'
 import { joinParts, projectParts } from './split-projections'
 
-/** gate and up [T, intermediate], and by-products of their adapters. */
+/** gate and up [T, intermediate], and the activations of their adapters. */
 export interface MlpInner {
   gate: Tensor
   up: Tensor
   lowRank: LowRank
 }
 
-/** What backward needs besides the input. act(gate) * up is recomputed. */
+/** What backward needs in addition to the input. act(gate) * up is recomputed. */
 export interface MlpSaved extends MlpInner {
-  /** By-products of down's adapter. */
+  /** The activations of down's adapter. */
   downLowRank: LowRank
 }
 
-/** Of the gate: silu, or gelu with approximate='tanh'. Named as in a config. */
+/** The activation of the gate: silu, or gelu with approximate='tanh'. The names are those of a config. */
 export type Activation = 'silu' | 'gelu_pytorch_tanh'
 
-/** The layers that make gate and up, by their names in the checkpoint: one each, or one that makes both. */
+/** The layers that compute gate and up, by their names in the checkpoint: one for each, or one for both. */
 export type GateUpLayers = { gate_proj: LinearLayer; up_proj: LinearLayer } | { gate_up_proj: LinearLayer }
 
 /** y = down(act(gate(x)) * up(x)) */
@@ -65,7 +65,10 @@ export class MLP {
     return { y: ys[0]!, downLowRank: lowRank }
   }
 
-  /** Returns dx; overwrites the saved tensors with their gradients. x is asked for after the pass that takes the most memory. */
+  /**
+   * Returns dx; overwrites the saved tensors with their gradients. `x` is called after the step that uses the
+   * most memory.
+   */
   backward(dy: Tensor, x: () => Tensor, saved: MlpSaved, ctx: Context): Tensor {
     const { gate, up } = saved
     this.backwardActivation(dy, saved, ctx)
@@ -73,7 +76,7 @@ export class MLP {
     return projectBackward(this.inputs, dys, x(), saved.lowRank, ctx)!
   }
 
-  /** gate and up become their gradients. */
+  /** Overwrites gate and up with their gradients. */
   private backwardActivation(dy: Tensor, saved: MlpSaved, ctx: Context): void {
     const { gate, up, downLowRank } = saved
     const output = [this.down_proj]
@@ -85,7 +88,7 @@ export class MLP {
       ctx.scope.free(dh)
       return
     }
-    // h comes out of the same pass that needs its gradient, in the gradient's place.
+    // One pass computes h and, from it, its gradient, which overwrites h.
     const { dx, dLowRank } = inputGradient(output, [dy], gate, downLowRank, ctx)
     const dh = dx!
     const h = dLowRank.each[0] && dh

@@ -5,12 +5,12 @@ import type { Tensor } from '../tensor/tensor'
 import { Parameter, type GradientHome } from './parameter'
 
 /**
- * Parameters of one width, one under the other in memory [sum of rows, cols], so that one product can serve them all.
- * The data and the gradient of each part are rows of the stack's; memory is freed when all parts are disposed of.
+ * Parameters of one width, stacked in memory [sum of rows, cols], so that one product can compute all of them.
+ * The data and gradient of each part are rows of the stack's. Memory is freed when all parts are disposed of.
  */
 export class ParameterStack implements GradientHome {
   readonly parts: readonly Parameter[]
-  /** [sum of rows, cols]; lives as long as the parts do. */
+  /** [sum of rows, cols]; in memory as long as the parts. */
   readonly data: Tensor
   private grad: Tensor | undefined
 
@@ -31,13 +31,13 @@ export class ParameterStack implements GradientHome {
     })
   }
 
-  /** float32 [sum of rows, cols], to accumulate into. */
+  /** The gradient, float32 [sum of rows, cols], to accumulate into. */
   gradient(): Tensor {
     if (this.parts.some((part) => !part.grad)) this.makeGradients()
     return this.grad!
   }
 
-  /** Parts that have a gradient keep its values. */
+  /** Makes the gradients of all parts; existing ones keep their values. */
   makeGradients(): void {
     const whole = this.data.device.empty(this.data.shape, 'float32')
     fill(whole, 0)

@@ -1,11 +1,11 @@
 import { fill } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 
-/** Where a parameter's gradient lives when it is a part of something larger. */
+/** The owner of a parameter's gradient, if that is part of a larger tensor. */
 export interface GradientHome {
   /** Sets `grad` of every part that has none to zeros. */
   makeGradients(): void
-  /** A part gave up its gradient or its data. */
+  /** Called when a part frees its gradient or its data. */
   released(): void
 }
 

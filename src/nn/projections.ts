@@ -6,17 +6,18 @@ import type { InputGradient, LinearLayer } from './linear'
 import { LoraLinear } from './lora'
 import type { ParameterStack } from './parameter-stack'
 
-// Layers that read the same x [T, in], run together. Adapters whose A matrices are one stack share one product for all of
-// A @ x^T, one for the gradient of the stack and one for their part of dx: x is the large operand of each.
+// Runs layers that read the same x [T, in] together. Adapters whose A matrices form one stack share one product
+// for all A @ x^T, one for the gradient of the stack, and one for their part of dx; x is the large operand of
+// each.
 
-/** A by-product of forward, or its gradient: [r, T] of each layer whose adapter runs in parts. */
+/** Activations between A and B, or their gradients: [r, T] for each layer whose adapter runs in parts. */
 export interface LowRank {
   each: readonly (Tensor | undefined)[]
-  /** Set when `each` are the rows of one tensor `all` [sum of r, T]. */
+  /** Set if `each` are rows of one tensor `all` [sum of r, T]. */
   stacked?: { stack: ParameterStack; all: Tensor }
 }
 
-/** Outputs [T, out] in the order of the layers, and what backward takes again; all in `ctx.scope`. */
+/** Outputs [T, out] in the order of the layers, and what backward needs. All are in `ctx.scope`. */
 export function project(
   layers: readonly LinearLayer[],
   x: Tensor,
@@ -33,7 +34,7 @@ export function project(
   return { ys, lowRank }
 }
 
-/** Accumulates all gradients; returns dx, the sum over the layers, or undefined when skipped. */
+/** Accumulates all gradients. Returns dx, the sum over the layers, or undefined if skipped. */
 export function projectBackward(
   layers: readonly LinearLayer[],
   dys: readonly Tensor[],
@@ -47,12 +48,12 @@ export function projectBackward(
   return dx
 }
 
-/** Whether `inputGradient` does without the values of x. */
+/** Whether `inputGradient` needs only the shape and dtype of x. */
 export function needsOnlyShape(layers: readonly LinearLayer[]): boolean {
   return layers.every((layer) => isPlainLora(layer) || layer.backwardNeedsInput === false)
 }
 
-/** projectBackward without the gradients of the A matrices, which `lowRankGradient` adds. */
+/** Like projectBackward, but without the gradients of the A matrices; `lowRankGradient` adds those. */
 export function inputGradient(
   layers: readonly LinearLayer[],
   dys: readonly Tensor[],
@@ -130,7 +131,7 @@ function upGradient(
   return { each, ...(stacked && { stacked }) }
 }
 
-/** All by-products as one tensor, where they are one. */
+/** The stacked adapter activations, if the layers share one stack. */
 function singleLowRank({ stacked, each }: LowRank): Tensor | undefined {
   return stacked ? stacked.all : each.length === 1 ? each[0] : undefined
 }
@@ -149,7 +150,7 @@ function isPlainLora(layer: LinearLayer): layer is LoraLinear {
   return layer instanceof LoraLinear && layer.runsInParts
 }
 
-/** The stack of all the layers' adapters, unless masks make their inputs different. */
+/** The stack that holds all the layers' adapters; undefined if dropout gives them different inputs. */
 function commonStack(layers: readonly LinearLayer[], ctx: Context): ParameterStack | undefined {
   const adapters = layers.filter(isPlainLora)
   const stack = adapters[0]?.stack

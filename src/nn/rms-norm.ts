@@ -3,19 +3,22 @@ import { scaled } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 
-/** What norms of some families have that others do not. */
+/** Properties of a norm in which model families differ. */
 export interface NormTraits {
-  /** The result is taken times this. Default: 1. */
+  /** Factor of the result. Default: 1. */
   scale?: number | undefined
   /** Added to the weight. Default: 0. */
   offset?: number | undefined
-  /** Whether the normalized value is rounded to x's dtype before the weight, or the product alone. Default: yes. */
+  /**
+   * Whether the normalized value is rounded to x's dtype before it is multiplied by the weight, or only the
+   * product is. Default: yes.
+   */
   roundsFirst?: boolean | undefined
 }
 
 /**
- * y = x / sqrt(mean(x^2) + eps) * (weight + offset) * scale over the last axis; statistics in fp32, roundings as the family's
- * norm in Hugging Face has them. The weight is frozen.
+ * y = x / sqrt(mean(x^2) + eps) * (weight + offset) * scale over the last axis. Statistics are in fp32;
+ * roundings are those of the family's norm in Hugging Face's code. The weight is frozen.
  */
 export class RMSNorm {
   readonly scale: number
@@ -43,13 +46,13 @@ export class RMSNorm {
     return { y: out, rstd }
   }
 
-  /** Into y and rstd, without `scale`. */
+  /** Writes y and rstd, without `scale`. */
   normalize(x: Tensor, y: Tensor, rstd: Tensor): void {
     const { weight, eps, offset, roundsFirst } = this
     addon().rms_norm_forward(x.handle, weight.handle, y.handle, rstd.handle, eps, offset, roundsFirst)
   }
 
-  /** dx = residual + J^T dy, written into `dx`, which may be `residual` or `dy`. */
+  /** Writes dx = residual + J^T dy; `dx` may be `residual` or `dy`. */
   backward(dy: Tensor, x: Tensor, rstd: Tensor, residual: Tensor | undefined, dx: Tensor): void {
     using scope = dy.device.scope()
     addon().rms_norm_backward(

@@ -8,17 +8,20 @@ export interface RopeParameters {
   low_freq_factor?: number
   high_freq_factor?: number
   original_max_position_embeddings?: number
-  /** Of 'dynamic': positions up to which nothing is scaled. */
+  /** Of 'dynamic': up to this position nothing is scaled. */
   max_position_embeddings?: number
   beta_fast?: number
   beta_slow?: number
   /** Of 'yarn': whether the range between the betas is widened to whole numbers. Default: true. */
   truncate?: boolean
   mscale?: number
-  /** Of Ministral 3: queries are taken times 1 + this * log(1 + floor(position / original_max_position_embeddings)). */
+  /**
+   * Of Ministral 3: queries are multiplied by 1 + this * log(1 + floor(position /
+   * original_max_position_embeddings)).
+   */
   llama_4_scaling_beta?: number
   mscale_all_dim?: number
-  /** What cosines and sines are taken times. Default: what the rope_type has for its factor. */
+  /** Factor of cosines and sines. Default: that of the rope_type. */
   attention_factor?: number
   short_factor?: readonly number[]
   long_factor?: readonly number[]
@@ -27,12 +30,18 @@ export interface RopeParameters {
 const f32 = Math.fround
 
 /**
- * inv_freq[i] = theta^(-2i / n), i < n / 2, for the n = headDim * partial_rotary_factor numbers of a head that are rotated.
- * 'linear' divides all by factor; 'llama3' divides those of long wavelength (> original / low), keeps the short (< original / high) and
- * interpolates between (Llama 3.1's release); 'yarn' does so along the index, between the frequencies that turn beta_fast and beta_slow
- * times over the original length (arXiv 2309.00071); 'dynamic' raises theta with the length `reach` of the pass (NTK); 'longrope' divides
- * each by its number in short_factor or, where `reach` is past the original length, long_factor.
- * @throws Error on another rope_type; on a number that is missing or not positive, a list of another length.
+ * inv_freq[i] = theta^(-2i / n), i < n / 2, for the n = headDim * partial_rotary_factor numbers of a head that
+ * are rotated.
+ * - 'linear' divides all by factor.
+ * - 'llama3' divides those of long wavelength (> original / low), keeps the short ones (< original / high) and
+ * interpolates between them (Llama 3.1's release).
+ * - 'yarn' interpolates along the index, between the frequencies that turn beta_fast and beta_slow times over
+ * the original length (arXiv 2309.00071).
+ * - 'dynamic' raises theta with the pass's length `reach` (NTK).
+ * - 'longrope' divides each by its number in short_factor, or in long_factor if `reach` is past the original
+ * length.
+ * @throws Error on another rope_type; on a number that is missing or not positive; on a list of the wrong
+ * length.
  */
 export function inverseFrequencies(headDim: number, rope: RopeParameters, reach = 0): Float32Array {
   const dim = rotatedDim(headDim, rope)
@@ -66,7 +75,10 @@ export function inverseFrequencies(headDim: number, rope: RopeParameters, reach 
   }
 }
 
-/** `reach` where the frequencies of such a pass are other than those of a short one, else 0: equal numbers have equal frequencies. */
+/**
+ * `reach` if the frequencies of such a pass differ from those of a short one, else 0. Equal results mean equal
+ * frequencies.
+ */
 export function pastOriginal(reach: number, rope: RopeParameters): number {
   if (rope.rope_type === 'dynamic') return reach > required(rope, 'max_position_embeddings') ? reach : 0
   if (rope.rope_type !== 'longrope') return 0
@@ -74,7 +86,7 @@ export function pastOriginal(reach: number, rope: RopeParameters): number {
   return reach > original ? original + 1 : 0
 }
 
-/** What cosines and sines are taken times. */
+/** Factor of cosines and sines. */
 export function attentionFactor(rope: RopeParameters): number {
   if (rope.rope_type !== 'yarn' && rope.rope_type !== 'longrope') return 1
   if (rope.attention_factor != null) return required(rope, 'attention_factor')
@@ -116,7 +128,7 @@ function llama3(base: Float32Array, rope: RopeParameters): Float32Array {
 function yarn(powers: Float32Array, dim: number, rope: RopeParameters): Float32Array {
   const factor = required(rope, 'factor')
   const original = required(rope, 'original_max_position_embeddings')
-  // The index whose frequency turns so many times over the original length.
+  // The index of the frequency that turns this many times over the original length.
   const indexOf = (turns: number): number =>
     (dim * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(rope.rope_theta))
   let low = indexOf(rope.beta_fast || 32)

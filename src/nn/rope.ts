@@ -6,13 +6,16 @@ import { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import { attentionFactor, inverseFrequencies, pastOriginal, type RopeParameters } from './rope-frequencies'
 
-/** Rotates the heads of q or k by angles position * inv_freq, the first numbers of each head where fewer have a frequency. */
+/**
+ * Rotates the heads of q or k by angles position * inv_freq. If there are fewer frequencies, only the first
+ * numbers of each head are rotated.
+ */
 export class RotaryEmbedding {
   private table: Tensor
   private factors: Tensor | undefined
-  /** The positions that `table` is for: those of `reach`, or all. */
+  /** The `reach` that `table` was made for. */
   private reach: number
-  /** Of the cosines and sines. */
+  /** Factor of the cosines and sines. */
   private readonly scaling: number
 
   constructor(
@@ -31,7 +34,7 @@ export class RotaryEmbedding {
     addon().rope(x.handle, ctx.positions.handle, table, out.handle, this.headDim, this.scaling, inverse)
   }
 
-  /** As `rotate`, of queries, which some models scale by their positions. */
+  /** Like `rotate`, for queries, which some models also scale by position. */
   rotateQueries(q: Tensor, ctx: Pick<Context, 'positions' | 'reach' | 'scope'>, inverse = false): void {
     this.rotate(q, ctx, inverse)
     const { llama_4_scaling_beta: beta, original_max_position_embeddings: original = 0 } = this.rope
@@ -47,21 +50,22 @@ export class RotaryEmbedding {
     this.table.dispose()
   }
 
-  /** [reach, 1]: of each position. The last table is kept while it is long enough. */
+  /** Factors by position, [reach, 1]. The last table is kept while it is long enough. */
   private queryFactors(reach: number, beta: number, original: number, dtype: DType): Tensor {
     if (this.factors && this.factors.rows >= reach && this.factors.dtype === dtype) return this.factors
     const values = Float32Array.from(
       { length: reach },
       (_, p) => 1 + beta * Math.log1p(Math.floor(p / original)),
     )
-    // Made first: while operations are recorded it cannot be, and the last one has to stay.
+    // Make the new one before freeing the old: while operations are recorded it cannot be made, and the old one
+    // must stay.
     const factors = Tensor.from(values, { shape: [reach, 1], dtype, device: this.device })
     this.factors?.dispose()
     this.factors = factors
     return factors
   }
 
-  /** Of a pass whose positions are below `reach`; another table replaces the last one. */
+  /** The table for a pass whose positions are below `reach`; it replaces the last one if that does not fit. */
   private frequencies(reach: number): Tensor {
     const wanted = pastOriginal(reach, this.rope)
     if (wanted !== this.reach) {

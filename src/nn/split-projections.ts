@@ -4,10 +4,11 @@ import type { Context } from './context'
 import type { LinearLayer } from './linear'
 import { project, type LowRank } from './projections'
 
-// Some checkpoints have what reads one x as one matrix (Phi-3's qkv_proj and gate_up_proj), and adapters sit on that one: it stays one
-// layer here, with the keys of checkpoint and adapter. Its result is cut into the parts that follow, and their gradients are joined again.
+// Some checkpoints store all matrices that read one x as one (Phi-3's qkv_proj and gate_up_proj), and adapters
+// belong to that one. It stays one layer here, with the checkpoint's keys. Its result is split into parts, and
+// their gradients are joined again.
 
-/** `project`, with results [T, width] for each of `widths`, also where one layer makes all of them. */
+/** Like `project`, with results [T, width] for each of `widths`, even if one layer computes all of them. */
 export function projectParts(
   layers: readonly LinearLayer[],
   widths: readonly number[],
@@ -28,7 +29,7 @@ export function projectParts(
   return { ys: parts, lowRank }
 }
 
-/** The gradients of the layers' results, from those of the parts; one that is new is in `ctx.scope`. */
+/** The gradients of the layers' results, joined from those of the parts. A new tensor is in `ctx.scope`. */
 export function joinParts(layers: readonly LinearLayer[], dys: readonly Tensor[], ctx: Context): Tensor[] {
   if (layers.length === dys.length) return [...dys]
   const width = dys.reduce((n, { cols }) => n + cols, 0)
