@@ -1,4 +1,4 @@
-/** The 16 values of a 4-bit code, by index; a stored value is its code's value times the maximum of its block. */
+/** The values of the 16 4-bit codes, by code. A stored value is its code's value times the maximum of its block. */
 export const code4bit: Readonly<Record<'nf4' | 'fp4', Float32Array>> = {
   nf4: Float32Array.of(
     ...[-1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453],
@@ -6,7 +6,7 @@ export const code4bit: Readonly<Record<'nf4' | 'fp4', Float32Array>> = {
     ...[0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224],
     ...[0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1],
   ),
-  // Sign, then a magnitude that is not in the order of its bits.
+  // One sign bit, then a magnitude that does not grow with its bits.
   fp4: Float32Array.from(
     [1, -1].flatMap((sign) => [0, 0.0625, 8, 12, 4, 6, 2, 3].map((m) => (sign * m) / 12)),
   ),

@@ -104,17 +104,17 @@ export class BitsAndBytesConfig {
   }
 
   to_json_string(): string {
-    // transformers insists on a float here, and JavaScript writes 6 for 6.0.
+    // transformers needs a float here, and JavaScript writes 6.0 as 6.
     const text = JSON.stringify(this.to_dict(), null, 2)
     return text.replace(/("llm_int8_threshold": \d+)(?=,?\n)/, '$1.0') + '\n'
   }
 
   /**
-   * Reads `quantization_config` of a config.json; fields that are not known are skipped, as newer versions may write
-   * more. Throws when `quant_method` names another method.
+   * Reads the `quantization_config` of a config.json. Unknown fields are skipped, since newer versions may
+   * write more. Throws when `quant_method` names another method.
    */
   static from_dict(dict: Record<string, unknown>): BitsAndBytesConfig {
-    // Of 8-bit layers: nothing that 4-bit weights depend on.
+    // A field of 8-bit layers; 4-bit weights do not depend on it.
     const { quant_method: method = 'bitsandbytes', llm_int8_has_fp16_weight: _, ...fields } = dict
     if (method !== 'bitsandbytes') {
       throw new TypeError(

@@ -8,11 +8,11 @@ import type { Tensor } from '../tensor/tensor'
 import { quantizeWeight, type QuantizeOptions } from './quantize'
 import { blockMaxima, type NestedAbsmax } from './weight-4bit'
 
-/** bitsandbytes' QuantState: everything but the codes. */
+/** bitsandbytes' QuantState: everything except the codes. */
 export interface QuantState {
   quant_type: 'nf4' | 'fp4'
   blocksize: number
-  /** Of the tensor that was quantized. */
+  /** The shape of the tensor that was quantized. */
   shape: readonly number[]
   dtype: FloatDType
   absmax: Tensor | NestedAbsmax
@@ -42,8 +42,9 @@ const dequantizeOptionSet: OptionSet<{ dtype: string | undefined }> = {
 }
 
 /**
- * Quantizes a float tensor of any shape to 4 bits, block by block over the flattened values, bit for bit as bitsandbytes.
- * `codes` is uint8 [ceil(n / 2)], first value in the high half of a byte. Both results are the caller's.
+ * Quantizes a float tensor of any shape to 4 bits, block by block over the flattened values, bit for bit as
+ * bitsandbytes. `codes` is uint8 [ceil(n / 2)], with the first value in the high half of a byte. The caller
+ * owns both results.
  * @throws Error when x is not a float tensor; TypeError on a wrong option.
  */
 function quantize_4bit(x: Tensor, options: QuantizeOptions = {}): { codes: Tensor; quant_state: QuantState } {
@@ -55,7 +56,10 @@ function quantize_4bit(x: Tensor, options: QuantizeOptions = {}): { codes: Tenso
   return { codes, quant_state: { quant_type: quantType, blocksize, shape: x.shape, dtype, absmax } }
 }
 
-/** The values again: code * absmax, rounded to `dtype` (default: that of the tensor quantized). The caller owns the result. */
+/**
+ * The values code * absmax, rounded to `dtype` (default: that of the quantized tensor). The caller owns the
+ * result.
+ */
 function dequantize_4bit(codes: Tensor, quant_state: QuantState, options: { dtype?: string } = {}): Tensor {
   const wanted = parseOptions(dequantizeOptionSet, options).dtype ?? quant_state.dtype
   const dtype = parseFloatDType(wanted, '[dequantize_4bit] dtype')
@@ -65,7 +69,7 @@ function dequantize_4bit(codes: Tensor, quant_state: QuantState, options: { dtyp
   return out
 }
 
-/** For experiments in cells. */
+/** 4-bit quantization of single tensors, for experiments in cells. */
 export const functional: {
   quantize_4bit: typeof quantize_4bit
   dequantize_4bit: typeof dequantize_4bit

@@ -4,20 +4,20 @@ import { parseFloatDType, type DType, type FloatDType } from '../tensor/dtype'
 import { Tensor } from '../tensor/tensor'
 import type { Weight4bit } from './weight-4bit'
 
-/** What is needed of a checkpoint to read a quantized weight from it. */
+/** What is read from a checkpoint to load a quantized weight. */
 interface QuantizedSource {
   has(name: string): boolean
   load(name: string, device: Device): Promise<Tensor>
   bytes(name: string): Promise<Uint8Array>
 }
 
-/** The JSON that travels as a uint8 tensor beside the codes. */
+/** The JSON that is stored as a uint8 tensor beside the codes. */
 interface QuantState {
   quant_type: QuantType
   blocksize: number
   dtype: FloatDType
   shape: [number, number]
-  /** Of double quantization. */
+  /** Set with double quantization. */
   nested: { blocksize: number; offset: number } | undefined
 }
 
@@ -32,11 +32,11 @@ export function isPrequantized(source: { has(name: string): boolean }, name: str
 }
 
 /**
- * Reads the linear layer `name` as bitsandbytes saved it: `weight`, `weight.absmax`, `weight.quant_state.*` and, with double
- * quantization, `weight.nested_absmax` and `weight.nested_quant_map`.
+ * Reads the linear layer `name` as bitsandbytes saved it: `weight`, `weight.absmax`, `weight.quant_state.*`
+ * and, with double quantization, `weight.nested_absmax` and `weight.nested_quant_map`.
  *
- * @throws Error naming the tensor: a state that is not the JSON expected or contradicts its key, sizes that do not fit the
- * shape, block maxima that are not finite
+ * @throws Error naming the tensor, when the state is not valid JSON or contradicts its key, when sizes do not
+ * fit the shape, or when block maxima are not finite.
  */
 export async function loadPrequantized(
   source: QuantizedSource,
@@ -113,10 +113,13 @@ function readState(key: string, type: QuantType, bytes: Uint8Array): QuantState 
   }
 }
 
-/** Of bitsandbytes. */
+/** The block sizes of bitsandbytes. */
 const BLOCKSIZES: readonly number[] = [32, 64, 128, 256, 512, 1024, 2048, 4096]
 
-/** Another `quant_storage` dtype is only another name for the same bytes; the view keeps them alive. */
+/**
+ * The bytes as uint8: another `quant_storage` dtype is only another name for them. The view keeps `stored`'s
+ * memory.
+ */
 function bytesOf(stored: Tensor): Tensor {
   const codes = stored.reinterpret('uint8', [stored.nbytes])
   stored.dispose()

@@ -14,17 +14,17 @@ export interface QuantizeOptions {
   compress_statistics?: boolean
 }
 
-/** Blocks of maxima that share one second-level maximum; not configurable in bitsandbytes either. */
+/** Number of maxima that share one second-level maximum; fixed in bitsandbytes too. */
 const NESTED_BLOCKSIZE = 256
 
-/** Quantizes a float matrix [out, in]; x stays the caller's, the result is new. */
+/** Quantizes a float matrix [out, in]. The caller keeps x and owns the result. */
 export function quantizeWeight(x: Tensor, options: QuantizeOptions = {}): Weight4bit {
   const quantizer = new WeightQuantizer(x.device, [x.rows, x.cols], x.dtype as FloatDType, options)
   quantizer.add(x)
   return quantizer.finish()
 }
 
-/** Quantizes a matrix [out, in] that comes in parts. */
+/** Quantizes a matrix [out, in] that arrives in parts. */
 export class WeightQuantizer {
   private readonly quantType: 'nf4' | 'fp4'
   private readonly blocksize: number
@@ -47,7 +47,7 @@ export class WeightQuantizer {
     this.absmax = device.empty([Math.ceil(count / blocksize)], 'float32')
   }
 
-  /** Quantizes the values from `first` of the flattened matrix on; `first` is a multiple of the block size. */
+  /** Quantizes values of the flattened matrix, from index `first` on, which is a multiple of the block size. */
   add(x: Tensor, first = 0): void {
     using codes = this.codes.view([Math.ceil(x.numel / 2)], first / 2)
     using absmax = this.absmax.view([Math.ceil(x.numel / this.blocksize)], first / this.blocksize)
@@ -65,7 +65,7 @@ export class WeightQuantizer {
     }
   }
 
-  /** Instead of `finish`. */
+  /** Frees everything; called in place of `finish`. */
   dispose(): void {
     this.codes.dispose()
     this.absmax.dispose()

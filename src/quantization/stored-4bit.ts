@@ -5,7 +5,7 @@ import type { Tensor } from '../tensor/tensor'
 import { code4bit } from './codes'
 import { isNested, type Weight4bit } from './weight-4bit'
 
-/** How a weight in 4 bits is stored: as the weight will have it when it is asked for. */
+/** How a 4-bit weight is stored: properties that are known before the weight itself is requested. */
 export interface Stored4bit {
   quantType: 'nf4' | 'fp4'
   blocksize: number
@@ -18,12 +18,15 @@ export interface Stored4bit {
 }
 
 const NESTED_BLOCKSIZE = 256
-/** The state's JSON ends with spaces, so that its length is known before its numbers are, and what follows it is aligned. */
+/**
+ * Length of the state's JSON, padded with spaces: it must be known before the numbers are, and what follows
+ * must be aligned.
+ */
 const STATE_BYTES = 320
 
 /**
- * The tensors of the linear layer `name` in bitsandbytes' layout, float32 ones first. `take` gives the weight when the first of them
- * is written; it is freed after the last by `release`.
+ * The tensors of the linear layer `name` in bitsandbytes' layout, float32 ones first. `take` returns the weight
+ * when the first of them is written; `release` frees it after the last.
  */
 export function entries4bit(
   name: string,
@@ -64,7 +67,7 @@ export function entries4bit(
         entry('.absmax', 'uint8', [blocks], (w) => second(w).q.bytes()),
       ]
     : [entry('.absmax', 'float32', [blocks], (w) => (w.absmax as Tensor).bytes())]
-  // Whatever the sizes before, the next layer's float32 begin at a multiple of 8.
+  // The next layer's float32 tensors must begin at a multiple of 8, whatever the sizes before.
   const stateBytes = STATE_BYTES - (((nested ? blocks : 0) + codeBytes) % 8)
   return [
     entry('.quant_map', 'float32', [16], () => new Uint8Array(map.buffer, map.byteOffset, map.byteLength)),

@@ -17,14 +17,14 @@ export interface NestedAbsmax {
 }
 
 /**
- * A matrix [out, in] as bitsandbytes keeps it: 4-bit codes over the flattened matrix, two a byte with the first in the high half,
- * and one maximum for every `blocksize` values.
+ * A matrix [out, in] as bitsandbytes stores it: 4-bit codes of the flattened matrix, two per byte with the
+ * first in the high half, and one maximum per `blocksize` values.
  */
 export interface Weight4bit {
   quantType: 'nf4' | 'fp4'
   blocksize: number
   shape: readonly [number, number]
-  /** The dtype the weight had before; what backward and merging dequantize to. */
+  /** The dtype before quantization; backward and merging dequantize to it. */
   dtype: FloatDType
   /** uint8 [ceil(out * in / 2)] */
   codes: Tensor
@@ -56,14 +56,17 @@ export function dequantizeWeight(weight: Weight4bit, dtype: FloatDType = weight.
   return out
 }
 
-/** The same into `out` [out, in or wider]; columns beyond become 0. */
+/** Dequantizes into `out` [out, in or wider]; further columns become 0. */
 export function dequantizeInto(weight: Weight4bit, out: Tensor): void {
   const { codes, absmax, quantType, blocksize, shape } = weight
   const columns = out.cols === shape[1] ? 0 : shape[1]
   addon().dequantize_4bit(codes.handle, blockMaxima(absmax), out.handle, quantType, blocksize, columns)
 }
 
-/** Bytes that one value takes in 4 bits with its share of the maxima: between 0.516 with double quantization and 0.5625 without. */
+/**
+ * Average bytes of one 4-bit value with its share of the maxima: from 0.516 with double quantization to 0.5625
+ * without.
+ */
 export const CODE_BYTES = 0.56
 
 /** Bytes of codes and maxima. */
