@@ -10,10 +10,10 @@ import type { Tensor } from '../tensor/tensor'
 import type { Blueprint, EmbeddingModule, LayerBlueprint, NormModule } from './blueprint'
 import { DecoderLayer, type LayerNorms } from './decoder-layer'
 
-/** What a described module becomes. */
+/** The module made from a description. */
 export type Part = LinearLayer | RMSNorm | Embedding
 
-/** A decoder's modules where the passes use them; the names are those of the checkpoint keys. */
+/** A decoder's modules, arranged as the passes use them; the names are those of the checkpoint keys. */
 export interface ModelParts extends OutputHead {
   embed_tokens: Embedding
   layers: DecoderLayer[]
@@ -27,7 +27,7 @@ export function plainPart(module: NormModule | EmbeddingModule, weight: Tensor):
     : new RMSNorm(module.key, weight, module.eps, module)
 }
 
-/** The rotary table of each layer, undefined where it has none; layers of the same size and parameters share one. */
+/** The rotary table of each layer, undefined if it has none. Layers with the same size and parameters share one. */
 export function rotaryTables({ layers }: Blueprint, device: Device): (RotaryEmbedding | undefined)[] {
   const tables = new Map<string, RotaryEmbedding>()
   return layers.map(({ headDim, rope }) => {
@@ -39,7 +39,7 @@ export function rotaryTables({ layers }: Blueprint, device: Device): (RotaryEmbe
   })
 }
 
-/** Puts modules, given by key, where they belong. */
+/** Arranges modules, given by key, into the parts of a model. */
 export function assemble(
   { embedding, layers, norm, head, tied, logitSoftcap }: Blueprint,
   made: ReadonlyMap<string, Part>,
@@ -93,7 +93,7 @@ const layerNorms: readonly (keyof LayerNorms)[] = [
   'post_feedforward_layernorm',
 ]
 
-/** Where a module sits in the parts, by its key. */
+/** Where a module is among the parts, by its key. */
 export interface Place {
   get(): Part
   set(part: Part): void

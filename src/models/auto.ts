@@ -17,10 +17,10 @@ import { GgufSource, SafetensorsSource, type WeightSource } from './weights'
 
 const CONFIG_FILE = 'config.json'
 
-/** Reads configurations. */
+/** Loads a model's configuration without its weights. */
 export class AutoConfig {
   /**
-   * config.json of a folder, the hub's cache or the hub; of a GGUF file with `gguf_file`.
+   * Reads the config.json of a folder, the hub's cache or the hub; with `gguf_file`, that of a GGUF file.
    * @throws Error when the model or file does not exist, or its model_type is not supported.
    */
   static async from_pretrained(
@@ -34,14 +34,14 @@ export class AutoConfig {
   }
 }
 
-/** Loads decoder models. */
+/** Loads the weights and configuration of a decoder with a language-model head. */
 export class AutoModelForCausalLM {
   /**
-   * Loads a model from a folder, the hub's cache or the hub, onto one device. With a `quantization_config` the linear layers
-   * are quantized to 4 bits as they are read; a checkpoint that is already quantized is taken as it is.
-   * `dtype` (or `torch_dtype`): of everything that is not quantized; default 'auto' = what config.json says, else
-   * that of the checkpoint's first floating tensor by name; float32 for GGUF.
-   * @throws Error naming the file, tensor or option at fault.
+   * Loads a model from a folder, the hub's cache or the hub to one device. With a `quantization_config` the
+   * linear layers are quantized to 4 bits while they are read; a checkpoint that is already quantized is loaded
+   * as it is. `dtype` (or `torch_dtype`) is that of everything else. Default 'auto': that of config.json, else
+   * that of the checkpoint's first floating-point tensor by name; float32 for GGUF.
+   * @throws Error naming the file, tensor or option that is wrong.
    */
   static async from_pretrained(name_or_path: string, options: PretrainedOptions = {}): Promise<CausalLM> {
     const o = pretrainedOptions('AutoModelForCausalLM.from_pretrained', options)
@@ -72,16 +72,19 @@ export class AutoModelForCausalLM {
   }
 }
 
-/** A checkpoint's description and its weights. The caller closes the source. */
+/** A checkpoint's configuration and weights. The caller closes the source. */
 export interface OpenedModel {
   config: PretrainedConfig
-  /** The file that the config is from. */
+  /** The file that contains the config. */
   configPath: string
   source: WeightSource
   generation: GenerationDefaults
 }
 
-/** Finds a model's files in a folder, the cache or the hub; `gguf`: one file of them in place of config.json and safetensors. */
+/**
+ * Finds a model's files in a folder, the cache or the hub. `gguf`: read this GGUF file in place of config.json
+ * and safetensors.
+ */
 export async function openModel(
   name: string,
   gguf: string | undefined,
@@ -114,7 +117,7 @@ export async function openModel(
   }
 }
 
-/** Such weights are read in full: the model that is loaded is not quantized. */
+/** fp8 weights are read in full: the loaded model is not quantized. */
 const isFp8 = ({ quantization_config }: PretrainedConfig): boolean =>
   quantization_config?.['quant_method'] === 'fp8'
 

@@ -4,21 +4,21 @@ import { Tensor } from '../tensor/tensor'
 import type { Targets } from '../nn/loss'
 import { checkPacked } from './token-ids'
 
-/** Sequences one after another, no padding: the only batch form inside. T tokens. */
+/** Sequences one after another, without padding: the only form of a batch inside the library. T tokens. */
 export interface PackedBatch {
   /** int32 [T] */
   input_ids: Int32Array
-  /** int32 [T], -100 = not a target; not shifted: labels[t] is the token at t. */
+  /** int32 [T]; -100 = not a target. Not shifted: labels[t] is the token at t. */
   labels: Int32Array
   /** int32 [T] */
   position_ids: Int32Array
   /** int32 [sequences + 1] */
   cu_seqlens: Int32Array
-  /** Anything else that an objective is to see: one value a sequence. */
+  /** Further data for an objective: one value per sequence. */
   columns?: Readonly<Record<string, readonly unknown[]>> | undefined
 }
 
-/** What a batch's memory depends on: its tokens, how many sequences they are, and the tokens of the longest. */
+/** What a batch's memory depends on: its tokens, the number of its sequences, and the tokens of the longest. */
 export interface BatchSize {
   tokens: number
   sequences: number
@@ -34,11 +34,14 @@ export interface DeviceBatch {
   /** Tokens of the longest sequence. */
   maxLength: number
   targets: Targets
-  /** How many tokens are predicted. */
+  /** Number of predicted tokens. */
   numTargets: number
 }
 
-/** Row t predicts token t + 1 of the same sequence, where that is labelled. `bounds`: where each sequence's begin, and the end. */
+/**
+ * Row t predicts token t + 1 of the same sequence, if that is labelled. `bounds`: where each sequence's targets
+ * begin, and the end.
+ */
 export function shiftedTargets(batch: PackedBatch): { rows: number[]; labels: number[]; bounds: number[] } {
   const rows: number[] = []
   const labels: number[] = []
@@ -66,17 +69,17 @@ export function sizeOf(batch: PackedBatch): BatchSize {
   }
 }
 
-/** Number of tokens a batch predicts: what the loss of a step is divided by. */
+/** Number of predicted tokens: the divisor of a step's loss. */
 export function countTargets(batch: PackedBatch): number {
   return shiftedTargets(batch).rows.length
 }
 
-/** The batch with a sequence of unlabelled tokens behind it, so that its length is a multiple of `multiple`. */
+/** The batch, extended by a sequence of unlabelled tokens to a length that is a multiple of `multiple`. */
 export function alignBatch(batch: PackedBatch, multiple: number): PackedBatch {
   const tokens = batch.input_ids.length
   const missing = (multiple - (tokens % multiple)) % multiple
   if (missing === 0) return batch
-  // No spreading: a long batch has more tokens than a call may have arguments.
+  // No spread syntax: a long batch has more tokens than a call can have arguments.
   const extend = (values: Int32Array, more: number[]): Int32Array => {
     const extended = new Int32Array(values.length + more.length)
     extended.set(values)
@@ -92,7 +95,7 @@ export function alignBatch(batch: PackedBatch, multiple: number): PackedBatch {
   }
 }
 
-/** The size of such a batch. */
+/** The size of a batch after `alignBatch`. */
 export function alignedSize(size: BatchSize, multiple: number): BatchSize {
   const tokens = Math.ceil(size.tokens / multiple) * multiple
   const missing = tokens - size.tokens
@@ -103,7 +106,7 @@ export function alignedSize(size: BatchSize, multiple: number): BatchSize {
   }
 }
 
-/** Copies a batch to the device, into `scope`. @throws RangeError when an id or label is none of the vocabulary. */
+/** Copies a batch to the device, into `scope`. @throws RangeError when an id or label is outside the vocabulary. */
 export function toDevice(batch: PackedBatch, vocabSize: number, device: Device, scope: Scope): DeviceBatch {
   checkPacked('batch', batch, vocabSize)
   const upload = (values: ArrayLike<number>): Tensor =>

@@ -2,13 +2,14 @@ import type { Activation } from '../nn/mlp'
 import type { NormTraits } from '../nn/rms-norm'
 import type { RopeParameters } from '../nn/rope-frequencies'
 
-// What a decoder consists of. A family (families.ts) makes this description from a configuration; whatever needs to know a
-// model's modules reads it: loading, the planner's model without values, slots of adapters, counts, GGUF names, time estimates.
+// The description of a decoder. A family (families.ts) makes it from a configuration, and everything that needs
+// a model's modules reads it: loading, the planner's model without values, slots for adapters, counts, GGUF
+// names, time estimates.
 
 interface Named {
   /** Path as in the checkpoint, e.g. `model.layers.0.self_attn.q_proj`. */
   key: string
-  /** The same in a GGUF file, e.g. `blk.0.attn_q`. */
+  /** Name in a GGUF file, e.g. `blk.0.attn_q`. */
   gguf: string
 }
 
@@ -17,7 +18,7 @@ export interface LinearModule extends Named {
   inFeatures: number
   outFeatures: number
   bias: boolean
-  /** Modules that read the same tensor have the same word here. */
+  /** Identifies the tensor that the module reads; modules with the same input have the same value. */
   reads: string
   /** Whether a quantization config applies to it. */
   quantizable: boolean
@@ -35,9 +36,9 @@ export interface EmbeddingModule extends Named {
   kind: 'embedding'
   rows: number
   columns: number
-  /** The rows are taken times this. Default: 1. */
+  /** Factor of the rows. Default: 1. */
   scale?: number | undefined
-  /** Whether that number is rounded to the table's dtype first. Default: no. */
+  /** Whether the factor is rounded to the table's dtype first. Default: no. */
   roundsScale?: boolean | undefined
 }
 
@@ -51,17 +52,17 @@ export interface LayerBlueprint {
   heads: number
   kvHeads: number
   headDim: number
-  /** Keys that a query sees, its own included; 0 = all. */
+  /** The number of keys that a query sees, including its own; 0 = all. */
   window: number
   /** null: positions are not encoded. */
   rope: RopeParameters | null
-  /** Of the products of queries and keys; undefined: 1 / sqrt(headDim). */
+  /** Factor of the products of queries and keys; undefined: 1 / sqrt(headDim). */
   attentionScale?: number | undefined
-  /** What attention and MLP give is added times this; undefined: 1. */
+  /** Factor of the outputs of attention and MLP before they are added; undefined: 1. */
   residualScale?: number | undefined
-  /** Scores are softcap * tanh(score / softcap); undefined: as they are. */
+  /** Scores become softcap * tanh(score / softcap); undefined: no cap. */
   attentionSoftcap?: number | undefined
-  /** Of the MLP's gate. */
+  /** The activation of the MLP's gate. */
   activation: Activation
 }
 
@@ -70,18 +71,18 @@ export interface Blueprint {
   layers: readonly LayerBlueprint[]
   norm: NormModule
   head: LinearModule
-  /** The head's weight is the embedding's. */
+  /** Whether the head uses the embedding's weight. */
   tied: boolean
-  /** Logits are softcap * tanh(logits / softcap); undefined: as they are. */
+  /** Logits become softcap * tanh(logits / softcap); undefined: no cap. */
   logitSoftcap?: number | undefined
 }
 
-/** All modules that have weights of their own, in order: without the head where it is tied. */
+/** All modules that have weights of their own, in order; without the head if it is tied. */
 export function modulesOf({ embedding, layers, norm, head, tied }: Blueprint): Module[] {
   return [embedding, ...layers.flatMap(({ modules }) => modules), norm, ...(tied ? [] : [head])]
 }
 
-/** Shape of a module's weight; a bias has the first of the numbers. */
+/** Shape of a module's weight; a bias has its first dimension. */
 export function weightShape(module: Module): number[] {
   if (module.kind === 'rms_norm') return [module.size]
   if (module.kind === 'embedding') return [module.rows, module.columns]
@@ -100,7 +101,7 @@ export function tensorShapes(blueprint: Blueprint): Record<string, number[]> {
   )
 }
 
-/** Numbers in all weights and biases; those in 4 bits count as the ones they stand for. */
+/** Number of values in all weights and biases; a 4-bit weight counts its values before quantization. */
 export function parameterCount(blueprint: Blueprint): number {
   const numel = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1)
   return Object.values(tensorShapes(blueprint)).reduce((n, shape) => n + numel(shape), 0)

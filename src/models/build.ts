@@ -22,7 +22,10 @@ export interface BuildOptions {
   progress?: ((done: number, total: number) => void) | undefined
 }
 
-/** Builds a decoder's parts from a weight source, quantizing linear layers slice by slice on the way. */
+/**
+ * Builds a decoder's parts from a weight source; linear layers are quantized slice by slice while they are
+ * read.
+ */
 export async function buildModel(
   config: PretrainedConfig,
   source: WeightSource,
@@ -40,7 +43,7 @@ export async function buildModel(
     const { embedding, layers, norm, head, tied } = blueprint
     const rotaries = rotaryTables(blueprint, device).map((table) => table && loader.own(table))
     const made = new Map<string, Part>()
-    // The modules of a group are loaded side by side: the stream bounds what is on its way.
+    // The modules of a group are loaded concurrently; the stream limits the number of reads in progress.
     for (const modules of [
       [embedding],
       ...layers.map((layer) => layer.modules),
@@ -56,7 +59,7 @@ export async function buildModel(
     loader.disposeAll()
     throw error
   } finally {
-    device.emptyCache() // what the slices took
+    device.emptyCache() // the memory of the slices
   }
 }
 
@@ -75,7 +78,7 @@ class Loader {
     this.stream = new WeightStream(source, device, options.dtype, options.signal)
   }
 
-  /** @throws Error naming a weight that is not finite; warns of tensors that belong to no module of `keys` */
+  /** @throws Error naming a weight that is not finite. Warns about tensors that belong to no module of `keys`. */
   async finish(keys: readonly string[]): Promise<void> {
     await this.stream.finite.finish()
     const known = new Set(keys)
@@ -90,7 +93,7 @@ class Loader {
     )
   }
 
-  /** A half-built model gives its memory back. */
+  /** Frees the modules of a model whose building failed. */
   disposeAll(): void {
     this.stream.finite.dispose()
     for (const item of this.loaded) item.dispose()
@@ -109,7 +112,7 @@ class Loader {
       throw new Error(`'${name}' has shape (${stored.join(', ')}); the config asks for (${shape.join(', ')})`)
   }
 
-  /** One more tensor is there. */
+  /** Reports that one more tensor is loaded. */
   private report(): void {
     this.options.signal?.throwIfAborted()
     this.options.progress?.(++this.done, this.total)
@@ -151,7 +154,7 @@ class Loader {
     return layer
   }
 
-  /** Registers what is to be freed when building fails. */
+  /** Registers something to be freed if building fails. */
   own<T extends { dispose(): void }>(item: T): T {
     this.loaded.push(item)
     return item

@@ -15,52 +15,61 @@ import { forwardPadded, type ModelOutput } from './forward'
 import { forwardBackward, type ForwardBackwardOptions, type StepResult } from './pass'
 import type { PackedBatch } from './batch'
 
-/** Fields of generation_config.json; `generate` reads its defaults here. */
+/** The fields of generation_config.json; `generate` takes its defaults from here. */
 export type GenerationDefaults = Record<string, unknown>
 
-/** A place in the model where a linear layer sits, so that an adapter can wrap it. */
+/** The place of a linear layer in the model, so that an adapter can wrap it. */
 export interface LinearSlot {
   /** Module path as in the checkpoint, e.g. `model.layers.0.self_attn.q_proj`. */
   name: string
-  /** Layers that read the same tensor have the same word here. */
+  /** Identifies the tensor that the layer reads; layers with the same input have the same value. */
   input: string
   get(): LinearLayer
-  /** @throws TypeError when it is no layer of the slot's sizes. The layer that was there is not disposed of. */
+  /**
+   * Replaces the layer; the old one is not disposed of. @throws TypeError when it is no layer of the slot's
+   * sizes.
+   */
   set(layer: LinearLayer): void
 }
 
 /**
- * A decoder with a language-model head, of one of the families in families.ts. Everything is frozen until an adapter is put on it
- * (`get_peft_model`). `from_pretrained` is on `AutoModelForCausalLM`.
+ * A decoder with a language-model head, of one of the families in families.ts. All weights are frozen until an
+ * adapter is put on it (`get_peft_model`). `from_pretrained` is a method of `AutoModelForCausalLM`.
  */
 export class CausalLM {
-  /** Of each layer only the input is kept for backward, the rest is recomputed: less memory, more time. */
+  /** Whether backward keeps only each layer's input and recomputes the rest: less memory, more time. */
   private checkpointing = false
-  /** What training passes keep, offload and recompute, by the batch's size; set by a trainer. Default: as gradient checkpointing says. */
+  /**
+   * The plans of training passes, by batch size: what to keep, offload and recompute. Set by a trainer.
+   * Default: gradient checkpointing decides.
+   */
   memory_plans: MemoryPlans | undefined
-  /** The adapter that is on the model, set by it. @internal */
+  /** The adapter on the model, set by the adapter. @internal */
   adapter: { unload(): unknown } | undefined
-  /** Opens the checkpoint that the weights came from once more; set by `from_pretrained`. */
+  /** Opens the checkpoint of the weights again; set by `from_pretrained`. @internal */
   openOriginal: (() => Promise<WeightSource>) | undefined
-  /** What the model consists of. */
+  /** The description of the model's modules. */
   readonly blueprint: Blueprint
 
   constructor(
     readonly config: PretrainedConfig,
     readonly parts: ModelParts,
     readonly device: Device,
-    /** Dtype of activations, embedding, norms and head; `prepare_model_for_kbit_training` widens it. */
+    /** Dtype of activations, embedding, norms and head; `prepare_model_for_kbit_training` changes it to float32. */
     public dtype: FloatDType,
-    /** Where the weights came from; written into adapter_config.json. */
+    /** Where the weights were loaded from; written into adapter_config.json. */
     readonly name_or_path: string,
-    /** Which layers are in 4 bits, and how. */
+    /** Which layers are 4-bit, and in which format. */
     public quantization_config?: BitsAndBytesConfig | undefined,
     readonly generation_config: GenerationDefaults = {},
   ) {
     this.blueprint = blueprintOf(config)
   }
 
-  /** Takes off the adapter that `get_peft_model` or a trainer has put on this model, and frees it. The model stays. */
+  /**
+   * Removes the adapter that `get_peft_model` or a trainer has put on this model, and frees it. The model stays
+   * usable.
+   */
   unload(): this {
     this.adapter?.unload()
     return this
@@ -79,22 +88,22 @@ export class CausalLM {
   }
 
   /**
-   * Logits, and the loss when labels are given, of a right- or left-padded batch. Logits [B, S, vocab] and hidden states
-   * [B, S, hidden] are zero where attention_mask is. The caller disposes of the tensors returned.
+   * Logits of a right- or left-padded batch, and the loss if labels are given. Logits [B, S, vocab] and hidden
+   * states [B, S, hidden] are zero at padding. The caller disposes of the returned tensors.
    */
   forward(inputs: ModelInputs): Promise<ModelOutput> {
     return forwardPadded(this, inputs)
   }
 
   /**
-   * Accumulates gradients of the loss into `named_parameters()`; returns that loss: the mean over the batch's targets, or what
-   * `objective` says.
+   * Accumulates gradients of the loss into `named_parameters()`. Returns the loss: the mean over the batch's
+   * targets, or that of `objective`.
    */
   forward_backward(batch: ModelInputs | PackedBatch, options?: ForwardBackwardOptions): Promise<StepResult> {
     return forwardBackward(this, batch, options)
   }
 
-  /** Every linear layer, in the order of the model's modules, the head last. */
+  /** All linear layers, in the order of the model's modules, the head last. */
   *linearSlots(): Generator<LinearSlot> {
     const { layers, head } = this.blueprint
     for (const module of [...layers.flatMap(({ modules }) => modules), head]) {
@@ -109,9 +118,9 @@ export class CausalLM {
   }
 
   /**
-   * Every weight and bias by checkpoint key, in the order of the modules; a tied head has none of its own until an
-   * adapter is merged into it. Values come with
-   * `load()`, one tensor at a time, dequantized. Adapters are not in them.
+   * All weights and biases by checkpoint key, in the order of the modules. A tied head has none of its own
+   * until an adapter is merged into it. `load()` returns the values of one tensor, dequantized. Adapters are
+   * not included.
    */
   tensors(): Generator<ModelTensor> {
     return modelTensors(this.blueprint, this.parts)
@@ -126,7 +135,7 @@ export class CausalLM {
     return this.parameters().map((p) => [p.name, p])
   }
 
-  /** Frees all weights; what the device kept for reuse goes back to it. */
+  /** Frees all weights, and the device's cached memory. */
   dispose(): void {
     for (const { key } of modulesOf(this.blueprint)) placeOf(this.parts, key).get().dispose()
     this.parts.lm_head.dispose()

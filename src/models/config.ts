@@ -7,8 +7,9 @@ import { familyOf, refuseForeignFields } from './families'
 import { readRope, type LayerType } from './rope-config'
 
 /**
- * A decoder's configuration with Hugging Face's field names; both the 4.x spelling (`rope_theta`, `rope_scaling`,
- * `torch_dtype`) and that of 5.x (`rope_parameters`, `dtype`) are read. Fields it does not know are kept for writing back.
+ * A decoder's configuration with Hugging Face's field names. Both the 4.x names (`rope_theta`, `rope_scaling`,
+ * `torch_dtype`) and the 5.x names (`rope_parameters`, `dtype`) are read. Unknown fields are kept and written
+ * back.
  */
 export class PretrainedConfig {
   readonly model_type: string
@@ -21,10 +22,10 @@ export class PretrainedConfig {
   readonly head_dim: number
   readonly max_position_embeddings: number
   readonly rms_norm_eps: number
-  /** Of the layers with full attention, which in most families are like the others. */
+  /** Those of the layers with full attention; in most families all layers have the same. */
   readonly rope_parameters: RopeParameters
   readonly rope_by_layer_type: Readonly<Record<LayerType, RopeParameters>>
-  /** Of the MLP's gate. */
+  /** The activation of the MLP's gate. */
   readonly activation: Activation
   readonly attention_bias: boolean
   readonly mlp_bias: boolean
@@ -32,17 +33,17 @@ export class PretrainedConfig {
   readonly bos_token_id: number | null
   readonly eos_token_id: number | number[] | null
   readonly pad_token_id: number | null
-  /** Dtype of the checkpoint, when it says. */
+  /** Dtype of the checkpoint, if given. */
   readonly dtype: FloatDType | undefined
-  /** Default of `generate`'s option of this name. Training never caches. */
+  /** Default of `generate`'s option of this name. Training never uses a cache. */
   use_cache: boolean
   /** transformers' class of this family, e.g. `LlamaForCausalLM`. */
   readonly architecture: string
   private tensorParallel = 1
-  /** As given, and what the family has for fields left out. */
+  /** The given fields, and the family's defaults for missing ones. */
   private readonly fields: Readonly<Record<string, unknown>>
 
-  /** @throws Error on a model_type that is not supported, a missing size, sizes that do not fit, an unknown activation. */
+  /** @throws Error on an unsupported model_type, a missing size, sizes that do not fit, an unknown activation. */
   constructor(private readonly raw: Record<string, unknown>) {
     this.model_type = String(raw['model_type'] ?? 'llama')
     const family = familyOf(this.model_type)
@@ -99,7 +100,10 @@ export class PretrainedConfig {
     }
   }
 
-  /** Slices of Megatron's tensor parallelism at pre-training; 1 is exact and the only value supported. */
+  /**
+   * Slices of Megatron's tensor parallelism in pre-training; only 1 is supported, which computes the same
+   * exactly.
+   */
   get pretraining_tp(): number {
     return this.tensorParallel
   }
@@ -110,17 +114,17 @@ export class PretrainedConfig {
     this.tensorParallel = value
   }
 
-  /** A field that only some families have: as given, else the family's default, else undefined. */
+  /** A field that only some families have: the given value, else the family's default, else undefined. */
   field(key: string): unknown {
     return this.fields[key]
   }
 
-  /** `quantization_config` of the file, when its weights are already quantized. */
+  /** `quantization_config` of the file, if its weights are quantized. */
   get quantization_config(): Record<string, unknown> | undefined {
     return (this.raw['quantization_config'] ?? undefined) as Record<string, unknown> | undefined
   }
 
-  /** The same model with its weights in full. */
+  /** The configuration of the same model with full weights. */
   withoutQuantization(): PretrainedConfig {
     const { quantization_config: _, ...raw } = this.raw
     return new PretrainedConfig(raw)
@@ -131,7 +135,7 @@ export class PretrainedConfig {
     return { ...this.raw, use_cache: this.use_cache }
   }
 
-  /** The rotation turns pairs, so it must be even. */
+  /** Must be even, since the rotation works on pairs. */
   private headDim(): number {
     const { hidden_size: hidden, num_attention_heads: heads } = this
     if (this.fields['head_dim'] == null && hidden % heads !== 0) {
@@ -144,7 +148,7 @@ export class PretrainedConfig {
     return dim
   }
 
-  /** A token's id, -1 and null for none. Beyond the vocabulary it can never come up: it is kept, with a warning. */
+  /** A token's id; null for -1 and null. An id outside the vocabulary never occurs: it is kept, with a warning. */
   private tokenId(key: string, value: unknown): number | null {
     if (value === undefined || value === null) return null
     if (typeof value !== 'number' || !Number.isInteger(value) || value < -1)

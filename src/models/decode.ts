@@ -15,16 +15,17 @@ import { checkIds } from './token-ids'
 export interface RowStep {
   row: number
   ids: readonly number[]
-  /** Logits are returned after each of the last so many ids. Default 1. */
+  /** Logits are returned after each of the last `logits` ids. Default 1. */
   logits?: number
-  /** Tokens of the whole sequence, where the row is fed in parts. Default: with these ids. */
+  /** Tokens of the whole sequence, if the row is fed in parts. Default: up to and including these ids. */
   length?: number
 }
 
 /**
- * One step of generation: ids in, logits out. Feeds each row its next tokens, all rows in one pass, and returns the logits asked
- * for, float32 [logits of all steps, vocab], in the order of the steps. Rows of the cache without a step are not touched.
- * @throws Error when a row's tokens do not fit into the cache; RangeError on an id that is none of the vocabulary.
+ * One step of generation: ids in, logits out. Feeds each row its next tokens, all rows in one pass. Returns the
+ * requested logits, float32 [logits of all steps, vocab], in the order of the steps. Rows of the cache without
+ * a step are not changed.
+ * @throws Error when a row's tokens do not fit into the cache; RangeError on an id outside the vocabulary.
  */
 export async function decodeStep(
   model: CausalLM,
@@ -43,7 +44,10 @@ export async function decodeStep(
   return joined(values, Float32Array)
 }
 
-/** Like `decodeStep`, but returns where each of the logits has its largest value: the device looks for it, and sends no logits. */
+/**
+ * Like `decodeStep`, but returns the index of the largest value of each row of logits, computed on the device;
+ * logits are not copied.
+ */
 export async function greedyStep(
   model: CausalLM,
   steps: readonly RowStep[],
@@ -64,14 +68,14 @@ export async function greedyStep(
   return joined(values, Int32Array)
 }
 
-/** What is taken from a pass: for each of its steps, the values of all its logits. */
+/** What is read from a pass: for each of its steps, the values of all its logits. */
 interface Taken<T> {
-  /** Of a recorded pass, with its steps by rising row. */
+  /** From a recorded pass, whose steps are in ascending order of rows. */
   recorded(recording: StepRecording, order: readonly RowStep[]): Promise<(step: RowStep) => T>
   computed(logits: Tensor | undefined, group: readonly RowStep[], scope: Scope): Promise<(step: RowStep) => T>
 }
 
-/** Values of `size` a logit row, in the order of the steps. */
+/** `size` values per row of logits, in the order of the steps. */
 function slices<T extends Float32Array | Int32Array>(
   values: T,
   steps: readonly RowStep[],
@@ -107,7 +111,7 @@ async function inGroups<T>(
     if (end > cache.capacity)
       throw new Error(`[generate] ${end} tokens do not fit into a cache of ${cache.capacity}`)
   }
-  // Rows whose keys are turned by different frequencies cannot go together.
+  // Rows whose keys were rotated with different frequencies cannot be in one pass.
   const groups = new Map<number, RowStep[]>()
   for (const step of steps) {
     const kind = frequencyKind(model, lengthAfter(step, cache))
@@ -146,7 +150,7 @@ async function onePass<T>(
   return result
 }
 
-/** The logits asked for, in `scope`; undefined where none are. */
+/** The requested logits, in `scope`; undefined if none are requested. */
 function passLogits(
   model: CausalLM,
   steps: readonly RowStep[],
@@ -187,18 +191,18 @@ function rowsOf(x: Tensor, rows: number[], { scope }: Context): Tensor {
 
 interface PackedSteps {
   batch: PackedBatch
-  /** Where the keys of each sequence of the batch begin, counted from place `first` of the cache. */
+  /** Where the keys of each sequence of the batch begin, counted from `first` of the cache. */
   cuKeys: number[]
-  /** Place in the cache of each token. */
+  /** Cache place of each token. */
   places: number[]
   first: number
-  /** Tokens of the batch whose logits are asked for. */
+  /** Tokens of the batch whose logits are requested. */
   logits: number[]
 }
 
 /**
- * The rows one after another. What lies between the filled places of one row and the next row's is a sequence of keys without
- * queries, so that the cache is read where it is.
+ * Packs the rows one after another. The cache places between the last token of one row and the first of the
+ * next form a sequence of keys without queries, so the cache is read without copying.
  */
 function packSteps(steps: readonly RowStep[], cache: KVCache): PackedSteps {
   const ids: number[] = []

@@ -4,27 +4,27 @@ import type { RopeParameters } from '../nn/rope-frequencies'
 import type { Blueprint, LayerBlueprint, LinearModule, NormModule } from './blueprint'
 import type { PretrainedConfig } from './config'
 
-/** What the layers of a family have that not all have. */
+/** Properties of layers in which families differ. */
 export interface LayerTraits {
   /** Which linear layers have a bias. Default: none. */
   bias?: { qkv?: boolean; output?: boolean; mlp?: boolean }
-  /** Keys that a query sees, its own included; 0 = all, the default. */
+  /** The number of keys that a query sees, including its own; 0 = all, the default. */
   window?: number
-  /** Where attention and MLP have norms: before them (the default), after them, or both. */
+  /** Where attention and MLP have norms: before them (default), after them, or both. */
   norms?: 'before' | 'after' | 'both'
-  /** Of all norms of the layer. */
+  /** Traits of all norms of the layer. */
   norm?: NormTraits
-  /** Whether q and k are normed before their rotation, each head by itself or all together. Default: no. */
+  /** Whether q and k are normalized before their rotation: each head separately, or all together. Default: no. */
   normedHeads?: 'each' | 'together'
-  /** Whether q, k and v are one matrix, and gate and up. Default: no. */
+  /** Whether q, k and v are one matrix, and gate and up another. Default: no. */
   joined?: boolean
-  /** null: q and k are not rotated by their positions. Default: the config's. */
+  /** null: q and k are not rotated. Default: the config's. */
   rope?: RopeParameters | null
-  /** Of the products of queries and keys. Default: 1 / sqrt(head_dim). */
+  /** Factor of the products of queries and keys. Default: 1 / sqrt(head_dim). */
   attentionScale?: number
-  /** Scores are softcap * tanh(score / softcap). Default: as they are. */
+  /** Scores become softcap * tanh(score / softcap). Default: no cap. */
   attentionSoftcap?: number | undefined
-  /** What attention and MLP give is added times this. Default: 1. */
+  /** Factor of the outputs of attention and MLP before they are added. Default: 1. */
   residualScale?: number
 }
 
@@ -86,10 +86,10 @@ export function decoderLayer(
   }
 }
 
-/** What embedding, last norm and logits of a family have that not all have. */
+/** Properties of embedding, last norm and logits in which families differ. */
 export interface DecoderTraits {
   embedding?: EmbeddingTraits
-  /** Of the last norm, which is linear in the logits. */
+  /** Traits of the last norm, whose result the head reads. */
   norm?: NormTraits
   logitSoftcap?: number | undefined
 }

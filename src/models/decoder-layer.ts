@@ -20,14 +20,17 @@ type Projections = Pick<AttentionSaved, 'q' | 'k' | 'v' | 'lowRank'>
 type AttentionOutput = Pick<AttentionSaved, 'out' | 'lse'>
 
 /**
- * What a layer has besides its input when its backward begins; undefined = to be recomputed. Norm outputs and
+ * What a layer's backward has in addition to the input; undefined = to be recomputed. Norm outputs and
  * silu(gate) * up are cheap and always recomputed.
  */
 export interface LayerSaved {
   scope: Scope
   qkv: Projections | undefined
   attention: AttentionOutput | undefined
-  /** x + o_proj(heads); of a layer with a norm after attention the norm's input, o_proj(heads), which costs the product. */
+  /**
+   * x + o_proj(attention output). In a layer with a norm after attention: that norm's input, o_proj(attention
+   * output), whose recomputation costs the product.
+   */
   attnResidual: Tensor | undefined
   mlp: MlpTile[]
 }
@@ -36,20 +39,20 @@ export interface LayerSaved {
 export interface LayerOptions {
   /** Default: `keepProducts`. */
   plan?: LayerPlan
-  /** Tokens that go through the MLP at a time. Default: all. */
+  /** Rows per MLP tile. Default: all in one. */
   mlpRows?: number | undefined
 }
 
-/** A layer's norms by their names in the checkpoint. What stands where follows from which there are. */
+/** A layer's norms by their names in the checkpoint. Their positions follow from which of them exist. */
 export interface LayerNorms {
   input_layernorm?: RMSNorm | undefined
-  /** Before the MLP; where there is a norm after the MLP, after attention. */
+  /** Before the MLP; in a layer with a norm after the MLP, it is after attention. */
   post_attention_layernorm: RMSNorm
   pre_feedforward_layernorm?: RMSNorm | undefined
   post_feedforward_layernorm?: RMSNorm | undefined
 }
 
-/** What attention gives, x plus it, and 1 / rms of it where a norm follows. */
+/** The output of attention, x plus it, and 1 / rms of it if a norm follows. */
 interface Summed {
   output: Tensor
   sum: Tensor
@@ -57,9 +60,10 @@ interface Summed {
 }
 
 /**
- * One decoder block, s = residualScale:
- *   attnResidual = x + s * after1(attention(before1(x)));  y = attnResidual + s * after2(mlp(before2(attnResidual)))
- * where each of the four is a norm or nothing.
+ * One decoder block, with s = residualScale:
+ *   attnResidual = x + s * after1(attention(before1(x)))
+ *   y = attnResidual + s * after2(mlp(before2(attnResidual)))
+ * Each of before1, after1, before2, after2 is a norm or nothing.
  */
 export class DecoderLayer implements LayerNorms {
   readonly input_layernorm: RMSNorm | undefined
@@ -117,7 +121,7 @@ export class DecoderLayer implements LayerNorms {
     return { y, saved }
   }
 
-  /** y for generation: nothing saved, keys and values go to the cache. */
+  /** y for generation: nothing is saved; keys and values are written to the cache. */
   forwardCached(x: Tensor, ctx: Context, cache: LayerCache, at: CachePosition): Tensor {
     using scope = x.device.scope()
     const c = withScope(ctx, scope)
@@ -133,8 +137,8 @@ export class DecoderLayer implements LayerNorms {
   }
 
   /**
-   * dy [T, hidden] becomes the gradient of x in place (when `skipInput`, it is left undefined). Frees saved.scope's
-   * tensors as it goes; x and dy belong to the caller.
+   * Overwrites dy [T, hidden] with the gradient of x; with `skipInput`, dy is then undefined. Frees the tensors
+   * of saved.scope when they are no longer needed. x and dy belong to the caller.
    */
   backward(dy: Tensor, x: Tensor, saved: LayerSaved, ctx: Context, skipInput: boolean): void {
     using scope = dy.device.scope()
@@ -180,7 +184,7 @@ export class DecoderLayer implements LayerNorms {
     return projections
   }
 
-  /** x plus attention's output, which becomes the sum itself where no norm comes between. */
+  /** x plus attention's output. Without a norm between them, the output is overwritten with the sum. */
   private addAttention(x: Tensor, output: Tensor, c: Context): Summed {
     const after = this.normAfterAttention?.forward(output, c)
     const sum = after ? after.y : output
@@ -188,7 +192,7 @@ export class DecoderLayer implements LayerNorms {
     return { output, sum, ...(after && { rstd: after.rstd }) }
   }
 
-  /** Of what the forward left, or made again. */
+  /** From the saved tensors, or recomputed. */
   private attnResidual(x: Tensor, saved: LayerSaved, { out }: AttentionOutput, c: Context): Summed {
     const kept = saved.attnResidual
     if (kept && !this.normAfterAttention) return { output: kept, sum: kept }

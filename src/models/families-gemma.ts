@@ -10,11 +10,11 @@ import {
   slidingWindow,
 } from './layer-kinds'
 
-/** Norm weights are stored as what is added to 1. */
+/** Norm weights are stored as their difference from 1. */
 const norm = { offset: 1, roundsFirst: false }
 const tanhGelu = { gelu_pytorch_tanh: 'gelu_pytorch_tanh' } as const
 
-/** Embeddings are scaled by the root of their width, in their own dtype. */
+/** Embeddings are multiplied by the square root of their width, in their own dtype. */
 function traits(config: PretrainedConfig): DecoderTraits {
   return {
     embedding: { scale: Math.sqrt(config.hidden_size), roundsScale: true },
@@ -38,7 +38,7 @@ export const gemma: Family = {
     ...{ num_key_value_heads: 16, head_dim: 256, max_position_embeddings: 8192, tie_word_embeddings: true },
     hidden_act: 'gelu_pytorch_tanh',
   },
-  // The first releases say gelu and mean its approximation.
+  // The first releases say 'gelu' but use its tanh approximation.
   activation: { field: 'hidden_act', names: { ...tanhGelu, gelu: 'gelu_pytorch_tanh' } },
   traits,
   layer: (config, index) => decoderLayer(config, index, { norm, bias: attentionBias(config) }),

@@ -6,21 +6,24 @@ import { gemma, gemma2, gemma3 } from './families-gemma'
 import { layerType, positiveNumber, rotatedLayers, slidingButEvery, slidingWindow } from './layer-kinds'
 import type { RopeRules } from './rope-config'
 
-/** A decoder family: how a configuration of this `model_type` becomes a description of the modules. */
+/** A decoder family: how to make the description of the modules from a configuration of this `model_type`. */
 export interface Family {
   /** transformers' class, e.g. `LlamaForCausalLM`. */
   architecture: string
-  /** Fields that a config.json may leave out and that are then not Llama's, as transformers' configuration class has them. */
+  /**
+   * Defaults of fields that a config.json may omit, if they differ from Llama's; as in transformers'
+   * configuration class.
+   */
   defaults?: Readonly<Record<string, unknown>>
-  /** Fields of its own that change what is computed: a config of another family that has one is refused. */
+  /** Fields of this family that change what is computed. In a config of another family they are an error. */
   ownFields?: readonly string[]
   rope?: RopeRules
-  /** The field that names the MLP's activation, and the names it may have. Default: hidden_act, silu. */
+  /** The field that names the MLP's activation, and its supported values. Default: hidden_act, silu. */
   activation?: { field: string; names: Readonly<Record<string, Activation>> }
   layer: (config: PretrainedConfig, index: number) => LayerBlueprint
   /** Default: nothing. */
   traits?: (config: PretrainedConfig) => DecoderTraits
-  /** Undefined: none is read. */
+  /** Undefined: no GGUF file of this family can be read. */
   gguf?: GgufFamily
 }
 
@@ -30,21 +33,21 @@ export interface GgufFamily {
   architecture: string
   /** Whether such files interleave the halves of each head of q and k. */
   interleavesHeads: boolean
-  /** Metadata, by its key after the architecture, that are fields of the configuration. Default: none. */
+  /** Metadata keys (without the architecture) of fields of the configuration. Default: none. */
   fields?: Readonly<Record<string, string>>
-  /** Those that a file may leave out. */
+  /** Those that a file may omit. */
   optionalFields?: Readonly<Record<string, string>>
-  /** Whether norm weights are stored with the 1 that the checkpoint leaves out. Default: no. */
+  /** Whether norm weights include the 1 that the checkpoint omits. Default: no. */
   normsAddOne?: boolean
 }
 
-/** What Qwen2 and Qwen3 have alike. */
+/** Defaults that Qwen2 and Qwen3 share. */
 const qwenDefaults = {
   ...{ num_key_value_heads: 32, max_position_embeddings: 32768, sliding_window: 4096 },
   ...{ use_sliding_window: false, max_window_layers: 28 },
 }
 
-/** What OLMo 2 and 3 have alike: norms after attention and MLP, of q and k over all heads together. */
+/** What OLMo 2 and 3 share: norms after attention and MLP; q and k are normalized over all heads together. */
 const olmoTraits = { norms: 'after', normedHeads: 'together', norm: { roundsFirst: false } } as const
 
 /** By `model_type`. */
@@ -179,7 +182,7 @@ const families: Readonly<Record<string, Family>> = {
 /** Every `model_type` that is supported. */
 export const modelTypes: readonly string[] = Object.keys(families)
 
-/** `attention_bias` of all four projections, `mlp_bias` of all three. */
+/** `attention_bias` applies to all four projections, `mlp_bias` to all three. */
 function configuredBias({
   attention_bias: attention,
   mlp_bias: mlp,
@@ -187,13 +190,13 @@ function configuredBias({
   return { qkv: attention, output: attention, mlp }
 }
 
-/** @throws Error on a model_type that is not supported, with the list of those that are. */
+/** @throws Error on an unsupported model_type, listing the supported ones. */
 export function familyOf(modelType: string): Family {
   if (Object.hasOwn(families, modelType)) return families[modelType]!
   throw new Error(`model type '${modelType}' is not supported; supported: ${modelTypes.join(', ')}`)
 }
 
-/** @throws Error on a field that is another family's own, unless it asks for nothing. */
+/** @throws Error on a field of another family, unless its value has no effect. */
 export function refuseForeignFields(modelType: string, fields: Readonly<Record<string, unknown>>): void {
   const own = families[modelType]?.ownFields ?? []
   for (const [owner, { ownFields = [] }] of Object.entries(families))
@@ -208,12 +211,15 @@ export function refuseForeignFields(modelType: string, fields: Readonly<Record<s
     throw new Error("config: 'use_bidirectional_attention' is not supported; a token sees those before it")
 }
 
-/** The values of `general.architecture` that are supported. */
+/** The supported values of `general.architecture`. */
 export const ggufArchitectures: readonly string[] = [
   ...new Set(Object.values(families).flatMap(({ gguf }) => gguf?.architecture ?? [])),
 ]
 
-/** The family of a GGUF architecture, of several the first, or with a sliding window the last; undefined where there is none. */
+/**
+ * The family of a GGUF architecture; undefined if none. If there are several, the first; with a sliding window,
+ * the last.
+ */
 export function familyOfGguf(
   architecture: string,
   slides: boolean = false,
@@ -223,13 +229,13 @@ export function familyOfGguf(
   return family && { modelType: family[0], ...family[1].gguf! }
 }
 
-/** What the decoder of this configuration consists of. */
+/** The description of this configuration's decoder. */
 export function blueprintOf(config: PretrainedConfig): Blueprint {
   const { layer, traits } = familyOf(config.model_type)
   return decoder(config, layer, traits?.(config))
 }
 
-/** With `use_sliding_window` the layers from `max_window_layers` on have the window. */
+/** With `use_sliding_window`, the layers from `max_window_layers` on have the window. */
 function qwenWindow(config: PretrainedConfig, index: number): number {
   const slides = index >= Number(config.field('max_window_layers'))
   return config.field('use_sliding_window') ? slidingWindow(config, index, slides) : 0

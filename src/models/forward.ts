@@ -12,11 +12,11 @@ export interface ModelOutput {
   loss: number | undefined
   /** [B, S, vocab] */
   logits: Tensor
-  /** Embedding, each layer's output, the last one after the final norm; [B, S, hidden] each. */
+  /** The embedding and each layer's output, the last one after the final norm; [B, S, hidden] each. */
   hidden_states: Tensor[] | undefined
 }
 
-/** `model.forward`: pack, run, put the results back where the caller's padding has them. */
+/** `model.forward`: packs the rows, runs the model, and restores the caller's padding. */
 export async function forwardPadded(model: CausalLM, inputs: ModelInputs): Promise<ModelOutput> {
   const { packed, place, batchSize, width } = packInputs(inputs, model.config.vocab_size)
   using scope = model.device.scope()

@@ -4,17 +4,18 @@ import type { FloatDType } from '../tensor/dtype'
 import { Tensor } from '../tensor/tensor'
 import { converted, type SafetensorsSource, type WeightSource } from './weights'
 
-/** Of a layer whose products are in 8 bits too, which is not so here. */
+/** Scales of layers that also multiply in 8 bits, which this library does not do. */
 const UNUSED = /\.(weight_scale_inv|activation_scale|input_scale)$/
 
 /**
- * A checkpoint of quant_method 'fp8': matrices in E4M3, each block of them times its number in `NAME_scale_inv`, or all times one.
- * They are read as float32, as transformers does with `FineGrainedFP8Config(dequantize=True)`; other tensors are as they are.
+ * A checkpoint of quant_method 'fp8': matrices in E4M3, and in `NAME_scale_inv` a factor for each block, or one
+ * for all. They are read as float32, like transformers' `FineGrainedFP8Config(dequantize=True)`. Other tensors
+ * are read as they are.
  */
 export class Fp8Source implements WeightSource {
   constructor(
     private readonly source: SafetensorsSource,
-    /** Rows and columns of a block; null: the tensors of the scales say it. */
+    /** Rows and columns of a block; null: derived from the shapes of the scales. */
     private readonly block: readonly [number, number] | null,
   ) {}
 
@@ -69,7 +70,7 @@ export class Fp8Source implements WeightSource {
     return this.source.close()
   }
 
-  /** The numbers of a matrix's blocks, `across` in a row of blocks. */
+  /** The factors of a matrix's blocks; `across` is the number of blocks in a row. */
   private async scales(
     name: string,
     rows: number,
@@ -92,7 +93,7 @@ export class Fp8Source implements WeightSource {
   }
 }
 
-/** `weight_block_size` of a quantization_config, null for none. @throws Error on one that is no pair of sizes */
+/** `weight_block_size` of a quantization_config; null if none. @throws Error when it is not a pair of sizes. */
 export function fp8Block({
   weight_block_size: size = null,
 }: Record<string, unknown>): [number, number] | null {
@@ -105,7 +106,10 @@ export function fp8Block({
   return size as [number, number]
 }
 
-/** Values of E4M3 (sign, 4 bits of exponent with bias 7, 3 of fraction; no infinity, one NaN of each sign) by their bits. */
+/**
+ * The values of E4M3 by code: sign, 4 exponent bits with bias 7, 3 fraction bits; no infinity, one NaN of each
+ * sign.
+ */
 const E4M3: Float32Array = Float32Array.from({ length: 256 }, (_, code) => {
   const exponent = (code >> 3) & 15
   const fraction = code & 7

@@ -4,11 +4,11 @@ import { ggufLayerFields, longRopeFactors, readRopeScaling, ROPE_FACTORS } from 
 import { blueprintOf, familyOf, familyOfGguf, ggufArchitectures } from './families'
 import { checkpointKeys, ggufNumber, shortestFloat32, unpermuteRows } from './gguf-names'
 
-/** A GGUF seen as a Hugging Face checkpoint: its config, keys and row order. */
+/** A GGUF file presented as a Hugging Face checkpoint: its config, keys and row order. */
 export class GgufCheckpoint {
   /** Tensors by checkpoint key (`model.layers.0.self_attn.q_proj.weight`); `name` is GGUF's own. */
   readonly tensors: Map<string, GgufTensorInfo> = new Map()
-  /** What `config.json` would hold. */
+  /** The fields of the corresponding `config.json`. */
   readonly config: Record<string, unknown>
 
   private constructor(
@@ -33,7 +33,10 @@ export class GgufCheckpoint {
     }
   }
 
-  /** @throws Error when the file is faulty, of another architecture, or has tensors that a model of its family has not */
+  /**
+   * @throws Error when the file is damaged, has another architecture, or contains tensors that its family does
+   * not have.
+   */
   static async open(path: string): Promise<GgufCheckpoint> {
     const file = await openGguf(path)
     refuseOtherModels(file)
@@ -61,10 +64,11 @@ function architectureOf(file: GgufFile): string {
 }
 
 /**
- * The Hugging Face `config.json` of a GGUF. Things a GGUF does not tell (initializer_range, dropout) are left to the family's
- * defaults.
+ * The Hugging Face `config.json` of a GGUF file. Fields that GGUF does not have (initializer_range, dropout)
+ * get the family's defaults.
  *
- * @throws Error when no family has the architecture or the file uses what the family's models do not have
+ * @throws Error when no family has the architecture, or the file uses something that the family does not
+ * support.
  */
 export function ggufConfig(file: GgufFile): Record<string, unknown> {
   const { metadata } = file
@@ -73,7 +77,7 @@ export function ggufConfig(file: GgufFile): Record<string, unknown> {
   const number = (key: string): number => ggufNumber(metadata, `${prefix}.${key}`)
   const optional = (key: string, standard: number): number =>
     metadata[`${prefix}.${key}`] === undefined ? standard : number(key)
-  // Mistral's files say llama; those with a window say so.
+  // Mistral's files say llama; a window identifies them.
   const window = optional('attention.sliding_window', 0)
   const { modelType, fields = {}, optionalFields = {} } = familyOfGguf(prefix, window > 0)!
   const family = familyOf(modelType)
@@ -125,7 +129,7 @@ function refuseOtherModels(file: GgufFile): void {
     throw new Error(
       `${file.path}: OLMo 3 is not supported from GGUF, which does not tell its rotary scaling in full; use the safetensors model`,
     )
-  // Llama 3.1's frequency factors: rope_scaling's parameters cannot be told from them with certainty.
+  // Llama 3.1's frequency factors: the parameters of rope_scaling cannot be derived from them reliably.
   if (names.has('rope_freqs.weight')) {
     throw new Error(
       `${file.path}: scaled RoPE by rope_freqs.weight is not supported from GGUF; use the safetensors model`,

@@ -1,12 +1,13 @@
 import type { GgufFile } from '../files/gguf'
 import { ggufNumber, shortestFloat32 } from './gguf-names'
 
-// Fields of a configuration that GGUF files of some families tell in their own way, or leave to the reader to know, as llama.cpp does.
+// Fields of a configuration that GGUF files of some families store differently, or not at all; as llama.cpp
+// reads them.
 
-/** What 'longrope' files have as tensors: the list of numbers for short sequences, and for long ones. */
+/** The tensors of 'longrope' files: the factors for short sequences, and for long ones. */
 export const ROPE_FACTORS: readonly string[] = ['rope_factors_short.weight', 'rope_factors_long.weight']
 
-/** `rope_scaling` of a file that has lists of factors; undefined for one that has none. */
+/** `rope_scaling` of a file with lists of factors; undefined if it has none. */
 export async function longRopeFactors(file: GgufFile): Promise<Record<string, unknown> | undefined> {
   const has = (name: string): boolean => file.tensors.some((tensor) => tensor.name === name)
   const [short, long] = ROPE_FACTORS as [string, string]
@@ -25,7 +26,7 @@ export async function longRopeFactors(file: GgufFile): Promise<Record<string, un
   }
 }
 
-/** @throws Error on a kind of scaling that is not read */
+/** @throws Error on an unsupported kind of scaling. */
 export function readRopeScaling(file: GgufFile): Record<string, unknown> | null {
   const prefix = String(file.metadata['general.architecture'])
   const type = file.metadata[`${prefix}.rope.scaling.type`] ?? 'none'
@@ -36,7 +37,7 @@ export function readRopeScaling(file: GgufFile): Record<string, unknown> | null 
   return { rope_type: 'linear', factor }
 }
 
-/** Of the layers: their kinds, the share of a head that is rotated, the scale of attention. */
+/** Fields of the layers: their kinds, the share of a head that is rotated, the scale of attention. */
 export function ggufLayerFields(file: GgufFile, modelType: string): Record<string, unknown> {
   const prefix = String(file.metadata['general.architecture'])
   const number = (key: string): number => ggufNumber(file.metadata, `${prefix}.${key}`)
@@ -51,7 +52,8 @@ export function ggufLayerFields(file: GgufFile, modelType: string): Record<strin
     }
     case 'gemma2':
     case 'gemma3_text': {
-      // The largest of each generation divides by the root of hidden / heads, the others by that of the head's size; no file tells it.
+      // The largest model of each generation scales by 1 / sqrt(hidden / heads), the others by 1 / sqrt(head
+      // size). No file contains this.
       const largest = modelType === 'gemma2' ? 46 : 62
       const isLargest = number('block_count') === largest
       const query_pre_attn_scalar = isLargest
@@ -64,7 +66,7 @@ export function ggufLayerFields(file: GgufFile, modelType: string): Record<strin
   }
 }
 
-/** Where the file lists which layers have a window. */
+/** The list of layers with a window, if the file has one. */
 function layerTypes(file: GgufFile, prefix: string): Record<string, unknown> {
   const pattern = file.metadata[`${prefix}.attention.sliding_window_pattern`]
   if (typeof pattern === 'number') return { sliding_window_pattern: pattern }

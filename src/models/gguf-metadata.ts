@@ -6,7 +6,7 @@ import { PretrainedConfig } from './config'
 import { blueprintOf, familyOf, type GgufFamily } from './families'
 import { ggufConfig } from './gguf-checkpoint'
 
-/** How GGUF files of the model's family are. @throws Error where there are none */
+/** The GGUF conventions of the model's family. @throws Error if there are none. */
 export function ggufFamilyOf({ model_type }: PretrainedConfig): GgufFamily {
   const { gguf, architecture } = familyOf(model_type)
   if (gguf) return gguf
@@ -15,7 +15,7 @@ export function ggufFamilyOf({ model_type }: PretrainedConfig): GgufFamily {
   )
 }
 
-/** The metadata of a GGUF file that say what the model is made of, as llama.cpp's converter writes them. */
+/** The metadata of a GGUF file that describe the model, as llama.cpp's converter writes them. */
 export function ggufHyperparameters(
   config: PretrainedConfig,
   { layers }: Blueprint,
@@ -80,8 +80,8 @@ function scaling(
 }
 
 /**
- * What `rope_freqs.weight` of a file holds: by how much each frequency is divided. Undefined where the metadata say all.
- * @throws Error on a kind of scaling that GGUF files of this architecture have no place for
+ * The contents of `rope_freqs.weight`: the divisor of each frequency. Undefined if the metadata are sufficient.
+ * @throws Error on a kind of scaling that GGUF files of this architecture cannot store.
  */
 export function ropeFactors({ rope_parameters: rope, head_dim }: PretrainedConfig): Float32Array | undefined {
   if (rope.rope_type === 'default' || rope.rope_type === 'linear') return undefined
@@ -94,15 +94,15 @@ export function ropeFactors({ rope_parameters: rope, head_dim }: PretrainedConfi
 }
 
 /**
- * @throws Error when these metadata describe another decoder than the model's: a trait for which such files have no place, where
- * readers take what the architecture usually has
+ * @throws Error when these metadata describe another decoder than the model's, because such files cannot store
+ * one of its properties and readers assume what is usual for the architecture.
  */
 export function checkDescribes(
   blueprint: Blueprint,
   metadata: Readonly<Record<string, GgufEntry>>,
   tensors: readonly { name: string; shape: readonly number[]; type: string }[],
 ): void {
-  // Scaled frequencies are in a tensor of their own, which the metadata do not show.
+  // Scaled frequencies are in a tensor of their own, not in the metadata.
   const plain = tensors.filter(({ name }) => name !== 'rope_freqs.weight')
   const header = {
     metadata: Object.fromEntries(

@@ -15,9 +15,9 @@ export function checkpointKeys(blueprint: Blueprint): Map<string, string> {
 }
 
 /**
- * Puts the rows of a q or k projection back into Hugging Face order, as a new array. llama.cpp interleaves the two
- * halves of each head (rows 0, d/2, 1, d/2 + 1, ...) so that RoPE turns neighbours; here row h*d + i*(d/2) + j comes
- * from row h*d + 2j + i, d rows a head. `columns` is 1 for a bias.
+ * Restores the Hugging Face order of the rows of a q or k projection, in a new array. llama.cpp interleaves the
+ * two halves of each head (rows 0, d/2, 1, d/2 + 1, ...), so that RoPE rotates neighbours. Here row h*d +
+ * i*(d/2) + j comes from row h*d + 2j + i, with d rows per head. `columns` is 1 for a bias.
  */
 export function unpermuteRows(
   values: Float32Array,
@@ -39,7 +39,7 @@ export function unpermuteRows(
   return out
 }
 
-/** The number that a metadata key must hold. */
+/** A metadata value that must be a number. */
 export function ggufNumber(metadata: Record<string, GgufValue>, key: string): number {
   const value = metadata[key]
   if (typeof value !== 'number') {
@@ -50,7 +50,7 @@ export function ggufNumber(metadata: Record<string, GgufValue>, key: string): nu
   return value
 }
 
-/** The shortest decimal that is the same fp32 number: 1e-5, where the fp32 value read as a double is 9.99999974e-6. */
+/** The shortest decimal that gives the same fp32 number: 1e-5, not 9.99999974e-6. */
 export function shortestFloat32(value: number): number {
   for (let digits = 1; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits))

@@ -5,10 +5,11 @@ import type { DeviceBatch } from './batch'
 import type { CausalLM } from './causal-lm'
 import { checkResult, type CheckedResult, type HostObjective, type ObjectiveBatch } from './objective'
 
-// A loss on the host takes the head twice: once for the log-probabilities, and once more with the derivative that the loss returned
-// as the weights of the rows, since d loss / d logits = -dlogps * (softmax - onehot). The layers run once.
+// A loss on the host needs the head twice: once for the log-probabilities, and once for the gradient, with the
+// derivative that the loss returned as weights of the rows, since d loss / d logits = -dlogps * (softmax -
+// onehot). The layers run once.
 
-/** What the head says of each target; tensors in ctx.scope. */
+/** Results of the head for each target; tensors in ctx.scope. */
 export interface Observed {
   stats: Tensor
   logps: Tensor
@@ -29,7 +30,7 @@ export function observeTargets(
   return { stats, logps, entropies }
 }
 
-/** Waits for the log-probabilities and asks the objective. */
+/** Waits for the log-probabilities and calls the objective. */
 export async function askObjective(
   { loss, entropies: wantsEntropies }: HostObjective,
   view: ObjectiveBatch,
@@ -47,7 +48,7 @@ export function freeObserved({ logps, entropies }: Observed, ctx: Context): void
   if (entropies) ctx.scope.free(entropies)
 }
 
-/** Enqueues the head once more; returns dhidden of the loss with these derivatives, -dlogps, float32 [targets]. */
+/** Runs the head again; returns dhidden of a loss with these derivatives, -dlogps, float32 [targets]. */
 export function deriveTargets(
   model: CausalLM,
   hidden: Tensor,

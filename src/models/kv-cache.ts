@@ -6,17 +6,18 @@ import type { Tensor } from '../tensor/tensor'
 import type { CausalLM } from './causal-lm'
 import { StepRecording } from './step-recording'
 
-/** Sets of rows whose steps are remembered. */
+/** The most sets of rows whose recorded steps are kept. */
 const MOST_RECORDINGS = 8
 
 /**
- * Keys and values of `rows` growing sequences. Row r of each layer's k and v [rows * capacity, kvHeads * headDim] has the places
- * [r * capacity, (r + 1) * capacity), of which the first `lengths[r]` are filled. Memory is taken at once.
+ * Keys and values of `rows` growing sequences. In k and v [rows * capacity, kvHeads * headDim] of each layer,
+ * row r has the places [r * capacity, (r + 1) * capacity), of which the first `lengths[r]` are filled. All
+ * memory is allocated at once.
  */
 export class KVCache {
-  /** Tokens seen so far, by row. */
+  /** Number of cached tokens, by row. */
   readonly lengths: number[]
-  /** Of the frequencies that a row's keys are turned by: `frequencyKind`. */
+  /** The kind of frequencies that a row's keys were rotated with: see `frequencyKind`. */
   readonly kinds: number[]
   layers: LayerCache[]
   private isRecordable = true
@@ -24,7 +25,7 @@ export class KVCache {
 
   constructor(
     private readonly model: CausalLM,
-    /** Tokens that a row has room for. */
+    /** The most tokens of a row. */
     public capacity: number,
     readonly rows: number = 1,
   ) {
@@ -34,8 +35,8 @@ export class KVCache {
   }
 
   /**
-   * The step of these rows, rising, as it is recorded from its second time on: a first step alone is not worth it, and finds the
-   * fastest products.
+   * The recorded step of these rows (ascending). It is recorded when it is requested for the second time: one
+   * step alone is not worth recording, and the first one selects the fastest kernels.
    */
   recordingOf(rows: readonly number[]): StepRecording | undefined {
     const key = rows.join()
@@ -50,7 +51,7 @@ export class KVCache {
     return recording
   }
 
-  /** Undefined where a step depends on the length by more than what is on the device. */
+  /** Undefined if a step depends on the length by more than what is on the device. */
   private record(rows: readonly number[]): StepRecording | undefined {
     const { model, capacity } = this
     if (!this.isRecordable || frequencyKind(model, 1) !== frequencyKind(model, capacity)) return undefined
@@ -77,7 +78,7 @@ export class KVCache {
     return parts.layers.map(() => ({ k: empty(), v: empty() }))
   }
 
-  /** Makes room for `capacity` tokens a row; what there is stays. */
+  /** Makes room for `capacity` tokens per row; the contents are kept. */
   grow(capacity: number): void {
     if (capacity <= this.capacity) return
     this.forgetAll()
@@ -92,17 +93,17 @@ export class KVCache {
     this.capacity = capacity
   }
 
-  /** Forgets all but the first `length` tokens of a row. */
+  /** Removes all but the first `length` tokens of a row. */
   crop(row: number, length: number): void {
     this.lengths[row] = Math.min(this.lengths[row]!, length)
   }
 
-  /** Forgets a row whose keys are turned by other frequencies than a sequence of `length` tokens needs. */
+  /** Empties a row if its keys were rotated with other frequencies than a sequence of `length` tokens needs. */
   cropOutdated(row: number, length: number): void {
     if (this.kinds[row] !== frequencyKind(this.model, length)) this.crop(row, 0)
   }
 
-  /** Row `to` becomes a copy of row `from`. */
+  /** Copies row `from` to row `to`. */
   copyRow(from: number, to: number): void {
     if (from === to) return
     const length = this.lengths[from]!
@@ -122,7 +123,10 @@ export class KVCache {
   }
 }
 
-/** Sequences of equal kind have the same rotary frequencies, whatever they grow by: 'longrope' has two kinds, by the length. */
+/**
+ * Sequences of equal kind have the same rotary frequencies, whatever their lengths. 'longrope' has two kinds,
+ * by length.
+ */
 export function frequencyKind({ blueprint }: CausalLM, length: number): number {
   const long = blueprint.layers.find(({ rope }) => rope?.rope_type === 'longrope')
   return long ? pastOriginal(length, long.rope!) : 0

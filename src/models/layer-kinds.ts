@@ -1,10 +1,10 @@
 import type { PretrainedConfig } from './config'
 import { layerTypes, type LayerType } from './rope-config'
 
-// Which layers of a model are of which kind, as the configurations say it.
+// Which layers of a model are of which kind, according to its configuration.
 
 /**
- * Of a layer: `layer_types`' entry, or without that list the family's.
+ * The kind of a layer: its entry in `layer_types`, or without that list the family's default.
  * @throws Error on a list that does not fit the layers.
  */
 export function layerType(config: PretrainedConfig, index: number, otherwise: LayerType): LayerType {
@@ -22,14 +22,15 @@ export function layerType(config: PretrainedConfig, index: number, otherwise: La
   return types[index] as LayerType
 }
 
-/** All but every `interval`th layer have a window. */
+/** A window in all layers except every `interval`th. */
 export function slidingButEvery(interval: number, index: number): LayerType {
   return (index + 1) % interval === 0 ? 'full_attention' : 'sliding_attention'
 }
 
 /**
- * `sliding_window`, where `layer_types` says so of the layer or, without that list, where the family does; else 0.
- * @throws Error on a window that is no positive integer or a list that does not fit the layers.
+ * `sliding_window` if the layer has one, according to `layer_types`, or without that list to the family; else
+ * 0.
+ * @throws Error on a window that is no positive integer, or a list that does not fit the layers.
  */
 export function slidingWindow(config: PretrainedConfig, index: number, otherwise: boolean): number {
   const window = config.field('sliding_window')
@@ -44,8 +45,9 @@ export function slidingWindow(config: PretrainedConfig, index: number, otherwise
 }
 
 /**
- * By layer: `no_rope_layers`, whose 1 means that it has a rotary embedding, or all but every `no_rope_layer_interval`th.
- * @throws Error on a list or an interval that is none.
+ * Which layers have a rotary embedding: those with 1 in `no_rope_layers`, or all except every
+ * `no_rope_layer_interval`th.
+ * @throws Error on an invalid list or interval.
  */
 export function rotatedLayers(config: PretrainedConfig): boolean[] {
   const count = config.num_hidden_layers
@@ -61,21 +63,21 @@ export function rotatedLayers(config: PretrainedConfig): boolean[] {
   return list.map((flag) => flag === 1)
 }
 
-/** @throws Error on a field that is none */
+/** @throws Error when the field is not one. */
 export function positiveInteger(config: PretrainedConfig, key: string): number {
   const value = config.field(key)
   if (typeof value === 'number' && Number.isInteger(value) && value > 0) return value
   throw new Error(`config: '${key}' must be a positive integer, got ${JSON.stringify(value)}`)
 }
 
-/** @throws Error on a field that is none */
+/** @throws Error when the field is not one. */
 export function positiveNumber(config: PretrainedConfig, key: string): number {
   const value = config.field(key)
   if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value
   throw new Error(`config: '${key}' must be a positive number, got ${JSON.stringify(value)}`)
 }
 
-/** Undefined where the field is null. @throws Error on a field that is neither null nor a positive number */
+/** Undefined if the field is null. @throws Error when it is neither null nor a positive number. */
 export function optionalPositive(config: PretrainedConfig, key: string): number | undefined {
   return (config.field(key) ?? null) === null ? undefined : positiveNumber(config, key)
 }

@@ -5,7 +5,7 @@ import type { Tensor } from '../tensor/tensor'
 import type { DecoderLayer, LayerSaved } from './decoder-layer'
 import { Parking } from './parking'
 
-/** What the layers' forward leaves for their backward; disposing of it frees what backward has not. */
+/** What the layers' forward saves for their backward. Disposing of it frees what backward has not freed yet. */
 export interface LayersForward extends Disposable {
   /** Output of the last layer, in ctx.scope. */
   x: Tensor
@@ -13,11 +13,11 @@ export interface LayersForward extends Disposable {
   inputs: Tensor[]
   saved: LayerSaved[]
   parking: Parking
-  /** How many layers before their turn tensors are fetched. */
+  /** How many layers in advance offloaded tensors are copied back. */
   ahead: 0 | 1
 }
 
-/** x, in ctx.scope, goes through the layers; `plan` says what of each remains. */
+/** Runs x, in ctx.scope, through the layers; `plan` decides what is saved of each. */
 export function forwardLayers(
   layers: readonly DecoderLayer[],
   x: Tensor,
@@ -59,7 +59,7 @@ export function forwardLayers(
   return pass
 }
 
-/** dx becomes the gradient of each layer's input in turn; each layer's memory is freed when it is done. */
+/** Overwrites dx with the gradient of each layer's input in turn; each layer's memory is freed when it is done. */
 export function backwardLayers(
   layers: readonly DecoderLayer[],
   dx: Tensor,
@@ -77,7 +77,7 @@ export function backwardLayers(
   }
 }
 
-/** The tensors that leave for host memory, each with its place. By-products of adapters are small and stay. */
+/** The tensors to offload, each with its place. Adapter activations are small and stay on the device. */
 function offloaded(saved: LayerSaved, plan: LayerPlan): Place[] {
   const { qkv, attention, attnResidual, mlp } = saved
   const places: Place[] = []

@@ -1,15 +1,15 @@
 import type { BatchSize } from './batch'
 
-/** What becomes of a tensor between forward and backward. 'offload': it waits in page-locked host memory. */
+/** Where a tensor is between forward and backward. 'offload': in page-locked host memory. */
 export type Retention = 'keep' | 'offload' | 'recompute'
 
-/** The tensors of one layer that backward needs. What is recomputed is made from x, and from what else is at hand. */
+/** The tensors of one layer that backward needs. Recomputing starts from x and from whatever else is available. */
 export interface LayerPlan {
   /** Input of the layer [T, hidden]. */
   x: Exclude<Retention, 'recompute'>
-  /** q, k, v after rotation, or before a norm of q and k, [T, heads * head_dim + 2 * kv_heads * head_dim]. */
+  /** q, k, v after rotation (before it, if q and k have norms) [T, heads * head_dim + 2 * kv_heads * head_dim]. */
   qkv: Retention
-  /** The heads' output [T, heads * head_dim] and lse float32 [heads, T]. */
+  /** The attention output [T, heads * head_dim] and lse float32 [heads, T]. */
   attention: Retention
   /** x + o_proj(heads) [T, hidden] */
   attnResidual: Retention
@@ -17,27 +17,30 @@ export interface LayerPlan {
   mlp: Retention
 }
 
-/** How a training pass uses memory. Every plan gives the same bits, but for `mlpRows`: sums over tiles round differently. */
+/**
+ * How a training pass uses memory. All plans give the same bits, except for `mlpRows`: sums over tiles round
+ * differently.
+ */
 export interface MemoryPlan {
   /** By the layer's index. */
   layers: readonly LayerPlan[]
-  /** Tokens that go through an MLP at a time; undefined: all. */
+  /** Rows per MLP tile; undefined: all in one. */
   mlpRows?: number
   /**
-   * false: offloaded tensors come back when their layer's backward begins, not while the layer above runs: less memory, and
-   * the copies are waited for. Default: true.
+   * false: offloaded tensors are copied back when their layer's backward begins, not while the layer above
+   * runs. This needs less memory, but the copies are waited for. Default: true.
    */
   prefetch?: boolean
   /** Where the embedding's table is; a training run moves it there. Default: the device. */
   embedding?: 'host' | 'device'
 }
 
-/** The plans of a run whose batches differ in size. */
+/** The plans of a run whose batches have different sizes. */
 export class MemoryPlans {
-  /** Ascending by size. */
+  /** `classes` in ascending order of size. */
   constructor(private readonly classes: readonly { size: BatchSize; plan: MemoryPlan }[]) {}
 
-  /** The plan of the smallest size that holds the batch, else the largest's. */
+  /** The plan of the smallest class that the batch fits into, else that of the largest. */
   planFor({ tokens, sequences, longest }: BatchSize): MemoryPlan {
     const holds = ({ size }: { size: BatchSize }): boolean =>
       size.tokens >= tokens && size.sequences >= sequences && size.longest >= longest
@@ -45,7 +48,10 @@ export class MemoryPlans {
   }
 }
 
-/** Keeps what costs a product of the layer's larger matrices; the attnResidual costs the smallest for what it frees. */
+/**
+ * Keeps what the layer's larger products give; recomputes attnResidual, whose product is the smallest for the
+ * memory that it frees.
+ */
 export const keepProducts: LayerPlan = {
   x: 'keep',
   qkv: 'keep',
@@ -54,7 +60,7 @@ export const keepProducts: LayerPlan = {
   mlp: 'keep',
 }
 
-/** Keeps the layer's input: gradient checkpointing. */
+/** Keeps only the layer's input: gradient checkpointing. */
 export const keepInput: LayerPlan = {
   x: 'keep',
   qkv: 'recompute',

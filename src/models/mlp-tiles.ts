@@ -7,10 +7,10 @@ import type { Scope } from '../tensor/scope'
 import { add, scaled } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 
-// The second half of a layer, y = attnResidual + after(mlp(before(attnResidual))), a tile of tokens at a time: gate and up exist for one
-// tile.
+// The second half of a layer, y = attnResidual + after(mlp(before(attnResidual))), tile by tile of tokens: gate
+// and up exist for one tile at a time.
 
-/** What backward has of the tokens [begin, end); `inputs` undefined = to be recomputed. */
+/** What backward has for the tokens [begin, end); `inputs` undefined = to be recomputed. */
 export interface MlpTile {
   begin: number
   end: number
@@ -18,7 +18,7 @@ export interface MlpTile {
   downLowRank: LowRank
 }
 
-/** Gate and up, and where a norm comes after the MLP what it reads, down_proj's result. */
+/** Gate and up and, if a norm follows the MLP, its input: down_proj's result. */
 export interface MlpInputs extends MlpInner {
   output?: Tensor
 }
@@ -27,11 +27,14 @@ export interface MlpHalf {
   before: RMSNorm | undefined
   mlp: MLP
   after: RMSNorm | undefined
-  /** Of what is added. */
+  /** Factor of the term that is added. */
   scale: number
 }
 
-/** Adds scale * after(mlp(before(attnResidual))) to attnResidual, into y, which may be attnResidual. What is kept goes to `ctx.scope`. */
+/**
+ * Writes attnResidual + scale * after(mlp(before(attnResidual))) to y, which may be attnResidual. Kept tensors
+ * are in `ctx.scope`.
+ */
 export function forwardMlp(
   { before, mlp, after, scale }: MlpHalf,
   attnResidual: Tensor,
@@ -56,7 +59,10 @@ export function forwardMlp(
   })
 }
 
-/** dy becomes the gradient of attnResidual, in place. Kept tensors are freed from `owner` as they are used up. */
+/**
+ * Overwrites dy with the gradient of attnResidual. Kept tensors are freed from `owner` when they are no longer
+ * needed.
+ */
 export function backwardMlp(
   { before, mlp, after, scale }: MlpHalf,
   dy: Tensor,
@@ -73,7 +79,7 @@ export function backwardMlp(
     const input = (): Tensor => (before ? (made ??= before.forward(rows, c)).y : rows)
     const inner = inputs ?? mlp.inner(input(), c)
     if (made && tiles.length > 1) {
-      // Where memory is that short, it is made twice.
+      // Where memory is this short, it is computed twice.
       for (const t of Object.values(made)) scope.free(t)
       made = undefined
     }
@@ -102,7 +108,7 @@ export function normed(norm: RMSNorm | undefined, x: Tensor, ctx: Context): Tens
   return y
 }
 
-/** The gradient of a norm's x, a new tensor of `scope`. */
+/** The gradient of a norm's input, a new tensor of `scope`. */
 export function normGradient(norm: RMSNorm, dy: Tensor, x: Tensor, rstd: Tensor, scope: Scope): Tensor {
   const dx = scope.empty(x.shape, x.dtype)
   norm.backward(dy, x, rstd, undefined, dx)
@@ -118,7 +124,7 @@ function tensorsIn({
   return [gate, up, ...tensorsOf(lowRank), ...(output ? [output] : [])]
 }
 
-/** Every tensor of by-products; those that are rows of one share its memory. */
+/** All tensors of adapter activations; those that are rows of one tensor share its memory. */
 export function tensorsOf({ each, stacked }: LowRank): Tensor[] {
   return [...each, stacked?.all].filter((t) => t !== undefined)
 }
@@ -128,7 +134,10 @@ function tilesOf(total: number, rows: number): [number, number][] {
   return Array.from({ length: count }, (_, i) => [i * rows, Math.min((i + 1) * rows, total)])
 }
 
-/** Masks are a function of seed and position in the tensor: without a seed of its own each tile would drop the same places. */
+/**
+ * Dropout masks depend on the seed and the position in the tensor: with the same seed, every tile would drop
+ * the same positions.
+ */
 function tileContext(ctx: Context, scope: Scope, begin: number): Context {
   const c = withScope(ctx, scope)
   return c.dropout ? { ...c, dropout: { ...c.dropout, seed: c.dropout.seed + begin * 2 ** 32 } } : c

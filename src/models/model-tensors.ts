@@ -8,20 +8,20 @@ import { modulesOf, type Blueprint, type Module } from './blueprint'
 import type { Embedding } from '../nn/embedding'
 import type { RMSNorm } from '../nn/rms-norm'
 
-/** One tensor of a model as a checkpoint that is not quantized has it. */
+/** One tensor of a model as an unquantized checkpoint stores it. */
 export interface ModelTensor {
   /** Checkpoint key, e.g. `model.layers.0.self_attn.q_proj.weight`. */
   key: string
   shape: readonly number[]
-  /** Of what `load` returns; of a 4-bit weight the dtype that it had before. */
+  /** The dtype of `load`'s result; for a 4-bit weight, its dtype before quantization. */
   dtype: DType
-  /** A new tensor on the model's device, dequantized where the weight is in 4 bits. The caller disposes of it. */
+  /** A new tensor on the model's device; 4-bit weights are dequantized. The caller disposes of it. */
   load(): Tensor
 }
 
 /**
- * The tensors of a model in the order of its modules, a tied head's left out unless merging has given it weights of its own; what
- * adapters add is not in them.
+ * The tensors of a model in the order of its modules, without those of adapters. A tied head is omitted unless
+ * merging gave it weights of its own.
  */
 export function* modelTensors(blueprint: Blueprint, parts: ModelParts): Generator<ModelTensor> {
   for (const module of modulesOf(blueprint)) yield* tensorsOf(module, parts)

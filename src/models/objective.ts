@@ -2,44 +2,50 @@ import { checkNames } from '../options/parse'
 import type { PackedBatch } from './batch'
 import { shiftedTargets } from './batch'
 
-/** What a loss is told of a batch. N: its targets, the tokens that are predicted, one sequence's after the other's. */
+/** What a loss function knows about a batch. N: the number of targets (predicted tokens), sequence by sequence. */
 export interface ObjectiveBatch {
   /** int32 [N]: the tokens themselves. */
   labels: Int32Array
-  /** int32 [N]: their places in their sequences. */
+  /** int32 [N]: their positions in their sequences. */
   positions: Int32Array
-  /** int32 [N]: their places in `input_ids`. */
+  /** int32 [N]: their indices in `input_ids`. */
   tokens: Int32Array
-  /** int32 [sequences + 1]: the targets of sequence s are those from cu_seqlens[s] to before cu_seqlens[s + 1]. */
+  /** int32 [sequences + 1]: the targets of sequence s are cu_seqlens[s] to cu_seqlens[s + 1] - 1. */
   cu_seqlens: Int32Array
-  /** int32: all tokens of all sequences, also those that are no targets. */
+  /** int32: all tokens of all sequences, including those that are no targets. */
   input_ids: Int32Array
-  /** Targets of all batches whose gradients are added up before an update: what a mean over tokens is divided by. */
+  /** Targets of all batches that are accumulated for one update: the divisor of a mean over tokens. */
   num_items_in_batch: number
-  /** How many batches' gradients are added up before an update: what a mean over batches is divided by. */
+  /** Number of batches that are accumulated for one update: the divisor of a mean over batches. */
   num_batches: number
-  /** float32 [N]: entropies of the predictions in nats, when the objective asks for them. Not derived. */
+  /**
+   * float32 [N]: entropies of the predictions in nats, if the objective asks for them. Constants for the
+   * gradient.
+   */
   entropies?: Float32Array
-  /** What the batch's `columns` hold: one value a sequence. */
+  /** The batch's `columns`: one value per sequence. */
   columns: Readonly<Record<string, readonly unknown[]>>
 }
 
 export interface ObjectiveResult {
-  /** This batch's part of the loss: the losses of batches that are accumulated are added up. */
+  /** This batch's part of the loss: the losses of accumulated batches are summed. */
   loss: number
   /** [N]: d loss / d logps. */
   dlogps: ArrayLike<number>
-  /** Figures for the log, in place of entropy and mean_token_accuracy: of each name the mean over the batches that give it. */
+  /**
+   * Figures for the log, in place of entropy and mean_token_accuracy. A figure is averaged over the batches
+   * that return it.
+   */
   metrics?: Readonly<Record<string, number>> | undefined
 }
 
-/** A loss of the log-probabilities of the targets, float32 [N], in nats, on the host. */
+/** A loss computed on the host from the targets' log-probabilities, float32 [N], in nats. */
 export type LossFunction = (
   logps: Float32Array,
   batch: ObjectiveBatch,
 ) => ObjectiveResult | Promise<ObjectiveResult>
 
-/** A loss function that wants to see more. */
+/** A loss function with options. */
 export interface HostObjective {
   loss: LossFunction
   /** Whether `batch.entropies` is given. Default: false. */
@@ -47,15 +53,18 @@ export interface HostObjective {
 }
 
 /**
- * A loss that the device computes in the one pass over the logits:
- * sum over targets of weight * loss / num_items_in_batch.
+ * A loss that the device computes in its one pass over the logits: the sum over targets of weight * loss /
+ * num_items_in_batch.
  */
 export interface TokenObjective {
-  /** 'nll' (default): -log p. 'dft': -p log p with p not derived (arXiv 2508.05629). */
+  /**
+   * 'nll' (default): -log p. 'dft': -p log p, where the factor p is a constant for the gradient (arXiv
+   * 2508.05629).
+   */
   loss_type?: 'nll' | 'dft'
   /** e in (1 - e) * -log p + e * mean over the vocabulary of -log p. 0 (default) to 1. */
   label_smoothing_factor?: number
-  /** One weight a target, [N]. Default: all 1. */
+  /** One weight per target, [N]. Default: all 1. */
   token_weights?: (batch: ObjectiveBatch) => ArrayLike<number> | Promise<ArrayLike<number>>
 }
 
@@ -64,7 +73,10 @@ export type Objective = LossFunction | HostObjective | TokenObjective
 const tokenKeys: readonly (keyof TokenObjective)[] = ['loss_type', 'label_smoothing_factor', 'token_weights']
 const hostKeys: readonly (keyof HostObjective)[] = ['loss', 'entropies']
 
-/** @throws TypeError on what is no objective: an unknown key, a wrong value, a loss function together with a token loss. */
+/**
+ * @throws TypeError on an invalid objective: an unknown key, a wrong value, a loss function together with
+ * options of a token loss.
+ */
 export function checkObjective(objective: unknown): asserts objective is Objective | undefined {
   if (objective === undefined || typeof objective === 'function') return
   if (typeof objective !== 'object' || objective === null) {
@@ -134,7 +146,7 @@ export interface CheckedResult {
   metrics: ObjectiveResult['metrics']
 }
 
-/** What a loss function returned. @throws TypeError or RangeError that says what is wrong with it. */
+/** Checks the result of a loss function. @throws TypeError or RangeError that says what is wrong with it. */
 export function checkResult(result: unknown, logps: Float32Array): CheckedResult {
   if (typeof result !== 'object' || result === null) {
     throw new TypeError(`[objective] returned ${String(result)}; expected { loss, dlogps }`)
@@ -150,7 +162,7 @@ export function checkResult(result: unknown, logps: Float32Array): CheckedResult
   return { loss, dlogps: perTarget('dlogps', dlogps, logps.length, () => blame(logps)), metrics }
 }
 
-/** One finite number a target. */
+/** One finite number per target. */
 export function perTarget(
   what: string,
   values: unknown,
@@ -177,7 +189,7 @@ export function perTarget(
 const kindName = (value: unknown): string =>
   value instanceof Promise ? 'a promise' : value === null ? 'null' : typeof value
 
-/** Tells a loss that is wrong from a model that is. */
+/** Says whether the log-probabilities were already wrong: then it is the model's fault, not the loss's. */
 function blame(logps: Float32Array): string {
   const bad = logps.reduce((n, logp) => n + Number(!Number.isFinite(logp)), 0)
   return bad === 0 ? '' : `; ${bad} of the ${logps.length} log-probabilities it was given are not finite`

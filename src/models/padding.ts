@@ -2,7 +2,7 @@ import { checkNames } from '../options/parse'
 import type { PackedBatch } from './batch'
 import { checkIds } from './token-ids'
 
-/** Rows of one length, or of different lengths (then no mask is needed). */
+/** Rows of one length, or of different lengths without a mask. */
 export type IdRows = readonly (readonly number[] | Int32Array)[]
 
 /** A batch as transformers takes it: [B, S] rows. */
@@ -13,7 +13,7 @@ export interface ModelInputs {
   /** -100 = ignored. */
   labels?: IdRows
   output_hidden_states?: boolean
-  /** What an objective is to see besides: one value a row. */
+  /** Further data for an objective: one value per row. */
   columns?: Readonly<Record<string, readonly unknown[]>>
 }
 
@@ -32,7 +32,7 @@ export const packedKeys: readonly (keyof PackedBatch)[] = [
   'columns',
 ]
 
-/** @throws TypeError on a key that nothing reads, with the nearest that is read. */
+/** @throws TypeError on an unknown key, with the nearest known one. */
 export function checkKeys<T extends object>(
   owner: string,
   batch: T,
@@ -56,8 +56,8 @@ interface PackedInputs {
 
 /**
  * The rows without padding, one after another.
- * @throws TypeError on an unknown key; Error when the rows of mask or labels do not fit those of input_ids, a row has no
- * token, or an id or label is none of the vocabulary
+ * @throws TypeError on an unknown key; Error when the rows of mask or labels do not fit those of input_ids, a
+ * row has no token, or an id or label is outside the vocabulary.
  */
 export function packInputs(inputs: ModelInputs, vocabSize: number, owner: string = 'forward'): PackedInputs {
   checkKeys(owner, inputs, inputKeys)

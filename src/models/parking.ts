@@ -4,17 +4,17 @@ import type { Scope } from '../tensor/scope'
 import type { Tensor } from '../tensor/tensor'
 
 interface Parked {
-  /** Puts the tensor that came back where the one that left was. */
+  /** Stores the tensor that was copied back in place of the original. */
   put: (tensor: Tensor) => void
   owner: Scope
   host: Tensor
-  /** On the device: while the copy out is under way, and again from `fetch` on. */
+  /** The tensor on the device: while the copy out is in progress, and again from `fetch` on. */
   tensor: Tensor | undefined
 }
 
 /**
- * Tensors that spend the time between forward and backward in page-locked host memory. Copies run beside the operations:
- * out while the next layer runs forward, back while the layer after it runs backward.
+ * Tensors that are in page-locked host memory between forward and backward. The copies run beside the
+ * operations: out while the next layer runs forward, back while the layer above runs backward.
  */
 export class Parking {
   private leaving: Parked[] = []
@@ -22,7 +22,7 @@ export class Parking {
 
   constructor(private readonly device: Device) {}
 
-  /** Starts the way out. The tensor stays valid until `settle`. */
+  /** Starts the copy to the host. The tensor stays valid until `settle`. */
   park(layer: number, tensor: Tensor, owner: Scope, put: (tensor: Tensor) => void): void {
     const host = this.device.emptyPinned(tensor.shape, tensor.dtype)
     addon().start_copy(tensor.handle, host.handle)
@@ -33,7 +33,7 @@ export class Parking {
     else this.parked.set(layer, [item])
   }
 
-  /** Frees what was parked so far: what is enqueued from here on waits for the copies. */
+  /** Frees the device memory of what was parked so far: operations enqueued from now on wait for the copies. */
   settle(): void {
     for (const item of this.leaving) {
       addon().finish_copy(item.host.handle)
@@ -43,7 +43,7 @@ export class Parking {
     this.leaving = []
   }
 
-  /** Starts the way back of a layer's tensors. */
+  /** Starts the copies of a layer's tensors back to the device. */
   fetch(layer: number): void {
     for (const item of this.parked.get(layer) ?? []) {
       item.tensor = item.owner.empty(item.host.shape, item.host.dtype)
@@ -51,7 +51,7 @@ export class Parking {
     }
   }
 
-  /** From here on the layer's tensors are at their places again. */
+  /** From now on the layer's tensors can be used again. */
   arrive(layer: number): void {
     for (const { tensor, host, put } of this.parked.get(layer) ?? []) {
       addon().finish_copy(tensor!.handle)
@@ -61,7 +61,7 @@ export class Parking {
     this.parked.delete(layer)
   }
 
-  /** After an error: nothing is under way any more, and host memory is free. */
+  /** After an error: waits until no copy is in progress, and frees the host memory. */
   [Symbol.dispose](): void {
     this.settle()
     for (const { host, tensor } of [...this.parked.values()].flat()) {

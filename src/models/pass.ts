@@ -25,19 +25,19 @@ import { checkPacked } from './token-ids'
 export interface PassOptions {
   autocast?: FloatDType | undefined
   dropout?: DropoutState | undefined
-  /** Same bits each time, where a GPU may be faster without. Default: false. */
+  /** Whether repeated passes give the same bits; this can be slower on a GPU. Default: false. */
   deterministic?: boolean | undefined
   /** The loss is sum / numItems. Default: this batch's own number of targets. */
   numItems?: number | undefined
-  /** Batches that are accumulated before an update. Default: 1. */
+  /** Number of batches that are accumulated for one update. Default: 1. */
   numBatches?: number | undefined
   /** Default: the negative log-likelihood of the targets. */
   objective?: Objective | undefined
-  /** false: loss only, nothing saved. */
+  /** false: compute only the loss, save nothing. */
   backward?: boolean
-  /** Also which id is the most likely after each token; without backward only. */
+  /** Also return the most likely id after each token; only without backward. */
   predictions?: boolean | undefined
-  /** Default: the model's; else the products are kept, or only the layers' inputs when gradient checkpointing is on. */
+  /** Default: the model's plan; else keep the products, or with gradient checkpointing only the layers' inputs. */
   plan?: MemoryPlan | undefined
 }
 
@@ -48,9 +48,9 @@ export interface PassStats {
   numTargets: number
   entropySum: number
   correct: number
-  /** What an objective on the host says of the batch. */
+  /** The metrics that an objective on the host returned. */
   metrics?: ObjectiveResult['metrics']
-  /** Of each token of the batch the most likely next one, where asked for. */
+  /** The most likely next token after each token of the batch, if requested. */
   predictions?: Int32Array
 }
 
@@ -60,9 +60,10 @@ export interface StepResult {
 }
 
 /**
- * One forward, and one backward unless it is turned off: embedding -> layers -> norm -> chunked loss, then back the
- * same way. Gradients of the objective accumulate, by default of sum(loss) / numItems. Enqueues everything before it waits for the
- * four numbers it returns; a loss on the host waits once more between forward and backward.
+ * One forward, and one backward unless it is turned off: embedding -> layers -> norm -> loss in chunks, then
+ * back. Accumulates the gradients of the objective, by default sum(loss) / numItems. Everything is enqueued
+ * before it waits for the four numbers of the result; a loss on the host waits once more, between forward and
+ * backward.
  */
 export async function runPass(
   model: CausalLM,
@@ -110,7 +111,7 @@ async function readStats(stats: Tensor): Promise<PassStats> {
   return { lossSum: lossSum!, numTargets: numTargets!, entropySum: entropySum!, correct: correct! }
 }
 
-/** What the forward leaves for the backward: that of the layers, and the final hidden states with their norm's rstd. */
+/** What forward saves for backward: that of the layers, and the final hidden states with their norm's rstd. */
 interface ForwardPass extends Disposable {
   layers: LayersForward
   hidden: Tensor
@@ -130,7 +131,7 @@ export function forwardPass(
   return { layers: pass, hidden, rstd, [Symbol.dispose]: () => pass[Symbol.dispose]() }
 }
 
-/** Enqueues the way back from dhidden, which becomes the gradient of each layer's input in turn. */
+/** Enqueues the backward from dhidden, which is overwritten with the gradient of each layer's input in turn. */
 export function backwardPass(
   model: CausalLM,
   { layers: pass, hidden, rstd }: ForwardPass,
@@ -144,7 +145,7 @@ export function backwardPass(
   backwardLayers(layers, dhidden, pass, ctx)
 }
 
-/** Enqueues a pass; returns the loss's statistics, in ctx.scope. */
+/** Enqueues forward and backward; returns the loss's statistics, in ctx.scope. */
 export function forwardAndBack(
   model: CausalLM,
   batch: DeviceBatch,
@@ -170,7 +171,7 @@ function forwardOnly(
   return languageModelLoss(hidden, batch.targets, model.parts, ctx, request).stats
 }
 
-/** `ids` int32 [T], where given, is overwritten with the most likely next token after each. */
+/** `ids` int32 [T], if given, is overwritten with the most likely next token after each token. */
 function finalHidden(
   model: CausalLM,
   batch: DeviceBatch,
@@ -228,7 +229,10 @@ async function hostStats(
   return { ...(await readStats(stats)), lossSum: loss * view.num_items_in_batch, metrics }
 }
 
-/** Final hidden states before the last norm; `visit` sees the embedding and each layer's output while it lives. */
+/**
+ * Hidden states before the last norm. `visit` is called with the embedding and each layer's output before they
+ * are freed.
+ */
 export function forwardHidden(
   model: CausalLM,
   batch: DeviceBatch,
@@ -267,11 +271,14 @@ function defaultPlan(model: CausalLM): MemoryPlan {
   return uniformPlan(model.is_gradient_checkpointing ? keepInput : keepProducts, model.parts.layers.length)
 }
 
-/** What `model.forward_backward` takes besides the batch. */
+/** Options of `model.forward_backward`. */
 export interface ForwardBackwardOptions {
   /** Default: the mean negative log-likelihood of the targets. */
   objective?: Objective
-  /** What the loss is divided by, where several batches are accumulated: the targets of all of them. Default: the batch's own. */
+  /**
+   * The divisor of the loss. With accumulation: the targets of all accumulated batches. Default: the batch's
+   * own.
+   */
   num_items_in_batch?: number
 }
 
@@ -295,7 +302,7 @@ export async function forwardBackward(
   return { loss: stats.lossSum / (numItems ?? stats.numTargets), num_items: stats.numTargets }
 }
 
-/** The batch in the form that is used inside. @throws Error on a key that a batch does not have, or values that the model cannot take. */
+/** The batch in the library's internal form. @throws Error on an unknown key or an invalid value. */
 export function packedOf(batch: ModelInputs | PackedBatch, { config }: CausalLM): PackedBatch {
   if (!isPacked(batch)) return packInputs(batch, config.vocab_size, 'forward_backward').packed
   checkKeys('forward_backward', batch, packedKeys)

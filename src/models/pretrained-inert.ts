@@ -25,7 +25,7 @@ type InertName =
   | 'use_cache'
   | 'use_safetensors'
 
-/** What `from_pretrained` of models takes besides, and every value of which loads the same model. */
+/** Options of models' `from_pretrained` that are accepted and have no effect. */
 export const inertPretrainedOptions: { readonly [K in InertName]: Option<ParsedPretrainedOptions[K]> } = {
   attn_implementation: inert(
     textOrNull,

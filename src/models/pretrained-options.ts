@@ -24,7 +24,10 @@ export const bitsAndBytesOrNull: z.ZodType<BitsAndBytesConfig | null> = z
   )
   .describe('a BitsAndBytesConfig or null')
 
-/** What `from_pretrained` of configs and models takes, with transformers' names; `owner` opens the messages. */
+/**
+ * The options of `from_pretrained` for configs and models, with transformers' names; `owner` begins the
+ * messages.
+ */
 export function pretrainedOptionSet(owner: string): OptionSet<ParsedPretrainedOptions> {
   return {
     owner,
@@ -73,7 +76,7 @@ export function pretrainedOptionSet(owner: string): OptionSet<ParsedPretrainedOp
   }
 }
 
-/** Checks the options of `owner`; what belongs to the hub comes out as HubOptions. */
+/** Checks the options of `owner`; those of the hub are returned as HubOptions. */
 export function pretrainedOptions(
   owner: string,
   options: PretrainedOptions,
@@ -98,7 +101,7 @@ export function pretrainedOptions(
   }
 }
 
-/** @throws TypeError when load_in_4bit and the configuration say different things. */
+/** @throws TypeError when load_in_4bit contradicts the configuration. */
 function quantizationOf(owner: string, o: ParsedPretrainedOptions): BitsAndBytesConfig | undefined {
   const { quantization_config: config, load_in_4bit } = o
   if (!load_in_4bit) return config ?? undefined
@@ -110,8 +113,8 @@ function quantizationOf(owner: string, o: ParsedPretrainedOptions): BitsAndBytes
 }
 
 /**
- * The one device of a model; null is the CPU, 'auto' a GPU where there is one. A map that asks for a GPU that is not there
- * gets the CPU with a warning, so that the article's cell runs anywhere.
+ * The one device of a model: null is the CPU, 'auto' a GPU if there is one. A map that names a missing GPU
+ * gives the CPU with a warning, so that the tutorial's cell runs on any machine.
  */
 function deviceOf(map: ParsedPretrainedOptions['device_map']): string {
   const wanted = typeof map === 'object' && map !== null ? Object.values(map) : [map ?? 'cpu']

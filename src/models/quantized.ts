@@ -2,7 +2,10 @@ import type { BitsAndBytesConfig } from '../quantization/config'
 import { CODE_BYTES } from '../quantization/weight-4bit'
 import type { LinearModule } from './blueprint'
 
-/** Whether a layer's weight is quantized: not where `llm_int8_skip_modules` names it, by the end or the beginning of its path. */
+/**
+ * Whether a layer's weight is quantized: not if `llm_int8_skip_modules` names it by the end or the beginning of
+ * its path.
+ */
 export function isQuantized(
   { key, quantizable }: Pick<LinearModule, 'key' | 'quantizable'>,
   quantization: BitsAndBytesConfig | undefined,
@@ -12,7 +15,7 @@ export function isQuantized(
   return !skip.some((s) => key === s || key.endsWith(`.${s}`) || key.startsWith(`${s}.`))
 }
 
-/** Bytes that one value of a layer's weight takes in codes; undefined where the weight is stored in full. */
+/** Bytes per value of a layer's weight in codes; undefined if the weight is stored in full. */
 export function codeBytes(
   module: LinearModule,
   quantization: BitsAndBytesConfig | undefined,

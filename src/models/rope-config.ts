@@ -4,26 +4,29 @@ import { attentionFactor, inverseFrequencies, type RopeParameters } from '../nn/
 export type LayerType = 'full_attention' | 'sliding_attention'
 export const layerTypes: readonly LayerType[] = ['full_attention', 'sliding_attention']
 
-/** How a family's configuration gives the rotary parameters. */
+/** How a family's configuration stores the rotary parameters. */
 export interface RopeRules {
-  /** Base where the config has none. Default: 10000. */
+  /** Base if the config has none. Default: 10000. */
   theta?: number
-  /** The scaling is of layers with full attention; those with a window have a base of their own, which older files name so or leave out. */
+  /**
+   * The scaling applies only to layers with full attention; layers with a window have a base of their own.
+   * `slidingThetaKey`: its name in older files, which may omit it.
+   */
   byLayerType?: { slidingTheta: number; slidingThetaKey?: string }
   /** Other names of a rope_type in older files. */
   aliases?: Readonly<Record<string, string>>
-  /** For a file without any parameters. */
+  /** Parameters for a file without any. */
   otherwise?: Readonly<Record<string, unknown>>
-  /** Whether `partial_rotary_factor` counts. Default: no. */
+  /** Whether `partial_rotary_factor` is used. Default: no. */
   partial?: boolean
   /** Whether queries are scaled by `llama_4_scaling_beta`. Default: no. */
   scalesQueries?: boolean
 }
 
 /**
- * The rotary parameters by layer type, as transformers reads them: 5.x has them in `rope_parameters`, by layer type where a
- * family has several; 4.x in `rope_theta` and `rope_scaling`.
- * @throws Error on parameters that cannot be computed with, or belong to other families
+ * The rotary parameters by layer type, as transformers reads them: 5.x has `rope_parameters`, by layer type if
+ * a family has several; 4.x has `rope_theta` and `rope_scaling`.
+ * @throws Error on parameters that are invalid or belong to other families.
  */
 export function readRope(
   fields: Readonly<Record<string, unknown>>,
@@ -39,7 +42,7 @@ export function readRope(
     )
   const read = (own: Record<string, unknown> | undefined, theta: unknown): RopeParameters => {
     const rope = complete({ ...own }, theta, fields, rules)
-    inverseFrequencies(headDim, rope) // throws for what it cannot compute
+    inverseFrequencies(headDim, rope) // throws on invalid parameters
     attentionFactor(rope)
     return rope
   }
@@ -62,7 +65,7 @@ export function readRope(
   }
 }
 
-/** With the defaults that transformers fills in. */
+/** The parameters with transformers' defaults. */
 function complete(
   own: Record<string, unknown>,
   otherTheta: unknown,

@@ -7,7 +7,7 @@ import type { Scope } from '../tensor/scope'
 import { Tensor } from '../tensor/tensor'
 import type { CausalLM } from './causal-lm'
 
-/** What a recorded step reads and writes besides the model. */
+/** What a recorded step reads and writes, in addition to the model. */
 export interface RecordedCache {
   readonly layers: readonly LayerCache[]
   readonly lengths: readonly number[]
@@ -15,8 +15,8 @@ export interface RecordedCache {
 }
 
 /**
- * One more token for each of `rows` of a cache, recorded: ids, positions and lengths are read on the device, so that the same
- * operations serve every length up to the cache's capacity.
+ * The recorded step that adds one token to each of `rows` of a cache. Ids, positions and lengths are read on
+ * the device, so the same operations can be used for every length up to the cache's capacity.
  */
 export class StepRecording {
   private readonly scope: Scope
@@ -39,7 +39,8 @@ export class StepRecording {
       this.layers = layersOf(model)
       this.embedding = parts.embed_tokens.weight
       const n = rows.length
-      // A row is a sequence with its query, and another one without: what is between its tokens and the next row's.
+      // A row is a sequence with one query; the places between its tokens and the next row's form another
+      // sequence, without queries.
       const cuQueries = Int32Array.from({ length: 2 * n + 1 }, (_, i) => Math.ceil(i / 2))
       const cuSeqlens = this.scope.add(Tensor.from(cuQueries, { device }))
       this.inputs = this.scope.empty([3 * n + cuQueries.length], 'int32')
@@ -79,7 +80,7 @@ export class StepRecording {
     }
   }
 
-  /** Whether the model's layers are those that were recorded. */
+  /** Whether the model's layers are still the recorded ones. */
   get isCurrent(): boolean {
     return this.embedding === this.model.parts.embed_tokens.weight && this.layers.every(isUnchanged)
   }
@@ -90,7 +91,7 @@ export class StepRecording {
     return await this.logits.data()
   }
 
-  /** The most probable token after the next of each row. */
+  /** The most probable token after the next token of each row. */
   async largestAfter(ids: readonly number[]): Promise<Int32Array> {
     this.run(ids)
     return await this.largest.data<Int32Array>()
@@ -118,7 +119,7 @@ export class StepRecording {
   }
 }
 
-/** A layer in its place, and what its forward depended on. */
+/** A layer at its place, and what its forward depended on. */
 interface Placed {
   module: Record<string, unknown>
   name: string
@@ -126,7 +127,7 @@ interface Placed {
   key: unknown
 }
 
-/** The layers that a pass runs. Looked at before each token, so that it is a plain list. */
+/** The layers that a pass runs, as a plain list, since it is checked before each token. */
 function layersOf({ parts }: CausalLM): Placed[] {
   const modules: object[] = [parts, ...parts.layers.flatMap(({ self_attn, mlp }) => [self_attn, mlp])]
   return modules.flatMap((module) =>
@@ -142,7 +143,7 @@ function isLayer(value: unknown): value is LinearLayer {
   return typeof value === 'object' && value !== null && 'outFeatures' in value
 }
 
-/** Whether the layer is still in its place, and would do the same. */
+/** Whether the layer is still at its place and would compute the same. */
 function isUnchanged({ module, name, layer, key }: Placed): boolean {
   return module[name] === layer && (layer as LinearLayer).forwardKey === key
 }

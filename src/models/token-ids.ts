@@ -1,19 +1,22 @@
 import type { PackedBatch } from './batch'
 
-/** Label of a token that is not learned. */
+/** Label of a token that is not trained on. */
 export const IGNORE_INDEX = -100
 
-/** What an entry of `values` may be: an id below `vocabSize` (without it: of any vocabulary), for labels also -100. */
+/**
+ * What an entry of `values` may be: an id below `vocabSize` (any id if that is undefined); for labels also
+ * -100.
+ */
 interface IdRange {
   vocabSize?: number | undefined
   isLabel?: boolean
-  /** Entries where it is 0 are padding, which may be anything. */
+  /** Entries where it is 0 are padding, whose ids are not checked. */
   mask?: ArrayLike<number> | undefined
 }
 
 /**
- * Checks one row of token ids or labels. `where` opens the message, for instance `[forward] input_ids: row 2`.
- * @throws RangeError that tells the position, the value and what would fit
+ * Checks one row of token ids or labels. `where` begins the message, for instance `[forward] input_ids: row 2`.
+ * @throws RangeError with the position, the value and what would fit.
  */
 export function checkIds(where: string, values: ArrayLike<unknown>, range: IdRange = {}): void {
   const { vocabSize = Infinity, isLabel = false, mask } = range
@@ -34,9 +37,9 @@ export function checkIds(where: string, values: ArrayLike<unknown>, range: IdRan
 }
 
 /**
- * Checks the sequences of a packed batch: ids and labels against the vocabulary, positions, and that `cu_seqlens` cuts
- * the tokens into sequences. Rows and positions in messages are sequences and places in them.
- * @throws RangeError that tells what is wrong, where, and what would fit
+ * Checks the sequences of a packed batch: ids and labels against the vocabulary, positions, and whether
+ * `cu_seqlens` divides the tokens into sequences. In messages, a row is a sequence.
+ * @throws RangeError that says what is wrong, where, and what would fit.
  */
 export function checkPacked(owner: string, batch: PackedBatch, vocabSize: number): void {
   const { input_ids, labels, position_ids, cu_seqlens } = batch

@@ -9,9 +9,9 @@ import { modulesOf } from './blueprint'
 import type { CausalLM } from './causal-lm'
 
 /**
- * Widens everything that is not quantized to float32: embedding, norms, head, biases, and with them the activations. Quantized
- * weights stay as they are. A tied head stays tied.
- * @throws Error when an adapter is on the model, or a layer of a user's own.
+ * Converts everything that is not quantized to float32: embedding, norms, head, biases, and so also the
+ * activations. Quantized weights stay as they are, and a tied head stays tied.
+ * @throws Error when an adapter is on the model, or a layer of the user's own.
  */
 export function upcast(model: CausalLM): void {
   const { parts, blueprint } = model
@@ -22,7 +22,10 @@ export function upcast(model: CausalLM): void {
   model.dtype = 'float32'
 }
 
-/** How a part is made again in float32; what it had is freed then. */
+/**
+ * Returns a function that makes the part again in float32 and frees its old tensors. @throws Error when the
+ * part has an adapter, or is a layer of the user's own.
+ */
 function widened(part: Part): () => Part {
   if (part instanceof RMSNorm) return () => new RMSNorm(part.name, wide(part.weight), part.eps, part)
   if (part instanceof Embedding)

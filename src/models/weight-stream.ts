@@ -9,20 +9,21 @@ import { FiniteCheck } from '../tensor/finite-check'
 import type { Tensor } from '../tensor/tensor'
 import type { WeightSource } from './weights'
 
-/** Bytes of a tensor read at a time when it is to be quantized or converted. */
+/** Bytes read at a time from a tensor that will be quantized or converted. */
 const SLICE_BYTES = 32 << 20
-/** Reads on their way at once: the file, the bus and the device each have one to work on. */
+/** Number of slices in progress at a time: one each for the file, the bus and the device to work on. */
 const IN_FLIGHT = 4
 
 /**
- * Brings weights from a source to a device. Loads may run side by side; a few slices are on their way at a time, so the
- * memory beyond the weights themselves is bounded. After a failure or an abort nothing new is begun.
+ * Copies weights from a source to a device. Several loads may run at the same time; only a few slices are in
+ * progress, so the memory beyond the weights themselves is bounded. After a failure or an abort, no new read is
+ * started.
  */
 export class WeightStream {
   private running = 0
   private readonly waiting: (() => void)[] = []
   private failure: { error: unknown } | undefined
-  /** Of all values that pass; its owner ends it. */
+  /** Checks all values that pass through; the owner of the stream finishes it. */
   readonly finite: FiniteCheck = new FiniteCheck()
 
   constructor(
@@ -30,11 +31,11 @@ export class WeightStream {
     private readonly device: Device,
     private readonly dtype: FloatDType,
     private readonly signal?: AbortSignal | undefined,
-    /** A multiple of 16 KiB: a slice begins at a block of any size. */
+    /** A multiple of 16 KiB, so that a slice begins at a block boundary for any block size. */
     private readonly sliceBytes: number = SLICE_BYTES,
   ) {}
 
-  /** The whole tensor, in the dtype asked for. The caller owns it. */
+  /** The whole tensor in the requested dtype. The caller owns it. */
   async tensor(name: string): Promise<Tensor> {
     const info = this.source.location?.(name)
     if (!info) return this.turn(() => this.source.load(name, this.device, this.dtype))
@@ -56,7 +57,7 @@ export class WeightStream {
     }
   }
 
-  /** A matrix [out, in] in 4 bits; its full form is on the device a slice at a time. The caller owns it. */
+  /** A matrix [out, in] in 4 bits; only a slice of it is on the device in full at a time. The caller owns it. */
   async quantized(name: string, options: QuantizeOptions): Promise<Weight4bit> {
     const shape = this.source.shape(name)
     const quantizer = new WeightQuantizer(this.device, [shape[0]!, shape[1]!], this.dtype, options)
@@ -71,7 +72,8 @@ export class WeightStream {
         await this.turn(async () => {
           using x = await this.source.load(name, this.device, this.dtype)
           quantizer.add(x)
-          // What a source makes itself runs ahead of the device otherwise: many full matrices would be alive at once.
+          // A source that computes its values would run ahead of the device: many full matrices would be in
+          // memory at once.
           await this.device.synchronize()
         })
       }
@@ -82,7 +84,7 @@ export class WeightStream {
     }
   }
 
-  /** The flattened values as stored, in slices that `take` enqueues work on; in no particular order. */
+  /** The flattened values as stored, in slices that `take` enqueues work on, in no particular order. */
   private async slices(
     info: TensorInfo,
     dtype: DType,
@@ -129,7 +131,10 @@ export class WeightStream {
   }
 }
 
-/** Waits for all, also after one failed: what the others made can be freed then. @throws the first failure. */
+/**
+ * Waits for all promises even if one fails, so that the results of the others can be freed. @throws the first
+ * failure.
+ */
 export async function allSettled<const T extends readonly Promise<unknown>[]>(
   promises: T,
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {

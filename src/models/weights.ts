@@ -8,26 +8,26 @@ import { copy } from '../tensor/ops'
 import { readTensor } from '../tensor/safetensors'
 import { Tensor } from '../tensor/tensor'
 
-/** Where a model's tensors come from, by checkpoint key. */
+/** The source of a model's tensors, by checkpoint key. */
 export interface WeightSource {
-  /** The file, or the folder of files, for messages. */
+  /** The file, or the folder of files; for messages. */
   readonly path: string
   has(name: string): boolean
   names(): string[]
   /** Shape as stored. @throws Error when the name is missing. */
   shape(name: string): number[]
-  /** The tensor on the device; converted when `dtype` is given, else as stored. The caller owns it. */
+  /** The tensor on the device, converted to `dtype` if given. The caller owns it. */
   load(name: string, device: Device, dtype?: FloatDType): Promise<Tensor>
-  /** Where the tensor's plain array lies in a file; undefined: the tensor is made in `load`. */
+  /** Where the tensor's plain array is in a file; undefined: `load` computes the tensor. */
   location?(name: string): TensorInfo | undefined
-  /** Dtype of what is not quantized, where the configuration names none. */
+  /** Dtype of what is not quantized, if the configuration names none. */
   readonly dtype: FloatDType
-  /** Raw bytes, for small things such as a quant state's JSON. */
+  /** Raw bytes of small tensors, such as a quant state's JSON. */
   bytes(name: string): Promise<Uint8Array>
   close(): Promise<void>
 }
 
-/** A folder of safetensors files; byte ranges go from the file to the device without passing through JavaScript. */
+/** A folder of safetensors files; bytes are read from the file to the device without passing through JavaScript. */
 export class SafetensorsSource implements WeightSource {
   private constructor(private readonly checkpoint: Checkpoint) {}
 
@@ -35,7 +35,10 @@ export class SafetensorsSource implements WeightSource {
     return this.checkpoint.folder
   }
 
-  /** Of the first floating tensor by name in the first file, as transformers takes it; float32 without one. */
+  /**
+   * The dtype of the first floating-point tensor by name in the first file, as in transformers; float32 if
+   * there is none.
+   */
   get dtype(): FloatDType {
     const all = [...this.checkpoint.tensors.values()].sort((a, b) =>
       a.file === b.file ? (a.name < b.name ? -1 : 1) : a.file < b.file ? -1 : 1,
@@ -79,7 +82,7 @@ export class SafetensorsSource implements WeightSource {
   }
 }
 
-/** A GGUF file; block formats are dequantized to float32. */
+/** A GGUF file; its block formats are dequantized to float32. */
 export class GgufSource implements WeightSource {
   private constructor(private readonly gguf: GgufCheckpoint) {}
 
@@ -130,7 +133,7 @@ export class GgufSource implements WeightSource {
   }
 }
 
-/** In the dtype asked for; the stored one is disposed of when it is another. */
+/** The tensor in the requested dtype; if that differs, the stored tensor is disposed of. */
 export function converted(stored: Tensor, dtype: FloatDType | undefined, name: string): Tensor {
   if (dtype === undefined || stored.dtype === dtype) return stored
   if (!isFloat(stored.dtype as DType)) throw new Error(`'${name}' is ${stored.dtype}; expected a float dtype`)
