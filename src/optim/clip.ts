@@ -5,8 +5,9 @@ import type { Tensor } from '../tensor/tensor'
 const gradients = (parameters: readonly Parameter[]): Tensor[] => parameters.flatMap((p) => p.grad ?? [])
 
 /**
- * The norm over all gradients together, float32 [1] on their device; undefined when there is no gradient. The caller disposes of
- * it. Enqueues and returns: for `Optimizer.step(lr, { norm, max_norm })`, which clips without the host knowing the norm.
+ * The norm of all gradients together, float32 [1] on their device; undefined if there is no gradient. The
+ * caller disposes of it. It is enqueued, not awaited: `Optimizer.step(lr, { norm, max_norm })` clips without
+ * the host knowing the norm.
  */
 export function gradNorm(parameters: readonly Parameter[]): Tensor | undefined {
   const grads = gradients(parameters)

@@ -8,7 +8,7 @@ import { optimizerKinds, type OptimizerName } from './names'
 import type { Optimizer } from './optimizer'
 import { SGD, type SGDOptions } from './sgd'
 
-/** The settings of TrainingArguments that make an optimizer, by their names there. */
+/** The settings of TrainingArguments that define an optimizer, by their names there. */
 export interface OptimizerSettings {
   optim: OptimizerName
   /** 'momentum=0.9, nesterov=true'; null for none. */
@@ -19,7 +19,7 @@ export interface OptimizerSettings {
   weight_decay: number
 }
 
-/** The optimizer that transformers makes of these settings. Throws as `parseOptimizerArgs`. */
+/** The optimizer that transformers makes from these settings. Throws like `parseOptimizerArgs`. */
 export function createOptimizer(parameters: Parameter[], settings: OptimizerSettings): Optimizer {
   const { rule, ...state } = optimizerKinds[settings.optim]
   const { adam_beta1: beta1, adam_beta2: beta2, adam_epsilon: eps, weight_decay } = settings
@@ -76,7 +76,7 @@ export function parseOptimizerArgs(optim: OptimizerName, text: string | null): S
   return extras
 }
 
-/** Booleans as transformers reads them. */
+/** Booleans as transformers parses them. */
 function scalar(text: string): unknown {
   if (/^(true|yes)$/i.test(text)) return true
   if (/^(false|no)$/i.test(text)) return false

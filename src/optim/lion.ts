@@ -14,8 +14,8 @@ export interface LionOptions extends StateOptions {
 }
 
 /**
- * Lion (Chen et al. 2023): p = p (1 - lr·wd) - lr · sign(β1 m + (1 - β1) g), m = β2 m + (1 - β2) g. One moment, and steps of
- * one length: rates are 3 to 10 times smaller than AdamW's.
+ * Lion (Chen et al. 2023): p = p (1 - lr·wd) - lr · sign(β1 m + (1 - β1) g), m = β2 m + (1 - β2) g. It has one
+ * moment and steps of constant size; its learning rates are 3 to 10 times smaller than AdamW's.
  */
 export class Lion extends Optimizer {
   private readonly beta1: number

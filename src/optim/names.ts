@@ -1,9 +1,9 @@
-/** What a value of the option `optim` stands for. */
+/** The optimizer that a value of the option `optim` selects. */
 export interface OptimizerKind {
   readonly rule: 'adamw' | 'lion' | 'sgd'
   /** Bits of a moment. */
   readonly optim_bits?: 8 | 32
-  /** State in page-locked host memory. */
+  /** Whether its state is in page-locked host memory. */
   readonly is_paged?: boolean
 }
 
@@ -46,7 +46,7 @@ interface RefusedOptimizer {
 const refused = (nearest: OptimizerName, reason: string, names: string[]): [string, RefusedOptimizer][] =>
   names.map((name) => [name, { reason, nearest }])
 
-/** transformers' other optimizers, those of version 4 too. */
+/** transformers' other optimizers, including those of version 4. */
 export const refusedOptimizers: ReadonlyMap<string, RefusedOptimizer> = new Map([
   ...refused('adamw_torch', 'it is for other accelerators.', ['adamw_torch_xla', 'adamw_torch_npu_fused']),
   ...refused('adamw_torch', 'transformers has removed it.', ['adamw_hf', 'adamw_apex_fused']),

@@ -6,35 +6,38 @@ import { Tensor } from '../tensor/tensor'
 import { newPages, updatePages, type Page, type Stateful } from './paging'
 import { stateLayout, type ParameterState, type StateOptions } from './state'
 
-/** Clipping as part of an update: gradients count times min(1, max_norm / (norm + 1e-6)), and are not written. */
+/**
+ * Clipping as part of an update: gradients are multiplied by min(1, max_norm / (norm + 1e-6)) as they are read;
+ * the stored ones do not change.
+ */
 export interface Clip {
   /** float32 [1] on the parameters' device: what `gradNorm` gives. */
   norm: Tensor
   max_norm: number
 }
 
-/** Parameters that one native call updates, with their tensors in the same order. */
+/** Parameters that one native call updates, and their tensors in the same order. */
 export interface UpdateGroup {
   readonly isCoded: boolean
   readonly weightDecay: number
   readonly params: TensorHandle[]
   readonly grads: TensorHandle[]
-  /** By place in `ParameterState.tensors`. */
+  /** State tensors by their index in `ParameterState.tensors`. */
   readonly state: TensorHandle[][]
 }
 
-/** What every update takes besides its tensors. */
+/** What every update needs in addition to its tensors. */
 export interface UpdateStep {
   readonly lr: number
   readonly norm: TensorHandle | undefined
   readonly max_norm: number
-  /** 1 for the first. */
+  /** Counts from 1. */
   readonly step: number
 }
 
 /**
- * The part that all optimizers share: state by parameter, made at its first gradient; groups of parameters, each updated by one
- * call; decay of weights but not of biases and norms.
+ * The part that all optimizers share: the state of each parameter, made with its first gradient; groups of
+ * parameters that one call updates; weight decay for all but biases and norms.
  */
 export abstract class Optimizer {
   private steps = 0
@@ -51,13 +54,13 @@ export abstract class Optimizer {
 
   protected abstract update(group: UpdateGroup, step: UpdateStep): void
 
-  /** One update of every parameter that has a gradient. Enqueues and returns; nothing is waited for. */
+  /** Updates every parameter that has a gradient. Enqueues the work and returns. */
   step(lr: number, clip?: Clip): void {
     const withGradient = this.parameters.filter((p) => p.grad)
-    // First: when there is no memory for it, the step has not begun.
+    // This is first: if there is not enough memory, the step has not begun.
     this.makeStates(withGradient)
     this.steps += 1
-    // A max_norm of 0 is transformers' "off".
+    // In transformers, max_norm 0 means no clipping.
     const active = clip && clip.max_norm > 0 ? clip : undefined
     const step = { lr, norm: active?.norm.handle, max_norm: active?.max_norm ?? 0, step: this.steps }
     const apply = (part: readonly Stateful[]): void => {
@@ -77,7 +80,7 @@ export abstract class Optimizer {
     return this.steps
   }
 
-  /** The state by `<parameter>.<place>`, zero where there was none yet. The tensors stay the optimizer's. */
+  /** The state by `<parameter>.<index>`; zero if there was none. The optimizer owns the tensors. */
   stateTensors(): Record<string, Tensor> {
     this.makeStates(this.parameters)
     const named = this.parameters.flatMap((p) =>
@@ -86,13 +89,13 @@ export abstract class Optimizer {
     return Object.fromEntries(named)
   }
 
-  /** Goes on after `steps` updates; the caller fills the tensors returned with the state of then. */
+  /** Continues after `steps` updates; the caller copies the saved state into the returned tensors. */
   restore(steps: number): Record<string, Tensor> {
     this.steps = steps
     return this.stateTensors()
   }
 
-  /** Frees the state; the parameters belong to the model. */
+  /** Frees the state. The parameters belong to the model. */
   dispose(): void {
     for (const { tensors } of this.states.values()) for (const t of tensors) t.dispose()
     this.states.clear()
@@ -102,7 +105,7 @@ export abstract class Optimizer {
     this.codeMaps = undefined
   }
 
-  /** bitsandbytes' maps of 8-bit codes, on the parameters' device. */
+  /** bitsandbytes' tables of 8-bit codes, on the parameters' device. */
   protected get maps(): { signed: Tensor; unsigned: Tensor } {
     const { device } = this.parameters[0]!.data
     this.codeMaps ??= {
@@ -130,7 +133,7 @@ export abstract class Optimizer {
     return [...groups.values()]
   }
 
-  /** Zero state for those that have none. */
+  /** Makes a zero state for parameters that have none. */
   private makeStates(parameters: readonly Parameter[]): void {
     const made = parameters
       .filter((p) => !this.states.has(p))
@@ -150,7 +153,7 @@ export abstract class Optimizer {
   }
 }
 
-/** transformers' rule: neither biases nor norm weights decay. */
+/** Whether weight decay applies: as in transformers, not to biases and norm weights. */
 export function decays(name: string): boolean {
   return !/(^|\.)bias$|norm/i.test(name)
 }

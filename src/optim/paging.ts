@@ -12,25 +12,28 @@ export interface Stateful {
 }
 
 /**
- * State of several parameters in page-locked host memory, uint8 [bytes], that travels as one copy: a copy for each tensor would keep
- * the bus idle most of the time.
+ * The state of several parameters in page-locked host memory, uint8 [bytes]. A page is one copy: one copy per
+ * tensor would leave the bus idle most of the time.
  */
 export interface Page {
   readonly home: Tensor
   readonly members: readonly Member[]
 }
 
-/** A parameter's state in a page: views of it. */
+/** A parameter's state as views of a page. */
 interface Member extends Stateful {
   readonly offsets: readonly number[]
 }
 
-/** Of a page, unless one parameter has more. The device holds two: one is updated while the next comes in. */
+/**
+ * Bytes of a page, unless one parameter needs more. The device holds two: one is updated while the next is
+ * copied in.
+ */
 const PAGE_BYTES = 64 * 2 ** 20
-/** Tensors begin at its multiples. */
+/** Tensors begin at multiples of this. */
 const ALIGNMENT = 256
 
-/** Pages for so many parameters, all zero. */
+/** Zeroed pages for these parameters. */
 export function newPages(paged: readonly { p: Parameter; layout: StateLayout }[]): Page[] {
   return partsOf(paged).map((part) => {
     const bytes = part.reduce((n, { layout }) => n + bytesOf(layout), 0)
@@ -47,8 +50,9 @@ export function newPages(paged: readonly { p: Parameter; layout: StateLayout }[]
 }
 
 /**
- * Updates the parameters of the pages that have a gradient: page by page the state comes to the device on the copy queue, is updated
- * there and goes back. (Kernels that reached over the bus themselves moved 8 GB/s of the 55 that copies do.)
+ * Updates the parameters of the pages that have a gradient. Page by page, the copy queue brings the state to
+ * the device, where it is updated, and takes it back. (Kernels that accessed host memory directly reached 8
+ * GB/s; copies reach 55.)
  */
 export function updatePages(pages: readonly Page[], update: (part: readonly Stateful[]) => void): void {
   const wanted = pages.filter(({ members }) => members.some(({ p }) => p.grad))
@@ -68,7 +72,7 @@ export function updatePages(pages: readonly Page[], update: (part: readonly Stat
 
 interface Fetched {
   page: Page
-  /** The page on the device, and the state in it. */
+  /** The page's copy on the device, and the state in it. */
   away: Tensor
   members: Stateful[]
 }
@@ -84,7 +88,7 @@ function fetch(page: Page): Fetched {
   return { page, away, members }
 }
 
-/** Waits, in the order of the queue, until the page is home. */
+/** Enqueues a wait until the page is back in host memory. */
 function retire({ page, away, members }: Fetched): void {
   addon().finish_copy(page.home.handle)
   for (const { state } of members) for (const t of state.tensors) t.dispose()

@@ -11,7 +11,7 @@ export interface ScheduleSettings {
   /** Default 0. Unused by constant, reduce_lr_on_plateau and greedy. */
   num_warmup_steps?: number
   num_training_steps: number
-  /** Peak rate, for the schedules that are given rates in absolute terms (lr_end, min_lr, max_lr). */
+  /** The peak rate, for schedules with options in absolute terms (lr_end, min_lr, max_lr). */
   learning_rate: number
   lr_scheduler_kwargs?: Record<string, unknown> | null
 }
@@ -20,7 +20,7 @@ interface Run {
   warmup: number
   total: number
   peak: number
-  /** Checks the extras of this schedule: unknown names throw, defaults are filled in. */
+  /** Checks the extras of this schedule: unknown names throw; defaults are added. */
   extras<T extends object>(options: OptionSet<T>['options']): T
 }
 
@@ -32,7 +32,7 @@ function withWarmup({ warmup }: Run, after: (step: number) => number): Schedule 
   return (step) => (step < warmup ? step / Math.max(1, warmup) : after(step))
 }
 
-/** Share of the steps after the warm-up that are done. */
+/** The share of the steps after the warm-up that is done. */
 const progressOf = ({ warmup, total }: Run, step: number): number =>
   (step - warmup) / Math.max(1, total - warmup)
 const halfCosine = (turns: number): number => 0.5 * (1 + Math.cos(Math.PI * 2 * turns))
@@ -73,7 +73,7 @@ function cosineWarmupWithMinLr(run: Run): Schedule {
   const { warmup } = run
   const floor = minimumRate('cosine_warmup_with_min_lr', run.peak, extra.min_lr, extra.min_lr_rate)
   const start = extra.warmup_lr_rate
-  // This one counts from step + 1, so that neither the first nor the last step has the rate 0.
+  // This schedule counts from step + 1, so that neither the first nor the last step has rate 0.
   return (step) => {
     if (step < warmup) {
       return start === null

@@ -15,8 +15,8 @@ export interface SGDOptions {
 }
 
 /**
- * torch's SGD: d = g + wd·p; buf = d at first, then momentum · buf + (1 - dampening) d; p -= lr · buf, or with nesterov
- * lr · (d + momentum · buf). Throws `TypeError` when nesterov has no momentum or a dampening.
+ * torch's SGD: d = g + wd·p; buf = d at first, then momentum · buf + (1 - dampening) d; p -= lr · buf, or with
+ * nesterov lr · (d + momentum · buf). Throws `TypeError` for nesterov without momentum or with dampening.
  */
 export class SGD extends Optimizer {
   private readonly options: Required<Omit<SGDOptions, 'weight_decay'>>
