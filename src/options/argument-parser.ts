@@ -8,7 +8,10 @@ import { argumentsOf, type Arguments, type ArgumentsClass } from './user-class'
 
 type Instances<C extends readonly ArgumentsClass[]> = { -readonly [K in keyof C]: InstanceType<C[K]> }
 
-/** Thrown on --help; the message is the help text. The process goes on: a notebook must not end with its parser. */
+/**
+ * Thrown on --help; its message is the help text. The process is not ended, since in a notebook it is the
+ * kernel's.
+ */
 export class HelpRequested extends Error {
   override readonly name = 'HelpRequested'
 }
@@ -26,15 +29,16 @@ const plainName = (flag: string): string => flag.slice(2).replaceAll('-', '_')
 const isFlag = (word: string): boolean => /^--[A-Za-z_]/.test(word)
 
 /**
- * Reads a command line, a dictionary, a JSON or a YAML file into argument classes. Options, help texts and checks are those
- * declared by the classes; nothing is declared twice. Classes of your own take part: their fields are their options.
+ * Reads a command line, a dictionary, a JSON or a YAML file into argument classes. Options, help texts and
+ * checks are those that the classes declare. Your own classes can take part: their fields are their options.
  *
- * Throws `TypeError`: two classes with one option, an unknown option (with the nearest), one given twice, a wrong value.
+ * Throws `TypeError`: an option that two classes have, an unknown option (with the nearest known one), one
+ * given twice, a wrong value.
  */
 export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
   readonly #classes: readonly Arguments[]
   readonly #known: ReadonlyMap<string, Known>
-  /** In place of the classes' defaults, for what is not given. */
+  /** Values that replace the classes' defaults. */
   #defaults: ReadonlyMap<string, unknown> = new Map()
 
   /** @param classes - A list of classes, or one class. */
@@ -44,7 +48,7 @@ export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
     this.#known = index(this.#classes.map(({ set }) => set))
   }
 
-  /** Takes these values for options that are not given. Returns the names that no class knows. */
+  /** Uses these values for options that are not given. Returns the names that no class has. */
   protected setDefaults(values: Readonly<Record<string, unknown>>): string[] {
     const [known, unknown] = [true, false].map((isKnown) =>
       Object.keys(values).filter((name) => this.#known.has(name) === isKnown),
@@ -54,11 +58,12 @@ export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
   }
 
   /**
-   * Command line to one object a class, in order. `--name value`, `--name=value`, `--a-b` for `--a_b`, several values
-   * for lists, JSON for dictionaries, None for null; for booleans `--name`, `--name True`, `--no_name`.
+   * Parses a command line into one object per class, in order. Accepts `--name value`, `--name=value`, `--a-b`
+   * for `--a_b`, several values for lists, JSON for dictionaries, None for null; for booleans `--name`, `--name
+   * True`, `--no_name`.
    *
    * @param args - Words after the program's name. Default: those of this process.
-   * With `return_remaining_strings` what is not known comes last, as a list, in place of an error.
+   * With `return_remaining_strings`, unknown words are returned last, as a list, and are no error.
    */
   parse_args_into_dataclasses(
     args?: readonly string[],
@@ -97,7 +102,7 @@ export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
     return keep ? [...built, remaining] : built
   }
 
-  /** The same from an object. With `allow_extra_keys` names that no class knows are skipped. */
+  /** The same from an object. `allow_extra_keys` skips names that no class has. */
   parse_dict(args: Record<string, unknown>, options: { allow_extra_keys?: boolean } = {}): Instances<C> {
     checkNames<typeof options>(OWN, options, ['allow_extra_keys'])
     const { allow_extra_keys = false } = options
@@ -125,7 +130,7 @@ export class HfArgumentParser<const C extends readonly ArgumentsClass[]> {
     return this.parse_dict(await readArgumentsFile(yaml_file, 'YAML'), options)
   }
 
-  /** The text of --help: each option with what it takes, its default and what it does. */
+  /** The text of --help: each option with its values, its default and what it does. */
   format_help(): string {
     return this.#classes.map(({ set }) => helpOf(set)).join('\n\n')
   }
@@ -175,7 +180,8 @@ function index(sets: readonly OptionSet<object>[]): Map<string, Known> {
       if (before)
         throw new TypeError(`[${OWN}] ${before.owner} and ${set.owner} both have an option '${name}'`)
       const option = Object.hasOwn(table, name) ? table[name] : undefined
-      // An alias may take another type than its option (group_by_length is a boolean): it is read as what it looks like.
+      // An alias can have another type than its option (group_by_length is a boolean): its text decides how it
+      // is parsed.
       const kinds = option ? kindsOf(option.schema) : anyKind
       known.set(name, { owner, kinds })
     }

@@ -5,8 +5,8 @@ import { readTextFile } from '../files/text'
 import { show } from './parse'
 
 /**
- * The object that a file of arguments holds.
- * @throws Error naming the file when it holds something else.
+ * The object in a file of arguments.
+ * @throws Error naming the file when it contains anything else.
  */
 export async function readArgumentsFile(
   path: string,

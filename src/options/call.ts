@@ -2,12 +2,12 @@ import { z } from 'zod'
 
 import type { Option } from './declaration'
 
-// Options whose values are objects or functions of the caller, not data.
+// Options whose values are the caller's objects or functions, not data.
 
-/** Called with how much is done and how much there is. */
+/** Called with the amount done and the total. */
 export type Progress = (done: number, total: number) => void
 
-/** An object; `type` is its TypeScript type, `fits` says in words what passes `check`. */
+/** An object option. `type` is its TypeScript type; `fits` describes in words what passes `check`. */
 export function object<T>(
   type: string,
   fits: string,
@@ -17,7 +17,7 @@ export function object<T>(
   return { schema: z.custom<T>(check).describe(fits), doc, type }
 }
 
-/** The same where it may be absent. */
+/** The same, but it may be absent. */
 export function optionalObject<T>(...about: Parameters<typeof object>): Option<T | undefined> {
   return { ...object<T | undefined>(...about), default: undefined }
 }

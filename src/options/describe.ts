@@ -4,7 +4,7 @@ import type { Schema } from './declaration'
 
 type JsonSchema = z.core.JSONSchema.BaseSchema
 
-/** The parts of a schema that a person or a command line needs. */
+/** The parts of a schema that help texts and the command line need. */
 export function toJsonSchema(schema: Schema<unknown>): JsonSchema {
   return z.toJSONSchema(schema as z.ZodType, { io: 'input', unrepresentable: 'any' })
 }
@@ -46,7 +46,10 @@ function words(s: JsonSchema): string {
   }
 }
 
-/** What fits an option, in words: "a number > 0", "one of 'no', 'steps', 'epoch'". A schema's own `.describe()` wins. */
+/**
+ * The accepted values in words: "a number > 0", "one of 'no', 'steps', 'epoch'". A schema's own `.describe()`
+ * has priority.
+ */
 export function describeSchema(schema: Schema<unknown>): string {
   return words(toJsonSchema(schema))
 }

@@ -11,12 +11,12 @@ function collect(schema: JsonSchema, kinds: Set<Kind>): Set<Kind> {
   return kinds
 }
 
-/** The kinds of JSON values that a schema can take. */
+/** The kinds of JSON values that a schema accepts. */
 export function kindsOf(schema: Schema<unknown>): ReadonlySet<Kind> {
   return collect(toJsonSchema(schema), new Set())
 }
 
-/** For an option without a schema. */
+/** Used for an option without a schema. */
 export const anyKind: ReadonlySet<Kind> = new Set<Kind>([
   'null',
   'boolean',
@@ -45,8 +45,8 @@ function one(kinds: ReadonlySet<Kind>, text: string): unknown {
 }
 
 /**
- * What the words after `--option` stand for. It does not judge: what cannot be read as one of the kinds stays text, and
- * the option's own check then says what it needs. A list takes any number of words, else there is one.
+ * Parses the words after `--option`. It does not validate: words that fit none of the kinds stay text, and the
+ * option's own check reports them. A list takes any number of words, other kinds take one.
  */
 export function fromText(kinds: ReadonlySet<Kind>, words: readonly string[]): unknown {
   const [first, ...more] = words

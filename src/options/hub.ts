@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { OptionSet } from './declaration'
 import { flag, textOrNull } from './schemas'
 
-/** The options of every `from_pretrained` that say where the hub's files come from. */
+/** The options of every `from_pretrained` that select where files of the hub come from. */
 export interface HubSettings {
   revision: string | null
   token: string | boolean | null
@@ -34,7 +34,7 @@ export const hubSettings: OptionSet<HubSettings>['options'] = {
   },
 }
 
-/** The parsed settings as the functions of `files/hub.ts` take them, where undefined means "not given". */
+/** The parsed settings as the functions of `files/hub.ts` expect them: undefined means "not given". */
 export function givenHubSettings(o: HubSettings): {
   revision: string | undefined
   token: string | boolean | undefined
@@ -45,7 +45,7 @@ export function givenHubSettings(o: HubSettings): {
     revision: o.revision ?? undefined,
     token: o.token ?? undefined,
     cache_dir: o.cache_dir ?? undefined,
-    // Not given means: as HF_HUB_OFFLINE says.
+    // Not given: HF_HUB_OFFLINE decides.
     local_files_only: o.local_files_only || undefined,
   }
 }

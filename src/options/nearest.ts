@@ -1,4 +1,4 @@
-/** Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`. */
+/** The number of edits (insert, delete, replace, swap neighbours) that turn `a` into `b`. */
 function distance(a: string, b: string): number {
   const width = b.length + 1
   const cell = new Uint16Array((a.length + 1) * width)
@@ -21,12 +21,12 @@ function distance(a: string, b: string): number {
   return at(a.length, b.length)
 }
 
-// camelCase, kebab-case and snake_case spellings of one name should meet.
+// camelCase, kebab-case and snake_case spellings of one name are equal.
 const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '')
 
 /**
- * The known name that `name` most likely stands for: fewest edits, at most a third of its length; else a known name
- * that begins with it or that it begins with. Undefined when nothing is close.
+ * The known name that `name` most likely means: fewest edits, at most a third of its length; else one of which
+ * `name` is a prefix or that is a prefix of `name`. Undefined if none is close.
  */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const wanted = plain(name)
@@ -44,8 +44,8 @@ export function nearest(name: string, known: readonly string[]): string | undefi
 }
 
 /**
- * `TypeError` for a name that does not exist: `[owner] unknown <kind> '<name>'. Did you mean '<nearest>'?`; without a
- * near name it lists what there is (the first 40).
+ * `TypeError` for an unknown name: `[owner] unknown <kind> '<name>'. Did you mean '<nearest>'?`. If no name is
+ * near, it lists the known ones (the first 40).
  */
 export function unknownNameError(
   owner: string,

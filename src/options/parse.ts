@@ -5,7 +5,7 @@ import { logger } from '../logging'
 import { describeSchema } from './describe'
 import { unknownNameError } from './nearest'
 
-/** How a value is written in an error message: short, with its type where the text alone would mislead. */
+/** A value as error messages show it: short, and with its type if the text alone would be ambiguous. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value.length > 80 ? value.slice(0, 77) + '...' : value}'`
   if (typeof value === 'bigint') return `${value}n`
@@ -33,11 +33,11 @@ function refuse(owner: string, name: string, refused: Refused, value: unknown): 
 }
 
 /**
- * Checks what a user gave against the declarations and fills in the defaults. `undefined` means "not given".
+ * Checks the given options against the declarations and adds the defaults. `undefined` means "not given".
  *
- * Throws `TypeError`: unknown name (with the nearest known one), wrong type or range (with the value and what fits), an
- * option this version refuses, one option given twice in different spellings with different values.
- * With `unknown: 'ignore'`, names never heard of are skipped: readers of files written by newer versions.
+ * Throws `TypeError`: an unknown name (with the nearest known one), a wrong type or range (with the value and
+ * what fits), an option that this version refuses, one option given under two names with different values.
+ * With `unknown: 'ignore'`, unknown names are skipped, for files written by newer versions.
  */
 export function parseOptions<T extends object>(
   set: OptionSet<T>,
@@ -52,7 +52,7 @@ export function parseOptions<T extends object>(
   const options = optionTable(set)
   const canonical = new Map<string, string>()
   for (const [name, option] of Object.entries(options)) {
-    // A fresh copy each time: two argument objects must not share a default array or dictionary.
+    // A copy each time: two argument objects must not share a default array or dictionary.
     values[name] = structuredClone(option.default)
     if (option.required && (given as Record<string, unknown>)[name] === undefined)
       throw new TypeError(`[${set.owner}] ${name} is missing: give ${describeSchema(option.schema)}`)
@@ -70,7 +70,8 @@ export function parseOptions<T extends object>(
     }
     const convert = spelling === name ? undefined : option.aliases?.[spelling]?.convert
     const value = checkedValue(set.owner, spelling, option, convert ? convert(raw) : raw)
-    // A second spelling that only repeats the default asks for nothing: scripts often pass warmup_ratio 0 and warmup_steps 100.
+    // A second name whose value is only the default is ignored: scripts often pass warmup_ratio 0 and
+    // warmup_steps 100.
     if (isDeepStrictEqual(value, option.default) && name in chosenBy) continue
     const before = chosenBy[name]
     if (
@@ -96,7 +97,7 @@ export function parseOptions<T extends object>(
 
 const told = new Set<string>()
 
-/** What is accepted and changes nothing is named in one line, each option once in the life of the process. */
+/** Warns about options that are accepted and have no effect, in one line, each option once per process. */
 function tellInert(set: OptionSet<object>, values: Readonly<Record<string, unknown>>): void {
   const names = Object.entries(optionTable(set)).flatMap(([name, option]) => {
     if (!option.inert || option.silent || told.has(name)) return []
@@ -110,7 +111,10 @@ function tellInert(set: OptionSet<object>, values: Readonly<Record<string, unkno
     )
 }
 
-/** All options with their values as JSON holds them, the refused ones with their defaults; keys sorted as Python's writers do. */
+/**
+ * All options with their values as JSON, refused ones with their defaults; keys are sorted as Python's writers
+ * sort them.
+ */
 export function optionsToDict(set: OptionSet<object>, values: object): Record<string, unknown> {
   const held = values as Record<string, unknown>
   const all: [string, unknown][] = [
@@ -121,8 +125,9 @@ export function optionsToDict(set: OptionSet<object>, values: object): Record<st
 }
 
 /**
- * Throws `TypeError` when `given` has a name that is none of `known`, with the nearest; for functions with few options and no
- * table. `refused`: what the reference takes besides, with the reason why it is not here; `kind`: what a name is.
+ * Throws `TypeError`, with the nearest known name, if `given` has a name that is not in `known`. For functions
+ * with few options and no table. `refused`: names that only the reference library accepts, with the reason;
+ * `kind`: what a name is called in the message.
  */
 export function checkNames<T extends object>(
   owner: string,

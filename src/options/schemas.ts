@@ -2,9 +2,9 @@ import { z } from 'zod'
 
 import type { Schema } from './declaration'
 
-// Schemas that more than one class of options needs.
+// Schemas that several option classes share.
 
-/** Data types by their torch names. `torch.float16` is read as `float16`, null as the default `absent`. */
+/** Data types by their torch names. `torch.float16` is read as `float16`, and null as the default `absent`. */
 export function dtypeSchema<N extends string>(names: readonly N[], absent: N): Schema<N> {
   return z.preprocess(
     (value) => (value === null ? absent : typeof value === 'string' ? value.replace(/^torch\./, '') : value),
@@ -12,7 +12,7 @@ export function dtypeSchema<N extends string>(names: readonly N[], absent: N): S
   ) as unknown as Schema<N>
 }
 
-/** The TypeScript type of what `dtypeSchema` reads. */
+/** The TypeScript type that `dtypeSchema` accepts. */
 export function dtypeInput(names: readonly string[]): string {
   const plain = names.map((name) => `'${name}'`)
   return [...plain, ...names.map((name) => `'torch.${name}'`), 'null'].join(' | ')
@@ -64,14 +64,14 @@ export function oneOf<N extends string>(...choices: readonly N[]): Schema<N> {
   return z.enum(choices) as unknown as Schema<N>
 }
 
-/** Numbers by name, as `rank_pattern`. */
+/** Numbers by name, such as `rank_pattern`. */
 export function numbersByName(each: 'count' | 'real'): Schema<Record<string, number>> {
   const value = each === 'count' ? z.int().min(1) : z.number()
   const what = each === 'count' ? 'whole numbers >= 1' : 'numbers'
   return z.record(z.string(), value).describe(`an object with ${what} by name`)
 }
 
-/** `schema`, or nothing where the default is undefined. */
+/** `schema`, or undefined, which is the default. */
 export function optional<T>(schema: Schema<T>): Schema<T | undefined> {
   return (schema as z.ZodType<T>).optional()
 }

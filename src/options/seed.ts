@@ -6,9 +6,10 @@ let chosen: number | undefined
 let drawn = 0
 
 /**
- * Sets the seed of what draws numbers without a seed of its own: the start of adapters (`get_peft_model`), `generate`. The first of
- * them gets the seed itself, each later one another.
- * @throws TypeError on what is no whole number from 0 on.
+ * Sets the seed for everything that draws random numbers without a seed of its own: new adapters
+ * (`get_peft_model`) and `generate`. The first of them uses the seed itself; each later one uses another seed
+ * derived from it.
+ * @throws TypeError if `seed` is not a whole number from 0 on.
  */
 export function set_seed(seed: number): void {
   if (!count(0).safeParse(seed).success)
@@ -17,7 +18,7 @@ export function set_seed(seed: number): void {
   drawn = 0
 }
 
-/** The seed for the next of them; undefined when set_seed was never called. */
+/** The seed for the next of them; undefined if set_seed was never called. */
 export function nextSeed(): number | undefined {
   return chosen === undefined ? undefined : (chosen + 0x9e3779b1 * drawn++) % 2 ** 31
 }

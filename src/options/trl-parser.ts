@@ -4,18 +4,18 @@ import { checkNames, show } from './parse'
 import type { ArgumentsClass } from './user-class'
 
 export interface TrlParserOptions {
-  /** What is not known comes last, as a list of words, in place of an error. Default: false. */
+  /** Return unknown words last, as a list, in place of an error. Default: false. */
   return_remaining_strings?: boolean
-  /** false: what the file has and no class knows is left out. Default: true, an error. */
+  /** false: skip names in the file that no class has. Default: true, they are an error. */
   fail_with_unknown_args?: boolean
 }
 
-/** HfArgumentParser with a file of defaults, as TRL's. */
+/** HfArgumentParser with a file of defaults, like TRL's. */
 export class TrlParser<const C extends readonly ArgumentsClass[]> extends HfArgumentParser<C> {
   /**
-   * As `parse_args_into_dataclasses`, where `--config <file>` names a YAML file whose values take the place of the classes'
-   * defaults; its `env` sets environment variables. The command line goes before the file.
-   * @throws TypeError as HfArgumentParser, and on an unknown name of the file.
+   * Like `parse_args_into_dataclasses`. `--config <file>` names a YAML file whose values replace the classes'
+   * defaults; its `env` sets environment variables. The command line has priority over the file.
+   * @throws TypeError like HfArgumentParser, and on an unknown name in the file.
    */
   async parse_args_and_config(
     args: readonly string[] = process.argv.slice(2),

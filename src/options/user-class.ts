@@ -10,8 +10,8 @@ export interface DeclaredClass {
 }
 
 /**
- * A class of a user's own, as Python's dataclasses: its fields are its options, their first values the defaults. A field without one
- * (`name!: string`) has to be given. `help` says what each is for.
+ * A class of your own, like Python's dataclasses: its fields are its options, and their initial values the
+ * defaults. A field without an initial value (`name!: string`) must be given. `help` describes each field.
  */
 export interface FieldsClass {
   new (): object
@@ -20,7 +20,7 @@ export interface FieldsClass {
 
 export type ArgumentsClass = DeclaredClass | FieldsClass
 
-/** How instances of a class are made from options. */
+/** How to make instances of a class from options. */
 export interface Arguments {
   readonly set: OptionSet<object>
   make(given: Record<string, unknown>): object
@@ -31,7 +31,7 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   number: z.number().nullable(),
   boolean: z.boolean().nullable(),
   list: z.array(z.unknown()).nullable().describe('a list or null'),
-  // Words of a command line become numbers where the default has numbers.
+  // Words of a command line become numbers if the default contains numbers.
   numbers: z.array(z.coerce.number()).nullable().describe('a list of numbers or null'),
   object: z.record(z.string(), z.unknown()).nullable().describe('an object or null'),
   any: z
@@ -40,7 +40,7 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
     .describe('a value'),
 }
 
-/** The option that a field is, by its first value. A field that is null at first takes any value. */
+/** The option that a field declares by its initial value. A field that is initially null accepts any value. */
 function optionOf(value: unknown, doc: string): Option<unknown> {
   const list = Array.isArray(value) && (typeof value[0] === 'number' ? 'numbers' : 'list')
   const kind = list ? list : value === null || value === undefined ? 'any' : typeof value
@@ -49,9 +49,9 @@ function optionOf(value: unknown, doc: string): Option<unknown> {
 }
 
 /**
- * The options of a class: those it declares, or its fields, or for a subclass of one that declares them both: a field of the same name
- * is another default.
- * @throws TypeError on what is no such class
+ * The options of a class: those that it declares, or its fields, or, for a subclass of a class that declares
+ * options, both. There, a field with the name of an option changes its default.
+ * @throws TypeError if `given` is no such class.
  */
 export function argumentsOf(given: unknown, owner: string): Arguments {
   const fits = `a class with fields, or TrainingArguments, SFTConfig, LoraConfig, BitsAndBytesConfig`
@@ -62,7 +62,7 @@ export function argumentsOf(given: unknown, owner: string): Arguments {
   const fresh = freshOf(Class, owner)
   const { help = {} } = Class
   const base = declared ? optionTable(declared.options) : {}
-  // A subclass's instance has the fields of the base too: what the base fills in itself is not another default.
+  // A subclass's instance also has the fields that the base sets; their values are not new defaults.
   const inherited = declared ? (new declared({} as never) as Record<string, unknown>) : {}
   const own = Object.entries(fresh).filter(
     ([name, value]) => !(name in inherited) || value !== inherited[name],
