@@ -23,7 +23,10 @@ import {
 } from './tokenizer-config'
 import { PreTrainedTokenizer, VERY_LARGE_INTEGER } from './tokenizer'
 
-/** Options of `AutoTokenizer.from_pretrained`, with transformers' names. The last ones override tokenizer_config.json. */
+/**
+ * Options of `AutoTokenizer.from_pretrained`, with transformers' names. The last ones override
+ * tokenizer_config.json.
+ */
 export interface TokenizerOptions {
   revision?: string | null
   token?: string | boolean | null
@@ -33,9 +36,9 @@ export interface TokenizerOptions {
   trust_remote_code?: boolean
   /** A GGUF file of the folder or repository to read the tokenizer from. */
   gguf_file?: string | null
-  /** Accepted; there is one implementation, the fast one. */
+  /** Accepted; there is only one implementation, the fast one. */
   use_fast?: boolean
-  /** Further special tokens; those that the vocabulary lacks are added to it. */
+  /** Further special tokens; missing ones are added to the vocabulary. */
   additional_special_tokens?: readonly string[] | null
   padding_side?: 'left' | 'right' | null
   truncation_side?: 'left' | 'right' | null
@@ -97,9 +100,10 @@ const optionSet: OptionSet<ParsedOptions> = {
 /** Loads tokenizers by folder or hub name. */
 export class AutoTokenizer {
   /**
-   * Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json, chat_template.jinja and additional_chat_templates/, or
-   * a GGUF file's metadata with `gguf_file`, from a local folder, the hub cache or the hub. Length limits and padding stored in
-   * tokenizer.json are not applied. Throws on an unknown option, a missing or broken file.
+   * Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json, chat_template.jinja and
+   * additional_chat_templates/, or with `gguf_file` a GGUF file's metadata, from a local folder, the hub cache
+   * or the hub. Length limits and padding in tokenizer.json are not applied. Throws on an unknown option and on
+   * a missing or damaged file.
    */
   static async from_pretrained(
     name_or_path: string,
@@ -137,9 +141,9 @@ export class AutoTokenizer {
 interface Source {
   native: NativeTokenizer
   config: Json
-  /** Names the configuration in errors. */
+  /** The configuration's file, for messages. */
   file: string
-  /** Contents of the added tokens that are marked special. */
+  /** Texts of the added tokens that are marked special. */
   specials: string[]
 }
 
@@ -162,15 +166,16 @@ async function readFolder(
   const own = await readConfig(configPath)
   const map = await readConfig(await find('special_tokens_map.json'))
   const templates = await readTemplates(await filesOf(name, opts, signal), find)
-  // special_tokens_map.json is the older file; transformers lets tokenizer_config.json win. It ignores the file's
-  // add_bos_token and add_eos_token beside a tokenizer.json, whose own rule counts.
+  // special_tokens_map.json is the older file; as in transformers, tokenizer_config.json has priority. The
+  // file's add_bos_token and add_eos_token are ignored if there is a tokenizer.json, which has rules of its
+  // own.
   const { add_bos_token: _bos, add_eos_token: _eos, ...config } = { ...map, ...own }
   const file = configPath ?? path
   const built = build((await readText(path)) ?? '', path)
   return { ...built, config: { ...config, ...templates }, file }
 }
 
-/** Templates in files of their own win over those in the configuration. */
+/** Templates in their own files have priority over those in the configuration. */
 async function readTemplates(files: readonly string[], find: Find): Promise<Json> {
   const single = await readText(await find(CHAT_TEMPLATE))
   const named: Record<string, string> = single === undefined ? {} : { default: single }
@@ -209,7 +214,10 @@ function build(json: string, path: string): { native: NativeTokenizer; specials:
   }
 }
 
-/** Tokens that `added_tokens_decoder` declares, with their flags, which win over tokenizer.json's as in transformers. */
+/**
+ * The tokens in `added_tokens_decoder`, with their flags; as in transformers, these have priority over
+ * tokenizer.json's.
+ */
 function addDeclaredTokens(native: NativeTokenizer, specials: string[], declared: Json[]): void {
   for (const token of declared) {
     const content = tokenContent(token)
@@ -220,7 +228,10 @@ function addDeclaredTokens(native: NativeTokenizer, specials: string[], declared
   }
 }
 
-/** Special tokens of the caller are added to the vocabulary, as in transformers: the model's embedding is then resized for them. */
+/**
+ * Adds the caller's special tokens to the vocabulary. As in transformers, the model's embedding must then be
+ * resized.
+ */
 function addGivenTokens(native: NativeTokenizer, specials: string[], given: ParsedOptions): void {
   for (const name of specialTokenNames) {
     const content = given[name]
@@ -230,7 +241,7 @@ function addGivenTokens(native: NativeTokenizer, specials: string[], given: Pars
   }
 }
 
-/** Tokens that tokenizer_config.json names become special. */
+/** Marks the tokens that tokenizer_config.json names as special. */
 function addSpecialTokens(native: NativeTokenizer, specials: string[], config: Json): void {
   for (const value of configuredTokens(config)) {
     const content = tokenContent(value)
@@ -250,7 +261,10 @@ function addedToken(content: string, special: boolean, flags: Json): AddedToken 
   })
 }
 
-/** An `add_bos_token` or `add_eos_token` of the caller or of a GGUF file replaces the tokenizer's own rule, as in transformers 5. */
+/**
+ * An `add_bos_token` or `add_eos_token` from the caller or a GGUF file replaces the tokenizer's own rule, as in
+ * transformers 5.
+ */
 function setBeginAndEnd(native: NativeTokenizer, config: Json): void {
   if (config['add_bos_token'] === undefined && config['add_eos_token'] === undefined) return
   const used = (flagName: string, name: string): string | null =>
@@ -271,7 +285,7 @@ function setBeginAndEnd(native: NativeTokenizer, config: Json): void {
   )
 }
 
-/** A template, several by name (older files list them as `{ name, template }`), or null. */
+/** A template, several by name (in older files a list of `{ name, template }`), or null. */
 function chatTemplates(value: unknown): string | Record<string, string> | null {
   if (typeof value === 'string') return value
   if (typeof value !== 'object' || value === null) return null
@@ -280,7 +294,7 @@ function chatTemplates(value: unknown): string | Record<string, string> | null {
   return Object.fromEntries(templates.map(({ name, template }) => [name, template]))
 }
 
-/** Names of the files of a folder, with those of its additional templates, or of a repository. */
+/** The files of a folder with those of its additional templates, or the files of a repository. */
 async function filesOf(
   name: string,
   opts: ParsedOptions,

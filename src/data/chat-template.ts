@@ -3,22 +3,25 @@ import { isFloat, markFloats } from '../files/json'
 import { type RenderLimits } from './jinja/limits'
 import { Template, type Rendered } from './jinja/template'
 
-/** One turn of a conversation. `content` may be missing, for instance beside `tool_calls`; other keys reach the template. */
+/**
+ * One turn of a conversation. `content` may be missing, for instance if there are `tool_calls`; other keys are
+ * passed to the template.
+ */
 export interface ChatMessage {
   role: string
   content?: unknown
   [key: string]: unknown
 }
 
-/** A rendered conversation, with the character ranges [start, end) that the assistant said. */
+/** A rendered conversation, and the character ranges [start, end) of the assistant's text. */
 export interface AssistantSpans {
   text: string
   spans: [number, number][]
-  /** Whether the template marks the ranges itself, with `{% generation %}`. */
+  /** Whether the template itself marks the ranges, with `{% generation %}`. */
   marked: boolean
 }
 
-/** Which template is rendered, and within what limits. */
+/** The template to render, and its limits. */
 export interface ChatTemplateSource {
   source: string
   /** Names the template in errors, for instance the tokenizer's folder. */
@@ -29,8 +32,9 @@ export interface ChatTemplateSource {
 let compiled: { source: string; template: Template } | undefined
 
 /**
- * Renders a Jinja chat template with transformers' variables. @throws Error with the template's own message
- * (`raise_exception`), or with the line at fault, or when a limit is passed
+ * Renders a Jinja chat template with transformers' variables.
+ * @throws Error with the template's own message (`raise_exception`), with the line of an error, or when a limit
+ * is exceeded.
  */
 export function renderChatTemplate(
   { source, name, limits }: ChatTemplateSource,
@@ -47,12 +51,16 @@ export function renderChatTemplate(
   }
 }
 
-/** The names under which a turn's reasoning is passed; templates read the first. */
+/**
+ * The keys under which a turn's reasoning is passed to the template, in the order in which they are read from
+ * the turn.
+ */
 const reasoningFields = ['reasoning_content', 'thinking', 'reasoning'] as const
 
 /**
- * Turns as transformers gives them to a template: keys whose value is null are left out, and reasoning is found under
- * each name that templates read. @throws TypeError for a turn that is no object
+ * The turns as transformers passes them to a template: keys with value null are omitted, and reasoning is
+ * available under every key that templates read.
+ * @throws TypeError for a turn that is not an object.
  */
 export function templateMessages(messages: readonly ChatMessage[]): Record<string, unknown>[] {
   if (!Array.isArray(messages)) throw new TypeError('[apply_chat_template] a conversation is a list of turns')
@@ -74,7 +82,7 @@ function describe(value: unknown): string {
   return value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value
 }
 
-/** The conversation rendered, and the ranges that `{% generation %}` blocks mark. */
+/** The rendered conversation, and the ranges that `{% generation %}` blocks mark. */
 export function renderConversation(
   template: ChatTemplateSource,
   messages: readonly ChatMessage[],
@@ -85,10 +93,11 @@ export function renderConversation(
 }
 
 /**
- * Renders a whole conversation and finds what the assistant said: the template's `{% generation %}` blocks where it
- * has them, else, per assistant turn, the difference between the rendering up to it and the rendering with it.
+ * Renders a whole conversation and finds the assistant's text: the template's `{% generation %}` blocks if it
+ * has them; else, for each assistant turn, the difference between the renderings without and with it.
  *
- * Throws when a prefix renders differently alone than inside the whole: the spans would be guesses.
+ * Throws when a prefix renders differently alone than inside the whole, since the ranges would then be
+ * guesses.
  */
 export function renderAssistantSpans(
   template: ChatTemplateSource,

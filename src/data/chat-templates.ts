@@ -11,11 +11,11 @@ import { type RenderLimits } from './jinja/limits'
 import { SpecialTokens } from './special-tokens'
 import { type ChatTemplateOptions } from './tokenizer-options'
 
-/** Files of a tokenizer's folder: its chat template, and further ones by name. */
+/** Files in a tokenizer's folder: its chat template, and the folder of further named ones. */
 export const CHAT_TEMPLATE = 'chat_template.jinja'
 export const CHAT_TEMPLATE_FOLDER = 'additional_chat_templates'
 
-/** What `apply_chat_template` itself takes; every other name is a variable of the template. */
+/** The options of `apply_chat_template` itself; all other names are variables of the template. */
 const ownOptions = [
   'tokenize',
   'add_generation_prompt',
@@ -31,12 +31,12 @@ export class ChatTemplates extends SpecialTokens {
   readonly name_or_path: string = ''
   /** Jinja template of `apply_chat_template`, or several by name (`default`, `tool_use`, ...), or null. */
   chat_template: string | Record<string, string> | null = null
-  /** Bounds of one rendering: a template comes from a file of somebody else. */
+  /** Limits of one rendering, since templates come from downloaded files. */
   chat_template_limits: RenderLimits = {}
 
   /**
-   * The template that a conversation is rendered with: the one given (a template, or the name of one), else `tool_use`
-   * when there are tools, else `default`. Throws when there is none, naming those there are.
+   * The template for a conversation: the given one (a template, or the name of one), else `tool_use` if there
+   * are tools, else `default`. Throws when there is none, listing the existing ones.
    */
   get_chat_template(chat_template?: string | null, tools?: readonly unknown[] | null): string {
     const own = this.chat_template
@@ -59,7 +59,7 @@ export class ChatTemplates extends SpecialTokens {
     )
   }
 
-  /** The rendered conversation and what of it the assistant said; see `renderAssistantSpans`. */
+  /** The rendered conversation and the ranges of the assistant's text; see `renderAssistantSpans`. */
   assistant_spans(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): AssistantSpans {
     const { template, variables } = this.rendering(options)
     return renderAssistantSpans(template, messages, variables)

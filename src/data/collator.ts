@@ -3,17 +3,17 @@ import type { PackedBatch } from '../models/batch'
 /** A row ready for the collator. */
 export interface TokenizedRow {
   input_ids: ArrayLike<number>
-  /** As long as `input_ids`; default: `input_ids`, everything is learned. */
+  /** As long as `input_ids`; default: `input_ids`, so all tokens are trained on. */
   labels?: ArrayLike<number>
-  /** Lengths of the separate sequences that a packed row holds; default: one sequence. */
+  /** Lengths of the sequences in a packed row; default: one sequence. */
   seq_lengths?: ArrayLike<number>
-  /** What an objective is to know: one value a sequence. */
+  /** Further data for an objective: one value per sequence. */
   columns?: Readonly<Record<string, readonly unknown[]>>
 }
 
 /**
- * Collates rows for language modeling: concatenates them, positions restart with each sequence.
- * Empty sequences are left out. Throws when lengths disagree or nothing is left.
+ * Collates rows for language modeling: concatenates them; positions restart with each sequence. Empty sequences
+ * are omitted. Throws when lengths do not agree or no token is left.
  */
 export function collate(rows: readonly TokenizedRow[]): PackedBatch {
   const total = rows.reduce((sum, row) => sum + row.input_ids.length, 0)

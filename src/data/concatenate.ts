@@ -3,10 +3,10 @@ import { Dataset } from './dataset'
 import { columnTypes, mergeTypes, typeText } from './features'
 
 /**
- * All rows of several data sets, one after the other (`axis` 0), or their columns side by side (1). A column that one of
- * them lacks is null there.
+ * The rows of several data sets, one after the other (`axis` 0), or their columns side by side (1). A column
+ * that one of them lacks is null there.
  *
- * @throws Error naming the column whose types do not agree, or (axis 1) the numbers of rows
+ * @throws Error naming the column whose types do not agree, or for axis 1 the numbers of rows.
  */
 export function concatenate_datasets(dsets: readonly Dataset[], options: { axis?: 0 | 1 } = {}): Dataset {
   checkNames<{ axis?: 0 | 1 }>('concatenate_datasets', options, ['axis'], {

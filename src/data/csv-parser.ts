@@ -3,17 +3,17 @@ import { LONGEST_TEXT } from '../files/text'
 const QUOTE = '"'
 
 /**
- * Splits CSV text that comes in pieces into records, in linear time. Fields may be quoted, with `""` for a quote and with
- * line ends inside; lines end with `\n`, `\r\n` or `\r`. Empty lines are left out.
+ * Splits CSV text, which arrives in pieces, into records in linear time. Fields may be quoted, with `""` for a
+ * quote and with line ends inside. Lines end with `\n`, `\r\n` or `\r`. Empty lines are skipped.
  */
 export class CsvParser {
   private record: string[] = []
-  /** Parts of the field under way. */
+  /** Parts of the current field. */
   private parts: string[] = []
   private length = 0
-  /** Where in a field the text stands: before it, in a plain one, in quotes, or after a quote that may end them. */
+  /** The position in a field: before it, in a plain one, in quotes, or after a quote that may end it. */
   private state: 'start' | 'plain' | 'quoted' | 'closed' = 'start'
-  /** The field under way began with a quote: an empty one then makes no empty line. */
+  /** Whether the current field began with a quote: an empty quoted field is not an empty line. */
   private wasQuoted = false
   private afterReturn = false
   private line = 1
@@ -26,9 +26,9 @@ export class CsvParser {
     private readonly take: (record: string[], line: number) => void,
   ) {}
 
-  /** @throws Error naming file and line when a quoted field goes on after its closing quote, or is endless */
+  /** @throws Error naming file and line when text follows the closing quote of a field, or a field is too long. */
   add(text: string): void {
-    // The next line end and delimiter from `at` on; looked for again only when passed.
+    // The next line end and delimiter after `at`; searched again only when they have been passed.
     let newline = -1
     let carriage = -1
     let next = -1
@@ -84,7 +84,7 @@ export class CsvParser {
     }
   }
 
-  /** @throws Error naming the line of a quote that does not close */
+  /** @throws Error naming the line of a quote without a closing one. */
   end(): void {
     if (this.state === 'quoted')
       throw this.fault(this.quoteLine, 'the quoted field that begins here does not end')

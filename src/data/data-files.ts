@@ -6,13 +6,13 @@ import { globMatcher } from '../files/glob'
 import { unknownNameError } from '../options/nearest'
 import { formatOf } from './read-rows'
 
-/** Files as `load_dataset` takes them: patterns for one split 'train', or by split. */
+/** The files for `load_dataset`: patterns for one split 'train', or patterns by split. */
 export type DataFiles = string | readonly string[] | Readonly<Record<string, string | readonly string[]>>
 
 /** The files of one split. */
 export interface SplitFiles {
   files: string[]
-  /** Patterns that no file matched: an error once the split is read. */
+  /** Patterns that no file matched: an error when the split is read. */
   unmatched: string[]
 }
 
@@ -43,10 +43,11 @@ const keywords: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * The data files of each split among `files` (paths relative to the data set's root, with `/`): what the data card's
- * `configs` say, else Hugging Face's default rules by file and folder names.
+ * The data files of each split among `files` (paths relative to the data set's root, with `/`): those that the
+ * data card's `configs` list, else those of Hugging Face's rules for file and folder names.
  *
- * @throws Error when there are no data files, naming those there are; for an unknown configuration, naming the known ones
+ * @throws Error when there are no data files, listing the existing files; for an unknown configuration,
+ * listing the known ones.
  */
 export function filesBySplit(
   files: readonly string[],
@@ -96,8 +97,8 @@ export function matchFiles(
 }
 
 /**
- * Throws when a pattern of the split matched nothing, or when numbered parts (`-00000-of-00002`) are missing: a copy
- * cut short, or offline and only partly in the cache, must not pass for the whole.
+ * Throws when a pattern of the split matched nothing, or when numbered parts (`-00000-of-00002`) are missing:
+ * an incomplete copy, or an incomplete cache when offline, must not be used as the whole.
  */
 export function requireWhole(split: string, { files, unmatched }: SplitFiles, all: readonly string[]): void {
   const [pattern] = unmatched
@@ -110,7 +111,7 @@ export function requireWhole(split: string, { files, unmatched }: SplitFiles, al
       { length: Number(total) },
       (_, i) => `${before}${String(i).padStart(5, '0')}-of-${total}`,
     )
-    // Some names carry a hash of their own part, so only the numbers are compared.
+    // Some names contain a hash of their part, so only the numbers are compared.
     const missing = parts.find((part) => !files.some((other) => other.startsWith(part)))
     if (missing !== undefined) {
       throw new Error(
@@ -162,7 +163,10 @@ function chosenConfig(configs: readonly CardConfig[], name: string | null | unde
   )
 }
 
-/** Hugging Face's rules: sharded names in data/, else split words in folder and file names, else all files are 'train'. */
+/**
+ * Hugging Face's rules: sharded names in data/; else split names in folder and file names; else all files are
+ * 'train'.
+ */
 function discover(files: readonly string[], root: string): Map<string, SplitFiles> {
   const inside = root === '' ? files : files.filter((file) => file.startsWith(`${root}/`))
   const data = inside.filter((file) => formatOf(file) !== undefined && !/(^|\/)[._]/.test(file))
@@ -193,7 +197,7 @@ function matched(splits: Map<string, string[]>): Map<string, SplitFiles> {
   return new Map([...splits].map(([split, files]) => [split, { files, unmatched: [] }]))
 }
 
-/** A folder may hold the same rows twice in two formats; as in `datasets`, the format of most files is read. */
+/** A folder may contain the same rows in two formats. As in `datasets`, the format with the most files is read. */
 function mostCommonFormat(files: readonly string[]): string[] {
   const groups = new Map<string | undefined, string[]>()
   for (const file of files) {
@@ -204,7 +208,7 @@ function mostCommonFormat(files: readonly string[]): string[] {
   return [...groups.values()].reduce((most, group) => (group.length > most.length ? group : most), [])
 }
 
-/** File names for a message. */
+/** File names, for a message. */
 export function listing(files: readonly string[]): string {
   return files.length === 0
     ? 'none'

@@ -5,14 +5,20 @@ import { type HubOptions, hf_hub_download, list_repo_files } from '../files/hub'
 import { readTextFile } from '../files/text'
 import { type DataFiles, type SplitFiles, listing, matchFiles } from './data-files'
 
-/** Where a data set's files are: their names (with `/`, from the root) and a way to have one on this machine. */
+/**
+ * A data set's files: their names (with `/`, from the root) and a function that makes one available on this
+ * machine.
+ */
 export interface DataSource {
   files: string[]
-  /** Local path of a file, downloaded where needed. */
+  /** Local path of a file; downloads it if necessary. */
   fetch(file: string): Promise<string>
 }
 
-/** A local folder when there is one of that name, else a data set repository of the hub. Throws when it can be neither. */
+/**
+ * A local folder if one of that name exists, else a data set repository of the hub. Throws when it can be
+ * neither.
+ */
 export async function openSource(path: string, access: HubOptions): Promise<DataSource> {
   const found = await stat(path).catch(() => undefined)
   if (found?.isDirectory()) return folderSource(path)
@@ -29,12 +35,12 @@ export async function openSource(path: string, access: HubOptions): Promise<Data
   }
 }
 
-/** Text of a source's data card; '' without one. */
+/** Text of a source's data card; '' if it has none. */
 export async function readCard(source: DataSource): Promise<string> {
   return source.files.includes('README.md') ? readTextFile(await source.fetch('README.md')) : ''
 }
 
-/** Local files by path or pattern, relative to `data_dir`. Throws for one that is missing. */
+/** Local files by path or pattern, relative to `data_dir`. Throws when one is missing. */
 export async function localFiles(dataFiles: DataFiles, data_dir: string): Promise<Map<string, SplitFiles>> {
   const bySplit = typeof dataFiles === 'string' || Array.isArray(dataFiles) ? { train: dataFiles } : dataFiles
   const result = new Map<string, SplitFiles>()

@@ -5,7 +5,7 @@ import type { Row } from './rows'
 import { saveDict } from './save-dataset'
 import { splitAccess } from './split-access'
 
-/** A function for `map`: what it returns is added to the row. */
+/** A function for `map`: the columns of its result are added to the row. */
 type RowFunction = (row: Row, index: never) => unknown
 
 class Splits extends Map<string, Dataset> {
@@ -14,7 +14,7 @@ class Splits extends Map<string, Dataset> {
     return splitAccess(this, 'DatasetDict')
   }
 
-  /** The split of this name. Throws for a name that is not there and says which are. */
+  /** The split of this name. Throws for an unknown name, listing the known ones. */
   override get(split: string): Dataset {
     const dataset = super.get(split)
     if (dataset === undefined) throw unknownNameError('DatasetDict', split, [...this.keys()], 'split')
@@ -67,7 +67,7 @@ class Splits extends Map<string, Dataset> {
     return this.each((dataset) => dataset.rename_columns(names))
   }
 
-  /** Writes every split into a folder of its name, as Python's `datasets` does; `load_from_disk` reads them. */
+  /** Writes every split into a folder of its name, like Python's `datasets`; `load_from_disk` reads it. */
   save_to_disk(
     folder: string,
     options: { num_shards?: Readonly<Record<string, number>> } = {},
@@ -91,9 +91,9 @@ class Splits extends Map<string, Dataset> {
 }
 
 /**
- * Splits by name, as Python's `DatasetDict`: `parts['train']`, `parts.train`, `const { train, test } = parts`,
- * `parts.get('train')`; an unknown name throws and says which there are. Also a `Map` from name to data set. A split that is
- * named as one of the methods (`map`, `size`, ...) is had by `get` alone.
+ * Splits by name, like Python's `DatasetDict`: `parts['train']`, `parts.train`, `const { train, test } =
+ * parts`, `parts.get('train')`. An unknown name throws and lists the known ones. It is also a `Map` from name
+ * to data set. Use `get` for a split that has the name of a method (`map`, `size`, ...).
  */
 export type DatasetDict<Split extends string = string> = Splits & { readonly [name: string]: Dataset } & {
   readonly [name in Split]: Dataset

@@ -2,7 +2,7 @@ import { columnsOf, pickColumns, type Row, rowsOf, withColumns } from './rows'
 
 type AnyFunction = (row: Row, index: never) => unknown
 
-/** What `map` makes of one row. */
+/** The result of `map` for one row. */
 export async function mapRow(
   owner: string,
   row: Row,
@@ -14,7 +14,7 @@ export async function mapRow(
   return withColumns(pickColumns(row, kept), checkedRow(owner, result, `row ${index}`))
 }
 
-/** What `map` makes of a batch that begins at row `from`. */
+/** The result of `map` for a batch that begins at row `from`. */
 export async function mapBatch(
   owner: string,
   rows: readonly Row[],
@@ -35,7 +35,7 @@ export async function mapBatch(
   return rowsOf(owner, result as Record<string, ArrayLike<unknown>>)
 }
 
-/** For each row of a batch whether `filter` keeps it. */
+/** For each row of a batch, whether `filter` keeps it. */
 export async function filterBatch(
   owner: string,
   rows: readonly Row[],

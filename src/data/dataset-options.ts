@@ -1,31 +1,34 @@
 import type { Refused } from '../options/declaration'
 
 export interface MapOptions {
-  /** Give the function columns of many rows (`{ text: [...] }`) and take columns back; the number of rows may change. */
+  /**
+   * Call the function with columns of many rows (`{ text: [...] }`); it returns columns, and may change the
+   * number of rows.
+   */
   batched?: boolean
-  /** Rows a call when batched. Default 1000. */
+  /** Rows per call if batched. Default 1000. */
   batch_size?: number
-  /** When batched, leave out the rows that fill no batch. Default false. */
+  /** If batched, drop the last rows that do not fill a batch. Default false. */
   drop_last_batch?: boolean
-  /** Columns to leave out of the result, unless the function returns them. */
+  /** Columns to remove, unless the function returns them. */
   remove_columns?: string | readonly string[]
   signal?: AbortSignal
-  /** Called with rows done and rows in all, now and then. */
+  /** Called from time to time with the rows done and the total. */
   progress?: (done: number, total: number) => void
 }
 
 export interface FilterOptions {
-  /** Give the function columns of many rows and take a list of booleans back. */
+  /** Call the function with columns of many rows; it returns a list of booleans. */
   batched?: boolean
-  /** Rows a call when batched. Default 1000. */
+  /** Rows per call if batched. Default 1000. */
   batch_size?: number
   signal?: AbortSignal
 }
 
 export interface SplitOptions {
-  /** Share (below 1, rounded up) or number of test rows. Default 0.25, or what `train_size` leaves. */
+  /** Share (below 1, rounded up) or number of test rows. Default 0.25, or the rows that `train_size` leaves. */
   test_size?: number
-  /** Share (below 1, rounded down) or number of training rows. Default: what `test_size` leaves. */
+  /** Share (below 1, rounded down) or number of training rows. Default: the rows that `test_size` leaves. */
   train_size?: number
   /** Default true. */
   shuffle?: boolean
@@ -33,21 +36,21 @@ export interface SplitOptions {
 }
 
 export interface SortOptions {
-  /** Largest first: for all columns, or for each. Default false. */
+  /** Descending order: for all columns, or for each. Default false. */
   reverse?: boolean | readonly boolean[]
-  /** Where rows go that have null in the column. Default 'at_end'. */
+  /** Where to put rows with null in the column. Default 'at_end'. */
   null_placement?: 'at_start' | 'at_end'
 }
 
 export interface ShardOptions {
   num_shards: number
-  /** Which of them, from 0 on. */
+  /** Number of the part, from 0. */
   index: number
-  /** Rows in a row (default), or else every `num_shards`-th. */
+  /** Adjacent rows (default), or every `num_shards`-th row. */
   contiguous?: boolean
 }
 
-// What `datasets` takes besides. `reason` ends the sentence "... is not supported: ".
+// Further options of `datasets`. `reason` completes the sentence "... is not supported: ".
 
 const inMemory = 'data sets are held in memory, and nothing is kept in files.'
 const unused: Readonly<Record<string, Refused>> = {

@@ -1,9 +1,9 @@
 import type { SplitOptions } from './dataset-options'
 
-/** Rows a call of a batched function. */
+/** Rows per call of a batched function. */
 const BATCH = 1000
 
-/** Throws an error that names the columns there are when `name` is not one of them. */
+/** Throws an error listing the columns when `name` is not one of them. */
 export function requireColumn(dataset: { readonly column_names: readonly string[] }, name: string): void {
   if (dataset.column_names.includes(name)) return
   throw new Error(
@@ -11,7 +11,7 @@ export function requireColumn(dataset: { readonly column_names: readonly string[
   )
 }
 
-/** A number of rows as `take` and `skip` are given it; below 0 counts as 0, as in `datasets`. */
+/** The number of rows for `take` and `skip`; numbers below 0 count as 0, as in `datasets`. */
 export function rowCount(method: string, n: number): number {
   if (Number.isInteger(n)) return Math.max(0, n)
   throw new RangeError(`[Dataset.${method}] got ${n}, needs a number of rows`)
@@ -22,7 +22,7 @@ export function batchSize(method: string, size: number = BATCH): number {
   throw new RangeError(`[Dataset.${method}] batch_size: got ${size}, needs a positive integer`)
 }
 
-/** [start, end) of one of `num_shards` parts of `n` rows, which differ by at most one row. */
+/** [start, end) of one of `num_shards` parts of `n` rows, whose sizes differ by at most one. */
 export function shardRange(n: number, num_shards: number, index: number): [number, number] {
   if (!(Number.isInteger(num_shards) && Number.isInteger(index) && index >= 0 && index < num_shards))
     throw new RangeError(
@@ -33,7 +33,10 @@ export function shardRange(n: number, num_shards: number, index: number): [numbe
   return [start, start + size + (index < more ? 1 : 0)]
 }
 
-/** Rows of the two parts of `train_test_split`. @throws RangeError when one would be empty or both do not fit */
+/**
+ * Sizes of the two parts of `train_test_split`. @throws RangeError when one would be empty, or both together
+ * are too large.
+ */
 export function splitSizes(
   n: number,
   { test_size, train_size }: SplitOptions,

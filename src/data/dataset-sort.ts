@@ -1,16 +1,18 @@
 import type { Row } from './rows'
 
-/** One column of an order. */
+/** One column to sort by. */
 export interface SortKey {
   name: string
   reverse: boolean
 }
 
 /**
- * The order of rows by these columns, the first counting most; equal rows stay as they are. As Arrow sorts: text by its
- * UTF-8 bytes, false before true, NaN and null last (or first) whichever way the column goes.
+ * The order of rows by these columns, the first being the most significant; equal rows keep their order. As in
+ * Arrow: text is sorted by its UTF-8 bytes, false before true, and NaN and null are last (or first), whatever
+ * the direction.
  *
- * @throws TypeError naming row and column of a value that has no order, or is of another type than those before it
+ * @throws TypeError naming row and column of a value that cannot be ordered, or has another type than those
+ * before it.
  */
 export function sortedOrder(
   rows: readonly Row[],
@@ -40,7 +42,7 @@ export function sortedOrder(
     })
 }
 
-/** 2 for null, 1 for NaN, 0 for what has an order. */
+/** 2 for null, 1 for NaN, 0 for values that can be ordered. */
 function absence(value: unknown): number {
   if (value === null || value === undefined) return 2
   return Number.isNaN(value) ? 1 : 0

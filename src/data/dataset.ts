@@ -27,20 +27,23 @@ import { writeParquet } from './write-parquet'
 export { requireColumn } from './dataset-sizes'
 export type { Row } from './rows'
 
-// Cells of a table with very many columns, most of them then null.
+// The most cells of a table with very many columns, most of which would be null.
 const MOST_CELLS = 5e7
 
-// Rows handled between two pauses: a pause lets timers, heartbeats and an interrupt through.
+// Rows processed between two pauses; a pause lets timers, heartbeats and interrupts run.
 const ROWS_PER_TURN = 1000
 
-/** A function of `map`: of a row and its index, or, batched, of columns and the indices of their rows. */
+/** A function for `map`: of a row and its index, or if batched of columns and the indices of their rows. */
 type MapFunction<Index> = (
   row: Row,
   index: Index,
 ) => Row | null | undefined | void | Promise<Row | null | undefined | void>
 type FilterFunction<Index, Result> = (row: Row, index: Index) => Result | Promise<Result>
 
-/** A table in memory with the names of `datasets.Dataset`. Datasets do not change: every operation returns a new one. */
+/**
+ * A table in memory, with the names of `datasets.Dataset`. Data sets are immutable: every operation returns a
+ * new one.
+ */
 export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
   readonly column_names: readonly string[]
   private readonly rows: readonly Row[]
@@ -50,7 +53,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     this.column_names = columns
   }
 
-  /** From a list of rows. A column that some rows lack is null there. */
+  /** From a list of rows. A column that is missing in some rows is null there. */
   static from_list(rows: readonly Row[]): Dataset {
     const columns = new Set<string>()
     for (const row of rows) for (const name in row) columns.add(name)
@@ -78,7 +81,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     return this.rows.length
   }
 
-  /** Column name to type (string, int64, list<...>, ...), as seen in the first 1,000 rows. */
+  /** Column name to type (string, int64, list<...>, ...), from the first 1,000 rows. */
   get features(): Record<string, string> {
     const seen = this.rows.slice(0, 1000)
     return Object.fromEntries(
@@ -86,7 +89,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     )
   }
 
-  /** Row `index`; negative counts from the end. Throws outside the table. */
+  /** Row `index`; negative indices count from the end. Throws outside the table. */
   at(index: number): Row {
     const row = this.rows.at(index)
     if (row === undefined || !Number.isInteger(index))
@@ -94,13 +97,13 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     return row
   }
 
-  /** All values of one column. Throws naming the columns there are. */
+  /** All values of one column. Throws for an unknown name, listing the columns. */
   column(name: string): unknown[] {
     requireColumn(this, name)
     return this.rows.map((row) => row[name] as unknown)
   }
 
-  /** The rows of these indices, in this order. */
+  /** The rows with these indices, in this order. */
   select(indices: Iterable<number>): Dataset {
     return new Dataset(
       Array.from(indices, (i) => this.at(i)),
@@ -108,12 +111,12 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     )
   }
 
-  /** Rows start (included) to end (not included), as `Array.prototype.slice`. */
+  /** Rows from start to before end, like `Array.prototype.slice`. */
   slice(start?: number, end?: number): Dataset {
     return new Dataset(this.rows.slice(start, end), this.column_names)
   }
 
-  /** The first `n` rows, or all where there are fewer. */
+  /** The first `n` rows, or all if there are fewer. */
   take(n: number): Dataset {
     return this.slice(0, rowCount('take', n))
   }
@@ -123,7 +126,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     return this.slice(rowCount('skip', n))
   }
 
-  /** One of `num_shards` parts that differ by at most one row. */
+  /** One of `num_shards` parts, whose sizes differ by at most one row. */
   shard(options: ShardOptions): Dataset {
     checkNames<ShardOptions>('Dataset.shard', options, ['num_shards', 'index', 'contiguous'])
     const { num_shards, index, contiguous = true } = options
@@ -136,9 +139,9 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
   }
 
   /**
-   * Applies `fn` to every row (or batch of columns); what it returns is added to the row, replacing columns of the same
-   * name; null or nothing leaves the row as it is. When a batched function changes the number of rows, the old columns must all
-   * be replaced or removed.
+   * Applies `fn` to every row (or batch of columns). Its result is added to the row and replaces columns of the
+   * same name; null or undefined leaves the row unchanged. If a batched function changes the number of rows,
+   * all old columns must be replaced or removed.
    */
   map(fn: MapFunction<number[]>, options: MapOptions & { batched: true }): Promise<Dataset>
   map(fn: MapFunction<number>, options?: MapOptions): Promise<Dataset>
@@ -173,7 +176,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     return out.length === 0 ? new Dataset([], kept) : Dataset.from_list(out)
   }
 
-  /** The rows for which `fn` says true; batched, it gets columns and returns a list of booleans. */
+  /** The rows for which `fn` returns true. If batched, it gets columns and returns a list of booleans. */
   filter(
     fn: FilterFunction<number[], ArrayLike<unknown>>,
     options: FilterOptions & { batched: true },
@@ -197,14 +200,17 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     return new Dataset(kept, this.column_names)
   }
 
-  /** A random order: that of `datasets` and NumPy for the same seed; another each time without one. */
+  /**
+   * Shuffles the rows: with a seed, in the order of `datasets` and NumPy for that seed; without one,
+   * differently each time.
+   */
   shuffle(options: { seed?: number } = {}): Dataset {
     checkNames<{ seed?: number }>('Dataset.shuffle', options, ['seed'], refusedInShuffle)
     const { seed = Math.floor(Math.random() * 2 ** 32) } = options
     return this.select(new NumpyGenerator(seed).permutation(this.length))
   }
 
-  /** The rows in the order of one or more columns; equal rows stay in theirs. Null and NaN come last. */
+  /** Sorts the rows by one or more columns; equal rows keep their order. Null and NaN are last. */
   sort(column_names: string | readonly string[], options: SortOptions = {}): Dataset {
     checkNames<SortOptions>('Dataset.sort', options, ['reverse', 'null_placement'], refusedInSort)
     const { reverse = false, null_placement = 'at_end' } = options
@@ -217,19 +223,19 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     return this.select(sortedOrder(this.rows, keys, null_placement))
   }
 
-  /** The different values of a column, in the order in which they come. */
+  /** The distinct values of a column, in order of their first appearance. */
   unique(column: string): unknown[] {
     return [...new Set(this.column(column))]
   }
 
-  /** Two data sets, 'train' and 'test'. Throws when one of them would be empty or both do not fit. */
+  /** Two data sets, 'train' and 'test'. Throws when one of them would be empty, or both together are too large. */
   train_test_split(options: SplitOptions = {}): DatasetDict<'train' | 'test'> {
     const names = ['test_size', 'train_size', 'shuffle', 'seed'] as const
     checkNames<SplitOptions>('Dataset.train_test_split', options, names, refusedInSplit)
     const { shuffle = true, seed } = options
     const { train, test } = splitSizes(this.length, options)
     const all = shuffle ? this.shuffle(seed === undefined ? {} : { seed }) : this
-    // In order: training rows first; shuffled: test rows first, as datasets does it.
+    // Without shuffling, training rows come first; with it, test rows come first, as in `datasets`.
     const [trainAt, testAt] = shuffle ? [test, 0] : [0, train]
     return new DatasetDict<'train' | 'test'>([
       ['train', all.slice(trainAt, trainAt + train)],
@@ -243,7 +249,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     return this.withColumnsNamed(this.column_names.filter((name) => !removed.includes(name)))
   }
 
-  /** These columns alone, in this order. */
+  /** Only these columns, in this order. */
   select_columns(names: string | readonly string[]): Dataset {
     const kept = typeof names === 'string' ? [names] : names
     for (const name of kept) requireColumn(this, name)
@@ -254,7 +260,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     return this.rename_columns({ [from]: to })
   }
 
-  /** Renames several columns: old name to new name. */
+  /** Renames columns: old name to new name. */
   rename_columns(names: Readonly<Record<string, string>>): Dataset {
     for (const name of Object.keys(names)) requireColumn(this, name)
     const named = (name: string): string => (Object.hasOwn(names, name) ? names[name]! : name)
@@ -279,8 +285,8 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
   }
 
   /**
-   * Writes the rows as JSON, one object a line, or as one array with `lines: false`; into a .gz file compressed. Returns the
-   * number of bytes before compression.
+   * Writes the rows as JSON, one object per line, or with `lines: false` as one array. A .gz file is
+   * compressed. Returns the number of bytes before compression.
    */
   to_json(path: string, options: JsonOptions = {}): Promise<number> {
     return writeJson(path, this.rows, options)
@@ -296,7 +302,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     return writeParquet(path, this.rows, this.column_names)
   }
 
-  /** Writes a folder of Arrow files, as Python's `datasets` does; both read it with `load_from_disk`. */
+  /** Writes a folder of Arrow files, like Python's `datasets`; both read it with `load_from_disk`. */
   save_to_disk(folder: string, options: SaveOptions = {}): Promise<void> {
     return saveDataset(this, folder, options)
   }
@@ -313,7 +319,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     )
   }
 
-  /** The rows as an array of their own (the row objects are shared). */
+  /** The rows as a new array; the row objects are shared. */
   to_list(): Row[] {
     return [...this.rows]
   }
@@ -322,7 +328,7 @@ export class Dataset implements Iterable<Row>, AsyncIterable<Row> {
     return this.rows[Symbol.iterator]()
   }
 
-  /** `for await`: pauses now and then, so that a long loop does not stop timers and heartbeats. */
+  /** `for await` pauses from time to time, so that a long loop does not block timers and heartbeats. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Row> {
     for (const [i, row] of this.rows.entries()) {
       if (i % ROWS_PER_TURN === 0) await setImmediate()

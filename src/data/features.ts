@@ -1,7 +1,7 @@
 import { isFloat } from '../files/json'
 import type { Row } from './rows'
 
-/** Type of a column, with the names that `datasets` prints. 'mixed': values that no one type holds. */
+/** Type of a column, with the names that `datasets` prints. 'mixed': there is no common type of the values. */
 export type ColumnType =
   | { kind: 'null' | 'string' | 'int64' | 'float64' | 'bool' | 'timestamp' | 'binary' | 'mixed' }
   | { kind: 'list'; of: ColumnType }
@@ -11,7 +11,7 @@ type Kind = ColumnType['kind']
 const plain = (kind: Exclude<Kind, 'list' | 'struct'>): ColumnType => ({ kind })
 const NULL = plain('null')
 
-/** Type of each column, by all of these rows. */
+/** Type of each column, from all of these rows. */
 export function columnTypes(rows: readonly Row[], names: readonly string[]): Record<string, ColumnType> {
   const types = names.map((name): [string, ColumnType] => [
     name,
@@ -53,7 +53,7 @@ const INT = plain('int64')
 const FLOAT = plain('float64')
 const MIXED = plain('mixed')
 
-/** The type that holds both: a struct has the fields of both; 'mixed' when there is none. */
+/** The common type of both: a struct has the fields of both; 'mixed' if there is none. */
 export function mergeTypes(a: ColumnType, b: ColumnType): ColumnType {
   if (a === b || b.kind === 'null') return a
   if (a.kind === 'null') return b
@@ -69,7 +69,7 @@ export function mergeTypes(a: ColumnType, b: ColumnType): ColumnType {
 
 type Fields = Readonly<Record<string, ColumnType>>
 
-/** `whole`, the struct of `a`, where it holds both already. */
+/** Returns `whole`, the struct of `a`, if it already contains both. */
 function mergedStruct(a: Fields, b: Fields, whole: ColumnType): ColumnType {
   let changed: Record<string, ColumnType> | undefined
   for (const name of Object.keys(b)) {
@@ -79,7 +79,7 @@ function mergedStruct(a: Fields, b: Fields, whole: ColumnType): ColumnType {
   return changed ? { kind: 'struct', fields: changed } : whole
 }
 
-/** As `datasets` prints it: string, int64, list<...>, struct<name: type, ...>. */
+/** The type as `datasets` prints it: string, int64, list<...>, struct<name: type, ...>. */
 export function typeText(type: ColumnType): string {
   if (type.kind === 'list') return `list<${typeText(type.of)}>`
   if (type.kind !== 'struct') return type.kind
@@ -87,7 +87,7 @@ export function typeText(type: ColumnType): string {
   return `struct<${fields.join(', ')}>`
 }
 
-/** As the JSON of `datasets.Features` has it. */
+/** The type as in the JSON of `datasets.Features`. */
 export function featureOf(type: ColumnType): unknown {
   if (type.kind === 'list') return { feature: featureOf(type.of), _type: 'List' }
   if (type.kind === 'struct')
@@ -96,9 +96,9 @@ export function featureOf(type: ColumnType): unknown {
 }
 
 /**
- * The types of columns that are to be written to a file that has types.
+ * Types of columns for a file format that has types.
  *
- * @throws TypeError naming the column, and two rows, whose values no one type holds
+ * @throws TypeError naming the column and two rows whose values have no common type.
  */
 export function writableTypes(
   owner: string,

@@ -1,6 +1,6 @@
 import { logger } from '../logging'
 
-/** What a GGUF file says about its tokenizer, as the files of a Hugging Face model folder would. */
+/** A GGUF file's tokenizer, as the files of a Hugging Face model folder. */
 export interface GgufTokenizer {
   /** Content of `tokenizer.json`. */
   tokenizer: Record<string, unknown>
@@ -26,7 +26,7 @@ const splitRest = '| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s
 interface Splitting {
   steps: object[]
   normalizer?: object
-  /** Whole words of the vocabulary win over merges (Llama 3). */
+  /** Whether whole words of the vocabulary have priority over merges (Llama 3). */
   ignore_merges?: boolean
 }
 
@@ -40,7 +40,7 @@ const qwen2: Splitting = {
   normalizer: { type: 'NFC' },
 }
 
-/** How text is cut into words before merging, by `tokenizer.ggml.pre`. */
+/** How text is split into words before merging, by `tokenizer.ggml.pre`. */
 export const splittings: Readonly<Record<string, Splitting>> = {
   smollm: { steps: [{ type: 'Digits', individual_digits: true }, byteLevel(true)] },
   'gpt-2': gpt2,
@@ -52,7 +52,8 @@ export const splittings: Readonly<Record<string, Splitting>> = {
 }
 
 /**
- * `tokenizer.ggml.pre` of a tokenizer.json of byte-level BPE, or undefined where none of the rules known splits text as it does.
+ * The `tokenizer.ggml.pre` of a tokenizer.json of byte-level BPE; undefined if no known rule splits text in the
+ * same way.
  */
 export function preTokenizerName(tokenizer: Readonly<Record<string, unknown>>): string | undefined {
   const { pre_tokenizer, normalizer, model } = tokenizer as {
@@ -68,7 +69,7 @@ export function preTokenizerName(tokenizer: Readonly<Record<string, unknown>>): 
   })
 }
 
-/** What of the steps decides where text is cut. */
+/** The parts of the steps that decide where text is split, as text. */
 function splittingText(steps: readonly object[]): string {
   const texts = steps.map((step) => {
     const {
@@ -92,8 +93,9 @@ export const tokenTypes = { NORMAL: 1, UNKNOWN: 2, CONTROL: 3, USER_DEFINED: 4, 
 const { CONTROL, USER_DEFINED } = tokenTypes
 
 /**
- * Builds `tokenizer.json` and `tokenizer_config.json` from a GGUF file's metadata (byte-level BPE, `gpt2`).
- * `file` names the source in errors. Throws for other tokenizer models and unknown pre-tokenizers, naming the supported ones.
+ * Makes `tokenizer.json` and `tokenizer_config.json` from a GGUF file's metadata (byte-level BPE, `gpt2`).
+ * `file` is for messages. Throws for other tokenizer models and unknown pre-tokenizers, listing the supported
+ * ones.
  */
 export function ggufTokenizer(metadata: Readonly<Record<string, unknown>>, file: string): GgufTokenizer {
   const model = metadata['tokenizer.ggml.model']
@@ -148,7 +150,7 @@ export function ggufTokenizer(metadata: Readonly<Record<string, unknown>>, file:
       byte_fallback: false,
       ignore_merges: splitting.ignore_merges ?? false,
       vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-      // A byte-level token never holds a space, so the pair's separator is the only one.
+      // A byte-level token never contains a space, so the pair has exactly one.
       merges: merges.map((pair) => pair.split(' ')),
     },
   }

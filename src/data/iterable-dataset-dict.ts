@@ -8,7 +8,7 @@ class Splits extends Map<string, IterableDataset> {
     return splitAccess(this, 'IterableDatasetDict')
   }
 
-  /** The split of this name. Throws for a name that is not there and says which are. */
+  /** The split of this name. Throws for an unknown name, listing the known ones. */
   override get(split: string): IterableDataset {
     const dataset = super.get(split)
     if (dataset === undefined) throw unknownNameError('IterableDatasetDict', split, [...this.keys()], 'split')

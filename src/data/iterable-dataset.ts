@@ -5,9 +5,9 @@ import { pickColumns, type Row } from './rows'
 import { regrouped, type RowSource, shuffledRows, skipped, taken } from './row-stream'
 
 export interface StreamShuffleOptions {
-  /** Another order each time without one. */
+  /** Default: another order each time. */
   seed?: number
-  /** Rows held to choose from. Default 1000. */
+  /** Rows to choose from at a time. Default 1000. */
   buffer_size?: number
 }
 
@@ -17,11 +17,12 @@ type AnyFunction = (row: Row, index: never) => unknown
 const BATCH = 1000
 
 /**
- * Rows that come while they are used, with the names of `datasets.IterableDataset`: for data larger than memory. Nothing is
- * read before the loop begins; each loop begins anew. `map`, `filter` and the others return at once.
+ * Rows that are read while they are used, with the names of `datasets.IterableDataset`: for data larger than
+ * memory. Nothing is read before a loop begins; each loop reads from the start. `map`, `filter` and the other
+ * methods return at once.
  */
 export class IterableDataset implements AsyncIterable<Row> {
-  /** Names of the columns; null where only the rows can tell, as in `datasets`. */
+  /** Names of the columns; null if they are not known before rows are read, as in `datasets`. */
   readonly column_names: readonly string[] | null
   private readonly source: RowSource
   private current = 0
@@ -31,14 +32,14 @@ export class IterableDataset implements AsyncIterable<Row> {
     this.column_names = column_names
   }
 
-  /** From a function that begins a new pass over the rows each time it is called. */
+  /** From a function that starts a new pass over the rows each time it is called. */
   static from_generator(rows: () => Iterable<Row> | AsyncIterable<Row>): IterableDataset {
     return new IterableDataset(async function* () {
       for await (const row of rows()) yield [row]
     })
   }
 
-  /** Passes of training over the data before this one: `shuffle` takes another order in each. */
+  /** The number of the training epoch, from 0; `shuffle` uses another order in each. */
   get epoch(): number {
     return this.current
   }
@@ -47,7 +48,7 @@ export class IterableDataset implements AsyncIterable<Row> {
     this.current = epoch
   }
 
-  /** As {@link Dataset.map}, done when the rows come. */
+  /** Like {@link Dataset.map}, applied when rows are read. */
   map(fn: AnyFunction, options: StreamMapOptions = {}): IterableDataset {
     const names = ['batched', 'batch_size', 'drop_last_batch', 'remove_columns'] as const
     checkNames<StreamMapOptions>('IterableDataset.map', options, names, refusedInMap)
@@ -78,7 +79,7 @@ export class IterableDataset implements AsyncIterable<Row> {
     })
   }
 
-  /** As {@link Dataset.filter}, done when the rows come. */
+  /** Like {@link Dataset.filter}, applied when rows are read. */
   filter(fn: AnyFunction, options: Omit<FilterOptions, 'signal'> = {}): IterableDataset {
     const names = ['batched', 'batch_size'] as const
     checkNames<FilterOptions>('IterableDataset.filter', options, names, refusedInFilter)
@@ -99,8 +100,9 @@ export class IterableDataset implements AsyncIterable<Row> {
   }
 
   /**
-   * A random order out of a buffer: when `buffer_size` rows are there, half of them are given out in random order. As in
-   * `datasets`, also to the row for one file and one seed; of several files the order is shuffled too, but not as there.
+   * A random order, made with a buffer: whenever `buffer_size` rows are in it, half of them are returned in
+   * random order. For one file and one seed the order is that of `datasets`; with several files, their order is
+   * shuffled too, but differently.
    */
   shuffle(options: StreamShuffleOptions = {}): IterableDataset {
     checkNames<StreamShuffleOptions>('IterableDataset.shuffle', options, ['seed', 'buffer_size'], {
@@ -115,7 +117,7 @@ export class IterableDataset implements AsyncIterable<Row> {
     return new IterableDataset(shuffledRows(this.source, seed, buffer_size), this.column_names)
   }
 
-  /** The first `n` rows, or all where there are fewer. */
+  /** The first `n` rows, or all if there are fewer. */
   take(n: number): IterableDataset {
     return new IterableDataset(taken(this.source, n), this.column_names)
   }
@@ -165,7 +167,7 @@ export class IterableDataset implements AsyncIterable<Row> {
     )
   }
 
-  /** The rows of one pass, some at a time; `epoch` as {@link set_epoch}. */
+  /** The rows of one pass in chunks; for `epoch` see {@link set_epoch}. */
   chunks(epoch: number = this.epoch): AsyncIterable<readonly Row[]> {
     return this.source({ epoch })
   }

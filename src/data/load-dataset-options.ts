@@ -11,7 +11,7 @@ const patterns = z.union([z.string(), z.array(z.string())])
 const inMemory = 'data sets are read into memory'
 const { revision, token, cache_dir } = hubSettings
 
-/** What `load_dataset` takes besides the path, with the names of `datasets`. */
+/** The options of `load_dataset`, with the names of `datasets`. */
 export const loadDatasetOptionSet: OptionSet<ParsedLoadDatasetOptions> = {
   owner: 'load_dataset',
   options: {

@@ -25,20 +25,21 @@ type WithoutSplit = Others & {
   split?: null
 }
 interface Streaming {
-  /** Read the files piece by piece while the rows are used. */
+  /** Read the files in pieces while the rows are used. */
   streaming: true
 }
 interface Whole {
-  /** Read the files piece by piece while the rows are used. */
+  /** Read the files in pieces while the rows are used. */
   streaming?: false
 }
 
 /**
  * Reads a data set: a hub repository ('owner/name'), a local folder, or local files by format ('json', 'csv',
- * 'parquet', 'arrow', 'text', with `data_files`). JSON is one object a line or one array of objects. With `streaming` nothing is read
- * before the rows are used.
+ * 'parquet', 'arrow', 'text', with `data_files`). A JSON file has one object per line, or is one array of
+ * objects. With `streaming`, nothing is read before the rows are used.
  *
- * @throws Error naming the missing file, the bad line, the splits there are, or the files of an empty data set
+ * @throws Error naming the missing file, the invalid line, the existing splits, or the files of an empty data
+ * set.
  */
 export async function load_dataset(path: string, options: WithSplit & Streaming): Promise<IterableDataset>
 export async function load_dataset(
@@ -120,7 +121,7 @@ function filesOf({ splits, files }: Located, split: string): string[] {
   return found.files
 }
 
-/** The rows of one file, downloaded where needed, some at a time. */
+/** The rows of one file in chunks; the file is downloaded if necessary. */
 async function opened(
   { fetch, format }: Located,
   file: string,
@@ -145,10 +146,10 @@ async function opened(
 
 interface Located {
   splits: Map<string, SplitFiles>
-  /** All files, for messages. */
+  /** All files; for messages. */
   files: readonly string[]
   fetch(file: string): Promise<string>
-  /** The format asked for by name; else each file's ending says it. */
+  /** The format given by name; else that of each file's extension. */
   format: DataFormat | undefined
 }
 

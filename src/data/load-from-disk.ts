@@ -16,9 +16,10 @@ const infoFile = z.looseObject({ features: z.record(z.string(), z.unknown()).nul
 const splitsFile = z.looseObject({ splits: z.array(z.string().regex(/^[\w.-]+$/)) })
 
 /**
- * Reads a folder that `save_to_disk` wrote, here or in Python: a Dataset, or a DatasetDict when it holds several splits.
+ * Reads a folder that `save_to_disk` wrote, here or in Python: a Dataset, or a DatasetDict if it contains
+ * several splits.
  *
- * @throws Error naming the folder or file that is missing or damaged
+ * @throws Error naming the folder or file that is missing or damaged.
  */
 export async function load_from_disk(folder: string): Promise<Dataset | DatasetDict> {
   if (existsSync(join(folder, SPLITS))) {

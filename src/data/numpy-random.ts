@@ -4,16 +4,16 @@ const M128 = (1n << 128n) - 1n
 const MULTIPLIER = 0x2360ed051fc65da44385df649fccf645n
 
 /**
- * The random numbers of `numpy.random.default_rng(seed)`: PCG64 (XSL-RR 128/64) seeded by NumPy's SeedSequence, so that
- * rows come in the order in which Python's `datasets` puts them.
+ * The random numbers of `numpy.random.default_rng(seed)`: PCG64 (XSL-RR 128/64), seeded by NumPy's
+ * SeedSequence, so that rows have the same order as in Python's `datasets`.
  */
 export class NumpyGenerator {
   private state: bigint
   private readonly increment: bigint
-  /** The upper half of a 64-bit number whose lower half was used. */
+  /** The unused upper half of a 64-bit number. */
   private half: number | undefined
 
-  /** @throws RangeError when the seed is no integer from 0 on */
+  /** @throws RangeError when the seed is not an integer of at least 0. */
   constructor(seed: number | bigint) {
     if (!(typeof seed === 'bigint' || Number.isSafeInteger(seed)) || seed < 0)
       throw new RangeError(`seed: got ${String(seed)}, needs an integer from 0 on`)
@@ -56,7 +56,10 @@ export class NumpyGenerator {
     return Number(both & 0xffffffffn)
   }
 
-  /** An integer from 0 to `most` (below 2^32): as many low bits as it has, drawn again while they are more. */
+  /**
+   * An integer from 0 to `most` (below 2^32): draws as many low bits as it has, again and again until the
+   * number is not larger.
+   */
   private upTo(most: number): number {
     const mask = U32 >>> Math.clz32(most)
     for (;;) {

@@ -3,23 +3,24 @@ import { chunked } from './sampler'
 
 export type PackingStrategy = 'bfd' | 'bfd_split' | 'wrapped'
 
-/** A row as the tokenizing step makes it and the collator takes it. */
+/** A row after tokenization, as the collator takes it. */
 export interface LabelledRow extends TokenizedRow {
   input_ids: Int32Array
   labels: Int32Array
   seq_lengths?: number[]
 }
 
-// TRL packs what one call of `datasets.map` sees; the same cut keeps rows near their place in the data.
+// TRL packs the rows of one `datasets.map` call at a time; the same limit keeps rows near their original
+// position.
 const ROWS_AT_ONCE = 1000
 
 /**
- * Fills rows of up to `length` tokens from shorter sequences, as TRL does.
+ * Fills rows of up to `length` tokens with shorter sequences, as TRL does.
  *
- * - `bfd` (best fit, longest first): longer sequences are cut, the rest is lost; sequences stay whole and separate
- *   (`seq_lengths`), attention does not cross them.
- * - `bfd_split`: the same, but the rest of a long sequence goes on as a sequence of its own.
- * - `wrapped`: one stream cut every `length` tokens; what shares a row also shares attention.
+ * - `bfd` (best fit, longest first): longer sequences are cut and the rest is dropped; sequences stay
+ * separate (`seq_lengths`), and attention does not cross them.
+ * - `bfd_split`: the same, but the rest of a long sequence becomes a sequence of its own.
+ * - `wrapped`: one stream, cut every `length` tokens; texts in one row attend to each other.
  */
 export function packRows(
   rows: readonly LabelledRow[],
@@ -41,7 +42,7 @@ function bestFit(rows: readonly LabelledRow[], length: number): LabelledRow[] {
   const sequences = rows.flatMap((row) => pieces(row, length)).filter((row) => row.input_ids.length > 0)
   sequences.sort((a, b) => b.input_ids.length - a.input_ids.length)
   const bins: LabelledRow[][] = []
-  // Bins by the room left in them; of equal ones the oldest is filled first.
+  // Bins by their free space; of equal ones the oldest is filled first.
   const byRoom = new Map<number, LabelledRow[][]>()
   for (const sequence of sequences) {
     const n = sequence.input_ids.length

@@ -5,13 +5,13 @@ import type { AsyncBuffer, ColumnMetaData, Compressors, FileMetaData } from 'hyp
 import { compressors as others } from 'hyparquet-compressors'
 import { deserializeTCompactProtocol } from 'hyparquet/src/thrift.js'
 
-/** Bytes that anything may expand to; beyond them, at most {@link RATIO} times what it was. */
+/** Any data may expand to this many bytes; beyond that, to {@link RATIO} times its size in the file. */
 const FREE = 2 ** 26
 const RATIO = 256
-/** For a whole file, values of which are held at once: 1 GiB. */
+/** The same for a whole file, whose values are in memory at once: 1 GiB. */
 const FREE_FILE = 2 ** 30
 
-/** Throws where `bytes` is out of proportion to `packed`, the bytes in the file. */
+/** Throws if `bytes` is too large in proportion to `packed`, the bytes in the file. */
 function bound(what: string, bytes: number, packed: number, free: number = FREE): void {
   if (!(bytes >= 0)) throw new Error(`${what} has ${bytes} bytes`)
   if (bytes > free && bytes > RATIO * packed)
@@ -22,8 +22,8 @@ function bound(what: string, bytes: number, packed: number, free: number = FREE)
 }
 
 /**
- * hyparquet's decompressors, of which none makes more than the page's header says: its own gzip, Brotli and zstd do. An
- * empty LZ4 page is one token without a match, which its LZ4 takes for damage.
+ * hyparquet's decompressors, limited to the size in the page's header, which its own gzip, Brotli and zstd can
+ * exceed. An empty LZ4 page is one token without a match, which its LZ4 reports as damage.
  */
 export const pageCompressors: Compressors = {
   ...others,
@@ -34,7 +34,7 @@ export const pageCompressors: Compressors = {
   LZ4_RAW: (input, length) => (length === 0 ? new Uint8Array() : others.LZ4_RAW!(input, length)),
 }
 
-/** Checks a file's metadata before anything is read by it. @throws Error saying what cannot be */
+/** Checks a file's metadata before anything is read with it. @throws Error naming the invalid value. */
 export function checkMetadata(metadata: FileMetaData, size: number): void {
   let rows = 0
   let values = 0
@@ -56,7 +56,7 @@ export function checkMetadata(metadata: FileMetaData, size: number): void {
   bound('its table', values * 8 + rows * 16, size, FREE_FILE)
 }
 
-/** The file, each column of which is checked page by page when it is read. */
+/** The file; each column is checked page by page when it is read. */
 export function checkedFile(file: AsyncBuffer, metadata: FileMetaData): AsyncBuffer {
   const columns = metadata.row_groups.flatMap((group) => group.columns.map((column) => column.meta_data!))
   return {
@@ -98,7 +98,7 @@ function checkPages(view: DataView, column: ColumnMetaData): void {
     const page = (header.field_5 ?? header.field_8) as { field_1?: number } | undefined
     const dictionary = header.field_7 as { field_1?: number } | undefined
     const values = Number((page ?? dictionary)?.field_1 ?? 0)
-    // Each value of a dictionary takes a bit at least.
+    // Each value of a dictionary takes at least one bit.
     if (dictionary && !(values >= 0 && values <= expanded * 8))
       throw new Error(`${name}: a dictionary of ${values} values in ${expanded} bytes`)
     if (page && !(values >= 0 && values <= left)) throw new Error(`${name}: pages of more values than it has`)
@@ -107,7 +107,7 @@ function checkPages(view: DataView, column: ColumnMetaData): void {
   }
 }
 
-/** Adds up what the rows take, so that a dictionary's long value repeated in every row is noticed. */
+/** Adds up the memory of the rows, to detect a dictionary's long value that is repeated in every row. */
 export class SizeCount {
   private bytes = 0
 

@@ -1,6 +1,6 @@
 /**
- * A seeded stream of uniform numbers in [0, 1) (mulberry32). Orders of rows come from it, so they depend on the seed
- * alone; they are not NumPy's or torch's orders. Dropout has its own generator (Philox) that GPUs share.
+ * Uniform random numbers in [0, 1) from a seed (mulberry32). Orders of rows use it, so they depend only on the
+ * seed; they are not NumPy's or torch's orders. Dropout uses another generator (Philox), which GPUs share.
  */
 export function uniformStream(seed: number): () => number {
   let state = seed >>> 0

@@ -12,10 +12,10 @@ import { type Row, setColumn } from './rows'
 type Arrow = typeof ArrowModule
 
 /**
- * Rows of an Arrow file or stream, batch after batch. 64-bit integers become numbers where a number holds them exactly,
- * else they stay BigInt; times become Date; a map becomes a list of { key, value }.
+ * The rows of an Arrow file or stream, batch by batch. 64-bit integers become numbers if that is exact, else
+ * BigInt; times become Date; a map becomes a list of { key, value }.
  *
- * @throws Error naming the file when it is not Arrow or is damaged
+ * @throws Error naming the file when it is not Arrow or is damaged.
  */
 export async function* arrowBatches(path: string, signal?: AbortSignal): AsyncGenerator<Row[]> {
   await regularFile(path)
@@ -79,6 +79,6 @@ function valueAt(arrow: Arrow, column: Vector, index: number): unknown {
     if (DataType.isFloat(value.type)) markFloats(items, new Set(items.keys()))
     return items
   }
-  // A copy: the batch's buffer can go.
+  // A copy, so that the batch's buffer can be freed.
   return value instanceof Uint8Array ? Uint8Array.from(value) : value
 }

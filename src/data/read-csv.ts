@@ -9,20 +9,21 @@ import { type Row, setColumn } from './rows'
 const INTEGER = /^[+-]?(0|[1-9]\d*)$/
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
 
-/** Rows that decide the types of a streamed file's columns. */
+/** Number of rows that determine the column types of a streamed file. */
 const FIRST_ROWS = 10_000
 
 /**
- * Rows of a CSV file whose first line names the columns. A column becomes numbers or booleans when all its values are;
- * an empty field is null, and so are the fields that a short row lacks. Unlike pandas, words such as `None` or `NA` stay
- * text, and so do numbers with leading zeros or beyond 2^53. As in pandas, a column without a name is called
- * `Unnamed: 0`, and the second column of one name `name.1`.
+ * The rows of a CSV file whose first line contains the column names. A column becomes numbers or booleans if
+ * all its values are; an empty field is null, and so are missing fields of a short row. Unlike in pandas, words
+ * such as `None` or `NA` stay text, and so do numbers with leading zeros or beyond 2^53. As in pandas, a column
+ * without a name is called `Unnamed: 0`, and a second column with one name `name.1`.
  *
- * The whole file is one batch; with `streaming`, the first 10,000 rows decide, and the rest comes piece by piece.
+ * The whole file is one batch. With `streaming`, the first 10,000 rows determine the types, and the rest is
+ * read in pieces.
  *
  * @param delimiter - one character between fields
- * @throws Error naming file and line when a row has more fields than the header, a quote does not close, or (streaming) a value is
- * not of its column's type
+ * @throws Error naming file and line when a row has more fields than the header, a quote is not closed, or
+ * (streaming) a value does not have its column's type.
  */
 export async function* csvBatches(
   path: string,
@@ -94,7 +95,7 @@ function assemble(
   return rows
 }
 
-/** How a column's text becomes values, and what text fits. */
+/** How to convert a column's text to values, and which text is valid. */
 interface Conversion {
   fits: (value: string) => boolean
   convert: (value: string) => unknown
@@ -136,7 +137,7 @@ function conversion(values: readonly string[]): Conversion {
   const given = values.filter((value) => value !== '')
   if (given.length === 0) return text
   const found = conversions.find(({ fits }) => given.every(fits)) ?? text
-  // As in pandas: one number with a point makes all of them floats.
+  // As in pandas: one number with a decimal point makes all of them floats.
   return found.name === 'numbers' && !given.every((value) => INTEGER.test(value))
     ? { ...found, floats: true }
     : found

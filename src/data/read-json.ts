@@ -3,10 +3,10 @@ import { LONGEST_TEXT, readTextFile, textPieces } from '../files/text'
 import { type Row, rowsOf } from './rows'
 
 /**
- * Rows of a JSON file, some at a time: one object a line, or one array of objects, which is read as a whole. Integers beyond
- * 2^53 become bigints; NaN and Infinity, as Python writes them, are numbers.
+ * The rows of a JSON file in chunks: one object per line, or one array of objects, which is read as a whole.
+ * Integers beyond 2^53 become bigints; NaN and Infinity, as Python writes them, are numbers.
  *
- * @throws Error naming the file, the line or row, and what was expected
+ * @throws Error naming the file, the line or row, and what was expected.
  */
 export async function* jsonBatches(path: string, signal?: AbortSignal): AsyncGenerator<Row[]> {
   let line = 0
@@ -29,9 +29,9 @@ export async function* jsonBatches(path: string, signal?: AbortSignal): AsyncGen
 }
 
 /**
- * Rows under one key of a JSON file that is one object: a list of objects, or an object of columns.
+ * The rows under one key of a JSON file that is one object: a list of objects, or an object of columns.
  *
- * @throws Error naming the file, and the keys there are
+ * @throws Error naming the file and its keys.
  */
 export async function readJsonField(path: string, field: string, signal?: AbortSignal): Promise<Row[]> {
   const whole = parseExactJson(path, await readTextFile(path, signal))
@@ -48,18 +48,18 @@ export async function readJsonField(path: string, field: string, signal?: AbortS
   )
 }
 
-/** Rows `{ text }` of a text file, one a line, some at a time. */
+/** The rows `{ text }` of a text file, one per line, in chunks. */
 export async function* textBatches(path: string, signal?: AbortSignal): AsyncGenerator<Row[]> {
   for await (const { lines } of linesOf(path, signal)) yield lines.map((text) => ({ text }))
 }
 
 function parseLine(text: string, plain: boolean, path: string, line: number): unknown {
-  // 500 levels of nesting need 500 brackets.
+  // 500 levels of nesting need at least 500 brackets.
   if (plain && text.length < 1000) {
     try {
       return JSON.parse(text)
     } catch {
-      // Python's NaN, or a fault to name.
+      // Python's NaN, or an error to report.
     }
   }
   return parseExactJson(`${path}:${line}`, text)
@@ -77,7 +77,7 @@ function checkedRow(row: unknown, where: string): Row {
   )
 }
 
-/** Code of the first character that is no JSON white space; NaN for a blank line. */
+/** Code of the first character that is not JSON white space; NaN for a blank line. */
 function firstCode(text: string): number {
   for (let i = 0; ; i++) {
     const code = text.charCodeAt(i)
@@ -86,14 +86,15 @@ function firstCode(text: string): number {
 }
 
 /**
- * Lines of a file without their ends, many at a time; `plain` says that none of them has a number that JSON.parse would
- * change. Not `readline`: it also cuts at U+2028 and U+2029, which JSON allows inside a string.
+ * The lines of a file without their ends, many at a time; `plain`: none of them contains a number that
+ * JSON.parse would change. `readline` cannot be used: it also splits at U+2028 and U+2029, which JSON allows in
+ * strings.
  */
 async function* linesOf(
   path: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<{ lines: string[]; plain: boolean }> {
-  // Pieces of the line under way: joined once at its end, so that one very long line stays linear.
+  // Pieces of the current line, joined once at its end, so that a very long line takes linear time.
   let pieces: string[] = []
   let length = 0
   for await (const piece of textPieces(path, signal)) {

@@ -15,10 +15,10 @@ import { type Row, setColumn } from './rows'
 import { checkedFile, checkMetadata, pageCompressors, SizeCount } from './parquet-pages'
 
 /**
- * Rows of a Parquet file, one row group at a time. int64 values become numbers where a number holds them exactly,
- * else they stay BigInt.
+ * The rows of a Parquet file, one row group at a time. int64 values become numbers if that is exact, else
+ * BigInt.
  *
- * @throws Error naming the file when it is not Parquet, is damaged, or would expand beyond all proportion
+ * @throws Error naming the file when it is not Parquet, is damaged, or would expand too much.
  */
 export async function* parquetBatches(path: string, signal?: AbortSignal): AsyncGenerator<Row[]> {
   const size = await regularFile(path)
@@ -40,7 +40,7 @@ export async function* parquetBatches(path: string, signal?: AbortSignal): Async
         file,
         metadata,
         compressors: pageCompressors,
-        // Bytes that are not said to be text stay bytes, as in pyarrow.
+        // Bytes that are not marked as text stay bytes, as in pyarrow.
         utf8: false,
         columns: names,
         rowStart,
@@ -60,7 +60,7 @@ export async function* parquetBatches(path: string, signal?: AbortSignal): Async
     }
   } catch (error) {
     signal?.throwIfAborted()
-    // What a damaged file makes the reader stumble over says nothing to its user.
+    // An error inside the reader of a damaged file does not help the user.
     const isPlain = error instanceof Error && error.constructor === Error
     const reason = isPlain ? messageOf(error) : 'the file is damaged, or is not Parquet'
     throw new Error(`${path}: not readable as Parquet: ${reason}`, { cause: error })

@@ -23,7 +23,7 @@ export const formatByExtension: Readonly<Record<string, DataFormat>> = {
   '.txt': 'text',
 }
 
-/** The format of a data file by its name, or undefined; `.gz` and `.zst` after the ending are passed over. */
+/** The format of a data file by its name, or undefined; a further `.gz` or `.zst` is ignored. */
 export function formatOf(path: string): DataFormat | undefined {
   return formatByExtension[ending(path)]
 }
@@ -36,17 +36,17 @@ function ending(path: string): string {
 export interface ReadOptions {
   /** Character between the fields of a CSV file. Default: a comma, in `.tsv` files a tab. */
   delimiter?: string | undefined
-  /** Key of a JSON file's object under which its rows are. Default: the file is the rows. */
+  /** Key of the rows in a JSON file that is one object. Default: the file is the rows. */
   field?: string | undefined
-  /** The types of a CSV file's columns are those of its first rows, so that it need not be read as a whole. */
+  /** Take the column types of a CSV file from its first rows, so that it need not be read completely first. */
   streaming?: boolean
   signal?: AbortSignal | undefined
 }
 
 /**
- * Rows of one data file, some at a time.
+ * The rows of one data file in chunks.
  *
- * @throws Error naming the file (and line or row) when it is missing or not what its format says
+ * @throws Error naming the file (and line or row) when it is missing or not of its format.
  */
 export async function* rowBatches(
   path: string,
@@ -77,20 +77,20 @@ async function* once<T>(value: () => Promise<T>): AsyncGenerator<T> {
   yield await value()
 }
 
-/** 'json', 'csv', ... as `load_dataset` takes them; undefined when `name` looks like a folder or repository instead. */
+/** 'json', 'csv', ... as `load_dataset` accepts them; undefined if `name` looks like a folder or repository. */
 export function formatNamed(name: string): DataFormat | undefined {
   const formats: readonly DataFormat[] = ['json', 'csv', 'parquet', 'arrow', 'text']
   return formats.find((format) => format === name)
 }
 
-/** All rows of one data file, as {@link rowBatches}. */
+/** All rows of one data file; see {@link rowBatches}. */
 export async function readRows(path: string, format: DataFormat, options: ReadOptions = {}): Promise<Row[]> {
   const rows: Row[] = []
   for await (const batch of rowBatches(path, format, options)) for (const row of batch) rows.push(row)
   return rows
 }
 
-/** Error for a data file whose ending says nothing. */
+/** The error for a data file with an unknown extension. */
 export function unknownFormat(path: string): Error {
   return unknownNameError(path, extname(path) || '(none)', Object.keys(formatByExtension), 'file name ending')
 }

@@ -1,17 +1,17 @@
 import { NumpyGenerator } from './numpy-random'
 import type { Row } from './rows'
 
-/** What one pass over the data is given. */
+/** The parameters of one pass over the data. */
 export interface Pass {
   epoch: number
-  /** Seed of the order of files; undefined: as they were named. */
+  /** Seed for the order of files; undefined: the order given. */
   fileSeed?: number | bigint
 }
 
-/** One pass over the rows, some at a time. */
+/** A function that makes one pass over the rows, in chunks. */
 export type RowSource = (pass: Pass) => AsyncIterable<readonly Row[]>
 
-/** Groups of exactly `size` rows; the last may be short, unless `dropLast`. */
+/** Groups of exactly `size` rows; the last may be shorter, unless `dropLast`. */
 export async function* regrouped(
   chunks: AsyncIterable<readonly Row[]>,
   size: number,
@@ -29,7 +29,7 @@ export async function* regrouped(
   if (group.length > 0 && !dropLast) yield group
 }
 
-/** Files read one after the other, in the pass's order. */
+/** The files' rows, file after file, in the order of the pass. */
 export function filesInTurn<F>(
   files: readonly F[],
   read: (file: F) => AsyncIterable<readonly Row[]>,
@@ -41,10 +41,10 @@ export function filesInTurn<F>(
   }
 }
 
-/** The rows in the order of `datasets`' shuffle buffer: half of it is given out whenever it is full. */
+/** The rows in the order of `datasets`' shuffle buffer: whenever it is full, half of it is returned. */
 export function shuffledRows(source: RowSource, seed: number, size: number): RowSource {
   return async function* ({ epoch, fileSeed }) {
-    // Each epoch has the order of another seed.
+    // Each epoch uses another seed.
     const own = epoch === 0 ? seed : (new NumpyGenerator(seed).next64() >> 1n) - BigInt(epoch)
     const generator = new NumpyGenerator(own)
     let buffer: Row[] = []
@@ -66,7 +66,7 @@ function inOrder(rows: readonly Row[], generator: NumpyGenerator): Row[] {
   return Array.from(generator.permutation(rows.length), (i) => rows[i]!)
 }
 
-/** The first `n` rows. Which they are must not depend on a later shuffle: files stay in their order. */
+/** The first `n` rows. They must not depend on a later shuffle, so files stay in order. */
 export function taken(source: RowSource, n: number): RowSource {
   return async function* ({ epoch }) {
     let left = n

@@ -3,49 +3,53 @@ import { type Dataset, type Row } from './dataset'
 import { type PreTrainedTokenizer } from './tokenizer'
 import { templateOptionsOf, turnsOf } from './turns'
 
-/** What one row says, before tokenizing. */
+/** The text of one row, before tokenization. */
 export interface RowText {
   text: string
-  /** The part before the completion, when only the completion is learned. */
+  /** The part before the completion, if only the completion is trained on. */
   prompt?: string
-  /** Character ranges of `text` that are learned, when not all of it is. */
+  /** Character ranges of `text` to train on, if not all of it. */
   spans?: [number, number][]
 }
 
-/** TRL's settings of how raw texts are read. */
+/** TRL's settings for reading raw texts. */
 export interface DatasetKwargs {
-  /** false: raw texts get none of the tokenizer's own special tokens. Default: true. */
+  /** false: the tokenizer's special tokens are not added to raw texts. Default: true. */
   add_special_tokens?: boolean
-  /** false: nor the end token, where they do not end with it. Default: true. */
+  /** false: the end token is not added to raw texts that lack it. Default: true. */
   append_concat_token?: boolean
-  /** true: the rows have input_ids already. Default: as the columns say. */
+  /** true: the rows already have input_ids. Default: decided by the columns. */
   skip_prepare_dataset?: boolean
 }
 
-/** The text of a row, or, as TRL's older trainers called it, of an object of columns the list of texts of its rows. */
+/**
+ * The text of a row; or, as TRL's older trainers called it, of an object of columns the list of its rows'
+ * texts.
+ */
 export type FormattingFunc = (row: Row) => string | readonly string[] | Promise<string | readonly string[]>
 
 export interface RowTextOptions {
   dataset_text_field: string
-  /** null: yes for prompt/completion rows. */
+  /** null: true for rows with prompt and completion. */
   completion_only_loss: boolean | null
   assistant_only_loss: boolean
-  /** Text of a row, in place of `dataset_text_field`. */
+  /** Makes the text of a row, in place of `dataset_text_field`. */
   formatting_func?: FormattingFunc | undefined
   dataset_kwargs?: DatasetKwargs | null | undefined
 }
 
 export interface RowReader {
-  /** Rendered conversations write their special tokens themselves; raw text gets the tokenizer's. */
+  /** Rendered conversations contain their special tokens; raw text gets the tokenizer's. */
   add_special_tokens: boolean
   read(row: Row, index: number): Promise<RowText>
 }
 
 /**
- * Chooses how rows are read, by their columns, as TRL does: `formatting_func`; `prompt` and `completion`; `messages`, or
- * ShareGPT's `conversations`; else the text column. Raw text and raw completions that do not end with the end token get it.
+ * Chooses how to read rows from their columns, as TRL does: `formatting_func`; `prompt` and `completion`;
+ * `messages`, or ShareGPT's `conversations`; else the text column. Raw texts and completions get the end token
+ * if they lack it.
  *
- * @throws Error naming the columns there are when none fits, or when `assistant_only_loss` is asked of plain text
+ * @throws Error listing the columns when none fits, or when `assistant_only_loss` is set for plain text.
  */
 export function rowReader(
   dataset: Dataset,
@@ -102,9 +106,12 @@ export function rowReader(
   }
 }
 
-/** A function that returns a list for a row is one of columns: it is asked for a table of this row alone. */
+/**
+ * Calls formatting_func. If it returns a list, or fails for a row, it expects columns and gets a table of this
+ * row alone.
+ */
 async function formatted(format: FormattingFunc, row: Row, index: number): Promise<string> {
-  // What it does with a row, such as looking for the length of a number, may fail where it means columns.
+  // A function of columns may fail when it gets a row, for instance on the length of a number.
   const [direct, failed] = await Promise.resolve()
     .then(() => format(row))
     .then((text) => [text, undefined] as const)
@@ -181,7 +188,7 @@ async function conversation(
   if (!assistantOnly)
     return { text: await tokenizer.apply_chat_template(messages, { tokenize: false, ...options }) }
   const { text, spans, marked } = tokenizer.assistant_spans(messages, options)
-  // What a template marks is the answer as it stands; a derived span reaches to the start of the next turn.
+  // Ranges that the template marks are the answers exactly; derived ranges reach to the start of the next turn.
   if (marked) return { text, spans }
   return {
     text,
@@ -189,7 +196,7 @@ async function conversation(
   }
 }
 
-/** Length of a turn without the white space after its end mark: generation stops at the mark. */
+/** Length of a turn without the white space after its end token, where generation stops. */
 function spoken(turn: string, tokenizer: PreTrainedTokenizer): number {
   const trimmed = turn.trimEnd()
   return tokenizer.all_special_tokens.some((token) => trimmed.endsWith(token)) ? trimmed.length : turn.length

@@ -4,14 +4,14 @@ import { isFloat, markFloats } from '../files/json'
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a column's type is known only when the file is read
 export type Row = Record<string, any>
 
-/** Sets a column of any name; an assignment to `__proto__` would change the object's prototype instead. */
+/** Sets a column of any name; plain assignment to `__proto__` would change the object's prototype instead. */
 export function setColumn(row: Row, name: string, value: unknown): void {
   if (name === '__proto__')
     Object.defineProperty(row, name, { value, enumerable: true, writable: true, configurable: true })
   else row[name] = value
 }
 
-/** A row of its own with these columns of another; null where it lacks one. What was a float there is one here. */
+/** A new row with these columns of another; missing ones are null. Numbers marked as floats stay floats. */
 export function pickColumns(row: Row, names: readonly string[], named: (name: string) => string = same): Row {
   const picked: Row = {}
   const floats = new Set<string>()
@@ -26,7 +26,7 @@ export function pickColumns(row: Row, names: readonly string[], named: (name: st
 
 const same = (name: string): string => name
 
-/** `row` with the columns of `added` set, as Python's `{**row, **added}`. */
+/** `row` with the columns of `added`, like Python's `{**row, **added}`. */
 export function withColumns(row: Row, added: Row): Row {
   const merged: Row = {}
   const floats = new Set<string>()
@@ -40,7 +40,7 @@ export function withColumns(row: Row, added: Row): Row {
   return merged
 }
 
-/** Many rows as one object of columns, as a batched function gets them. */
+/** Many rows as one object of columns, the argument of a batched function. */
 export function columnsOf(rows: readonly Row[], names: readonly string[]): Record<string, unknown[]> {
   const columns: Record<string, unknown[]> = {}
   for (const name of names) {
@@ -52,7 +52,7 @@ export function columnsOf(rows: readonly Row[], names: readonly string[]): Recor
   return columns
 }
 
-/** Columns of equal length as rows. @throws Error naming the column whose length is another */
+/** Columns of equal length as rows. @throws Error naming a column with another length. */
 export function rowsOf(owner: string, columns: Readonly<Record<string, ArrayLike<unknown>>>): Row[] {
   const names = Object.keys(columns)
   const lengths = names.map((name) => columns[name]?.length ?? 0)

@@ -1,14 +1,15 @@
 import { permutation } from './random'
 
-/** Names of `TrainingArguments.train_sampling_strategy` that are supported. */
+/** The supported values of `TrainingArguments.train_sampling_strategy`. */
 export type SamplingStrategy = 'random' | 'sequential' | 'group_by_length'
 
 /**
- * The order of rows in one epoch, a function of its arguments alone.
+ * The order of rows in one epoch; it depends only on the arguments.
  *
- * `group_by_length` is transformers' rule: a random order is cut into pieces of up to 50 batches (but at least 4
- * pieces), each sorted longest first, and the longest row of all is moved to the very front, so that a batch too large
- * for the memory shows at once. Random orders are our own (see `uniformStream`), not torch's.
+ * `group_by_length` is transformers' rule: a random order is cut into pieces of up to 50 batches (but at
+ * least 4 pieces), each sorted by descending length, and the longest row of all is moved to the front, so that
+ * a batch that needs too much memory fails at once. Random orders are our own (see `uniformStream`), not
+ * torch's.
  */
 export function sampleOrder(
   strategy: SamplingStrategy,
@@ -31,7 +32,7 @@ export function sampleOrder(
   return pieces.flat()
 }
 
-/** Cuts a list into pieces of `size`; the last may be short, unless `dropLast`. */
+/** Cuts a list into pieces of `size`; the last may be shorter, unless `dropLast`. */
 export function chunked<T>(list: readonly T[], size: number, dropLast: boolean = false): T[][] {
   const chunks: T[][] = []
   for (let i = 0; i < list.length; i += size) chunks.push(list.slice(i, i + size))

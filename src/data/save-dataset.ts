@@ -10,15 +10,18 @@ import { featureOf, writableTypes } from './features'
 import { writeArrow } from './write-arrow'
 
 export interface SaveOptions {
-  /** Files that the rows are written to. Default 1. */
+  /** Number of files. Default 1. */
   num_shards?: number
 }
 
-/** Names of the files that say what a saved folder holds. */
+/** Names of the files that describe a saved folder. */
 export const STATE = 'state.json'
 export const SPLITS = 'dataset_dict.json'
 
-/** Writes one data set as `datasets.Dataset.save_to_disk` does; an older folder of that name is replaced as a whole. */
+/**
+ * Writes one data set like `datasets.Dataset.save_to_disk`; an existing folder of that name is replaced as a
+ * whole.
+ */
 export async function saveDataset(dataset: Dataset, folder: string, options: SaveOptions): Promise<void> {
   checkNames<SaveOptions>('Dataset.save_to_disk', options, ['num_shards'], {
     max_shard_size: { default: null, reason: 'give num_shards.' },
@@ -59,7 +62,7 @@ export async function saveDataset(dataset: Dataset, folder: string, options: Sav
   })
 }
 
-/** Writes every split into a folder of its own, and their names beside them. */
+/** Writes every split into a folder of its own, and a list of their names. */
 export async function saveDict(
   splits: ReadonlyMap<string, Dataset>,
   folder: string,

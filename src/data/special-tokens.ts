@@ -7,7 +7,10 @@ export const specialTokenNames = ['bos_token', 'eos_token', 'unk_token', 'pad_to
 
 export type SpecialTokenName = (typeof specialTokenNames)[number]
 
-/** Reads a special token as tokenizer_config.json and special_tokens_map.json spell it: a string or `{ content }`. */
+/**
+ * Reads a special token in the spellings of tokenizer_config.json and special_tokens_map.json: a string or `{
+ * content }`.
+ */
 export function tokenContent(value: unknown): string | null {
   if (typeof value === 'string') return value
   if (typeof value === 'object' && value !== null && 'content' in value && typeof value.content === 'string')
@@ -16,8 +19,9 @@ export function tokenContent(value: unknown): string | null {
 }
 
 /**
- * Checks that the tokens which stand in texts have a row in a model's embedding.
- * @throws Error naming the token, its id and the last id of the model; `where` opens it, as `[pipeline] tokenizer`
+ * Checks that special tokens have a row in a model's embedding.
+ * @throws Error naming the token, its id and the model's last id; `where` begins the message, such as
+ * `[pipeline] tokenizer`.
  */
 export function checkSpecialIds(where: string, tokenizer: SpecialTokens, vocabSize: number): void {
   for (const name of ['bos_token', 'eos_token', 'unk_token'] as const) {
@@ -29,7 +33,7 @@ export function checkSpecialIds(where: string, tokenizer: SpecialTokens, vocabSi
   }
 }
 
-/** Named special tokens over a native tokenizer's vocabulary; the base of `PreTrainedTokenizer`. */
+/** Named special tokens of a native tokenizer; the base class of `PreTrainedTokenizer`. */
 export class SpecialTokens {
   protected readonly native: NativeTokenizer
   private readonly named: Record<SpecialTokenName, string | null> = {
@@ -40,7 +44,7 @@ export class SpecialTokens {
   }
   private readonly extra: readonly string[]
 
-  /** `extra`: special tokens without a name (chat marks and the like). */
+  /** `extra`: special tokens without a name, such as the marks of chat turns. */
   constructor(
     native: NativeTokenizer,
     named: Partial<Record<SpecialTokenName, string | null>>,
@@ -51,7 +55,10 @@ export class SpecialTokens {
     for (const name of specialTokenNames) this.setNamed(name, named[name] ?? null)
   }
 
-  /** Begin token, or null. Setting a token that is not in the vocabulary throws (it would have no embedding). */
+  /**
+   * Begin token, or null. Setting a token that is not in the vocabulary throws, since it would have no
+   * embedding.
+   */
   get bos_token(): string | null {
     return this.named.bos_token
   }
@@ -59,7 +66,7 @@ export class SpecialTokens {
     this.setNamed('bos_token', token)
   }
 
-  /** End token, or null. Setting: as `bos_token`. */
+  /** End token, or null. Setting it: see `bos_token`. */
   get eos_token(): string | null {
     return this.named.eos_token
   }
@@ -67,7 +74,7 @@ export class SpecialTokens {
     this.setNamed('eos_token', token)
   }
 
-  /** Token for what the vocabulary cannot spell, or null. Setting: as `bos_token`. */
+  /** Token for text that the vocabulary cannot represent, or null. Setting it: see `bos_token`. */
   get unk_token(): string | null {
     return this.named.unk_token
   }
@@ -76,8 +83,8 @@ export class SpecialTokens {
   }
 
   /**
-   * Padding token, or null. `tokenizer.pad_token = tokenizer.eos_token` is safe here: padding is masked by position,
-   * never by id, so real end tokens keep their loss. Setting: as `bos_token`.
+   * Padding token, or null. `tokenizer.pad_token = tokenizer.eos_token` is safe here: padding is masked by
+   * position, not by id, so real end tokens keep their loss. Setting it: see `bos_token`.
    */
   get pad_token(): string | null {
     return this.named.pad_token
@@ -110,7 +117,7 @@ export class SpecialTokens {
     >
   }
 
-  /** Every special token, named ones first, each once. */
+  /** Every special token once, named ones first. */
   get all_special_tokens(): string[] {
     return [...new Set([...Object.values(this.special_tokens_map), ...this.extra])]
   }

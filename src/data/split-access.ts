@@ -1,6 +1,6 @@
 import { unknownNameError } from '../options/nearest'
 
-// What JavaScript, Jupyter kernels and test runners ask any object for.
+// Properties that JavaScript, Jupyter kernels and test runners read from any object.
 const asked = new Set([
   'then',
   'toJSON',
@@ -13,8 +13,8 @@ const asked = new Set([
 ])
 
 /**
- * The splits, which can also be had as properties: `splits.train`. A name that is neither a split nor a member throws, so that
- * `const { train, tset } = splits` does not give undefined.
+ * The splits, which are also properties: `splits.train`. A name that is neither a split nor a member throws, so
+ * that `const { train, tset } = splits` does not give undefined.
  */
 export function splitAccess<T extends Map<string, unknown>>(splits: T, owner: string): T {
   return new Proxy(splits, {

@@ -1,13 +1,16 @@
-/** One part of a split expression such as `train[10%:20%]`: a split's name and what to take of it. */
+/** One part of a split expression such as `train[10%:20%]`: a split's name and a range. */
 export interface SplitPart {
   split: string
-  /** All rows are taken. */
+  /** Whether the range is the whole split. */
   isWhole: boolean
-  /** [start, end) of a split with this many rows. */
+  /** [start, end) for a split with this many rows. */
   range(rows: number): [number, number]
 }
 
-/** Reads `train`, `train[:200]`, `train[-100:]`, `train[10%:20%]`, and several joined with `+`. Throws naming the form. */
+/**
+ * Parses `train`, `train[:200]`, `train[-100:]`, `train[10%:20%]`, and several of them joined with `+`. Throws
+ * naming the form.
+ */
 export function parseSplit(expression: string): SplitPart[] {
   return expression.split('+').map((part) => {
     const match = /^\s*([\w.-]+)\s*(?:\[\s*(-?\d+)?(%)?\s*:\s*(-?\d+)?(%)?\s*\])?\s*$/.exec(part)
@@ -25,7 +28,7 @@ export function parseSplit(expression: string): SplitPart[] {
   })
 }
 
-/** `split` when it is one of `names`; else throws naming them. */
+/** Returns `split` if it is one of `names`; else throws, listing them. */
 export function knownSplit(split: string, names: readonly string[]): string {
   if (names.includes(split)) return split
   throw new Error(`[load_dataset] unknown split '${split}'. Splits there are: ${names.join(', ')}`)
@@ -37,7 +40,7 @@ function bound(text: string | undefined, unit: string | undefined, rows: number,
   return Math.min(Math.max(value < 0 ? rows + value : value, 0), rows)
 }
 
-/** Python's `round`, so that percentages select the same rows as there. */
+/** Python's `round`, so that percentages select the same rows. */
 function roundHalfEven(x: number): number {
   const floor = Math.floor(x)
   const half = x - floor === 0.5

@@ -3,18 +3,21 @@ export interface Encoded {
   input_ids: number[]
   /** 1 for a token, 0 for padding. */
   attention_mask: number[]
-  /** Per token its [start, end) in the text, in JavaScript string units; [0, 0] for special tokens and padding. */
+  /**
+   * For each token its [start, end) in the text, in JavaScript string units; [0, 0] for special tokens and
+   * padding.
+   */
   offset_mapping?: [number, number][]
 }
 
-/** Several texts' tokens, one list each. */
+/** Several texts' tokens, one list for each text. */
 export interface BatchEncoding {
   input_ids: number[][]
   attention_mask: number[][]
   offset_mapping?: [number, number][][]
 }
 
-/** Pads every list to the longest (at least `to`), rounded up to `multipleOf`. */
+/** Pads every list to the longest one (at least `to`), rounded up to a multiple of `multipleOf`. */
 export function padEncodings(
   batch: BatchEncoding,
   { to, side, padId, multipleOf }: { to: number; side: 'left' | 'right'; padId: number; multipleOf: number },
@@ -34,7 +37,7 @@ export function padEncodings(
   }
 }
 
-/** The native library counts code points; JavaScript strings count UTF-16 units. */
+/** Converts offsets: the native library counts code points, JavaScript strings UTF-16 units. */
 export function utf16Offsets(text: string, offsets: readonly (readonly number[])[]): [number, number][] {
   if (!/[\uD800-\uDBFF]/.test(text)) return offsets.map(([start = 0, end = 0]) => [start, end])
   const unitOf: number[] = []

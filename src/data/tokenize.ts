@@ -10,25 +10,25 @@ import { type PreTrainedTokenizer } from './tokenizer'
 
 /** Options with the names and defaults of TRL's `SFTConfig`. */
 export interface TokenizeOptions extends Partial<RowTextOptions> {
-  /** Tokens a row is cut to (its start is kept) or packed to; null: no limit. Default 1024. */
+  /** Rows are cut (keeping the start) or packed to this many tokens; null: no limit. Default 1024. */
   max_length?: number | null
   packing?: boolean
   packing_strategy?: PackingStrategy
-  /** Name in messages. Default 'train'. */
+  /** Name of the data set in messages. Default 'train'. */
   dataset_name?: string
-  /** Limits of the model that takes the rows. Default: none are known. */
+  /** Limits of the model that is trained. Default: unknown. */
   model?: { readonly vocab_size: number; readonly max_position_embeddings: number }
   signal?: AbortSignal
   progress?: (done: number, total: number) => void
 }
 
-/** Rows ready for the collator, and what happened to them on the way. */
+/** Rows for the collator, and statistics. */
 export interface TokenizedDataset {
   rows: LabelledRow[]
-  /** Tokens kept, and those of them that are learned. */
+  /** Number of tokens, and of those that are trained on. */
   num_tokens: number
   num_items: number
-  /** Rows cut at `max_length`, and the longest row before the cut. */
+  /** Number of rows cut at `max_length`, and the length of the longest row before. */
   num_truncated: number
   longest: number
 }
@@ -36,12 +36,12 @@ export interface TokenizedDataset {
 const ROWS_PER_TURN = 256
 
 /**
- * Text to rows of ids and labels, as TRL's SFTTrainer prepares a data set. A data set that has `input_ids` is taken as
- * it is (with `labels`, else everything is learned). Warns about doubled begin tokens, rows with nothing to learn,
- * labels without an end token, and sequences longer than the model's positions.
+ * Converts texts to rows of ids and labels, as TRL's SFTTrainer does. A data set with `input_ids` is used as it
+ * is (with `labels`, else all tokens are trained on). Warns about doubled begin tokens, rows with nothing to
+ * train on, labels without an end token, and sequences longer than the model's positions.
  *
- * @throws Error when the data set is empty, lacks the columns (naming those it has), or has nothing to learn at all; RangeError on
- * an id or label that is none of the model's
+ * @throws Error when the data set is empty, lacks the columns (listing its own), or has nothing to train on;
+ * RangeError on an id or label outside the model's vocabulary.
  */
 export async function tokenizeDataset(
   dataset: Dataset,
@@ -125,7 +125,7 @@ async function tokenizedRows(
       texts.flatMap((t) => t.prompt ?? []),
       { add_special_tokens },
     )
-    // A reader gives every row a prompt or none.
+    // A reader gives either every row a prompt or none.
     texts.forEach(({ prompt, spans }, i) => {
       const ids = whole.input_ids[i] ?? []
       const offsets = whole.offset_mapping?.[i]
@@ -143,7 +143,7 @@ async function tokenizedRows(
   return rows
 }
 
-/** The error with the row's number, unless it has it already. */
+/** The error with the row's number, unless it already has one. */
 function ofRow(index: number, error: unknown): unknown {
   const message = messageOf(error)
   return message.startsWith('[SFT] row')
@@ -151,7 +151,10 @@ function ofRow(index: number, error: unknown): unknown {
     : new Error(`[SFT] row ${index}: ${message}`, { cause: error })
 }
 
-/** The completion begins where prompt alone and prompt with completion part, for tokens may merge across the seam. */
+/**
+ * The completion begins at the first token where prompt alone and prompt with completion differ, since tokens
+ * can merge across the boundary.
+ */
 function completionStart(prompt: readonly number[], whole: readonly number[]): number {
   const parted = prompt.findIndex((id, i) => id !== whole[i])
   if (parted === -1) return prompt.length
@@ -172,7 +175,7 @@ function givenRows(dataset: Dataset, name: string): LabelledRow[] {
     const labels = row['labels'] == null ? ids : listOf(row, 'labels', i, name)
     if (labels.length !== ids.length)
       throw new Error(`[SFT] row ${i} has ${ids.length} input_ids and ${labels.length} labels`)
-    // Before the copy, which makes 1.5 to 1 and text to 0.
+    // Checked before the copy, which would convert 1.5 to 1 and text to 0.
     checkRow({ input_ids: ids, labels }, i, name)
     return { input_ids: Int32Array.from(ids), labels: Int32Array.from(labels) }
   })
@@ -214,7 +217,7 @@ function cut(row: LabelledRow, limit: number): LabelledRow {
     : { input_ids: row.input_ids.slice(0, limit), labels: row.labels.slice(0, limit) }
 }
 
-/** Labels that some token predicts: not the first of a sequence. */
+/** Number of labels that are predicted: all but the first of each sequence. */
 function targets(row: LabelledRow): number {
   const firsts = new Set<number>()
   let start = 0

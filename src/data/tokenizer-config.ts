@@ -22,8 +22,8 @@ const side = z.enum(['left', 'right']).nullish().describe("'left' or 'right'")
 const text = z.string().nullish().describe('a text')
 
 /**
- * tokenizer_config.json and special_tokens_map.json: fields that are read, and those that tell wrong use. Others are
- * skipped, as transformers does.
+ * tokenizer_config.json and special_tokens_map.json: the fields that are read, and those that indicate wrong
+ * use. Others are ignored, as in transformers.
  */
 const schema = z.looseObject({
   ...(Object.fromEntries(specialTokenNames.map((name) => [name, tokenOrNull])) as Record<string, z.ZodType>),
@@ -52,7 +52,7 @@ const schema = z.looseObject({
   split_special_tokens: z.literal(false).nullish().describe('false: splitting special tokens is not built'),
 })
 
-/** Checks what a tokenizer's configuration says. @throws TypeError naming the file, the field and what fits */
+/** Checks a tokenizer's configuration. @throws TypeError naming the file, the field and what fits. */
 export function checkTokenizerConfig(path: string, config: Readonly<Record<string, unknown>>): void {
   const name = schema.safeParse(config).error?.issues[0]?.path[0]
   if (name === undefined) return
@@ -62,8 +62,8 @@ export function checkTokenizerConfig(path: string, config: Readonly<Record<strin
 }
 
 /**
- * Checks that the begin, end and unknown token have ids of the vocabulary: an id added for one of them would lie beyond
- * the model's embedding. @throws Error naming the file and the token
+ * Checks that the begin, end and unknown token are in the vocabulary: an id added for one of them would be
+ * outside the model's embedding. @throws Error naming the file and the token.
  */
 export function checkNamedTokens(
   path: string,
@@ -79,7 +79,7 @@ export function checkNamedTokens(
   }
 }
 
-/** Checks that a vocabulary has tokens and each id stands for one. @throws Error naming the file and two of the tokens */
+/** Checks that a vocabulary has tokens with distinct ids. @throws Error naming the file and two of the tokens. */
 export function checkVocabulary(path: string, model: unknown): void {
   const vocab = (model as { vocab?: unknown } | null | undefined)?.vocab
   if (typeof vocab !== 'object' || vocab === null) return
@@ -95,8 +95,8 @@ export function checkVocabulary(path: string, model: unknown): void {
 }
 
 /**
- * Checks that a template post-processor, alone or in a sequence, describes each special token that it places: the native
- * library would end the process. @throws Error naming the file and the token
+ * Checks that a template post-processor, alone or in a sequence, describes each special token that it uses; the
+ * native library would abort the process otherwise. @throws Error naming the file and the token.
  */
 export function checkPostProcessor(path: string, processor: unknown): void {
   if (typeof processor !== 'object' || processor === null) return
@@ -112,10 +112,10 @@ export function checkPostProcessor(path: string, processor: unknown): void {
   }
 }
 
-/** Every token that a configuration names as special, as it is written there: named ones, lists, and other `*_token` keys. */
+/** Every special token in a configuration, as written there: named ones, lists, and other `*_token` keys. */
 export function configuredTokens(config: Readonly<Record<string, unknown>>): unknown[] {
   const extra = config['extra_special_tokens'] ?? {}
-  // As transformers 5: the older list counts where there is no newer one.
+  // As in transformers 5: the older list is used if there is no newer one.
   const older = Object.keys(extra).length > 0 ? [] : (config['additional_special_tokens'] ?? [])
   const own = specialTokenNames.map((name) => config[name])
   const others = Object.entries(config).filter(

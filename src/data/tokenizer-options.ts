@@ -2,43 +2,46 @@ import type { Refused } from '../options/declaration'
 import { type SpecialTokenName } from './special-tokens'
 
 export interface EncodeOptions {
-  /** Add the begin (and end) token as the tokenizer's own rule says. Default true. */
+  /** Add the begin (and end) token according to the tokenizer's own rule. Default true. */
   add_special_tokens?: boolean
 }
 
 export interface CallOptions extends EncodeOptions {
-  /** true or 'longest': to the longest of the batch; 'max_length': to `max_length`. Default false. */
+  /** true or 'longest': to the longest text of the batch; 'max_length': to `max_length`. Default false. */
   padding?: boolean | 'longest' | 'max_length'
-  /** Cut to `max_length` tokens, special tokens included and kept. Default false. */
+  /** Cut to `max_length` tokens, including the special tokens, which are kept. Default false. */
   truncation?: boolean
-  /** Default: `model_max_length`, which is often absent (no limit); say it rather than rely on it. */
+  /** Default: `model_max_length`, which is often unknown (no limit); it is safer to set this. */
   max_length?: number
   /** Round the padded length up to a multiple of this. */
   pad_to_multiple_of?: number
-  /** Also return, per token, its [start, end) in the text, in JavaScript string units. */
+  /** Also return, for each token, its [start, end) in the text, in JavaScript string units. */
   return_offsets_mapping?: boolean
 }
 
 export interface DecodeOptions {
   skip_special_tokens?: boolean
-  /** Only false: transformers 5 ignores it for byte-pair tokenizers too, because it corrupts text. */
+  /** Only false is supported: transformers 5 ignores it for byte-pair tokenizers too, because it damages text. */
   clean_up_tokenization_spaces?: false
 }
 
 export interface ChatTemplateOptions {
   /** Return ids (default) or, when false, the rendered text. */
   tokenize?: boolean
-  /** End with the marks that open the assistant's turn. Default false. */
+  /** End with the text that begins the assistant's turn. Default false. */
   add_generation_prompt?: boolean
-  /** A Jinja template to use in place of the tokenizer's, or the name of one of its own. */
+  /** A Jinja template that replaces the tokenizer's, or the name of one of its own. */
   chat_template?: string | null
   tools?: readonly unknown[] | null
   documents?: readonly unknown[] | null
   /** Default true, as in transformers 5: `{ input_ids, attention_mask }`; false: the ids alone. */
   return_dict?: boolean
-  /** Variables of the template as a data set's column gives them; one that the template does not mention is warned of. */
+  /**
+   * Variables of the template from a data set's column. For one that the template does not use, a warning is
+   * shown.
+   */
   chat_template_kwargs?: Readonly<Record<string, unknown>> | null
-  /** Further variables of the template (`enable_thinking`, ...). A name that the template does not mention throws. */
+  /** Further variables of the template (`enable_thinking`, ...). One that the template does not use is an error. */
   [variable: string]: unknown
 }
 
@@ -54,7 +57,7 @@ export interface TokenizerSettings {
 
 const arrays = 'ids come back as arrays of numbers; Tensor.from makes a tensor of them.'
 
-/** What transformers' tokenizers take besides, and why it is not here. */
+/** Options of transformers' tokenizers that are not supported, with reasons. */
 export const refusedInCall: Readonly<Record<string, Refused>> = {
   return_tensors: { default: null, reason: arrays },
   return_attention_mask: { default: null, neutral: [true], reason: 'the mask always comes along.' },

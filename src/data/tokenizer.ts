@@ -19,13 +19,13 @@ import {
   type TokenizerSettings,
 } from './tokenizer-options'
 
-/** Python's `int(1e30)`: transformers' way of saying that no length limit is known. */
+/** Python's `int(1e30)`: transformers' value for an unknown length limit. */
 export const VERY_LARGE_INTEGER: number = 1e30
 
-/** A fast tokenizer with transformers' names. Encoding and decoding run in the native library's threads. */
+/** A fast tokenizer with transformers' names. Encoding and decoding run on the native library's threads. */
 export class PreTrainedTokenizer extends ChatTemplates {
   override readonly name_or_path: string
-  /** Longest input the model was made for; 1e30 when unknown. */
+  /** The longest input that the model supports; 1e30 if unknown. */
   model_max_length: number
   truncation_side: 'left' | 'right'
   private paddingSide: 'left' | 'right' = 'right'
@@ -34,7 +34,7 @@ export class PreTrainedTokenizer extends ChatTemplates {
   /** Use `AutoTokenizer.from_pretrained`. */
   constructor(native: NativeTokenizer, settings: TokenizerSettings) {
     super(native, settings.special, settings.extraSpecialTokens)
-    // tokenizer.json may carry a length limit and padding from its training; they would cut texts silently.
+    // tokenizer.json may contain a length limit and padding from its training, which would silently cut texts.
     native.disableTruncation()
     native.disablePadding()
     this.name_or_path = settings.name_or_path
@@ -44,7 +44,7 @@ export class PreTrainedTokenizer extends ChatTemplates {
     this.padding_side = settings.padding_side
   }
 
-  /** Where padding goes when a batch is padded: 'right' (training) or 'left' (generation). */
+  /** The side on which a batch is padded: 'right' (training) or 'left' (generation). */
   get padding_side(): 'left' | 'right' {
     return this.paddingSide
   }
@@ -54,12 +54,12 @@ export class PreTrainedTokenizer extends ChatTemplates {
     this.paddingSide = side
   }
 
-  /** Tokens in the model's vocabulary, without added ones. */
+  /** Number of tokens in the vocabulary, without added ones. */
   get vocab_size(): number {
     return this.native.getVocabSize(false)
   }
 
-  /** All tokens, added ones included: Python's `len(tokenizer)`. */
+  /** Number of all tokens, including added ones: Python's `len(tokenizer)`. */
   get length(): number {
     return this.native.getVocabSize(true)
   }
@@ -77,12 +77,12 @@ export class PreTrainedTokenizer extends ChatTemplates {
     ).getIds()
   }
 
-  /** The tokens of one text as the vocabulary spells them, without special ones added. */
+  /** The tokens of one text as the vocabulary spells them, without added special tokens. */
   async tokenize(text: string): Promise<string[]> {
     return (await this.native.encode(checkedText(text, 0), null, { addSpecialTokens: false })).getTokens()
   }
 
-  /** Python's `tokenizer(text)` and `tokenizer([texts])`: ids and attention mask, padded and cut as asked. */
+  /** Python's `tokenizer(text)` and `tokenizer([texts])`: ids and attention mask, padded and cut as requested. */
   async call(text: string, options?: CallOptions): Promise<Encoded>
   async call(texts: readonly string[], options?: CallOptions): Promise<BatchEncoding>
   async call(text: string | readonly string[], options: CallOptions = {}): Promise<Encoded | BatchEncoding> {
@@ -95,7 +95,7 @@ export class PreTrainedTokenizer extends ChatTemplates {
     }
   }
 
-  /** As `call` with a list. Throws when padding is asked for and there is no pad token. */
+  /** Like `call` with a list. Throws when padding is requested and there is no pad token. */
   async batch_encode(texts: readonly string[], options: CallOptions = {}): Promise<BatchEncoding> {
     checkNames<CallOptions>('tokenizer', options, callNames, refusedInCall)
     const {
@@ -159,7 +159,7 @@ export class PreTrainedTokenizer extends ChatTemplates {
     )
   }
 
-  /** Ids of tokens as the vocabulary spells them; an unknown one becomes `unk_token_id` (null without one). */
+  /** Ids of tokens in the vocabulary's spelling; for an unknown token `unk_token_id` (null without one). */
   convert_tokens_to_ids(token: string): number | null
   convert_tokens_to_ids(tokens: readonly string[]): (number | null)[]
   convert_tokens_to_ids(tokens: string | readonly string[]): number | null | (number | null)[] {
@@ -167,7 +167,7 @@ export class PreTrainedTokenizer extends ChatTemplates {
     return tokens.map((token) => this.convert_tokens_to_ids(token))
   }
 
-  /** Tokens of ids as the vocabulary spells them; null for an id outside the vocabulary. */
+  /** Tokens of ids in the vocabulary's spelling; null for an id outside the vocabulary. */
   convert_ids_to_tokens(id: number): string | null
   convert_ids_to_tokens(ids: ArrayLike<number>): (string | null)[]
   convert_ids_to_tokens(ids: number | ArrayLike<number>): string | null | (string | null)[] {
@@ -177,8 +177,9 @@ export class PreTrainedTokenizer extends ChatTemplates {
   }
 
   /**
-   * Renders a conversation with the chat template; the ids get no further special tokens, the template writes them.
-   * Throws without a template, and with the template's own message when it refuses the conversation.
+   * Renders a conversation with the chat template. No further special tokens are added to the ids, since the
+   * template writes them. Throws without a template, and with the template's own message when it rejects the
+   * conversation.
    */
   async apply_chat_template(
     messages: readonly ChatMessage[],
@@ -201,9 +202,9 @@ export class PreTrainedTokenizer extends ChatTemplates {
       : this.encode(text, { add_special_tokens: false })
   }
 
-  /** Content of tokenizer.json: Python's `backend_tokenizer.to_str()`. */
+  /** The contents of tokenizer.json: Python's `backend_tokenizer.to_str()`. */
   async to_str(): Promise<string> {
-    // The native library gives its state to files only.
+    // The native library can write its state only to files.
     const folder = await mkdtemp(join(tmpdir(), 'qlora-tokenizer-'))
     try {
       const path = join(folder, 'tokenizer.json')
@@ -215,20 +216,20 @@ export class PreTrainedTokenizer extends ChatTemplates {
   }
 
   /**
-   * Writes tokenizer.json, tokenizer_config.json and chat_template.jinja (further named templates go into
-   * additional_chat_templates/), as transformers 5 does. Special tokens are in tokenizer_config.json. Returns the paths
-   * written.
+   * Writes tokenizer.json, tokenizer_config.json and chat_template.jinja (further named templates to
+   * additional_chat_templates/), like transformers 5. Special tokens are in tokenizer_config.json. Returns the
+   * paths of the files.
    */
   async save_pretrained(dir: string): Promise<string[]> {
     const config = {
       clean_up_tokenization_spaces: false,
       model_max_length: this.model_max_length,
       padding_side: this.padding_side,
-      // Read by transformers 4 and 5 alike; 5's own name for it (TokenizersBackend) is unknown to 4.
+      // Both transformers 4 and 5 read this name; 5's own name for it (TokenizersBackend) is unknown to 4.
       tokenizer_class: 'PreTrainedTokenizerFast',
       ...this.special_tokens_map,
     }
-    // Python reads 1e30 as a float where it wants an integer.
+    // Python reads 1e30 as a float where it needs an integer.
     const configText = JSON.stringify(config, Object.keys(config).sort(), 2).replace(
       '1e+30',
       '1000000000000000019884624838656',

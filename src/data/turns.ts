@@ -3,10 +3,11 @@ import { type ChatMessage } from './chat-template'
 import { type Row } from './dataset'
 
 /**
- * The turns in a row's column. ShareGPT's `from` and `value` become `role` and `content`, with the roles as they are, as
- * in TRL. `content` may be missing, for instance beside `tool_calls`: what that means is the template's matter.
+ * The turns in a row's column. ShareGPT's `from` and `value` become `role` and `content`; as in TRL, roles are
+ * not changed. `content` may be missing, for instance if there are `tool_calls`; the template decides what that
+ * means.
  *
- * @throws TypeError naming row and column when the value is no list of objects with a role
+ * @throws TypeError naming row and column when the value is not a list of objects with a role.
  */
 export function turnsOf(value: unknown, column: string, index: number, owner = 'SFT'): ChatMessage[] {
   const needs = `[${owner}] row ${index}: ${column} needs a list of { role, content } (or ShareGPT's { from, value })`
@@ -28,7 +29,7 @@ function renamed(turn: Record<string, unknown>, from: string, to: string): Recor
   return { ...rest, [to]: value }
 }
 
-/** What a row says to the template besides its turns: its tools (a list or its JSON) and `chat_template_kwargs`. */
+/** A row's further data for the template: its tools (a list or its JSON) and `chat_template_kwargs`. */
 export function templateOptionsOf(
   row: Row,
   index: number,

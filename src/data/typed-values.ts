@@ -1,9 +1,10 @@
 import type { ColumnType } from './features'
 
 /**
- * A value as the writers of Arrow and Parquet take it: integers as bigints, null for what is missing in a struct.
+ * A value in the form that the writers of Arrow and Parquet need: integers as bigints, null for what is missing
+ * in a struct.
  *
- * @throws RangeError for an integer beyond 64 bits
+ * @throws RangeError for an integer beyond 64 bits.
  */
 export function typedValue(value: unknown, type: ColumnType): unknown {
   if (value === null || value === undefined) return null

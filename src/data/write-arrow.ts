@@ -13,7 +13,7 @@ type Arrow = typeof ArrowModule
 
 const BATCH = 1000
 
-/** Writes rows as an Arrow stream, the form of the files of `save_to_disk`. Returns its bytes. */
+/** Writes rows as an Arrow stream, the format of `save_to_disk`'s files. Returns the number of bytes. */
 export async function writeArrow(
   path: string,
   rows: readonly Row[],
@@ -25,7 +25,7 @@ export async function writeArrow(
   const fields = columns.map(([name, type]) => new Field(name, arrowType(arrow, type), true))
   const schema = new Schema(fields, new Map([['huggingface', featuresJson(types)]]))
   const writer = new RecordBatchStreamWriter()
-  // Before the first batch, so that a file without rows has its schema too.
+  // Before the first batch, so that a file without rows has a schema too.
   writer.reset(undefined, schema)
   let written = 0
   await replaceFile(path, async (file) => {

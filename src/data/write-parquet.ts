@@ -10,9 +10,10 @@ import { typedValue } from './typed-values'
 const ROW_GROUP = 10_000
 
 /**
- * Writes rows as a Parquet file (Snappy), with the features where `datasets` looks for them. Returns its bytes.
+ * Writes rows as a Parquet file (Snappy), with the features in the metadata as `datasets` stores them. Returns
+ * the number of bytes.
  *
- * @throws TypeError naming the column whose values no one type holds
+ * @throws TypeError naming the column whose values have no common type.
  */
 export async function writeParquet(
   path: string,
@@ -44,13 +45,13 @@ export async function writeParquet(
   return whole.byteLength
 }
 
-/** The features as `datasets` keeps them in the metadata of Arrow and Parquet files. */
+/** The features as `datasets` stores them in the metadata of Arrow and Parquet files. */
 export function featuresJson(types: Readonly<Record<string, ColumnType>>): string {
   const features = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, featureOf(type)]))
   return JSON.stringify({ info: { features } })
 }
 
-/** A column as Parquet's schema has it: the element and, for lists and structs, those inside it. */
+/** The elements of Parquet's schema for a column: its own and, for lists and structs, those inside it. */
 function elementsOf(name: string, type: ColumnType, column: string): SchemaElement[] {
   const optional = { name, repetition_type: 'OPTIONAL' } as const
   if (type.kind === 'list')

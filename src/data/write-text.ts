@@ -7,13 +7,13 @@ import { checkNames } from '../options/parse'
 import { floatText } from './jinja/python-text'
 import type { Row } from './rows'
 
-/** How a text file is packed: 'infer' by its name, which gzip is for .gz. */
+/** Compression of a text file; 'infer' by its name: gzip for .gz. */
 type Compression = 'infer' | 'gzip' | null
 
 export interface JsonOptions {
-  /** One object a line (default), or one array of objects. */
+  /** One object per line (default), or one array of objects. */
   lines?: boolean
-  /** Other characters than ASCII as `\u` escapes, as pandas writes them. Default true. */
+  /** Write other characters than ASCII as `\u` escapes, as pandas does. Default true. */
   force_ascii?: boolean
   compression?: Compression
 }
@@ -21,14 +21,14 @@ export interface JsonOptions {
 export interface CsvOptions {
   /** Character between the fields. Default: a comma. */
   sep?: string
-  /** Begin with the names of the columns. Default true. */
+  /** Write the column names as the first line. Default true. */
   header?: boolean
   compression?: Compression
 }
 
 const ROWS_AT_ONCE = 1000
 
-/** @throws TypeError naming row and column of a value that JSON has no form for */
+/** @throws TypeError naming row and column of a value that JSON cannot represent. */
 export async function writeJson(path: string, rows: readonly Row[], options: JsonOptions): Promise<number> {
   checkNames<JsonOptions>('Dataset.to_json', options, ['lines', 'force_ascii', 'compression'], {
     orient: { default: 'records', reason: 'rows are written one after the other.' },
@@ -46,7 +46,7 @@ export async function writeJson(path: string, rows: readonly Row[], options: Jso
   return writeText('Dataset.to_json', path, rows, text, outside, compression)
 }
 
-/** @throws TypeError naming row and column of a value that CSV has no form for */
+/** @throws TypeError naming row and column of a value that CSV cannot represent. */
 export async function writeCsv(
   path: string,
   rows: readonly Row[],
@@ -64,7 +64,7 @@ export async function writeCsv(
   const special = new RegExp(`["\\r\\n${sep.replace(/[\\\]^-]/, '\\$&')}]`)
   const line = (fields: readonly string[]): string => {
     const quoted = fields.map((field) => (special.test(field) ? `"${field.replaceAll('"', '""')}"` : field))
-    // An empty line would be no row.
+    // An empty line would not be read as a row.
     return `${quoted.length === 1 && quoted[0] === '' ? '""' : quoted.join(sep)}\n`
   }
   const head = header ? line(columns) : ''
@@ -89,7 +89,7 @@ async function writeText(
   const add = async (file: FileHandle, piece: string): Promise<void> => {
     const bytes = Buffer.from(piece, 'utf8')
     written += bytes.byteLength
-    // A file of several gzip members is a gzip file.
+    // Several gzip members, concatenated, are a valid gzip file.
     await writeAll(file, packs ? gzipSync(bytes) : bytes)
   }
   await replaceFile(path, async (file) => {
@@ -102,7 +102,7 @@ async function writeText(
   return written
 }
 
-/** JSON of a row as pandas means it: floats keep their point, NaN is null, times are milliseconds since 1970. */
+/** A row as JSON like pandas': floats keep their decimal point, NaN is null, times are milliseconds since 1970. */
 function jsonText(row: Row): string {
   const object = (fields: Row): string =>
     `{${Object.keys(fields)

@@ -6,7 +6,7 @@ import type {
   DataCollatorWithPadding,
 } from './plain'
 
-/** What SFTTrainer's data_collator may be. */
+/** The values that SFTTrainer accepts as data_collator. */
 export type AnyCollator =
   | DataCollator
   | DataCollatorForCompletionOnlyLM

@@ -6,24 +6,30 @@ import type { PreTrainedTokenizer } from '../tokenizer'
 import { placesOfIds } from './find'
 
 export interface CompletionOnlyOptions {
-  /** What the answer follows: a text, or its ids where the tokens of the text depend on what stands before. */
+  /** The text before an answer; or its ids, if its tokens depend on the text before it. */
   response_template: string | readonly number[]
-  /** What a question begins with, for conversations: then every answer is learned, else what follows the last response_template. */
+  /**
+   * The text that begins a question, for conversations: then every answer is trained on. Without it, only what
+   * follows the last response_template.
+   */
   instruction_template?: string | readonly number[] | null
   tokenizer: PreTrainedTokenizer
-  /** Only false: no masked language modeling. */
+  /** Only false is supported: no masked language modeling. */
   mlm?: false
-  /** Only -100. */
+  /** Only -100 is supported. */
   ignore_index?: -100
 }
 
-/** Labels of answers only, as TRL's collator of this name did up to 0.19 (TRL 1: prompt and completion columns, assistant_only_loss). */
+/**
+ * Trains on answers only, as TRL's collator of this name did up to version 0.19. (In TRL 1, use prompt and
+ * completion columns, or assistant_only_loss.)
+ */
 export class DataCollatorForCompletionOnlyLM {
   readonly tokenizer: PreTrainedTokenizer
   private readonly response: string | readonly number[]
   private readonly instruction: string | readonly number[] | null
 
-  /** @throws TypeError on an unknown option or a template that is missing. */
+  /** @throws TypeError on an unknown option or a missing template. */
   constructor(options: CompletionOnlyOptions) {
     const owner = 'DataCollatorForCompletionOnlyLM'
     const known = ['response_template', 'instruction_template', 'tokenizer', 'mlm', 'ignore_index'] as const
@@ -45,7 +51,10 @@ export class DataCollatorForCompletionOnlyLM {
     this.instruction = instruction_template
   }
 
-  /** The rows with labels of what is answered. A row without a mark learns nothing, which is warned of. */
+  /**
+   * The rows with labels on the answers only. A row without the template trains nothing; a warning counts
+   * these.
+   */
   async changeRows(rows: LabelledRow[]): Promise<LabelledRow[]> {
     const response = await this.idsOf(this.response)
     const instruction = this.instruction === null ? null : await this.idsOf(this.instruction)
@@ -73,7 +82,7 @@ export class DataCollatorForCompletionOnlyLM {
   }
 }
 
-/** Ranges of tokens that answer. */
+/** Token ranges of the answers. */
 function answersOf(
   ids: Int32Array,
   response: readonly number[],
@@ -85,7 +94,7 @@ function answersOf(
   return starts.map((start) => [start, questions.find((at) => at >= start) ?? ids.length])
 }
 
-/** The row with the labels of these ranges alone. */
+/** The row with labels in these ranges only. */
 export function masked(row: LabelledRow, ranges: readonly [number, number][]): LabelledRow {
   const labels = new Int32Array(row.labels.length).fill(IGNORE_INDEX)
   for (const [start, end] of ranges) labels.set(row.labels.subarray(start, end), start)

@@ -3,22 +3,22 @@ import { show } from '../../options/parse'
 import type { Row } from '../dataset'
 import type { LabelledRow } from '../packing'
 
-/** What a collator of a user's own returns: lists of rows of ids, padded or not. Ids whose mask is 0 are left out. */
+/** The result of a user's collator: lists of ids, padded or not. Ids whose mask is 0 are left out. */
 export interface CollatedRows {
   input_ids: readonly ArrayLike<number>[]
   labels?: readonly ArrayLike<number>[]
   attention_mask?: readonly ArrayLike<number>[]
 }
 
-/** A function of rows, or an object with it as `call`, as Python's `__call__`. */
+/** A function of rows, or an object with that function as `call`, like Python's `__call__`. */
 export type DataCollator =
   | ((rows: Row[]) => CollatedRows | Promise<CollatedRows>)
   | { call(rows: Row[]): CollatedRows | Promise<CollatedRows> }
 
 /**
- * The rows of a user's collator, each of which it is called with once, before the first step: memory is planned by their lengths, and
- * every epoch sees the same rows.
- * @throws Error naming the row where it fails or returns something else.
+ * The rows from a user's collator. It is called once per row, before the first step, because memory is planned
+ * from the lengths; so every epoch has the same rows.
+ * @throws Error naming the row for which it fails or returns something else.
  */
 export async function collatedRows(collator: DataCollator, rows: readonly Row[]): Promise<LabelledRow[]> {
   const collate = typeof collator === 'function' ? collator : (r: Row[]) => collator.call(r)

@@ -3,15 +3,15 @@ import type { PreTrainedTokenizer } from '../tokenizer'
 
 export interface PlainCollatorOptions {
   tokenizer?: PreTrainedTokenizer
-  /** Accepted; there is no padding. */
+  /** Accepted; rows are never padded. */
   padding?: unknown
   max_length?: number | null
   pad_to_multiple_of?: number | null
   return_tensors?: string
   label_pad_token_id?: number
-  /** Accepted by DataCollatorForSeq2Seq, which prepares inputs of decoders of pairs. */
+  /** Accepted by DataCollatorForSeq2Seq, which needs it for encoder-decoder models. */
   model?: unknown
-  /** Only false. */
+  /** Only false is supported. */
   mlm?: false
 }
 
@@ -26,7 +26,7 @@ const known: readonly (keyof PlainCollatorOptions)[] = [
   'mlm',
 ]
 
-/** A collator that only puts rows together and pads them, which is done without padding here: rows stay as they are. */
+/** A collator that only joins and pads rows. Here rows are joined without padding, so it leaves them unchanged. */
 class PlainCollator {
   /** @throws TypeError on an unknown option, and on mlm: true. */
   constructor(options: PlainCollatorOptions = {}) {
@@ -36,9 +36,9 @@ class PlainCollator {
   }
 }
 
-/** Labels are the ids themselves, as the trainer makes them. */
+/** The labels are the ids, which is the trainer's default. */
 export class DataCollatorForLanguageModeling extends PlainCollator {}
-/** Labels come with the rows. */
+/** The labels are those of the rows. */
 export class DataCollatorForSeq2Seq extends PlainCollator {}
 export class DataCollatorWithPadding extends PlainCollator {}
 

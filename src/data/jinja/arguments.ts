@@ -6,7 +6,10 @@ export const REQUIRED: unique symbol = Symbol('required')
 /** Parameters in their order, with their defaults. */
 export type Parameters = Readonly<Record<string, Value | typeof REQUIRED>>
 
-/** The values of a function's parameters. @throws TypeError for a missing, unknown or doubled argument, as Python does. */
+/**
+ * The values of a function's parameters. @throws TypeError for a missing, unknown or repeated argument, like
+ * Python.
+ */
 export function bind(owner: string, parameters: Parameters, { positional, named }: Args): Value[] {
   const names = Object.keys(parameters)
   if (positional.length > names.length)

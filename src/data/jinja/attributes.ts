@@ -32,13 +32,13 @@ export function getItem(object: Value, key: Value, budget: Budget): Value {
   return or(found, () => or(attribute(), () => missing(object, key)))
 }
 
-/** `??` for values: None is one. */
+/** `??` for values; None is a value. */
 function or(found: Value | undefined, otherwise: () => Value): Value {
   return found === undefined ? otherwise() : found
 }
 
 function ownAttribute(object: Value, name: string, budget: Budget): Value | undefined {
-  // Python's internals are closed to templates.
+  // Templates cannot access Python's internals.
   if (name.startsWith('_')) return undefined
   if (typeof object === 'string' && name === 'format') {
     const access: FieldAccess = {
@@ -78,8 +78,8 @@ function missing(object: Value, key: Value): Undefined {
 }
 
 /**
- * Reads `a.b.0` of an item: the attribute argument of filters. A number is an index, null the item itself. `otherwise`
- * stands for what is missing on the way, unless it is null.
+ * Reads a path such as `a.b.0` from an item: the attribute argument of filters. A number is an index; null is
+ * the item itself. `otherwise`, unless it is null, replaces missing values.
  */
 export function attributeGetter(
   attribute: Value,

@@ -34,7 +34,10 @@ export function equals(a: Value, b: Value, budget: Budget): boolean {
   return a instanceof Undefined && b instanceof Undefined
 }
 
-/** Negative, 0 or positive by Python's order; NaN where a number is NaN. @throws TypeError for values without an order. */
+/**
+ * Negative, 0 or positive in Python's order; NaN if a number is NaN. @throws TypeError for values that cannot
+ * be ordered.
+ */
 export function compare(a: Value, b: Value, budget: Budget, operator = '<'): number {
   budget.spend()
   const [x, y] = [numberOf(a), numberOf(b)]
@@ -52,7 +55,7 @@ export function compare(a: Value, b: Value, budget: Budget, operator = '<'): num
   )
 }
 
-/** By code points, where JavaScript compares halves of them. */
+/** Compares code points; JavaScript's `<` compares UTF-16 units. */
 function compareTexts(a: string, b: string): number {
   if (a === b) return 0
   const isPlain = !/[\ud800-\udfff]/.test(a) && !/[\ud800-\udfff]/.test(b)
@@ -80,7 +83,7 @@ export function contains(container: Value, item: Value, budget: Budget): boolean
   throw new TypeError(`argument of type '${typeName(container)}' is not iterable`)
 }
 
-/** The first of equal values stays, in order. */
+/** The first of each group of equal values, in order. */
 export function distinct(items: readonly Value[], keyOf: (item: Value) => Value): Value[] {
   const seen = new Set<unknown>()
   return items.filter((item) => {
@@ -99,7 +102,7 @@ export function sorted(
   budget: Budget,
 ): Value[] {
   const keyed = items.map((item, i) => ({ item, key: keyOf(item), i }))
-  // A reversed sort keeps the order of equal items too.
+  // With `reverse`, equal items keep their order too.
   keyed.sort((a, b) => (reverse ? compare(b.key, a.key, budget) : compare(a.key, b.key, budget)) || a.i - b.i)
   return keyed.map(({ item }) => item)
 }

@@ -4,7 +4,7 @@ import type { Budget } from './limits'
 import { likeOf } from './sequences'
 import { Dict, DictView, Tuple, Undefined, type Func, type Value } from './values'
 
-/** What changes a list or dict is closed to templates, as in jinja2's immutable sandbox. */
+/** Methods that change a list or dict are not available, as in jinja2's immutable sandbox. */
 const changing = new Set([
   ...['append', 'clear', 'extend', 'insert', 'pop', 'remove', 'reverse', 'sort'],
   ...['popitem', 'setdefault', 'update'],

@@ -28,7 +28,7 @@ const DEEPEST_CALLS = 200
 /** Evaluates expressions. */
 export class Evaluator implements Rendering {
   private depth = 0
-  /** What a filter block or block assignment printed. */
+  /** The output of a filter block or block assignment. */
   protected captured: Value = ''
 
   constructor(readonly budget: Budget) {}
@@ -52,7 +52,7 @@ export class Evaluator implements Rendering {
     return test(this, value, args)
   }
 
-  /** @throws TypeError when the value is no function, or the message of a missing one. */
+  /** @throws TypeError when the value is not a function; for a missing value, with its message. */
   call(callee: Value, args: Args): Value {
     this.budget.spend()
     const called = defined(callee)

@@ -2,18 +2,18 @@ import { bind, type Parameters } from './arguments'
 import type { Budget } from './limits'
 import type { Args, Value } from './values'
 
-/** What filters and tests use of the rendering they are part of. */
+/** The parts of a rendering that filters and tests use. */
 export interface Rendering {
   readonly budget: Budget
-  /** @throws Error for a name that is no filter. */
+  /** @throws Error for an unknown filter. */
   filter(name: string, value: Value, args: Args): Value
-  /** @throws Error for a name that is no test. */
+  /** @throws Error for an unknown test. */
   test(name: string, value: Value, args: Args): boolean
 }
 
 export type Filter = (rendering: Rendering, value: Value, args: Args) => Value
 
-/** A table that filters are put into, with named parameters or with arguments as they come. */
+/** A table of filters, with named parameters or with the arguments as given. */
 export class FilterTable {
   readonly filters: Map<string, Filter> = new Map()
 

@@ -4,7 +4,7 @@ import { floatText, repr, textOf } from './python-text'
 import { lengthOf } from './sequences'
 import { Dict, Tuple, Undefined, typeName, type Args, type Value } from './values'
 
-/** How a field's `.name` and `[key]` are read. */
+/** How to read `.name` and `[key]` of a field. */
 export interface FieldAccess {
   attribute(object: Value, name: string): Value
   item(object: Value, key: Value): Value

@@ -4,8 +4,8 @@ import { float } from './numbers'
 import { Dict, Float, type Value } from './values'
 
 /**
- * Data as a template sees it: text, numbers, lists and dicts. Anything else becomes its type's name in angle brackets,
- * as in transformers. A number beyond 2^53 that is no bigint is a float.
+ * Converts data to template values: texts, numbers, lists and dicts. Anything else becomes its type's name in
+ * angle brackets, as in transformers. A number beyond 2^53 that is not a bigint is a float.
  */
 export function fromData(data: unknown, budget: Budget): Value {
   budget.spend()
@@ -23,7 +23,7 @@ export function fromData(data: unknown, budget: Budget): Value {
   return `<${typeof data === 'object' ? data.constructor.name : typeof data}>`
 }
 
-/** An entry of a list or object; its reader has noted which whole numbers were written as floats. */
+/** An entry of a list or object. The reader has recorded which whole numbers were written as floats. */
 function entry(container: object, key: string | number, item: unknown, budget: Budget): Value {
   return typeof item === 'number' && isFloat(container, key) && Number.isInteger(item)
     ? new Float(item)
@@ -32,6 +32,6 @@ function entry(container: object, key: string | number, item: unknown, budget: B
 
 function isPlain(data: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(data)
-  // An object of another realm (a notebook's) has an Object.prototype of its own.
+  // An object from another realm (a notebook's) has another Object.prototype.
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }

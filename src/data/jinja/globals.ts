@@ -6,10 +6,10 @@ import { strftime } from './strftime'
 import { Attributes, Dict, Func, Namespace, Range, Undefined, type Args, type Value } from './values'
 import { textOf } from './python-text'
 
-/** As jinja2's sandbox. */
+/** The limit of jinja2's sandbox. */
 const LONGEST_RANGE = 100_000
 
-/** The error of a template that refuses its conversation. */
+/** The error of a template that rejects its conversation. */
 export class RaisedException extends Error {}
 
 /** The functions every template has. */
@@ -113,7 +113,7 @@ function joiner(separator: Value): Attributes {
   )
 }
 
-/** The error of a name that nothing is bound to. */
+/** The value of an unknown name. */
 export function unknownName(name: string): Undefined {
   return new Undefined(`'${name}' is undefined`)
 }

@@ -9,10 +9,10 @@ import { iterate } from './sequences'
 import type { CallArguments, Expression, MacroBody, Statement } from './syntax'
 import { isTrue, type Func, type Value } from './values'
 
-/** How a body ended: by itself, or on its way out of a loop. */
+/** How a body ended: at its end, or by leaving a loop. */
 type Ending = 'break' | 'continue' | undefined
 
-/** Text that is being printed. */
+/** The text printed so far. */
 class Output {
   private readonly pieces: string[] = []
   length = 0
@@ -30,7 +30,7 @@ class Output {
   }
 }
 
-/** Runs the statements of one template, once. */
+/** Executes the statements of one template, once. */
 export class Interpreter extends Evaluator {
   /** Line of the statement that runs. */
   line = 1
@@ -113,7 +113,7 @@ export class Interpreter extends Evaluator {
     }
   }
 
-  /** What `run` prints, as a text. */
+  /** The output of `run`, as text. */
   private capture(run: () => void): string {
     const outer = this.output
     const inner = (this.output = new Output(this.budget))

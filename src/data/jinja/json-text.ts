@@ -6,7 +6,7 @@ import { compare } from './compare'
 /** Arguments of Python's `json.dumps`. */
 export interface DumpOptions {
   ensureAscii: boolean
-  /** White space of one level; null: all on one line. */
+  /** White space per level; null: everything on one line. */
   indent: string | null
   separators: [item: string, key: string]
   sortKeys: boolean
@@ -22,7 +22,10 @@ const escapes: Readonly<Record<string, string>> = {
   '\b': '\\b',
 }
 
-/** Python's `json.dumps`: NaN and infinities are written, `1.0` stays `1.0`. @throws TypeError for what JSON has no form for. */
+/**
+ * Python's `json.dumps`: NaN and infinities are written, and `1.0` stays `1.0`. @throws TypeError for values
+ * that JSON cannot represent.
+ */
 export function dumps(value: Value, options: DumpOptions, budget: Budget): string {
   const { ensureAscii, indent, separators, sortKeys } = options
   const [itemSeparator, keySeparator] = separators

@@ -13,12 +13,12 @@ export interface Token {
     | 'number'
     | 'operator'
     | 'end'
-  /** Text, name, operator, or the value of a string; a number as it is written. */
+  /** A text, name, operator or string value; a number as written. */
   value: string
   line: number
 }
 
-/** A template that cannot be read; `line` counts from 1. */
+/** An invalid template; `line` counts from 1. */
 export class TemplateSyntaxError extends Error {
   constructor(
     message: string,
@@ -28,7 +28,7 @@ export class TemplateSyntaxError extends Error {
   }
 }
 
-// Sticky patterns: each is tried at one place of the source.
+// Sticky patterns: each is matched at one position of the source.
 const space = new RegExp(`[${SPACE}]+`, 'y')
 const float = /(?<!\.)(?:\d+_)*\d+(?:(?:\.(?:\d+_)*\d+)?e[+-]?(?:\d+_)*\d+|\.(?:\d+_)*\d+)/iy
 const integer = /0b(?:_?[01])+|0o(?:_?[0-7])+|0x(?:_?[\da-f])+|[1-9](?:_?\d)*|0(?:_?0)*/iy
@@ -44,14 +44,14 @@ const rawEnd = new RegExp(`\\{%([-+]?)[${SPACE}]*endraw[${SPACE}]*(?:\\+%\\}|-%\
 const begin = /\{[{%#]([-+]?)/g
 const onlySpace = new RegExp(`^[${SPACE}]+$`)
 
-// As Python's limit for reading integers.
+// Python's limit for reading integers.
 const MOST_DIGITS = 4300
 
 const closing: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' }
 
 /**
- * Cuts a template into tokens, with `trim_blocks` and `lstrip_blocks` as transformers sets them, and one newline at its
- * end dropped. @throws TemplateSyntaxError
+ * Splits a template into tokens, with `trim_blocks` and `lstrip_blocks` as in transformers, and without one
+ * newline at its end. @throws TemplateSyntaxError
  */
 export function tokenize(template: string): Token[] {
   return new Lexer(template.replace(/\r\n?/g, '\n').replace(/\n$/, '')).run()
@@ -75,7 +75,7 @@ class Lexer {
     this.tokens.push({ kind, value, line: this.line })
   }
 
-  /** Moves over `text`. */
+  /** Advances over `text`. */
   private pass(text: string): void {
     this.at += text.length
     for (const c of text) if (c === '\n') this.line++
@@ -107,7 +107,7 @@ class Lexer {
     else this.tag(found[0], kind === '%')
   }
 
-  /** The text before a tag, without what `-` or lstrip_blocks take away. */
+  /** The text before a tag, without the white space that `-` or lstrip_blocks removes. */
   private stripped(text: string, sign: string, isBlock: boolean): string {
     if (sign === '-') return trimEnd(text)
     if (sign === '+' || !isBlock) return text
@@ -152,7 +152,7 @@ class Lexer {
     }
   }
 
-  /** One token inside a tag; `open`: the closing brackets that are due. */
+  /** One token inside a tag; `open`: the expected closing brackets. */
   private inside(open: string[]): void {
     const white = this.match(space)
     if (white !== undefined) return this.pass(white)
@@ -193,7 +193,7 @@ const simple: Readonly<Record<string, string>> = {
   '\n': '',
 }
 
-/** Python's escapes in a text between quotes; an unknown one stays as it is written. */
+/** Python's escapes in a string; an unknown one stays as written. */
 function unescaped(body: string): string {
   const escape = /\\(?:x([\da-f]{2})|u([\da-f]{4})|U([\da-f]{8})|([0-7]{1,3})|([^]))/gi
   return body.replace(escape, (written, x, u, U, octal, other?: string) => {

@@ -1,21 +1,21 @@
-/** How much one rendering may use. */
+/** Limits of one rendering. */
 export interface RenderLimits {
   /** Evaluated expressions and statements. Default 10,000,000. */
   steps?: number
   /** Time in milliseconds. Default 2,000. */
   milliseconds?: number
-  /** Characters of the output, and of any text made on the way. Default 2^24. */
+  /** Characters of the output, and of any intermediate text. Default 2^24. */
   characters?: number
-  /** Entries of any list made on the way. Default 1,000,000. */
+  /** Entries of any intermediate list. Default 1,000,000. */
   entries?: number
 }
 
 const STEPS_BETWEEN_CLOCK_READINGS = 1024
-/** Of work that reads or makes a whole text or list at once. */
+/** Characters per step, for work that reads or makes a whole text or list at once. */
 const CHARACTERS_A_STEP = 256
 const ENTRIES_A_STEP = 8
 
-/** A text that grows piece by piece within the limits of a rendering. */
+/** A text that grows piece by piece, within the limits of a rendering. */
 export class GrowingText {
   private readonly pieces: string[] = []
   private length = 0
@@ -33,7 +33,7 @@ export class GrowingText {
   }
 }
 
-/** Counts what one rendering uses. Every method throws when a limit is passed. */
+/** Counts what one rendering uses. Every method throws when a limit is exceeded. */
 export class Budget {
   private readonly limits: Required<RenderLimits>
   private readonly started = performance.now()
@@ -50,7 +50,7 @@ export class Budget {
     }
   }
 
-  /** Pays for `steps` small pieces of work. */
+  /** Counts `steps` small pieces of work. */
   spend(steps = 1): void {
     this.steps += steps
     if (this.steps < this.nextReading) return
@@ -61,14 +61,14 @@ export class Budget {
       throw new Error(`rendering took longer than ${milliseconds} ms`)
   }
 
-  /** Call before a text grows to this length; `added`: how many of its characters are new. */
+  /** Call before a text grows to this length; `added`: the number of new characters. */
   characters(length: number, added: number = length): void {
     if (!(length <= this.limits.characters))
       throw new Error(`a text grew beyond ${this.limits.characters} characters`)
     this.spend(added / CHARACTERS_A_STEP)
   }
 
-  /** Pays for reading a whole value. */
+  /** Counts reading a whole value. */
   read(value: unknown): void {
     if (typeof value === 'string') this.spend(value.length / CHARACTERS_A_STEP)
     else if (Array.isArray(value)) this.spend(value.length / ENTRIES_A_STEP)

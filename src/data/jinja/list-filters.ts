@@ -21,7 +21,7 @@ import {
 
 const table = new FilterTable()
 
-/** The key of an item for sorting and comparing: its attribute, letters in lower case unless their case counts. */
+/** The sort or comparison key of an item: its attribute, in lower case unless case matters. */
 function keyGetter(
   attribute: Value,
   caseSensitive: Value,
@@ -53,7 +53,7 @@ table.add('default d', { default_value: '', boolean: false }, (_, value, otherwi
   value instanceof Undefined || (isTrue(boolean) && !isTrue(value)) ? otherwise : value,
 )
 table.add('attr', { name: REQUIRED }, ({ budget }, value, name = '') => {
-  // Attributes only: a dict's entries are none.
+  // Only attributes: a dict's entries do not count.
   if (value instanceof Dict && typeof name === 'string' && value.has(name))
     return getAttribute(new Dict(), name, budget)
   return getAttribute(value, textOf(name, budget), budget)

@@ -2,17 +2,17 @@ import { equals } from './compare'
 import type { Budget } from './limits'
 import { Attributes, Func, Undefined, type Args, type Value } from './values'
 
-/** Where a `for` loop stands. */
+/** The state of a `for` loop. */
 export interface LoopState {
   items: readonly Value[]
   index: number
-  /** 0 for a loop that no recursion entered. */
+  /** 0 for a loop that was not entered recursively. */
   depth: number
-  /** What `loop.changed` saw last. */
+  /** The last arguments of `loop.changed`. */
   last: readonly Value[] | undefined
 }
 
-/** The variable `loop`; `recurse` renders the loop over other items, in a recursive one. */
+/** The variable `loop`. In a recursive loop, `recurse` renders the loop over other items. */
 export function loopVariable(
   state: LoopState,
   recurse: ((args: Args) => Value) | undefined,

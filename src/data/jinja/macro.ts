@@ -2,9 +2,9 @@ import type { Scope } from './scope'
 import type { MacroBody } from './syntax'
 import { Dict, Func, Tuple, Undefined, type Args, type Value } from './values'
 
-/** What a macro needs of its rendering. */
+/** What a macro needs from its rendering. */
 export interface MacroRunner {
-  /** A new block inside the one where the macro was written. */
+  /** A new scope inside the one where the macro was defined. */
   inner(): Scope
   default(index: number, scope: Scope): Value
   /** Renders the body. */

@@ -1,6 +1,6 @@
 import { Float, typeName, type Value } from './values'
 
-/** A number of Python as JavaScript computes with it; `float` tells `1.0` from `1`. */
+/** A Python number as a JavaScript number; `float` distinguishes `1.0` from `1`. */
 export interface Num {
   value: number | bigint
   float: boolean
@@ -36,7 +36,7 @@ export function toInteger(value: Value): number {
 
 type Operator = '+' | '-' | '*' | '/' | '//' | '%' | '**'
 
-// Results of more bits are no numbers of any conversation.
+// Integers with more bits do not occur in conversations.
 const MOST_BITS = 4096n
 
 /** Arithmetic of two numbers, as Python's. @throws Error on a division by zero. */
@@ -115,7 +115,7 @@ export function compareNumbers(a: Num, b: Num): number {
   return a.value == b.value ? 0 : NaN
 }
 
-/** `round(value, digits)` of a float: the nearest decimal, the even one of two that are as near, as Python rounds. */
+/** `round(value, digits)` of a float: the nearest decimal; of two equally near ones the even one, as in Python. */
 export function roundHalfEven(value: number, digits: number): number {
   if (!Number.isFinite(value) || digits > 100 || (digits >= 0 && Math.abs(value) >= 1e21)) return value
   if (digits < 0) {
@@ -124,7 +124,7 @@ export function roundHalfEven(value: number, digits: number): number {
     const over = value / scale - low
     return (over < 0.5 || (over === 0.5 && low % 2 === 0) ? low : low + 1) * scale
   }
-  // toFixed is exact, but takes the larger of two that are as near.
+  // toFixed is exact, but of two equally near decimals it takes the larger.
   const [, kept = '', rest = ''] = new RegExp(`^(.*\\.\\d{${digits}})(.*)$`).exec(value.toFixed(100)) ?? []
   const isTie = /^50*$/.test(rest) && /[02468]\.?$/.test(kept)
   return Number(isTie ? kept : value.toFixed(digits))

@@ -6,7 +6,7 @@ import { likeOf } from './sequences'
 import type { ArithmeticOperator, ComparisonOperator } from './syntax'
 import { Tuple, defined, typeName, type Value } from './values'
 
-/** Python's binary operators. @throws TypeError where Python has none for the two types. */
+/** Python's binary operators. @throws TypeError if Python has none for the two types. */
 export function operate(operator: ArithmeticOperator, left: Value, right: Value, budget: Budget): Value {
   const [a, b] = [
     numberOf(defined(left)),

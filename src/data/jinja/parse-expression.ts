@@ -13,14 +13,17 @@ const constants: ReadonlyMap<string, Value> = new Map<string, Value>([
 ])
 const none: Expression = { type: 'constant', value: null }
 
-/** Reads expressions with Jinja's precedence: from `if else` over `or`, `and`, `not`, comparisons, `+`, `~`, `*` and `**` to filters. */
+/**
+ * Parses expressions with Jinja's precedence: from `if else` over `or`, `and`, `not`, comparisons, `+`, `~`,
+ * `*` and `**` to filters.
+ */
 export class ExpressionParser {
-  /** The sets of names that enclosing macros mention. */
+  /** The names that each enclosing macro uses. */
   readonly mentioned: Set<string>[] = []
 
   constructor(protected readonly stream: TokenStream) {}
 
-  /** An expression, or a tuple without parentheses. `end`: names that end it too. */
+  /** An expression, or a tuple without parentheses. `end`: names that also end it. */
   tuple(conditional = true, ...end: string[]): Expression {
     const { stream } = this
     const isEnd = (): boolean =>
@@ -249,7 +252,10 @@ export class ExpressionParser {
     }
   }
 
-  /** `| name(args) | ...` over a value; the first `|` may be missing (`inline`), as in a filter block. */
+  /**
+   * `| name(args)
+   * ...` after a value; with `inline`, as in a filter block, the first `|` is missing.
+   */
   filters(value: Expression, inline = false): Expression {
     while (inline || this.stream.isOperator('|')) {
       if (!inline) this.stream.next()

@@ -5,10 +5,10 @@ import { TokenStream } from './token-stream'
 
 const captured: Expression = { type: 'captured' }
 const reserved = new Set(['true', 'True', 'false', 'False', 'none', 'None'])
-/** Tags that need other templates: transformers renders a chat template alone. */
+/** Tags that need other templates; transformers renders a chat template alone. */
 const otherTemplates = new Set(['extends', 'include', 'import', 'from'])
 
-/** Reads a template. @throws TemplateSyntaxError */
+/** Parses a template. @throws TemplateSyntaxError */
 export function parse(template: string): Statement[] {
   return new Parser(new TokenStream(tokenize(template))).template()
 }
@@ -17,14 +17,14 @@ type Content<S> = S extends Statement ? Omit<S, 'line'> : never
 
 class Parser extends ExpressionParser {
   private loops = 0
-  /** The closing tags that open blocks wait for. */
+  /** The closing tags that the open blocks expect. */
   private readonly awaited: string[][] = []
 
   template(): Statement[] {
     return this.statements()
   }
 
-  /** Statements up to a tag of these names, which is not passed over. */
+  /** Statements up to a tag with one of these names, which is not consumed. */
   private statements(...end: string[]): Statement[] {
     const { stream } = this
     const body: Statement[] = []
@@ -47,7 +47,7 @@ class Parser extends ExpressionParser {
     }
   }
 
-  /** The body of a block up to its closing tag, whose name is passed over and returned. */
+  /** The body of a block, up to its closing tag, which is consumed and whose name is returned. */
   private body(...end: string[]): { body: Statement[]; ended: string } {
     this.stream.skip('operator', ':')
     this.stream.expect('block_end')
@@ -142,7 +142,7 @@ class Parser extends ExpressionParser {
     return { type: 'with', targets, values, body: this.body('endwith').body }
   }
 
-  /** `print a, b` prints one after the other. */
+  /** `print a, b` prints the values one after the other. */
   private printed(): Expression {
     const value = this.tuple()
     return value.type === 'tuple' ? { type: 'concat', items: value.items } : value
@@ -181,7 +181,7 @@ class Parser extends ExpressionParser {
     return { ...signature, body, mentions }
   }
 
-  /** A macro's body is a function: a `break` in it has no loop to leave. */
+  /** A macro's body is a function, so a `break` in it cannot leave a loop outside. */
   private outsideLoops<T>(read: () => T): T {
     const { loops } = this
     this.loops = 0
@@ -205,7 +205,7 @@ class Parser extends ExpressionParser {
     return { names, defaults }
   }
 
-  /** A target or several with commas, up to `end`. */
+  /** A target, or several separated by commas, up to `end`. */
   private target(end: string): Target {
     const targets = [this.oneTarget()]
     let isTuple = false

@@ -25,7 +25,10 @@ export function trimStart(text: string): string {
   return text.slice(from)
 }
 
-/** The text without white space at its end. A pattern would take quadratic time on long inner white space. */
+/**
+ * The text without white space at its end. A pattern would take quadratic time for long white space inside the
+ * text.
+ */
 export function trimEnd(text: string): string {
   let to = text.length
   while (to > 0 && isSpace.test(text.charAt(to - 1))) to--
@@ -63,7 +66,7 @@ export function reprText(text: string): string {
   return quote + body + quote
 }
 
-/** Whether Python's `repr` shows a character as it is. */
+/** Whether Python's `repr` shows a character unchanged. */
 export function isPrintable(character: string): boolean {
   return character === ' ' || !/[\p{C}\p{Z}]/u.test(character)
 }

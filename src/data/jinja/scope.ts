@@ -3,13 +3,13 @@ import { setNamespaceAttribute, unknownName } from './globals'
 import { iterate } from './sequences'
 import type { Target } from './syntax'
 
-/** Variables of one block; what is not here is looked up in the block around it. */
+/** The variables of one block; others are looked up in the enclosing block. */
 export class Scope {
   private readonly variables: Map<string, Value> = new Map()
 
   constructor(private readonly outer?: Scope | undefined) {}
 
-  /** The value of a name; an Undefined when nothing has it. */
+  /** The value of a name; an Undefined if it is unknown. */
   get(name: string): Value {
     const found = this.variables.get(name)
     if (found !== undefined) return found

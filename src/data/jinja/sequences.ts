@@ -6,7 +6,10 @@ export function points(text: string): string[] {
   return /[\ud800-\udfff]/.test(text) ? [...text] : text.split('')
 }
 
-/** What a `for` loop over the value walks: a dict's keys, a text's characters. @throws TypeError for what is not iterable. */
+/**
+ * The items that a `for` loop over the value visits: a dict's keys, a text's characters. @throws TypeError for
+ * a value that is not iterable.
+ */
 export function iterate(value: Value): readonly Value[] {
   const array = arrayOf(value)
   if (array) return array
@@ -48,7 +51,7 @@ export function slice(value: Value, start: Value, stop: Value, step: Value): Val
   return Array.isArray(value) ? likeOf(value, result) : result
 }
 
-/** A list or tuple of these items, as `like` is. */
+/** A list or tuple of these items, of the same kind as `like`. */
 export function likeOf(like: Value[], items: readonly Value[]): Value[] {
   const made = new (like.constructor as new () => Value[])()
   for (const item of items) made.push(item)

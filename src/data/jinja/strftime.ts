@@ -15,7 +15,10 @@ const composed: Readonly<Record<string, string>> = {
   h: '%b',
 }
 
-/** `datetime.strftime` of a local time, with English names. `%-d` drops the zero, `%_d` makes it a space. */
+/**
+ * `datetime.strftime` of a local time, with English names. `%-d` omits the leading zero; `%_d` replaces it by a
+ * space.
+ */
 export function strftime(date: Date, format: string): string {
   return format.replace(/%([-_])?([A-Za-z%])/g, (written, flag: string | undefined, code: string) => {
     const whole = composed[code]
@@ -62,7 +65,7 @@ function field(date: Date, code: string): Field {
     n: '\n',
     t: '\t',
     '%': '%',
-    // Python's local time without a zone has neither.
+    // A local time without a zone has neither, as in Python.
     z: '',
     Z: '',
   }

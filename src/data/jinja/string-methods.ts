@@ -12,7 +12,7 @@ const method = (name: string, parameters: Parameters, run: Method): void => {
   methods.set(name, [parameters, run])
 }
 
-/** A method of a text, or undefined when Python has none of that name. */
+/** A method of a text, or undefined if Python has none of that name. */
 export function stringMethod(text: string, name: string, budget: Budget): Func | undefined {
   budget.read(text)
   const found = methods.get(name)
@@ -24,7 +24,7 @@ function str(value: Value | undefined): string {
   throw new TypeError(`expected str, got ${typeName(value ?? null)}`)
 }
 
-/** `str.strip` on one side or both; `chars`: what to take away, null for white space. */
+/** `str.strip` on one side or both; `chars`: the characters to remove, null for white space. */
 export function strip(text: string, chars: Value, left: boolean, right: boolean): string {
   if (chars === null) {
     const from = left ? trimStart(text) : text
@@ -42,13 +42,13 @@ method('strip', { chars: null }, (text, _, chars = null) => strip(text, chars, t
 method('lstrip', { chars: null }, (text, _, chars = null) => strip(text, chars, true, false))
 method('rstrip', { chars: null }, (text, _, chars = null) => strip(text, chars, false, true))
 
-/** Upper case first, lower case after it. */
+/** The first letter in upper case, the others in lower case. */
 export function capitalize(text: string): string {
   const [first = '', ...rest] = points(text)
   return titleCase(first) + rest.join('').toLowerCase()
 }
 
-// Python gives a title-case letter; the digraphs are the only ones whose upper case differs.
+// Python uses title case here; only digraphs have a title case other than their upper case.
 function titleCase(letter: string): string {
   const upper = letter.toUpperCase()
   return [...upper].length > 1 ? upper.slice(0, 1) + upper.slice(1).toLowerCase() : upper
@@ -72,9 +72,9 @@ method('replace', { old: REQUIRED, new: REQUIRED, count: -1 }, (text, budget, ol
   replaceText(text, str(old), str(by), toInteger(count), budget),
 )
 
-/** Python's `text.replace(from, to, most)`; `most` below 0: all. */
+/** Python's `text.replace(from, to, most)`; with `most` below 0, all occurrences. */
 export function replaceText(text: string, from: string, to: string, most: number, budget: Budget): string {
-  // An empty `from` stands before, between and after the characters.
+  // An empty `from` matches before, between and after the characters.
   const pieces = from === '' ? ['', ...points(text), ''] : text.split(from)
   const replaced = most < 0 ? pieces.length - 1 : Math.min(most, pieces.length - 1)
   if (replaced === 0) return text
@@ -132,7 +132,7 @@ const end = '\\n\\r\\v\\f\\x1c-\\x1e\\x85\\u2028\\u2029'
 const lineAndEnd = new RegExp(`[^${end}]*(?:\\r\\n|[${end}])|[^${end}]+$`, 'g')
 const lineEnd = new RegExp(`(?:\\r\\n|[${end}])$`)
 
-/** Lines as Python ends them. */
+/** Lines, with Python's line ends. */
 export function splitLines(text: string, keepEnds = false): string[] {
   const lines = text.match(lineAndEnd) ?? []
   return keepEnds ? lines : lines.map((line) => line.replace(lineEnd, ''))
@@ -178,7 +178,7 @@ method('count', range, (text, budget, sub, start = null, end = null) => {
   return str(sub) === '' ? lengthOf(within) + 1 : within.split(str(sub)).length - 1
 })
 
-/** The place of `sub` within [start, end), in code points; -1 when it is not there. */
+/** The index of `sub` within [start, end), in code points; -1 if it is not there. */
 function find(text: string, sub: Value | undefined, start: Value, end: Value, last: boolean): number {
   const within = part(text, start, end)
   const at = last ? within.lastIndexOf(str(sub)) : within.indexOf(str(sub))
@@ -198,7 +198,7 @@ for (const last of [false, true]) {
   })
 }
 
-/** `text` filled up to a width: on both sides, the left or the right. */
+/** `text` padded to a width on the left, the right or both sides. */
 export function pad(
   text: string,
   width: number,
@@ -208,7 +208,7 @@ export function pad(
 ): string {
   budget.characters(Math.max(width, text.length))
   const missing = Math.max(width - lengthOf(text), 0)
-  // Python's centre gives the odd character to the left only where the width is odd.
+  // Python's `center` puts the odd character on the left only if the width is odd.
   const left = side === 'left' ? missing : side === 'right' ? 0 : (missing >> 1) + (missing & width & 1)
   return fill.repeat(left) + text + fill.repeat(missing - left)
 }

@@ -1,6 +1,6 @@
 import type { Value } from './values'
 
-/** Arguments of a call, filter or test as they are written. */
+/** Arguments of a call, filter or test, as written. */
 export interface CallArguments {
   positional: Expression[]
   named: [name: string, value: Expression][]
@@ -44,7 +44,7 @@ export interface Signature {
   defaults: Expression[]
 }
 
-/** A macro's or call block's body, and which of `caller`, `varargs`, `kwargs` it mentions. */
+/** The body of a macro or call block, and which of `caller`, `varargs`, `kwargs` it uses. */
 export interface MacroBody extends Signature {
   body: Statement[]
   mentions: ReadonlySet<string>
@@ -65,7 +65,7 @@ export type Statement = { line: number } & (
     }
   | { type: 'break' | 'continue' }
   | { type: 'set'; target: Target; value: Expression }
-  /** `value`: the filters over what the body prints. */
+  /** `value`: the filters that are applied to the body's output. */
   | { type: 'set_block'; target: Target; value: Expression; body: Statement[] }
   | { type: 'filter_block'; value: Expression; body: Statement[] }
   | { type: 'with'; targets: Target[]; values: Expression[]; body: Statement[] }

@@ -7,7 +7,7 @@ import { Budget, type RenderLimits } from './limits'
 import { parse } from './parse'
 import type { Statement } from './syntax'
 
-/** What a rendering gives. */
+/** The result of a rendering. */
 export interface Rendered {
   text: string
   /** Ranges [start, end) of `text` inside `{% generation %}` blocks. */
@@ -15,13 +15,13 @@ export interface Rendered {
 }
 
 /**
- * A chat template: Jinja as transformers runs it (jinja2's immutable sandbox, `trim_blocks`, `lstrip_blocks`, loop
- * controls, `{% generation %}`), with Python's meaning and printing of values.
+ * A chat template: Jinja as transformers runs it (jinja2's immutable sandbox, `trim_blocks`, `lstrip_blocks`,
+ * loop controls, `{% generation %}`), where values behave and print as in Python.
  */
 export class Template {
   private readonly statements: readonly Statement[]
 
-  /** @throws Error with the line, when the source is no template. */
+  /** @throws Error with the line when the source is not a valid template. */
   constructor(source: string) {
     try {
       this.statements = parse(source)
@@ -30,7 +30,7 @@ export class Template {
     }
   }
 
-  /** @throws Error with the line: the template's own refusal, a fault of it, or a limit that was passed. */
+  /** @throws Error with the line: the template's own rejection, an error in it, or an exceeded limit. */
   render(variables: Readonly<Record<string, unknown>>, limits?: RenderLimits): Rendered {
     const budget = new Budget(limits)
     const interpreter = new Interpreter(budget)
@@ -45,7 +45,7 @@ export class Template {
 }
 
 function explained(error: unknown, line: number | undefined): Error {
-  // JavaScript's own error when the stack is full.
+  // JavaScript's own error for a full stack.
   const message =
     error instanceof RangeError && /call stack/i.test(error.message) ? 'nested too deeply' : messageOf(error)
   return new Error(line === undefined ? message : `${message} (line ${line} of the template)`, {

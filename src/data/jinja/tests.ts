@@ -18,7 +18,7 @@ import {
 
 export type Test = (rendering: Rendering, value: Value, args: Args) => boolean
 
-/** What follows `is`. */
+/** The tests that can follow `is`. */
 export const tests: Map<string, Test> = new Map()
 
 const add = (
@@ -45,7 +45,7 @@ add('number', {}, (_, value) => numberOf(value) !== undefined)
 add('string', {}, (_, value) => typeof value === 'string')
 add('mapping', {}, (_, value) => value instanceof Dict)
 add('sequence', {}, (_, value) => {
-  // jinja2 asks for a length and item access: a dict and a missing value have both, views and iterators have not.
+  // jinja2 tests for a length and item access: dicts and missing values have both; views and iterators do not.
   return typeof value === 'string' || value instanceof Dict || value instanceof Undefined || isIndexed(value)
 })
 add('iterable', {}, (_, value) => {

@@ -39,7 +39,7 @@ table.add(
   ({ budget }, value) => textOf(value, budget).match(/[\p{L}\p{N}_]+/gu)?.length ?? 0,
 )
 
-/** As many spaces as the number says. @throws Error when they are too many */
+/** This number of spaces. @throws Error when there are too many. */
 function spaces(count: Value, budget: Budget): string {
   const length = Math.max(toInteger(count), 0)
   budget.characters(length)
@@ -98,7 +98,7 @@ table.add(
     if (text === undefined)
       throw new TypeError(`unsupported operand type(s) for +=: '${typeName(defined(value))}' and 'str'`)
     const indention = typeof width === 'string' ? width : spaces(width, rendering.budget)
-    // The newline that is added keeps an empty last line.
+    // The added newline preserves an empty last line.
     const lines = splitLines(`${text}\n`)
     rendering.budget.characters(text.length + lines.length * (indention.length + 1))
     const [head = '', ...rest] = lines
@@ -133,7 +133,7 @@ table.add('wordwrap', wrapping, ({ budget }, value, width = 79, breakLong = true
   return lines.join(between)
 })
 
-/** Python's `textwrap.wrap` of one line, hyphens kept together. */
+/** Python's `textwrap.wrap` of one line, without breaks at hyphens. */
 function wrapped(line: string, width: number, breakLong: boolean): string[] {
   const lines: string[] = []
   let current = ''
@@ -219,7 +219,7 @@ table.add('int', { default: 0, base: 10 }, (_, value, otherwise = 0, base = 10) 
   return integer(typeof found.value === 'bigint' ? found.value : BigInt(Math.trunc(found.value)))
 })
 
-/** Python's `float(text)`; undefined where that throws. */
+/** Python's `float(text)`; undefined if that throws. */
 function parseFloatText(text: string): number | undefined {
   const trimmed = strip(text, null, true, true).replace(/(?<=\d)_(?=\d)/g, '')
   if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(trimmed)) return Number(trimmed)
@@ -228,7 +228,7 @@ function parseFloatText(text: string): number | undefined {
   return special[2] === undefined ? NaN : special[1] === '-' ? -Infinity : Infinity
 }
 
-/** Python's `int(text, base)`; undefined where that throws. */
+/** Python's `int(text, base)`; undefined if that throws. */
 function parseInteger(text: string, base: number): bigint | undefined {
   const trimmed = strip(text, null, true, true)
     .replace(/(?<=[\da-z])_(?=[\da-z])/gi, '')
@@ -246,5 +246,5 @@ function parseInteger(text: string, base: number): bigint | undefined {
   return sign === '-' ? -value : value
 }
 
-/** Filters that give texts and numbers. */
+/** Filters whose results are texts and numbers. */
 export const textFilters: ReadonlyMap<string, Filter> = table.filters

@@ -1,6 +1,6 @@
 import { TemplateSyntaxError, type Token } from './lexer'
 
-// Deeper nesting of expressions or blocks than any template has.
+// Deeper nesting of expressions or blocks does not occur in real templates.
 const DEEPEST = 100
 
 /** The tokens of a template, read one by one. */
@@ -14,7 +14,7 @@ export class TokenStream {
     return this.look(0)
   }
 
-  /** The token `ahead` places further; the end token beyond the end. */
+  /** The token `ahead` positions further; the end token after the end. */
   look(ahead: number): Token {
     const token = this.tokens[Math.min(this.at + ahead, this.tokens.length - 1)]
     if (!token) throw new Error('a token list without an end')
@@ -39,14 +39,14 @@ export class TokenStream {
     return this.current.kind === 'name' && values.includes(this.current.value)
   }
 
-  /** Passes over the token if it is this one. */
+  /** Consumes the token if it is this one. */
   skip(kind: Token['kind'], value?: string): boolean {
     const found = this.is(kind, value)
     if (found) this.at++
     return found
   }
 
-  /** @throws TemplateSyntaxError when another token stands here. */
+  /** @throws TemplateSyntaxError when the next token is another one. */
   expect(kind: Token['kind'], value?: string): Token {
     if (!this.is(kind, value))
       this.fail(`expected ${value === undefined ? describe(kind) : `'${value}'`}, got ${this.describe()}`)
@@ -62,7 +62,7 @@ export class TokenStream {
     throw new TemplateSyntaxError(message, line)
   }
 
-  /** Reads something that may hold itself. */
+  /** Parses something that can be nested. */
   nested<T>(read: () => T): T {
     if (++this.depth > DEEPEST) this.fail(`more than ${DEEPEST} levels of nesting`)
     const result = read()

@@ -3,9 +3,9 @@ export class Float {
   constructor(readonly value: number) {}
 }
 
-/** What a missing variable, key or attribute gives: prints nothing, is false and empty, and refuses everything else. */
+/** A missing variable, key or attribute: it prints nothing, is false and empty, and throws for any other use. */
 export class Undefined {
-  /** `message`: the error of whoever uses it. */
+  /** `message`: the error when it is used. */
   constructor(readonly message: string) {}
 }
 
@@ -22,7 +22,7 @@ export class Tuple extends Array<Value> {
   }
 }
 
-/** One group of the filter `groupby`: a tuple whose two items also have names. */
+/** One group from the filter `groupby`: a tuple whose two items also have names. */
 export class Group extends Tuple {
   get grouper(): Value | undefined {
     return this[0]
@@ -40,7 +40,7 @@ export class Range {
   ) {}
 }
 
-/** A Python iterator: always true, without a length, used up by whoever walks it. */
+/** A Python iterator: always true, without a length, and consumed by one loop. */
 export class ValueIterator {
   private position = 0
   constructor(
@@ -100,7 +100,7 @@ export class Func {
   ) {}
 }
 
-/** A Python dict; `1`, `1.0` and `True` are one key, as there. */
+/** A Python dict; as in Python, `1`, `1.0` and `True` are one key. */
 export class Dict {
   private readonly entries = new Map<unknown, [key: Value, value: Value]>()
 
@@ -135,7 +135,7 @@ export class Dict {
     return [...this.entries.values()].map(([, value]) => value)
   }
 
-  /** Key and value pairs in the order of their insertion. */
+  /** Key and value pairs in insertion order. */
   pairs(): [Value, Value][] {
     return [...this.entries.values()]
   }
@@ -144,7 +144,7 @@ export class Dict {
 export type Value =
   | null
   | boolean
-  /** An integer where it is one, else a float. */
+  /** An integer if it is a whole number, else a float. */
   | number
   /** An integer beyond 2^53. */
   | bigint
@@ -161,16 +161,16 @@ export type Value =
   | Func
   | Undefined
 
-/** What stands for a key in a JavaScript Map: equal for keys that Python calls equal. @throws TypeError for lists and dicts. */
+/** A JavaScript Map key that is equal for keys that are equal in Python. @throws TypeError for lists and dicts. */
 export function hash(key: Value): unknown {
   if (typeof key === 'string' || typeof key === 'number' || key === null) return key
   if (typeof key === 'boolean') return Number(key)
   if (typeof key === 'bigint') return key
   if (key instanceof Float) return Number.isSafeInteger(key.value) ? key.value : `float ${key.value}`
-  // The zero character keeps it apart from texts.
+  // The zero character distinguishes it from texts.
   if (key instanceof Tuple) {
     const text = `\0tuple ${key.map((k) => `${typeof k} ${String(hash(k))}`).join('\0')}`
-    // Tuples of the same tuple twice, many levels deep, would fill the memory.
+    // Tuples that contain another tuple twice, nested many times, would fill the memory.
     if (text.length > 10_000) throw new Error('a tuple as a key is too long')
     return text
   }
@@ -195,7 +195,7 @@ export function typeName(value: Value): string {
   return value.type
 }
 
-/** Whether Python takes the value for true. */
+/** Whether the value is true in Python. */
 export function isTrue(value: Value): boolean {
   if (value === null || value instanceof Undefined) return false
   if (typeof value === 'number') return value !== 0
@@ -209,14 +209,14 @@ export function isTrue(value: Value): boolean {
   return Boolean(value)
 }
 
-/** The list, tuple, range or view as an array; undefined for anything else. */
+/** A list, tuple, range or view as an array; undefined for anything else. */
 export function arrayOf(value: Value): readonly Value[] | undefined {
   if (Array.isArray(value)) return value
   if (value instanceof Range || value instanceof DictView) return value.items
   return undefined
 }
 
-/** @throws Error with the message of the missing thing. */
+/** @throws Error with the message of the missing value. */
 export function defined<T extends Value>(value: T): Exclude<T, Undefined> {
   if (value instanceof Undefined) throw new Error(value.message)
   return value as Exclude<T, Undefined>

@@ -7,14 +7,14 @@ import type { Dataset } from '../dataset'
 import type { PreTrainedTokenizer } from '../tokenizer'
 import type { Place } from './said'
 
-/** What the data of a preference objective is made with. */
+/** The settings for making the rows of a preference objective. */
 export interface PreferenceData {
   /** The objective's name in messages. */
   owner: string
   /** 'train' or 'evaluation'. */
   split: string
   tokenizer: PreTrainedTokenizer
-  /** Tokens that a sequence is cut to; null: never. */
+  /** The longest sequence in tokens; longer ones are cut. null: no limit. */
   max_length: number | null
   model: { readonly vocab_size: number; readonly max_position_embeddings: number }
   signal?: AbortSignal | undefined
@@ -70,7 +70,7 @@ export async function encodeRows<R>(
   return encoded
 }
 
-/** The error with the row's number, unless it has it already. */
+/** The error with the row's number, unless it already has one. */
 function ofRow({ owner, index }: Place, error: unknown): unknown {
   const message = messageOf(error)
   if (message.startsWith(`[${owner}] row`)) return error
@@ -81,13 +81,13 @@ export function checkNotEmpty(dataset: Dataset, { owner, split }: PreferenceData
   if (dataset.length === 0) throw new Error(`[${owner}] the ${split} data set is empty`)
 }
 
-/** How many tokens two sequences share at their beginning. */
+/** The number of tokens at the beginning that two sequences share. */
 export function sharedLength(ids: readonly number[], others: readonly number[]): number {
   const parted = ids.findIndex((id, i) => id !== others[i])
   return parted === -1 ? ids.length : parted
 }
 
-/** A prompt's end is left out where its tokens are others before an answer. */
+/** Warns if a prompt's last tokens differ when an answer follows; they are then left out of the prompt. */
 export function warnOfSeam({ owner }: PreferenceData, prompt: readonly number[], start: number): void {
   if (start < prompt.length)
     logger.warning_once(
@@ -97,7 +97,7 @@ export function warnOfSeam({ owner }: PreferenceData, prompt: readonly number[],
     )
 }
 
-/** Says what became of `total` rows, of which `kept` are left. @throws Error when none is left. */
+/** Reports how many of `total` rows are left. @throws Error when none is. */
 export function reportRows(
   { owner, split, max_length, model }: PreferenceData,
   total: number,

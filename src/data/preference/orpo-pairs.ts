@@ -5,10 +5,11 @@ import { needColumns, renderedTexts } from './said'
 import { rowOf, sequenceOf, type PreferenceRow } from './sequences'
 
 /**
- * Rows of `prompt`, `chosen` and `rejected` as TRL's ORPOTrainer prepares them: without the tokenizer's own special tokens, with the
- * begin token before the prompt and the end token behind the answer where they are not there; answers are cut, prompts are not. The
- * chosen sequence is labelled whole. Rows whose prompt fills `max_length` are left out: TRL keeps them, and its loss is NaN.
- * @throws Error naming the columns, or the row and column, that do not fit
+ * Rows of `prompt`, `chosen` and `rejected` as TRL's ORPOTrainer prepares them: without the tokenizer's own
+ * special tokens, but with the begin token before the prompt and the end token after the answer if they are
+ * missing. Answers are cut, prompts are not. The chosen sequence is labelled completely. Rows whose prompt
+ * fills `max_length` are dropped (TRL keeps them, and its loss is NaN).
+ * @throws Error naming the columns, or the row and column, that do not fit.
  */
 export async function tokenizeOrpoPairs(dataset: Dataset, data: PreferenceData): Promise<PreferenceRow[]> {
   const { owner, split, tokenizer, max_length } = data
@@ -23,7 +24,7 @@ export async function tokenizeOrpoPairs(dataset: Dataset, data: PreferenceData):
     if (last !== 'user' && last !== 'tool')
       throw new Error(`the prompt ends with a turn of '${last}'; expected one of 'user' or 'tool'`)
     const [opened, ...wholes] = await renderedTexts(prompt, [chosen, rejected], row, tokenizer, place)
-    // Texts are parted as texts, before they are tokenized.
+    // Texts are split before they are tokenized.
     const start = Math.min(...wholes.map((whole) => sharedText(opened!, whole)))
     return { texts: [opened!.slice(0, start), ...wholes], special: false }
   })
@@ -45,7 +46,7 @@ export async function tokenizeOrpoPairs(dataset: Dataset, data: PreferenceData):
   return rows
 }
 
-/** Where the answer begins in `ids`: behind the prompt, or a token before that where the prompt's last has merged with it. */
+/** The number of prompt tokens in `ids`; one less if the prompt's last token has merged with the answer's first. */
 function promptTokens(prompt: readonly number[], ids: readonly number[]): number {
   return sharedLength(prompt, ids) === prompt.length ? prompt.length : Math.max(0, prompt.length - 1)
 }

@@ -12,10 +12,11 @@ import { checkAlike, ended, needColumns, renderedTexts, saidIn, type Place } fro
 import { rowOf, sequenceOf, type PreferenceRow } from './sequences'
 
 /**
- * Rows of `prompt`, `chosen` and `rejected` as TRL's DPOTrainer prepares them: sequences prompt + chosen, prompt + rejected in turn.
- * Without a prompt column, or where the prompt is a text beside conversations, the prompt is what both answers begin with. Answers
- * that are texts get the end token. Rows whose prompt fills `max_length` are left out, unless the end is kept.
- * @throws Error naming the columns, or the row and column, that do not fit
+ * Rows of `prompt`, `chosen` and `rejected` as TRL's DPOTrainer prepares them: alternating sequences prompt +
+ * chosen, prompt + rejected. Without a prompt column, or if the prompt is a text beside conversations, the
+ * prompt is what both answers begin with. Answers that are texts get the end token. Rows whose prompt fills
+ * `max_length` are dropped, unless the end is kept.
+ * @throws Error naming the columns, or the row and column, that do not fit.
  */
 export async function tokenizePairs(
   dataset: Dataset,
@@ -49,7 +50,7 @@ export async function tokenizePairs(
   return rows
 }
 
-/** The pair of a row, with its prompt taken out of the answers where it is not given. */
+/** The pair of a row. If the prompt is not given, it is extracted from the answers. */
 export function pairIn(row: Row, hasPrompt: boolean, place: Place): Pair {
   const [chosen, rejected] = [saidIn(row, 'chosen', place), saidIn(row, 'rejected', place)]
   checkAlike({ chosen, rejected }, place)

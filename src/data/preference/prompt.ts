@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Said } from './said'
 
-/** A preference, with its prompt. */
+/** A preference pair with its prompt. */
 export interface Pair {
   prompt: Said
   chosen: Said
@@ -9,9 +9,9 @@ export interface Pair {
 }
 
 /**
- * Takes the prompt out of two answers that both begin with it, as TRL's `extract_prompt`: what they share at their beginning; of texts
- * without the space before the first difference. When one answer is the beginning of the other, its last turn or character is the answer.
- * Both must be of one kind and not empty.
+ * Extracts the prompt from two answers that both begin with it, like TRL's `extract_prompt`: their common
+ * beginning; for texts without the space before the first difference. If one answer is the beginning of the
+ * other, its last turn or character is the answer. Both must be of one kind and not empty.
  */
 export function extractPrompt(chosen: Said, rejected: Said): Pair {
   return typeof chosen === 'string'
@@ -19,7 +19,7 @@ export function extractPrompt(chosen: Said, rejected: Said): Pair {
     : ofTurns(chosen, rejected as typeof chosen)
 }
 
-// Characters, not UTF-16 units: a prompt may not end within one.
+// Characters, not UTF-16 units: a prompt must not end inside one.
 function ofTexts(chosen: string[], rejected: string[]): Pair {
   const parted = parting(chosen, rejected)
   const at = chosen[parted] !== rejected[parted] && chosen[parted - 1] === ' ' ? parted - 1 : parted
@@ -32,7 +32,7 @@ function ofTurns<T extends object>(chosen: T[], rejected: T[]): { prompt: T[]; c
   return { prompt: chosen.slice(0, at), chosen: chosen.slice(at), rejected: rejected.slice(at) }
 }
 
-/** The first place where the two differ, else the last that both have. */
+/** The first index where the two differ, else the last index that both have. */
 function parting(one: readonly unknown[], other: readonly unknown[]): number {
   const shared = Math.min(one.length, other.length)
   for (let i = 0; i < shared; i++) if (!isDeepStrictEqual(one[i], other[i])) return i

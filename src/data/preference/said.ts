@@ -6,13 +6,16 @@ import { templateOptionsOf, turnsOf } from '../turns'
 /** A part of a row: a text, or the turns of a conversation. */
 export type Said = string | ChatMessage[]
 
-/** Where a value is, for messages: the objective's name (DPO, ...), and the row's number in its data set. */
+/** The position of a value, for messages: the objective's name (DPO, ...), and the row's number in its data set. */
 export interface Place {
   owner: string
   index: number
 }
 
-/** What a column of a row says. @throws TypeError naming row and column when it is neither a text nor a list of turns */
+/**
+ * The value of a row's column. @throws TypeError naming row and column when it is neither a text nor a list of
+ * turns.
+ */
 export function saidIn(row: Row, column: string, { owner, index }: Place): Said {
   const value = row[column]
   if (typeof value === 'string') return value
@@ -21,7 +24,7 @@ export function saidIn(row: Row, column: string, { owner, index }: Place): Said 
   throw new TypeError(`[${owner}] row ${index}: '${column}' ${found}; expected a text or a list of turns`)
 }
 
-/** @throws TypeError when some parts of a row are texts and others conversations */
+/** @throws TypeError when some parts of a row are texts and others are conversations. */
 export function checkAlike(parts: Readonly<Record<string, Said>>, { owner, index }: Place): void {
   const kinds = Object.entries(parts).map(
     ([name, said]) => `'${name}' is ${Array.isArray(said) ? 'a conversation' : 'a text'}`,
@@ -32,7 +35,7 @@ export function checkAlike(parts: Readonly<Record<string, Said>>, { owner, index
     )
 }
 
-/** @throws Error naming the columns there are when some of those needed are missing */
+/** @throws Error listing the columns when a required one is missing. */
 export function needColumns(
   { column_names }: Dataset,
   columns: readonly string[],
@@ -46,12 +49,12 @@ export function needColumns(
     )
 }
 
-/** The text with the end token behind it, if it does not end with it. */
+/** The text with the end token, if it does not already end with it. */
 export function ended(text: string, { eos_token }: PreTrainedTokenizer): string {
   return eos_token === null || text.endsWith(eos_token) ? text : text + eos_token
 }
 
-/** A prompt with each of its answers, as the texts that are tokenized: the prompt alone, then the prompt with each answer. */
+/** A prompt and its answers as the texts to tokenize: the prompt alone, then the prompt with each answer. */
 export async function renderedTexts(
   prompt: Said,
   answers: readonly Said[],

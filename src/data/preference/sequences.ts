@@ -1,18 +1,21 @@
 import { IGNORE_INDEX } from '../../models/token-ids'
 import type { LabelledRow } from '../packing'
 
-/** A sequence, and how many of its tokens are the answer's. */
+/** A sequence, and how many of its tokens belong to the answer. */
 export interface Sequence extends LabelledRow {
   answer: number
 }
 
-/** A row of one or more sequences, with what an objective is to know of each. */
+/** A row of one or more sequences, with columns for an objective. */
 export interface PreferenceRow extends LabelledRow {
   seq_lengths: number[]
   columns: Record<string, unknown[]>
 }
 
-/** Prompt and answer as one sequence; only the answer is labelled. `keep`: the end that stays when it is cut to `limit` tokens. */
+/**
+ * Prompt and answer as one sequence, with labels on the answer only. `keep`: which end is kept when it is cut
+ * to `limit` tokens.
+ */
 export function sequenceOf(
   prompt: readonly number[],
   answer: readonly number[],
@@ -33,7 +36,7 @@ export function sequenceOf(
   }
 }
 
-/** Sequences one after the other as one row. `answer_tokens`: of each. */
+/** Joins sequences into one row. `answer_tokens` has one value per sequence. */
 export function rowOf(
   sequences: readonly Sequence[],
   columns: Record<string, unknown[]> = {},

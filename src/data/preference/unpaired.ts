@@ -18,13 +18,14 @@ interface Judged {
   label: boolean
 }
 
-/** TRL unpairs rows in batches of so many: their chosen answers, then their rejected ones. */
+/** TRL converts pairs in batches of this size: first their chosen answers, then their rejected ones. */
 const UNPAIRED_AT_ONCE = 1000
 
 /**
- * Rows of `prompt`, `completion` and `label`, or of pairs, as TRL's KTOTrainer prepares them: one sequence a row, with its `label` and,
- * when `groupSize` is given, as `kl` the prompt with the answer of the row before it in its group of so many rows.
- * @throws Error naming the columns, or the row and column, that do not fit
+ * Rows of `prompt`, `completion` and `label`, or of pairs, as TRL's KTOTrainer prepares them: one sequence per
+ * row, with its `label`. With `groupSize`, the column `kl` is the prompt with the answer of the previous row in
+ * its group.
+ * @throws Error naming the columns, or the row and column, that do not fit.
  */
 export async function tokenizeUnpaired(
   dataset: Dataset,
@@ -62,7 +63,7 @@ export async function tokenizeUnpaired(
   return rows
 }
 
-/** A row to read when its turn comes, so that an error has its number. */
+/** A row that is read later, so that an error can name its number. */
 interface Reader {
   row: Row
   read: (place: Place) => Judged
@@ -94,7 +95,7 @@ function unpaired(dataset: Dataset, hasPrompt: boolean): Reader[] {
         readers.push({
           row,
           read: ({ owner }) => {
-            // The row's own number, not that of its half.
+            // The number of the row itself, not of its half.
             const pair = pairIn(row, hasPrompt, { owner, index: from + i })
             return { prompt: pair.prompt, completion: pair[answer], label }
           },
