@@ -3,10 +3,12 @@ import { codeOf, explainWriteError, isBeingWritten, nameBeside, syncFolder } fro
 import { disk } from './disk'
 
 /**
- * Writes a folder so that `path` is what it was before or all of the new folder, never a part: `write` fills a temporary folder
- * beside it, every file is flushed to the disk, then it is renamed once. An older folder at `path` is replaced.
+ * Writes a folder so that `path` is either unchanged or the complete new folder. `write` fills a temporary
+ * folder beside it, every file is flushed to the disk, and the folder is renamed once. An existing folder at
+ * `path` is replaced.
  *
- * @throws Error naming the file that could not be written, as a path below `path`; the temporary folder is removed.
+ * @throws Error naming the file that could not be written, as a path below `path`; the temporary folder is
+ * removed.
  */
 export async function replaceFolder(path: string, write: (folder: string) => Promise<void>): Promise<void> {
   const temporary = nameBeside(path, 'tmp')
@@ -27,8 +29,9 @@ export async function replaceFolder(path: string, write: (folder: string) => Pro
 }
 
 /**
- * As {@link replaceFolder} where there is no folder at `path` yet or an empty one. Into one that holds other files the new ones are
- * moved when all of them are written: first those that `isOld` names go, so that nothing reads a part of the old beside the new.
+ * Like {@link replaceFolder} if there is no folder at `path`, or an empty one. If it contains other files, the
+ * new files are moved into it when all of them are written. Before that, the files that `isOld` names are
+ * removed, so that old and new parts are never read together.
  */
 export async function fillFolder(
   path: string,
@@ -58,7 +61,7 @@ async function moveAll(from: string, to: string): Promise<void> {
   await syncFolder(to)
 }
 
-/** Removes a folder at once: under its name it is whole until it is gone. */
+/** Removes a folder: it is renamed first, so under its own name it is either complete or gone. */
 export async function removeFolder(path: string): Promise<void> {
   const temporary = nameBeside(path, 'tmp')
   try {
@@ -93,7 +96,7 @@ async function swapIn(temporary: string, path: string): Promise<void> {
   try {
     await disk.rename(temporary, path)
   } catch (error) {
-    // Where that fails too, the next sweep gives it its name back; the fault to tell is the first one.
+    // If this fails too, the next sweep restores the name; the first error is the one to report.
     if (replaced) await disk.rename(old, path).catch(() => undefined)
     throw error
   }
@@ -103,9 +106,9 @@ async function swapIn(temporary: string, path: string): Promise<void> {
 const REMAINS = /^\.(.+)\.(\d+)\.[0-9a-f]{8}\.(tmp|old)$/
 
 /**
- * Removes what killed processes left of their writing in `folder`: temporary files of processes that are dead and, when
- * `ownsFolders` is set, temporary folders. A folder that was set aside for a new one that never came gets its name back.
- * Give `ownsFolders` only while no other process writes folders there.
+ * Removes what killed processes left in `folder`: temporary files of dead processes and, with `ownsFolders`,
+ * temporary folders. A folder that was moved aside for a new one that never appeared gets its name back. Use
+ * `ownsFolders` only while no other process writes folders there.
  */
 export async function sweepRemains(folder: string, ownsFolders: boolean = false): Promise<void> {
   const entries = await disk.readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
@@ -125,7 +128,7 @@ export async function sweepRemains(folder: string, ownsFolders: boolean = false)
 
 /** Whether another process of that id runs on this machine. */
 function isAlive(pid: number): boolean {
-  // Our own id on a name that we do not use: a process of an earlier start of this container.
+  // A name with our own id that we do not use: a process of an earlier start of this container.
   if (pid === process.pid) return false
   try {
     process.kill(pid, 0)

@@ -3,23 +3,23 @@ import { type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { disk } from './disk'
 
-/** Temporary names that this process uses right now. */
+/** Temporary names that this process is using. */
 const inUse = new Set<string>()
 
-/** A name beside `path` for what is not finished; `kind` is its last part. `sweepRemains` knows these names. */
+/** A name beside `path` for an unfinished file; `kind` is its last part. `sweepRemains` recognizes these names. */
 export function nameBeside(path: string, kind: 'tmp' | 'old'): string {
   const unique = `${process.pid}.${randomBytes(4).toString('hex')}`
   return join(dirname(path), `.${basename(path)}.${unique}.${kind}`)
 }
 
-/** Whether this process is just writing a file of that temporary name. */
+/** Whether this process is writing a file with this temporary name. */
 export function isBeingWritten(temporary: string): boolean {
   return inUse.has(temporary)
 }
 
 /**
- * Writes a file so that `path` holds either its old content or all of the new one, never a part: the data goes to
- * a temporary file in the same folder, is flushed to the disk, then renamed. Missing parent folders are created.
+ * Writes a file so that `path` has either its old content or all of the new one. The data is written to a
+ * temporary file in the same folder, flushed to the disk, and renamed. Missing parent folders are created.
  *
  * @throws Error naming `path` and the reason (no space, no permission, ...); the temporary file is removed.
  */
@@ -29,8 +29,9 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
 }
 
 /**
- * As {@link writeFileAtomic}, for data produced piece by piece: `write` fills the temporary file's handle. `whenWritten` runs when
- * the data is on the disk and only the renaming is left; when it fails, `path` keeps its old content.
+ * Like {@link writeFileAtomic}, for data that is produced in pieces: `write` writes to the temporary file's
+ * handle. `whenWritten` runs when the data is on the disk and only the rename is left; if it fails, `path`
+ * keeps its old content.
  */
 export async function replaceFile(
   path: string,
@@ -54,7 +55,7 @@ export async function replaceFile(
     await whenWritten?.()
     await disk.rename(temporary, path)
   } catch (error) {
-    // What cannot be removed now is swept later; the fault to tell is the first one.
+    // What cannot be removed now is swept later; the first error is the one to report.
     if (created) await disk.rm(temporary, { force: true }).catch(() => undefined)
     throw await explainWriteError(path, error)
   } finally {
@@ -63,9 +64,9 @@ export async function replaceFile(
   await syncFolder(folder)
 }
 
-/** Writes all of `bytes` at the handle's position; a single `write` may take less than it was given. */
+/** Writes all of `bytes` at the handle's position; a single `write` call may write less than it gets. */
 export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  // Pieces keep each request below the 2 GiB that one system call takes.
+  // Pieces keep each request below the 2 GiB limit of one system call.
   const piece = 2 ** 26
   let done = 0
   while (done < bytes.byteLength) {
@@ -75,13 +76,13 @@ export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<voi
 }
 
 /**
- * Checks that `bytes` more fit on the file system of `dir` (an existing folder).
+ * Checks that `bytes` more bytes fit on the file system of `dir`, an existing folder.
  *
  * @throws Error naming the bytes needed and available.
  */
 export async function ensureFreeSpace(dir: string, bytes: number): Promise<void> {
   const { bavail, bsize, blocks } = await disk.statfs(dir)
-  // Some network file systems report no size at all; there the write itself has to tell.
+  // Some network file systems report no size; there the write itself has to fail.
   if (blocks === 0) return
   const available = bavail * bsize
   if (bytes > available) {
@@ -110,7 +111,7 @@ export async function explainWriteError(path: string, error: unknown): Promise<u
   return new Error(`${path}: no space left on the disk${left}; nothing was written`, { cause: error })
 }
 
-/** Makes the rename itself durable. Not every platform can open a folder, so a failure is no fault. */
+/** Makes the rename itself durable. Some platforms cannot open a folder, so errors are ignored. */
 export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await disk.open(folder, 'r')

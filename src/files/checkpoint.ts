@@ -6,15 +6,15 @@ import { SafetensorsFile } from './safetensors'
 import type { TensorInfo } from './safetensors-header'
 import { readTextFile } from './text'
 
-/** File name of a model stored in one piece, and of the index of one stored in shards. */
+/** File name of a model stored in one file, and of the index of one stored in shards. */
 export const MODEL_FILE = 'model.safetensors'
 export const MODEL_INDEX = 'model.safetensors.index.json'
 
-/** The weights of a model folder: one safetensors file, or the shards that an index names, as one set by name. */
+/** The weights of a model folder, by name: one safetensors file, or the shards that an index lists. */
 export class Checkpoint {
   private constructor(
     readonly folder: string,
-    /** All tensors by name; each says in which file it lies. */
+    /** All tensors by name, each with its file. */
     readonly tensors: Map<string, TensorInfo>,
     private readonly shards: Map<string, SafetensorsFile>,
   ) {}
@@ -22,7 +22,8 @@ export class Checkpoint {
   /**
    * Opens `model.safetensors` of a folder, else the shards of `model.safetensors.index.json`.
    *
-   * @throws Error that lists the folder's files when neither exists, or names the shard or tensor at fault
+   * @throws Error listing the folder's files when neither exists, or naming the shard or tensor that is
+   * wrong.
    */
   static async open(folder: string): Promise<Checkpoint> {
     const files = await readdir(folder).catch((error: unknown) => {
@@ -78,14 +79,14 @@ export class Checkpoint {
   }
 }
 
-/** Names of the shards that an index file's text lists; used to know what to download. Throws on a faulty index. */
+/** Names of the shards in an index file's text, for downloads. Throws on an invalid index. */
 export function parseWeightMap(index: string, text: string): Map<string, string> {
   const map = parseJsonObject(index, text)['weight_map']
   if (typeof map !== 'object' || map === null || Array.isArray(map))
     throw new Error(`${index}: no weight_map object`)
   return new Map(
     Object.entries(map).map(([name, file]): [string, string] => {
-      // Shards lie beside the index: a path would reach out of the folder.
+      // Shards are beside the index; a path could lead out of the folder.
       if (typeof file !== 'string' || file === '' || basename(file) !== file || file.includes('\\')) {
         throw new Error(
           `${index}: weight_map['${name}'] is ${JSON.stringify(file)}; expected a plain file name`,

@@ -4,9 +4,9 @@ import { Decompress } from 'fzstd'
 
 import { messageOf } from './atomic'
 
-/** Bytes a file may expand to whatever its size; beyond it, at most {@link RATIO} times its size. */
+/** Any file may expand to this many bytes; beyond that, to {@link RATIO} times its size. */
 const FREE = 2 ** 26
-/** gzip cannot do better than 1,032 times, and text rarely better than 20. */
+/** gzip's limit is 1,032 times; text rarely expands more than 20 times. */
 const RATIO = 256
 
 /** Bytes read at a time. */
@@ -23,9 +23,9 @@ const signatures: readonly (readonly [name: string, bytes: string, advice: strin
 ]
 
 /**
- * The bytes of an open file, piece by piece; gzip and zstd are recognised by their first bytes and decompressed.
+ * The bytes of an open file in pieces. gzip and zstd are recognized by their first bytes and decompressed.
  *
- * @throws Error naming the file: another packed format, damaged data, or data that expands beyond all proportion
+ * @throws Error naming the file: another compressed format, damaged data, or data that expands too much.
  */
 export async function* plainBytes(
   handle: FileHandle,
@@ -86,7 +86,7 @@ async function* unzstd(
     if (bytes.byteLength > 0) out.push(bytes)
   })
   for await (const bytes of pieces) {
-    // Small steps: each is decompressed as a whole, and what it may expand to is held until it is taken.
+    // Small pieces: each is decompressed completely, and the result is in memory until it is consumed.
     for (let from = 0; from < bytes.byteLength; from += 2 ** 16) {
       stream.push(bytes.subarray(from, from + 2 ** 16))
       yield* out.splice(0)

@@ -1,6 +1,9 @@
 import { link, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 
-/** What saving and resuming ask of the file system, in one object: a test replaces its functions to let the n-th call fail. */
+/**
+ * The file system functions that saving and resuming use, in one object: a test replaces them to make the n-th
+ * call fail.
+ */
 export interface Disk {
   link: typeof link
   mkdir: typeof mkdir

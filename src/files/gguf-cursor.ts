@@ -1,12 +1,12 @@
 import type { FileHandle } from 'node:fs/promises'
 import { readRange } from './read-range'
 
-/** Bytes read ahead; between two such reads the parser runs without waiting. */
+/** Bytes read in advance; between two reads the parser runs synchronously. */
 const WINDOW = 2 ** 20
 
 /**
- * Walks a file from front to back. Callers first make sure that bytes are there (`if (!c.has(n)) await c.load(n)`), so
- * that a hundred thousand short strings cost no hundred thousand promises.
+ * Reads a file from front to back. Callers first make sure that bytes are available (`if (!c.has(n)) await
+ * c.load(n)`), so that a hundred thousand short strings do not need as many promises.
  */
 export class GgufCursor {
   private window: Uint8Array = new Uint8Array()
@@ -30,7 +30,7 @@ export class GgufCursor {
     return this.window.length - this.at >= bytes
   }
 
-  /** Makes `bytes` from the position on available. Throws when the file ends before. */
+  /** Makes `bytes` bytes from the position on available. Throws when the file ends before. */
   async load(bytes: number): Promise<void> {
     const left = this.size - this.position
     if (bytes > left)
@@ -46,7 +46,7 @@ export class GgufCursor {
     return new Error(`${this.file}: GGUF header at offset ${this.position}: ${what}`)
   }
 
-  /** The next number, by its DataView getter; its bytes must be there. */
+  /** The next number, read with this DataView getter; its bytes must be available. */
   take<T>(bytes: number, get: (view: DataView, at: number) => T): T {
     const value = get(this.view, this.at)
     this.at += bytes

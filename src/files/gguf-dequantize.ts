@@ -3,19 +3,19 @@ import { K_BLOCKS } from './gguf-k-quants'
 /** Writes the values of whole blocks in `bytes` to `out`; both lengths must match. */
 type Dequantize = (bytes: Uint8Array, out: Float32Array) => void
 
-/** Values a block of the quantized types. */
+/** Values per block of the quantized types. */
 const BLOCK = 32
 const HALF = BLOCK / 2
-/** The neutral summand: x + -0 is x for x = -0 too, which x + 0 is not. */
+/** The neutral summand: x + -0 equals x even for x = -0, which x + 0 does not. */
 const NO_OFFSET = -0
 
-/** The 16 numbers of IQ4_NL. */
+/** The 16 values of IQ4_NL. */
 const IQ4_VALUES = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
 
 /**
- * One function a type, each ggml's reference formula. d and m are fp16, q an integer of at most 8 bits, so d * q and
- * d * q + m are exact in double precision and are rounded once, when stored: bit-equal to fp32 arithmetic. So are the products with
- * the scales of 256-value blocks, of 8 bits more.
+ * One function per type: ggml's reference formula. d and m are fp16, and q is an integer of at most 8 bits, so
+ * d * q and d * q + m are exact in double precision and rounded once, when they are stored: bit-equal to fp32
+ * arithmetic. The same holds for the scales of 256-value blocks, which have 8 bits more.
  */
 const TYPES: Readonly<Record<string, Dequantize>> = {
   F32: (bytes, out) => bytesOf(out).set(bytes),
@@ -85,7 +85,10 @@ function blocks(
   }
 }
 
-/** 16 bytes hold values 0-15 in their low halves and 16-31 in their high ones; bit i of `fifth` adds 16 to value i. */
+/**
+ * 16 bytes hold values 0-15 in their low halves and 16-31 in their high halves; bit i of `fifth` adds 16 to
+ * value i.
+ */
 function nibbles(
   bytes: Uint8Array,
   at: number,
@@ -105,7 +108,7 @@ function nibbles(
   }
 }
 
-/** Copies bit patterns, not numbers: a NaN keeps its payload. */
+/** Copies bit patterns, not numbers, so that a NaN keeps its payload. */
 function copyHalves(bytes: Uint8Array, out: Float32Array, widen: (bits: number) => number): void {
   const bits = new Uint32Array(out.buffer, out.byteOffset, out.length)
   for (let i = 0; i < bits.length; i++) bits[i] = widen(bytes[2 * i]! | (bytes[2 * i + 1]! << 8))
@@ -131,12 +134,12 @@ function halfBits(bits: number): number {
   if (exponent === 31) return sign | 0x7f800000 | (fraction << 13)
   if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13)
   if (fraction === 0) return sign
-  // A subnormal is fraction * 2^-24: its leading one becomes the implicit bit.
+  // A subnormal is fraction * 2^-24; its leading one becomes the implicit bit.
   const lead = 31 - Math.clz32(fraction)
   return sign | ((lead + 103) << 23) | ((fraction << (23 - lead)) & 0x7fffff)
 }
 
-/** All fp16 values by bit pattern (256 KiB): scales are looked up once or twice a block. */
+/** All fp16 values by bit pattern (256 KiB): scales are looked up once or twice per block. */
 const HALVES: Float32Array = new Float32Array(
   Uint32Array.from({ length: 65536 }, (_, bits) => halfBits(bits)).buffer,
 )

@@ -1,13 +1,13 @@
 import type { GgufCursor } from './gguf-cursor'
 import { ggufType } from './gguf-types'
 
-/** A metadata value; 64-bit integers are numbers where these are exact, else bigint. */
+/** A metadata value; 64-bit integers are numbers if exact, else bigint. */
 export type GgufValue = number | bigint | boolean | string | GgufValue[]
 
-/** One tensor of a GGUF file: `nbytes` bytes of blocks from the absolute position `offset`. */
+/** One tensor of a GGUF file: `nbytes` bytes of blocks at the absolute position `offset`. */
 export interface GgufTensorInfo {
   name: string
-  /** Row-major, as Hugging Face and torch count: [rows, columns]. The file stores it reversed. */
+  /** Row-major, as in Hugging Face and torch: [rows, columns]. The file stores it in reverse order. */
   shape: number[]
   /** ggml's type name: `Q4_1`, `F16`, ... */
   type: string
@@ -40,7 +40,7 @@ const SCALARS: Readonly<Record<number, [bytes: number, get: (view: DataView, at:
 /**
  * Reads the header of a GGUF file (version 2 or 3, little-endian) and checks it against the file's size.
  *
- * @throws Error naming file, offset and what was expected: no GGUF, truncated, counts or ranges that cannot be
+ * @throws Error naming file, offset and what was expected: not GGUF, truncated, impossible counts or ranges.
  */
 export async function readGgufHeader(cursor: GgufCursor): Promise<GgufHeader> {
   if (cursor.size < 24) throw cursor.fault(`file of ${cursor.size} bytes; expected at least 24`)
@@ -76,7 +76,10 @@ async function uint64(cursor: GgufCursor): Promise<number> {
   return cursor.take(8, (view, at) => Number(view.getBigUint64(at, true)))
 }
 
-/** A count of things of at least `minimum` bytes each: more than the rest of the file can hold is a lie. */
+/**
+ * A count of items of at least `minimum` bytes each. A larger count than the rest of the file can hold is an
+ * error.
+ */
 async function count(cursor: GgufCursor, what: string, minimum: number): Promise<number> {
   const n = await uint64(cursor)
   const left = cursor.size - cursor.position
@@ -113,7 +116,7 @@ async function array(cursor: GgufCursor, depth: number): Promise<GgufValue[]> {
   return values
 }
 
-/** A tensor as declared: `start` counts from the data section, which begins after all declarations. */
+/** A tensor's declaration: `start` counts from the data section, which begins after all declarations. */
 interface Declared {
   name: string
   dims: number[]

@@ -1,4 +1,4 @@
-/** Writes the 256 values of one block at `at` to `out` from `to` on. `half`: fp16 at an offset. */
+/** Writes the 256 values of one block at `at` to `out`, from `to` on. `half` reads fp16 at an offset. */
 type Block = (
   bytes: Uint8Array,
   at: number,
@@ -7,7 +7,7 @@ type Block = (
   half: (bytes: Uint8Array, at: number) => number,
 ) => void
 
-/** ggml's block formats of 256 values: 8 or 16 groups with a scale each, and scales of the scales in fp16. */
+/** ggml's block formats of 256 values: 8 or 16 groups with a scale each, and fp16 scales of these scales. */
 export const K_BLOCKS: Readonly<Record<string, readonly [bytes: number, block: Block]>> = {
   // value = d * scale * q - dmin * min of 16 values; scale and min are the halves of one byte, q has 2 bits
   Q2_K: [
@@ -76,17 +76,20 @@ export const K_BLOCKS: Readonly<Record<string, readonly [bytes: number, block: B
   ],
 }
 
-/** 32 bytes hold 128 values, those 32 apart in one byte. */
+/** 32 bytes hold 128 values; a byte holds those that are 32 apart. */
 function twoBits(bytes: Uint8Array, at: number, i: number): number {
   return (bytes[at + 32 * (i >> 7) + (i & 31)]! >> (2 * ((i >> 5) & 3))) & 3
 }
 
-/** 32 bytes hold 64 values, those 32 apart in one byte. */
+/** 32 bytes hold 64 values; a byte holds those that are 32 apart. */
 function fourBits(bytes: Uint8Array, at: number, i: number): number {
   return (bytes[at + 32 * (i >> 6) + (i & 31)]! >> (4 * ((i >> 5) & 1))) & 15
 }
 
-/** 12 bytes hold 8 scales and 8 minima of 6 bits: of the last four of each the upper two bits lie in the first four's bytes. */
+/**
+ * 12 bytes hold 8 scales and 8 minima of 6 bits. The upper two bits of the last four of each are in the bytes
+ * of the first four.
+ */
 function scaleAndMin(bytes: Uint8Array, at: number, group: number): [number, number] {
   if (group < 4) return [bytes[at + group]! & 63, bytes[at + 4 + group]! & 63]
   const both = bytes[at + 4 + group]!

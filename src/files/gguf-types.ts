@@ -1,4 +1,4 @@
-/** Element types of ggml by id: name, elements a block, bytes a block. The ids are the file format's. */
+/** Element types of ggml by id: name, elements per block, bytes per block. The ids are those of the file format. */
 const BLOCKS: Readonly<Record<number, readonly [name: string, elements: number, bytes: number]>> = {
   0: ['F32', 1, 4],
   1: ['F16', 1, 2],
@@ -41,13 +41,13 @@ export interface GgufType {
   bytes: number
 }
 
-/** The type with this id in a GGUF file, or undefined when the format does not know it. */
+/** The type with this id in a GGUF file, or undefined if the format has none. */
 export function ggufType(id: number): GgufType | undefined {
   const block = BLOCKS[id]
   return block && { name: block[0], elements: block[1], bytes: block[2] }
 }
 
-/** The type of this name with its id, or undefined when the format does not know it. */
+/** The type of this name with its id, or undefined if the format has none. */
 export function ggufTypeNamed(name: string): (GgufType & { id: number }) | undefined {
   const found = Object.entries(BLOCKS).find(([, block]) => block[0] === name)
   return found && { id: Number(found[0]), ...ggufType(Number(found[0]))! }

@@ -4,7 +4,7 @@ import { ensureFreeSpace, replaceFile, writeAll } from './atomic'
 import { disk } from './disk'
 import { ggufTypeNamed } from './gguf-types'
 
-/** A metadata value with the type that the file says; readers of GGUF insist on theirs. */
+/** A metadata value with its type in the file; readers of GGUF require particular types. */
 export type GgufEntry =
   | readonly ['string', string]
   | readonly ['bool', boolean]
@@ -15,15 +15,15 @@ export type GgufEntry =
 /** One tensor to write. */
 export interface GgufTensor {
   name: string
-  /** Row-major; the file has it the other way round. */
+  /** Row-major; the file stores it in reverse order. */
   shape: readonly number[]
   /** ggml's name of the element type, e.g. `Q4_K`. */
   type: string
-  /** The bytes piece by piece, called when the tensor's turn comes. */
+  /** The bytes in pieces; called when the tensor is written. */
   data(): AsyncIterable<Uint8Array>
 }
 
-/** How the metadata's types are numbered and written. */
+/** The numbers of the metadata's types, and how to write them. */
 const scalars = {
   uint32: [4, 4, (view: DataView, value: number) => view.setUint32(0, value, true)],
   int32: [5, 4, (view: DataView, value: number) => view.setInt32(0, value, true)],
@@ -55,7 +55,7 @@ function layout(
   return { header: padded(header), sizes, total: aligned(header.length) + start }
 }
 
-/** @throws Error when rows of the shape are no whole blocks of the type */
+/** @throws Error when a row is not a whole number of the type's blocks. */
 function tensorBytes(path: string, name: string, shape: readonly number[], type: string): number {
   const block = ggufTypeNamed(type)
   const columns = shape.at(-1) ?? 1
@@ -65,8 +65,10 @@ function tensorBytes(path: string, name: string, shape: readonly number[], type:
 }
 
 /**
- * Writes a GGUF file of version 3; it appears under `path` when it is complete. Tensors are asked for their bytes one after
- * another. @throws Error naming the tensor whose type or byte count is wrong, or the disk's fault; what was at `path` stays
+ * Writes a GGUF file of version 3; it appears at `path` when it is complete. Tensors' bytes are requested one
+ * after another.
+ * @throws Error naming the tensor whose type or byte count is wrong, or with the disk's error; an existing file
+ * at `path` stays.
  */
 export async function writeGguf(
   path: string,

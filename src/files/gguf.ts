@@ -7,10 +7,10 @@ import { unreadable } from './text'
 
 export type { GgufTensorInfo, GgufValue } from './gguf-header'
 
-/** Values dequantized between two reads: some milliseconds of work. A multiple of every block size. */
+/** Values dequantized between two reads: some milliseconds of work. It is a multiple of every block size. */
 const PIECE = 2 ** 20
 
-/** A GGUF file: metadata, tensors (both without any data read yet), and reading of single tensors. */
+/** A GGUF file: its metadata and tensor declarations, and reading of single tensors. */
 export class GgufFile {
   readonly metadata: Record<string, GgufValue>
   readonly tensors: GgufTensorInfo[]
@@ -25,7 +25,7 @@ export class GgufFile {
     this.byName = new Map(header.tensors.map((tensor) => [tensor.name, tensor]))
   }
 
-  /** Where a tensor lies. Throws when there is none of that name. */
+  /** A tensor's declaration. Throws when there is none of that name. */
   info(name: string): GgufTensorInfo {
     const info = this.byName.get(name)
     if (!info) throw new Error(`${this.path}: no tensor '${name}' among its ${this.tensors.length} tensors`)
@@ -33,9 +33,11 @@ export class GgufFile {
   }
 
   /**
-   * One tensor dequantized to fp32, in row-major order. Types: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL, Q2_K to Q6_K.
+   * One tensor, dequantized to fp32, in row-major order. Types: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0,
+   * IQ4_NL, Q2_K to Q6_K.
    *
-   * @throws Error on an unknown name, another type, a file cut short since it was opened; the reason on abort
+   * @throws Error on an unknown name, another type, or a file that became shorter since it was opened; the
+   * reason on abort.
    */
   async read(name: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Float32Array> {
     const { type, shape, offset, nbytes } = this.info(name)
@@ -57,9 +59,10 @@ export class GgufFile {
 }
 
 /**
- * Opens a GGUF file and checks its header. The file is not held open: each read opens it anew, so nothing needs closing.
+ * Opens a GGUF file and checks its header. The file is not kept open: each read opens it again, so nothing
+ * needs to be closed.
  *
- * @throws Error naming file, offset and what was expected
+ * @throws Error naming file, offset and what was expected.
  */
 export async function openGguf(path: string): Promise<GgufFile> {
   return withFile(path, async (handle) => {

@@ -1,16 +1,16 @@
 /**
- * What a pattern is made of: a test for one character; `name` and `path`, any characters without and with slashes;
- * `folders`, nothing or all up to a slash (written as two parts, so that each is one state).
+ * The parts of a pattern: a test for one character; `name` and `path`, any characters without and with slashes;
+ * `folders`, nothing or everything up to a slash (written as two parts, so that each is one state).
  */
 type Part = ((char: string) => boolean) | 'name' | 'path' | 'folders' | 'upToSlash'
 
-/** How many patterns the braces of one may stand for. */
+/** The most patterns that the braces of one pattern may expand to. */
 const MOST_ALTERNATIVES = 1000
 
 /**
- * Keeps the paths that match one of `allow` (all, when not given) and none of `ignore`. Patterns are Python's fnmatch,
- * as huggingface_hub uses them: `*` any characters, slashes too; `?` one; `[a-z]`, `[!a-z]`; a pattern that ends in
- * `/` stands for all below that folder.
+ * Keeps the paths that match one of `allow` (default: all) and none of `ignore`. Patterns are those of Python's
+ * fnmatch, as huggingface_hub uses them: `*` any characters including slashes; `?` one; `[a-z]`, `[!a-z]`. A
+ * pattern that ends in `/` matches everything below that folder.
  */
 export function filterPaths(
   paths: readonly string[],
@@ -28,10 +28,10 @@ export function filterPaths(
 }
 
 /**
- * A test for paths by a pattern as `load_dataset` takes it: `*` and `?` within a name, `**` across folders, `[a-z]`,
- * `[!a-z]`, `{a,b}`. It takes time in proportion to pattern times path.
+ * A test for paths, from a pattern as `load_dataset` accepts it: `*` and `?` within a name, `**` across
+ * folders, `[a-z]`, `[!a-z]`, `{a,b}`. Its time is proportional to pattern times path.
  *
- * @throws Error for braces that stand for more than 1,000 patterns
+ * @throws Error for braces that expand to more than 1,000 patterns.
  */
 export function globMatcher(pattern: string): (path: string) => boolean {
   const star = (stars: string): Part => (stars === '*' ? 'name' : stars === '**' ? 'path' : 'folders')
@@ -59,7 +59,7 @@ function partsOf(pattern: string, star: (stars: string) => Part, slashes: boolea
   const tokens = pattern.match(/\*\*\/|\*+|\[!?\]?[^\]]*\]|[\s\S]/gu) ?? []
   return tokens.flatMap((token): Part[] => {
     if (token.startsWith('*')) {
-      // fnmatch knows no `**/`: there the slash is one.
+      // fnmatch has no `**/`: there the slash is an ordinary character.
       const part = star(token === '**/' && slashes ? '*' : token.replace(/^\*{3,}$/, '**'))
       if (part === 'folders') return ['folders', 'upToSlash']
       return token.endsWith('/') ? [part, (char) => char === '/'] : [part]
@@ -84,7 +84,7 @@ function setTest(inner: string): (char: string) => boolean {
     ranges.some(([from, to]) => code(char) >= code(from) && code(char) <= code(to)) !== negative
 }
 
-/** Follows all ways through the pattern at once: `states[i]` says that part i may come next. */
+/** Follows all paths through the pattern at once: `states[i]` means that part i may come next. */
 function matches(parts: readonly Part[], path: string): boolean {
   let states = new Uint8Array(parts.length + 2)
   enter(parts, states, 0)
@@ -105,7 +105,7 @@ function matches(parts: readonly Part[], path: string): boolean {
   return states[parts.length] === 1
 }
 
-/** Marks a state, and those reached from it without a character. */
+/** Marks a state, and those that can be reached from it without a character. */
 function enter(parts: readonly Part[], states: Uint8Array, state: number): void {
   let at = state
   while (!states[at]) {

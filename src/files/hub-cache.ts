@@ -11,8 +11,8 @@ const CACHEDIR_TAG =
   '#\thttps://bford.info/cachedir/\n'
 
 /**
- * The cache folder of one repository, laid out as Python's huggingface_hub does: `blobs/<etag>`, `refs/<revision>`,
- * `snapshots/<commit>/<path>` linking into blobs, `.no_exist/<commit>/<path>`.
+ * The cache folder of one repository, in the layout of Python's huggingface_hub: `blobs/<etag>`,
+ * `refs/<revision>`, `snapshots/<commit>/<path>` as links to blobs, `.no_exist/<commit>/<path>`.
  */
 export class RepoCache {
   readonly folder: string
@@ -29,7 +29,8 @@ export class RepoCache {
   }
 
   lock(etag: string): string {
-    // Not Python's <etag>.lock: that one is locked by flock and stays when free; ours says by existing that it is held.
+    // Not Python's <etag>.lock: that file is locked by flock and stays when it is free; our file exists only
+    // while it is held.
     return join(this.cacheDir, '.locks', folderName(this.repo), `${etag}.held`)
   }
 
@@ -41,7 +42,7 @@ export class RepoCache {
     return join(this.snapshot(commit), ...filename.split('/'))
   }
 
-  /** The commit that the cache knows for the revision. */
+  /** The commit of the revision, if the cache knows it. */
   async commit(): Promise<string | undefined> {
     const { revision } = this.repo
     if (isCommit(revision)) return revision
@@ -49,20 +50,20 @@ export class RepoCache {
     return isCommit(text.trim()) ? text.trim() : undefined
   }
 
-  /** Path of a cached file at the revision, if it is there. */
+  /** Path of a cached file at the revision, if there is one. */
   async find(filename: string): Promise<string | undefined> {
     const commit = await this.commit()
     const path = commit && this.pointer(commit, filename)
     return path && (await sizeOf(path)) !== undefined ? path : undefined
   }
 
-  /** True when the hub once said that this revision has no such file. */
+  /** Whether the hub once reported that this revision has no such file. */
   async isKnownAbsent(filename: string): Promise<boolean> {
     const commit = await this.commit()
     return commit !== undefined && (await sizeOf(this.absentMark(commit, filename))) !== undefined
   }
 
-  /** Remembers that a commit lacks a file, and what the revision stands for. */
+  /** Records that a commit lacks a file, and the commit of the revision. */
   async markAbsent(commit: string, filename: string): Promise<void> {
     const mark = this.absentMark(commit, filename)
     await mkdir(dirname(mark), { recursive: true })
@@ -70,11 +71,11 @@ export class RepoCache {
     await this.writeRef(commit)
   }
 
-  /** Makes a complete blob appear in the snapshot: by a relative link, by a copy where links are impossible. */
+  /** Adds a complete blob to the snapshot: with a relative link, or a copy if links are impossible. */
   async link(commit: string, filename: string, etag: string): Promise<string> {
     const pointer = this.pointer(commit, filename)
     await mkdir(dirname(pointer), { recursive: true })
-    // Under another name first: two processes may link the same file, and a reader must never see a gap.
+    // Under another name first: two processes may link the same file, and readers must always see it.
     const temporary = `${pointer}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`
     try {
       await symlink(relative(dirname(pointer), this.blob(etag)), temporary).catch(() =>
@@ -88,7 +89,10 @@ export class RepoCache {
     return pointer
   }
 
-  /** Remembers what a branch or tag stands for. Comes last, so that a ref never leads to what is not there yet. */
+  /**
+   * Records the commit of a branch or tag. This is last, so that a ref never leads to something that does not
+   * exist yet.
+   */
   async writeRef(commit: string): Promise<void> {
     if (this.repo.revision === commit || (await this.commit()) === commit) return
     await writeFileAtomic(this.refPath(), commit)
@@ -99,7 +103,7 @@ export class RepoCache {
     await writeFile(join(this.cacheDir, 'CACHEDIR.TAG'), CACHEDIR_TAG, { flag: 'wx' }).catch(() => undefined)
   }
 
-  /** Paths of the files cached for the revision, with forward slashes; undefined when it is not cached at all. */
+  /** Paths of the revision's cached files, with forward slashes; undefined if it is not cached. */
   async files(): Promise<string[] | undefined> {
     const commit = await this.commit()
     if (!commit) return undefined
@@ -120,7 +124,7 @@ export class RepoCache {
   }
 }
 
-/** Size of a file (of what a link leads to), undefined when there is none. */
+/** Size of a file (or of a link's target); undefined if there is none. */
 export async function sizeOf(path: string): Promise<number | undefined> {
   return stat(path).then(
     (found) => found.size,

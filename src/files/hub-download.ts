@@ -10,7 +10,7 @@ import { type Repo, resolveUrl } from './hub-repo'
 import { hubTimeoutMs } from './hub-settings'
 import { PartialFile } from './partial-file'
 
-/** Called with each piece that arrives; `received` begins at what an earlier, broken download had left. */
+/** Called for each piece that arrives; `received` starts with the bytes of an earlier, interrupted download. */
 export type DownloadProgress = (state: { filename: string; received: number; total: number }) => void
 
 export interface Download {
@@ -24,10 +24,13 @@ export interface Download {
   progress: DownloadProgress | undefined
 }
 
-/** Complete files whose hash was wrong before we give up. */
+/** Number of complete files with a wrong hash after which the download fails. */
 const CORRUPT_LIMIT = 3
 
-/** How a blob is checked: sha256 of the content, git's hash of it, or (an etag of unknown kind) its size alone. */
+/**
+ * How a blob is checked: sha256 of the content, git's hash of it, or, for an etag of unknown kind, only its
+ * size.
+ */
 function newHash(etag: string, size: number): Hash | undefined {
   if (/^[0-9a-f]{64}$/.test(etag)) return createHash('sha256')
   if (/^[0-9a-f]{40}$/.test(etag)) return createHash('sha1').update(`blob ${size}\0`)
@@ -35,11 +38,12 @@ function newHash(etag: string, size: number): Hash | undefined {
 }
 
 /**
- * Downloads a file's content to `blob`, which appears only complete and with the right hash. A broken connection is
- * resumed where it broke, also by a later call (from `<blob>.qlora.incomplete`); wrong content is fetched anew.
- * The caller holds the blob's lock.
+ * Downloads a file's content to `blob`, which appears only when complete and with the right hash. An
+ * interrupted download continues where it stopped, also in a later call (from `<blob>.qlora.incomplete`); wrong
+ * content is downloaded again. The caller holds the blob's lock.
  *
- * @throws HubError when the hub refuses, stays unreachable or sends wrong content again and again; Error on a full disk
+ * @throws HubError when the hub refuses, is unreachable or repeatedly sends wrong content; Error on a full
+ * disk.
  */
 export async function downloadBlob(blob: string, download: Download): Promise<void> {
   const incomplete = `${blob}.qlora.incomplete`
@@ -75,7 +79,7 @@ export async function downloadBlob(blob: string, download: Download): Promise<vo
   await rename(incomplete, blob)
 }
 
-/** Receives until the file is complete, over as many connections as it takes. Returns its hash. */
+/** Receives until the file is complete, over several connections if necessary. Returns its hash. */
 async function receiveAll(file: FileHandle, download: Download): Promise<string | undefined> {
   const { size, etag } = download
   const body = new PartialFile(file, size, () => newHash(etag, size))
@@ -87,7 +91,7 @@ async function receiveAll(file: FileHandle, download: Download): Promise<string 
       if (body.received < size) throw new Error(`ended after ${body.received} of ${size} bytes`)
     } catch (error) {
       download.signal?.throwIfAborted()
-      // The hub's refusal and the disk's faults do not go away by asking again.
+      // A refusal of the hub or an error of the disk does not change with another attempt.
       if (error instanceof HubError || error === body.fault) throw error
       failures = body.received > before ? 1 : failures + 1
       if (failures >= retryPolicy.attempts) {
@@ -105,7 +109,7 @@ async function receiveAll(file: FileHandle, download: Download): Promise<string 
   return body.digest()
 }
 
-/** One connection: asks for what is missing and takes what comes. */
+/** One connection: requests the missing bytes and receives them. */
 async function receive(body: PartialFile, download: Download): Promise<void> {
   const { repo, filename, token, size, signal, progress } = download
   const timeoutMs = hubTimeoutMs('HF_HUB_DOWNLOAD_TIMEOUT')
@@ -120,7 +124,7 @@ async function receive(body: PartialFile, download: Download): Promise<void> {
   }
   if (!response.ok || !response.body) throw explainResponse(response, repo, filename)
   const from = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1]
-  // 200, or a range other than asked for: what comes does not continue what we have.
+  // Status 200 or another range: the bytes do not continue those that we have.
   if (body.received > 0 && (response.status !== 206 || Number(from) !== body.received)) {
     if (response.status === 206) {
       await response.body.cancel()

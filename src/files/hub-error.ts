@@ -1,7 +1,7 @@
 import { describeRepo, type Repo } from './hub-repo'
 import { knownTokens } from './hub-settings'
 
-/** What went wrong. The first six are the hub's own distinctions, the others are ours. */
+/** The kind of failure. The first six are those of the hub, the others are ours. */
 export type HubErrorCode =
   | 'RepoNotFound'
   | 'GatedRepo'
@@ -13,14 +13,14 @@ export type HubErrorCode =
   | 'Network'
   | 'Corrupt'
 
-/** A failure of the hub layer; `code` tells callers apart what the message tells the user. */
+/** A failure of the hub layer; `code` is for programs, the message for users. */
 export class HubError extends Error {
   override readonly name: string = 'HubError'
 
   constructor(
     readonly code: HubErrorCode,
     message: string,
-    /** HTTP status, when the hub answered. */
+    /** HTTP status, if the hub answered. */
     readonly status?: number,
     options?: ErrorOptions,
   ) {
@@ -28,14 +28,14 @@ export class HubError extends Error {
   }
 }
 
-/** Tokens, and names and passwords in addresses, do not stand in messages, also where a server echoes them. */
+/** Removes tokens, and names and passwords in addresses, from a message, even if a server sent them. */
 function withoutSecrets(text: string): string {
   let plain = text.replace(/\/\/[^/\s@]*@/g, '//')
   for (const token of knownTokens) plain = plain.replaceAll(token, '<token>')
   return plain
 }
 
-/** Turns an answer that is no success into an error that says what to do about it. */
+/** Turns an unsuccessful answer into an error that says what to do. */
 export function explainResponse(response: Response, repo: Repo, filename: string | undefined): HubError {
   const { status, headers } = response
   const [code, text] = reason(status, headers, repo, filename)
@@ -59,7 +59,7 @@ function reason(status: number, headers: Headers, repo: Repo, filename?: string)
   }
   if (status === 401 && badToken)
     return ['Unauthorized', `${where}: the hub does not accept the access token`]
-  // Without a token the hub answers 401 for what is private and for what does not exist alike.
+  // Without a token the hub answers 401 both for private repositories and for those that do not exist.
   if (code === 'RepoNotFound' || status === 401) {
     return [
       'RepoNotFound',

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from './atomic'
 import { HubError } from './hub-error'
 
-/** Attempts in a row that may fail, and the pause after the first; it doubles with each, up to 8 s. */
+/** The number of failed attempts in a row, and the pause after the first one; it doubles each time, up to 8 s. */
 export const retryPolicy: { attempts: number; firstDelayMs: number } = { attempts: 5, firstDelayMs: 500 }
 
-/** Answers worth asking again for. */
+/** Status codes that are worth another attempt. */
 export const PASSING: readonly number[] = [408, 429, 500, 502, 503, 504]
 const LONGEST_DELAY_MS = 8000
 const LONGEST_RETRY_AFTER_MS = 60_000
@@ -16,17 +16,17 @@ export interface HubRequest {
   token?: string | undefined
   redirect?: 'follow' | 'manual'
   signal?: AbortSignal | undefined
-  /** Time for the answer's headers to come. */
+  /** Time limit for the answer's headers. */
   timeoutMs: number
   attempts?: number | undefined
 }
 
 /**
- * Sends a request, again after a pause when the connection fails or the server says 408, 429 or 5xx. Returns the last
- * answer whatever its status. The token is sent to the address's own host only: `fetch` drops it where a redirect
- * leaves that host.
+ * Sends a request; repeats it after a pause when the connection fails or the server answers 408, 429 or 5xx.
+ * Returns the last answer, whatever its status. The token is sent only to the address's own host: `fetch` drops
+ * it if a redirect leaves that host.
  *
- * @throws HubError 'Network' when no answer came; the signal's reason on abort
+ * @throws HubError 'Network' when there was no answer; the signal's reason on abort.
  */
 export async function hubFetch(url: string, request: HubRequest): Promise<Response> {
   const attempts = request.attempts ?? retryPolicy.attempts
@@ -56,7 +56,7 @@ export async function hubFetch(url: string, request: HubRequest): Promise<Respon
   }
 }
 
-/** Waits before attempt number `attempt` + 1; as long as the server asked for, if it did. */
+/** Waits before attempt number `attempt` + 1; as long as the server requested, if it did. */
 export async function backOff(
   attempt: number,
   signal?: AbortSignal,
@@ -73,13 +73,13 @@ export async function backOff(
   }
 }
 
-/** What lies under fetch's "fetch failed". */
+/** The reason behind fetch's "fetch failed". */
 export function networkReason(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined
   return cause instanceof Error && cause.message ? cause.message : messageOf(error)
 }
 
-/** A request that fails when its headers take longer than `timeoutMs`; its body then has all the time it needs. */
+/** A request that fails if its headers take longer than `timeoutMs`; the body has no limit. */
 async function once(url: string, request: HubRequest): Promise<Response> {
   const { method = 'GET', headers, token, redirect = 'follow', signal, timeoutMs } = request
   const late = new AbortController()
@@ -90,7 +90,7 @@ async function once(url: string, request: HubRequest): Promise<Response> {
       redirect,
       signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal,
       headers: {
-        // Ranges, sizes and hashes are those of the file itself, not of a compressed transfer.
+        // Ranges, sizes and hashes must be those of the file, not of a compressed transfer.
         'accept-encoding': 'identity',
         'user-agent': 'qlora.js',
         ...headers,

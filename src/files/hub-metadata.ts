@@ -4,22 +4,22 @@ import { hubFetch } from './hub-fetch'
 import { describeRepo, isCommit, type Repo, resolveUrl } from './hub-repo'
 import { hubEndpoint, hubTimeoutMs } from './hub-settings'
 
-/** How to ask: with which token, until which signal, how often. */
+/** How to ask the hub: token, signal, number of attempts. */
 export interface Asking {
   token: string | undefined
   signal: AbortSignal | undefined
   attempts?: number | undefined
 }
 
-/** What the hub says of a file before sending it. */
+/** The hub's information about a file. */
 export interface FileMetadata {
   commit: string
-  /** sha256 of a large file, git's blob hash of a small one: the blob's name in the cache. */
+  /** sha256 of a large file, git's blob hash of a small one: the name of the blob in the cache. */
   etag: string
   size: number
 }
 
-/** Thrown for a file the repository does not have; the commit, if known, lets the cache remember it. */
+/** Thrown for a file that the repository does not have. The commit, if known, allows the cache to record this. */
 export class EntryNotFoundError extends HubError {
   constructor(
     message: string,
@@ -29,7 +29,7 @@ export class EntryNotFoundError extends HubError {
   }
 }
 
-/** Asks for a file's commit, hash and size. Throws EntryNotFoundError or another HubError. */
+/** A file's commit, hash and size. Throws EntryNotFoundError or another HubError. */
 export async function fileMetadata(repo: Repo, filename: string, asking: Asking): Promise<FileMetadata> {
   const response = await head(resolveUrl(repo, filename), asking)
   const { headers, status } = response
@@ -42,7 +42,7 @@ export async function fileMetadata(repo: Repo, filename: string, asking: Asking)
   const etag = (headers.get('x-linked-etag') ?? headers.get('etag') ?? '').replace(/^W\/|"/g, '')
   const length = headers.get('x-linked-size') ?? headers.get('content-length')
   const size = Number(length)
-  // All three end up in paths or decide when a download is complete: half an answer is none.
+  // All three become parts of paths or decide when a download is complete, so all of them are required.
   if (
     !commit ||
     !isCommit(commit) ||
@@ -59,7 +59,10 @@ export async function fileMetadata(repo: Repo, filename: string, asking: Asking)
   return { commit, etag, size }
 }
 
-/** HEAD that follows redirects within the hub (renamed repositories), not those to the storage behind it. */
+/**
+ * A HEAD request that follows redirects within the hub (renamed repositories), but not to the storage behind
+ * it.
+ */
 async function head(url: string, asking: Asking): Promise<Response> {
   for (let hops = 0; ; hops++) {
     const response = await hubFetch(url, {
@@ -76,7 +79,7 @@ async function head(url: string, asking: Asking): Promise<Response> {
   }
 }
 
-/** The commit that a revision stands for now. */
+/** The current commit of a revision. */
 export async function repoCommit(repo: Repo, asking: Asking): Promise<string> {
   const { id: name, revision } = repo
   const params = { name, revision, additionalFields: ['sha' as const], ...transport(repo, asking) }
@@ -91,7 +94,7 @@ export async function repoFiles(repo: Repo, asking: Asking): Promise<string[]> {
   const listing = listFiles({
     repo: { name: repo.id, type: repo.type },
     recursive: true,
-    // The client puts it into the address as it is; a revision like refs/pr/1 has slashes.
+    // The client puts it into the address unchanged; a revision such as refs/pr/1 contains slashes.
     revision: encodeURIComponent(repo.revision),
     ...transport(repo, asking),
   })
@@ -107,8 +110,8 @@ export async function repoFiles(repo: Repo, asking: Asking): Promise<string[]> {
 }
 
 /**
- * Address and fetch for @huggingface/hub: ours adds the token (theirs refuses tokens that do not begin with hf_), retries
- * and explains failures.
+ * Address and fetch for @huggingface/hub: ours adds the token (theirs rejects tokens that do not begin with
+ * hf_), retries, and explains failures.
  */
 function transport(repo: Repo, asking: Asking): { hubUrl: string; fetch: typeof fetch } {
   const hubUrl = hubEndpoint()
@@ -116,7 +119,7 @@ function transport(repo: Repo, asking: Asking): { hubUrl: string; fetch: typeof 
     hubUrl,
     fetch: async (address) => {
       const url = String(address)
-      // The next page's address comes from the answer: the token must not follow it to another host.
+      // The next page's address comes from the answer; the token must not be sent to another host.
       const token = new URL(url).origin === new URL(hubUrl).origin ? asking.token : undefined
       const timeoutMs = hubTimeoutMs('HF_HUB_ETAG_TIMEOUT')
       const response = await hubFetch(url, { ...asking, token, timeoutMs })

@@ -12,7 +12,7 @@ export interface Repo {
 
 const TYPES: readonly RepoType[] = ['model', 'dataset']
 
-/** Checks what will become part of paths and addresses. Throws an Error that says which form is expected. */
+/** Checks the parts of paths and addresses. Throws an Error that describes the expected form. */
 export function toRepo(options: {
   repo_id: string
   repo_type?: RepoType | undefined
@@ -51,7 +51,7 @@ export function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision)
 }
 
-/** How messages name a repository: `dataset 'owner/name' (revision main)`. */
+/** A repository's name in messages: `dataset 'owner/name' (revision main)`. */
 export function describeRepo(repo: Repo): string {
   return `${repo.type} '${repo.id}' (revision ${repo.revision})`
 }

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
-// The environment is read at each call, so that a notebook cell may set `process.env` at any time.
+// The environment is read at each call, so a notebook cell may set `process.env` at any time.
 
-/** `HF_ENDPOINT`, else the public hub; without a slash at the end. */
+/** `HF_ENDPOINT`, else the public hub; without a trailing slash. */
 export function hubEndpoint(): string {
   return (env('HF_ENDPOINT') ?? 'https://huggingface.co').replace(/\/+$/, '')
 }
@@ -20,10 +20,10 @@ export function isOffline(): boolean {
 }
 
 /**
- * The access token to send: `token` when it is a string, none for `false`, else `HF_TOKEN`, else the file
+ * The access token: `token` if it is a string, none for `false`, else `HF_TOKEN`, else the file
  * `HF_TOKEN_PATH`, else `HF_HOME`/token (written by `hf auth login`).
  *
- * @throws Error when `token` is `true` and there is none
+ * @throws Error when `token` is `true` and there is none.
  */
 export async function hubToken(token?: string | boolean): Promise<string | undefined> {
   const found = await findToken(token)
@@ -33,7 +33,7 @@ export async function hubToken(token?: string | boolean): Promise<string | undef
   return found
 }
 
-/** Tokens used so far, to keep them out of messages. */
+/** Tokens used so far, so that they can be removed from messages. */
 export const knownTokens: Set<string> = new Set()
 
 async function findToken(token?: string | boolean): Promise<string | undefined> {
@@ -52,7 +52,10 @@ async function findToken(token?: string | boolean): Promise<string | undefined> 
   return found
 }
 
-/** Seconds without an answer (`HF_HUB_ETAG_TIMEOUT`) or without a byte (`HF_HUB_DOWNLOAD_TIMEOUT`); 10 by default. */
+/**
+ * Time limit without an answer (`HF_HUB_ETAG_TIMEOUT`) or without data (`HF_HUB_DOWNLOAD_TIMEOUT`); 10 s by
+ * default.
+ */
 export function hubTimeoutMs(variable: 'HF_HUB_ETAG_TIMEOUT' | 'HF_HUB_DOWNLOAD_TIMEOUT'): number {
   const seconds = Number(env(variable))
   return seconds > 0 ? seconds * 1000 : 10_000

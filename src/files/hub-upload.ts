@@ -11,11 +11,11 @@ export interface UploadOptions {
   repo_id: string
   /** Default: model. */
   repo_type?: RepoType | undefined
-  /** All files below it are uploaded, but those whose name begins with a dot. */
+  /** All files below it are uploaded, except those whose name begins with a dot. */
   folder_path: string
   commit_message: string
   commit_description?: string | undefined
-  /** Of a repository that is made. */
+  /** For a new repository. */
   private: boolean
   token?: string | boolean | undefined
   revision?: string | undefined
@@ -26,10 +26,10 @@ export interface UploadOptions {
 }
 
 /**
- * Uploads a folder to a repository of the hub in one commit and returns the repository's address, or the pull request's. The
- * repository is made if there is none. A part whose upload breaks is sent again; a file that the hub has already is not sent, so that
- * a call that failed can be repeated.
- * @throws HubError without a token, without the right to write, or when the hub cannot be reached
+ * Uploads a folder to a repository of the hub in one commit. Returns the address of the repository, or of the
+ * pull request. A missing repository is created. A part whose upload fails is sent again; a file that the hub
+ * already has is not sent, so a failed call can be repeated.
+ * @throws HubError without a token, without the right to write, or when the hub cannot be reached.
  */
 export async function uploadFolder(options: UploadOptions): Promise<string> {
   const { repo_type: type = 'model', signal } = options
@@ -75,7 +75,7 @@ export async function uploadFolder(options: UploadOptions): Promise<string> {
   }
 }
 
-/** `owner/name`; a name alone is one of the token's own account. */
+/** `owner/name`; a name without owner is in the token's own account. */
 async function fullName(id: string, access: Parameters<typeof whoAmI>[0]): Promise<string> {
   const full = id.includes('/') ? id : `${(await whoAmI(access)).name}/${id}`
   if (isRepoId(full)) return full
@@ -96,7 +96,7 @@ async function filesOf(folder: string): Promise<CommitOperation[]> {
   return shown.sort((a, b) => ((a.path as string) < (b.path as string) ? -1 : 1))
 }
 
-/** `fetch` that asks again, after a pause, when the connection breaks or the server says 408, 429 or 5xx. */
+/** A `fetch` that retries after a pause when the connection fails or the server answers 408, 429 or 5xx. */
 function persistentFetch(signal: AbortSignal | undefined): typeof fetch {
   return async (input, init) => {
     for (let attempt = 1; ; attempt++) {
@@ -115,7 +115,7 @@ function persistentFetch(signal: AbortSignal | undefined): typeof fetch {
   }
 }
 
-/** HubError takes tokens out of the message, also where a server echoes them. */
+/** HubError removes tokens from the message, even if a server sent them. */
 function explained(error: unknown, id: string): Error {
   if (error instanceof TypeError && error.message.startsWith('[push_to_hub]')) return error
   if (error instanceof HubApiError) {

@@ -15,7 +15,7 @@ export { HubError, type HubErrorCode } from './hub-error'
 export type { DownloadProgress } from './hub-download'
 export type { RepoType } from './hub-repo'
 
-/** What all functions of the hub layer take. */
+/** The options of all functions of the hub layer. */
 export interface HubOptions {
   /** Default: model. */
   repo_type?: RepoType | undefined
@@ -23,9 +23,9 @@ export interface HubOptions {
   revision?: string | undefined
   /** Default: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub. */
   cache_dir?: string | undefined
-  /** A token; false: send none; true: demand one; default: HF_TOKEN or the token file, if any. */
+  /** A token; false: send none; true: require one; default: HF_TOKEN or the token file, if any. */
   token?: string | boolean | undefined
-  /** Never ask the hub. Default: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE. */
+  /** Use only the cache. Default: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE. */
   local_files_only?: boolean | undefined
   signal?: AbortSignal | undefined
   progress?: DownloadProgress | undefined
@@ -42,11 +42,11 @@ const hubNames = [
 ] as const satisfies readonly (keyof HubOptions)[]
 
 /**
- * Path of one file of a repository in the local cache, downloaded if need be. The cache is the one of Python's
- * huggingface_hub. A broken download is resumed, size and hash are checked. When the hub cannot be reached, a cached
- * file is used and a warning logged.
+ * Path of one file of a repository in the local cache; it is downloaded if necessary. The cache is that of
+ * Python's huggingface_hub. An interrupted download continues; size and hash are checked. If the hub cannot be
+ * reached, a cached file is used, with a warning.
  *
- * @throws HubError (see its `code`): no such repository, revision or file, gated, unreachable, wrong content
+ * @throws HubError (see its `code`): no such repository, revision or file, gated, unreachable, wrong content.
  */
 export async function hf_hub_download(
   options: HubOptions & { repo_id: string; filename: string },
@@ -57,14 +57,14 @@ export async function hf_hub_download(
   const cache = new RepoCache(options.cache_dir ?? hubCacheDir(), toRepo(options))
   const cached = await cache.find(filename)
   const lacks = !cached && (await cache.isKnownAbsent(filename))
-  // A commit never changes: what is cached of it needs no question.
+  // A commit never changes: its cached files need no request.
   if (isCommit(cache.repo.revision)) {
     if (cached) return cached
     if (lacks) throw absent(cache, filename)
   }
   if (options.local_files_only ?? isOffline()) return cached ?? (await throwNotCached(cache, filename))
   try {
-    // With an answer at hand one attempt is enough; without one it is worth waiting for the hub.
+    // With a cached answer one attempt is enough; without one it is worth waiting for the hub.
     return await refresh(cache, filename, options, cached || lacks ? { attempts: 1 } : {})
   } catch (error) {
     if (!isUnreachable(error)) throw error
@@ -75,7 +75,7 @@ export async function hf_hub_download(
   }
 }
 
-/** Asks the hub what the revision has now, and downloads the file unless that is cached. */
+/** Asks the hub for the revision's current commit, and downloads the file unless it is cached. */
 async function refresh(
   cache: RepoCache,
   filename: string,
@@ -95,7 +95,7 @@ async function refresh(
     await cache.tagCacheDir()
     const { token, signal } = asking
     await withLock(cache.lock(etag), signal, async () => {
-      // Another process may have brought it while we waited.
+      // Another process may have downloaded it while we waited.
       const blob = cache.blob(etag)
       if ((await sizeOf(blob)) !== size) {
         const { progress } = options
@@ -112,12 +112,12 @@ async function refresh(
       await cache.link(commit, filename, etag)
     })
   }
-  // The cache may be mounted read-only; then a ref that cannot be renewed is no reason to fail.
+  // The cache may be read-only; that a ref cannot be updated is then no error.
   await cache.writeRef(commit).catch((error: unknown) => logger.debug(String(error)))
   return pointer
 }
 
-/** Names of a repository's files; offline, those of them that are cached. Throws HubError. */
+/** Names of a repository's files; offline, only the cached ones. Throws HubError. */
 export async function list_repo_files(options: HubOptions & { repo_id: string }): Promise<string[]> {
   checkNames('list_repo_files', options, [...hubNames, 'repo_id'])
   const repo = toRepo(options)
@@ -131,11 +131,11 @@ export async function list_repo_files(options: HubOptions & { repo_id: string })
 }
 
 /**
- * Downloads all files of a repository, or those that match, four at a time, and returns the snapshot's folder. When the
- * hub cannot be reached, what is cached is used and a warning logged.
+ * Downloads all files of a repository, or those that match, four at a time, and returns the snapshot's folder.
+ * If the hub cannot be reached, the cached files are used, with a warning.
  *
- * @param options.allow_patterns - file patterns to download, as `*.json`; default: all
- * @param options.ignore_patterns - file patterns to leave out
+ * @param options.allow_patterns - patterns of files to download, such as `*.json`; default: all
+ * @param options.ignore_patterns - patterns of files to skip
  */
 export async function snapshot_download(
   options: HubOptions & {
@@ -167,7 +167,7 @@ export async function snapshot_download(
   }
 }
 
-/** Four at a time; the first failure stops the others, each of which keeps what it has for a resume. */
+/** Four at a time; the first failure stops the others, which keep their partial files for the next attempt. */
 async function downloadFour(queue: string[], options: HubOptions & { repo_id: string }): Promise<void> {
   const failed = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal
@@ -182,16 +182,17 @@ async function downloadFour(queue: string[], options: HubOptions & { repo_id: st
       throw error
     }),
   )
-  // All must have let go of their files before we return.
+  // All must have closed their files before we return.
   await Promise.allSettled(workers)
   await Promise.all(workers)
 }
 
 /**
- * Path of a file of a model or data set given by folder or by repository id; undefined when that has no such file
- * (or, offline, when the repository is cached without it).
+ * Path of a file of a model or data set, given by folder or repository id. Undefined if there is no such file
+ * (or if, offline, the repository is cached without it).
  *
- * @throws Error when `name_or_path` is neither a folder nor a repository id; HubError as {@link hf_hub_download}
+ * @throws Error when `name_or_path` is neither a folder nor a repository id; HubError like {@link
+ * hf_hub_download}.
  */
 export async function resolve_file(
   name_or_path: string,
@@ -216,7 +217,7 @@ export async function resolve_file(
   }
 }
 
-/** @throws TypeError for what is no text: plain JavaScript may pass anything. */
+/** @throws TypeError when it is not a text, which plain JavaScript may pass. */
 export function requireName(name: unknown): void {
   if (typeof name !== 'string')
     throw new TypeError(
@@ -239,7 +240,10 @@ function absent(cache: RepoCache, filename: string): HubError {
   )
 }
 
-/** Offline: says whether the revision is cached without the file (then it may not have it) or not cached at all. */
+/**
+ * Offline: reports whether the revision is cached without the file (which it may not have) or not cached at
+ * all.
+ */
 async function throwNotCached(cache: RepoCache, filename?: string): Promise<never> {
   const files = await cache.files()
   if (filename !== undefined && (files || (await cache.isKnownAbsent(filename)))) {

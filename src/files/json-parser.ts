@@ -1,6 +1,9 @@
-/** Deepest nesting read: values are walked by recursive functions. Python's json stops at about 1,000. */
+/**
+ * Deepest nesting that is accepted, since recursive functions process the values. Python's json stops at about
+ * 1,000.
+ */
 const DEPTH = 500
-/** Digits of the longest integer, Python's own limit: reading more takes quadratic time. */
+/** Digits of the longest integer, which is Python's own limit: longer ones take quadratic time. */
 const DIGITS = 4300
 
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?(?![\w.])/y
@@ -14,7 +17,7 @@ const words: Readonly<Record<string, unknown>> = {
   '-Infinity': -Infinity,
 }
 
-/** What is wrong with a JSON text, and where (an index into the text). */
+/** An error in a JSON text and its position (an index into the text). */
 export class JsonFault extends Error {
   constructor(
     message: string,
@@ -27,12 +30,13 @@ export class JsonFault extends Error {
 type Mark = (container: object, keys: ReadonlySet<string | number>) => void
 
 /**
- * JSON as Python's `json.loads` takes it. With `mark`, numbers are exact: integers beyond 2^53 become bigints, and `mark`
- * is called for each container with the keys of its numbers that were written as floats but have an integer value.
+ * JSON as Python's `json.loads` accepts it. With `mark`, numbers are exact: integers beyond 2^53 become
+ * bigints, and `mark` is called for each container with the keys of its numbers that were written as floats but
+ * have an integer value.
  */
 export class JsonParser {
   private at = 0
-  /** Whether the value read last was a float with an integer value. */
+  /** Whether the last number was written as a float but has an integer value. */
   private float = false
 
   constructor(
@@ -71,7 +75,7 @@ export class JsonParser {
       const key = this.string()
       if (!this.takes(':')) throw this.fault("':'")
       const value = this.value(depth)
-      // An assignment would set the prototype.
+      // Plain assignment would set the prototype.
       if (key === '__proto__')
         Object.defineProperty(out, key, { value, enumerable: true, writable: true, configurable: true })
       else out[key] = value
@@ -105,7 +109,7 @@ export class JsonParser {
     } while (this.isEscaped(end))
     this.at = end + 1
     const quoted = this.text.slice(start, this.at)
-    // eslint-disable-next-line no-control-regex -- JSON allows none of them in a string
+    // eslint-disable-next-line no-control-regex -- JSON does not allow them in a string
     if (!/[\\\u0000-\u001f]/.test(quoted)) return quoted.slice(1, -1)
     try {
       return JSON.parse(quoted) as string
@@ -165,11 +169,11 @@ export class JsonParser {
   }
 }
 
-/** Keys of a container's floats; most have none and need no set. */
+/** The keys of a container's floats; most containers have none and need no set. */
 class Floats {
   keys: Set<string | number> | undefined
 
-  /** The last of equal keys decides. */
+  /** The last of several equal keys counts. */
   note(key: string | number, float: boolean): void {
     if (float) (this.keys ??= new Set()).add(key)
     else this.keys?.delete(key)

@@ -1,13 +1,14 @@
 import { JsonFault, JsonParser } from './json-parser'
 
-// Written as a float though the value is an integer (`1.0`, `1e5`), or too long for a double: what JSON.parse cannot tell.
+// Numbers that JSON.parse cannot keep exactly: written as a float though the value is an integer (`1.0`,
+// `1e5`), or with too many digits for a double.
 const INEXACT = /[[:,][ \t\r\n]*-?\d+(?:\.0+(?!\d)|\.\d+[eE]|[eE]|(?<=\d{16}))/
 
 /**
- * Parses the JSON of a configuration file as Python's `json` does: NaN, Infinity and -Infinity are numbers, of two equal
- * keys the last one counts. All numbers become JavaScript numbers.
+ * Parses the JSON of a configuration file as Python's `json` does: NaN, Infinity and -Infinity are numbers; of
+ * several equal keys the last counts. All numbers become JavaScript numbers.
  *
- * @throws Error naming the file, line, column and what was expected; also for nesting deeper than 500 levels
+ * @throws Error naming the file, line, column and what was expected; also for nesting deeper than 500 levels.
  */
 export function parseJson(path: string, text: string): unknown {
   try {
@@ -24,7 +25,7 @@ export function parseJson(path: string, text: string): unknown {
 /**
  * {@link parseJson} for a file whose root must be an object.
  *
- * @throws Error naming the file and what it holds instead
+ * @throws Error naming the file and what it contains instead.
  */
 export function parseJsonObject(path: string, text: string): Record<string, unknown> {
   const value = parseJson(path, text)
@@ -35,25 +36,25 @@ export function parseJsonObject(path: string, text: string): Record<string, unkn
 }
 
 /**
- * Parses the JSON of data, so that every number can be printed again as Python prints it. An integer beyond 2^53 becomes
- * a bigint with all its digits. A number written as a float whose value is an integer (`1.0`, `1e5`) becomes that
- * number; {@link isFloat} tells it from an integer.
+ * Parses the JSON of data so that every number can be printed as Python prints it. An integer beyond 2^53
+ * becomes a bigint with all its digits. A number that was written as a float but has an integer value (`1.0`,
+ * `1e5`) becomes that number; {@link isFloat} distinguishes it from an integer.
  *
- * @param where - opens the error message, as `file:line`
- * @throws Error naming the place, the column and what was expected
+ * @param where - begins the error message, such as `file:line`
+ * @throws Error naming the place, the column and what was expected.
  */
 export function parseExactJson(where: string, text: string): unknown {
   if (!INEXACT.test(text)) {
     try {
       return shallow(JSON.parse(text), text)
     } catch {
-      // The parser below knows Python's NaN, and says better what is wrong.
+      // The parser below accepts Python's NaN and gives better error messages.
     }
   }
   return parsed(text, true, (fault) => `${where}: not valid JSON at character ${fault.at + 1}`)
 }
 
-/** Whether {@link parseExactJson} would do more than JSON.parse: for many short texts at once. */
+/** Whether {@link parseExactJson} would give another result than JSON.parse; for many short texts at once. */
 export function isInexact(text: string): boolean {
   return INEXACT.test(text)
 }
@@ -61,11 +62,12 @@ export function isInexact(text: string): boolean {
 const FLOATS = Symbol('floats')
 
 /**
- * Whether the number `container[key]` was a float in its file: one with a fraction, NaN, an infinity, or one written as a
- * float (`1.0`, `1e5`). Python's `json.dumps` and Jinja's `tojson` print such a number by `float.__repr__`: `1.0`,
- * `1e+20`, `1e-07`; other numbers and bigints by their digits.
+ * Whether the number `container[key]` was a float in its file: one with a fraction, NaN, an infinity, or one
+ * written as a float (`1.0`, `1e5`). Python's `json.dumps` and Jinja's `tojson` print such a number with
+ * `float.__repr__`: `1.0`, `1e+20`, `1e-07`; they print other numbers and bigints by their digits.
  *
- * `key` of an array is the index as a number. A copy of the container (spread, structuredClone) no longer knows.
+ * For an array, `key` is the index as a number. A copy of the container (spread, structuredClone) loses this
+ * information.
  */
 export function isFloat(container: object, key: string | number): boolean {
   const value = (container as Record<string | number, unknown>)[key]
@@ -73,7 +75,7 @@ export function isFloat(container: object, key: string | number): boolean {
   return !Number.isInteger(value) || ((container as Marked)[FLOATS]?.has(key) ?? false)
 }
 
-/** Marks the numbers of these keys as floats, for readers of other formats. */
+/** Marks the numbers with these keys as floats; for readers of other formats. */
 export function markFloats(container: object, keys: ReadonlySet<string | number>): void {
   // Rows of one file have the same keys: they share one set.
   if (keys.size !== last.size || [...keys].some((key) => !last.has(key))) last = keys
@@ -95,9 +97,9 @@ function parsed(text: string, exact: boolean, where: (fault: JsonFault) => strin
   }
 }
 
-/** Throws where the value nests too deep for functions that walk it. */
+/** Throws if the value is nested too deep for recursive functions. */
 function shallow(value: unknown, text: string): unknown {
-  // 500 levels need 500 brackets.
+  // 500 levels need at least 500 brackets.
   if (text.length > 1000 && deeper(value, 500)) throw new RangeError('too deep')
   return value
 }

@@ -9,18 +9,21 @@ import { codeOf, nameBeside } from './atomic'
 import { disk } from './disk'
 
 const HEARTBEAT_MS = 5000
-/** A lock without a heartbeat for so long belongs to nobody any more. */
+/** A lock whose heartbeat is older than this has no owner any more. */
 const STALE_MS = 60_000
 const POLL_MS = 100
-/** Ids of the locks that this thread holds, also through another copy of this library. */
+/** Ids of the locks that this thread holds, including those of other copies of this library. */
 const held: Set<string> = ((globalThis as Record<symbol, unknown>)[Symbol.for('qlora.locks')] ??=
   new Set()) as Set<string>
 
-/** Who holds a lock, as its file says. */
+/** The owner of a lock, from its file. */
 export interface LockOwner {
   host: string
   pid: number
-  /** When the process began, in the system's own unit; tells it from a later one of the same id. null: not known. */
+  /**
+   * When the process started, in the system's own unit; distinguishes it from a later process with the same id.
+   * null: unknown.
+   */
   started: string | null
   /** When the lock was taken, ISO 8601. */
   since: string
@@ -34,8 +37,9 @@ export interface HeldLock {
 }
 
 /**
- * Takes the lock file `path` for this process; undefined when another holds it. Node has no flock, so the file's existence
- * is the lock: it names its owner, whose heartbeat renews its time, and the lock of an owner that died is taken over.
+ * Takes the lock file `path` for this process; undefined if another process holds it. Node has no flock, so the
+ * existence of the file is the lock: it names its owner, whose heartbeat updates its time. The lock of a dead
+ * owner is taken over.
  */
 export async function tryLock(path: string): Promise<HeldLock | undefined> {
   const owner: Required<LockOwner> = {
@@ -60,13 +64,13 @@ export async function tryLock(path: string): Promise<HeldLock | undefined> {
     release: async () => {
       clearInterval(beat)
       held.delete(owner.id)
-      // Somebody who thought us dead may have taken it: then it is not ours to remove.
+      // If another process considered us dead, it may have taken the lock: then we must not remove it.
       if ((await readText(path)) === text) await disk.rm(path, { force: true }).catch(() => undefined)
     },
   }
 }
 
-/** Runs `work` while this process alone holds the lock file `path`; waits while another holds it. */
+/** Runs `work` while this process holds the lock file `path`; waits if another process holds it. */
 export async function withLock<T>(
   path: string,
   signal: AbortSignal | undefined,
@@ -85,13 +89,13 @@ export async function withLock<T>(
   }
 }
 
-/** Who holds the lock file `path`; undefined when nobody does or the file does not say. */
+/** The owner of the lock file `path`; undefined if there is none or the file does not say. */
 export async function lockOwner(path: string): Promise<LockOwner | undefined> {
   const text = await readText(path)
   return text === undefined ? undefined : parseOwner(text)
 }
 
-/** Creates the file with its content at once, so that a killed process leaves no empty lock. */
+/** Creates the file together with its content, so that a killed process leaves no empty lock. */
 async function create(path: string, text: string): Promise<boolean> {
   const temporary = nameBeside(path, 'tmp')
   try {
@@ -120,7 +124,7 @@ async function createDirectly(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** Moves a dead owner's lock away; of several processes that try, the rename lets one succeed. */
+/** Renames a dead owner's lock; of several processes that try, only one succeeds. */
 async function removeIfStale(path: string): Promise<boolean> {
   const owner = await readText(path)
   const found = await stat(path).catch(() => undefined)
@@ -132,7 +136,7 @@ async function removeIfStale(path: string): Promise<boolean> {
   } catch {
     return false
   }
-  // Between our look and our rename another may have taken it over: what we moved is then alive, and goes back.
+  // Another process may have taken it over before our rename: then what we moved is alive and is moved back.
   if ((await readText(aside)) !== owner) await disk.link(aside, path).catch(() => undefined)
   await disk.rm(aside, { force: true })
   return true
@@ -160,13 +164,13 @@ function isDead(text: string): boolean {
     return codeOf(error) === 'ESRCH'
   }
   const started = startOf(owner.pid)
-  // Our own, which could not be removed when it was released.
+  // Our own lock, which could not be removed when it was released.
   if (owner.pid === process.pid && owner.started === started && owner.thread === threadId)
     return !held.has(owner.id ?? '')
   return owner.started !== null && started !== null && owner.started !== started
 }
 
-/** Field 22 of /proc/<pid>/stat, in ticks since the machine's start; null where there is no /proc. */
+/** Field 22 of /proc/<pid>/stat, in ticks since the machine started; null without /proc. */
 function startOf(pid: number): string | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')

@@ -1,8 +1,8 @@
 import { HubError } from './hub-error'
 
 /**
- * Runs `work` on what was read from `path`: an error that does not name the file yet gets its path in front, and keeps its
- * kind (TypeError, RangeError). The hub's errors and an abort's reason pass as they are.
+ * Runs `work` on data read from `path`. An error that does not name the file gets its path at the beginning and
+ * keeps its class (TypeError, RangeError). Errors of the hub and abort reasons are not changed.
  */
 export async function namingFile<T>(
   path: string,

@@ -1,11 +1,11 @@
 import type { Hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 
-/** A file that grows at its end, and the hash of what it holds so far. */
+/** A file that grows at its end, and the hash of its content so far. */
 export class PartialFile {
-  /** Bytes that the file holds. */
+  /** Bytes in the file. */
   received: number = 0
-  /** The disk's own failure, as thrown; not a thing that another connection would mend. */
+  /** The disk's own error; another connection would not help. */
   fault: unknown
   private hash: Hash | undefined
 
@@ -17,7 +17,7 @@ export class PartialFile {
     this.hash = fresh()
   }
 
-  /** Takes over what an earlier download left: its bytes go into the hash. */
+  /** Continues an earlier download: its bytes go into the hash. */
   async resume(): Promise<void> {
     const { size } = await this.file.stat()
     if (size > this.size) return this.restart()

@@ -1,14 +1,15 @@
 import type { FileHandle } from 'node:fs/promises'
 import { messageOf } from './atomic'
 
-/** Largest single read: keeps requests below the system's 2 GiB and lets an abort take effect soon. */
+/** Largest single read: below the system's 2 GiB limit, and short enough for an abort to take effect soon. */
 const PIECE = 2 ** 26
 
 /**
- * Reads `nbytes` bytes from the absolute position `offset` into a new array (its buffer starts at 0, so typed
- * views of any element size can be laid over it).
+ * Reads `nbytes` bytes at the absolute position `offset` into a new array. Its buffer starts at 0, so typed
+ * arrays of any element size can use it.
  *
- * @throws Error naming file, offset and the bytes expected when the file ends earlier; the signal's reason on abort
+ * @throws Error naming file, offset and the expected bytes when the file ends before; the signal's reason on
+ * abort.
  */
 export async function readRange(
   handle: FileHandle,

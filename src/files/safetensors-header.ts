@@ -1,7 +1,7 @@
 import { messageOf } from './atomic'
 import { parseJson } from './json'
 
-/** Bits of one element, in the order in which the reference writer sorts data types (small to large). */
+/** Bits of one element. The order is that in which the reference writer sorts data types, small to large. */
 const DTYPE_BITS = {
   BOOL: 8,
   F4: 4,
@@ -33,7 +33,10 @@ export type SafetensorsDtype = keyof typeof DTYPE_BITS
 /** Every known data type, ordered as the reference writer sorts them. */
 export const SAFETENSORS_DTYPES: readonly SafetensorsDtype[] = Object.keys(DTYPE_BITS) as SafetensorsDtype[]
 
-/** Where one tensor lies: `nbytes` bytes from the absolute position `offset` of `file`, row-major, little-endian. */
+/**
+ * The position of a tensor: `nbytes` bytes at the absolute position `offset` of `file`, row-major,
+ * little-endian.
+ */
 export interface TensorInfo {
   name: string
   dtype: SafetensorsDtype
@@ -44,8 +47,8 @@ export interface TensorInfo {
 }
 
 /**
- * Bytes of a tensor: product of shape times element bits / 8.
- * Undefined when the product is no safe integer or does not end at a byte (4- and 6-bit types).
+ * Bytes of a tensor: the product of its shape times element bits / 8. Undefined if that is not a safe integer
+ * or not a whole number of bytes (4- and 6-bit types).
  */
 export function tensorBytes(dtype: SafetensorsDtype, shape: readonly number[]): number | undefined {
   const bits = shape.reduce((product, size) => product * size, DTYPE_BITS[dtype])
@@ -59,13 +62,13 @@ export interface SafetensorsHeader {
 }
 
 /**
- * Parses and checks the JSON header of a safetensors file: every tensor has a known dtype, a byte range that fits
- * dtype x shape, and the ranges cover the data without overlap or hole (what the reference reader demands as well).
+ * Parses and checks the JSON header of a safetensors file: every tensor has a known dtype and a byte range that
+ * fits dtype x shape, and the ranges cover the data without overlap or gap (as the reference reader requires).
  *
- * @param bytes - the JSON text, without the 8 bytes of length before it
+ * @param bytes - the JSON text, without the 8 bytes of its length
  * @param file - path, for messages and for each tensor's `file`
  * @param fileSize - size of the whole file in bytes
- * @throws Error naming file, offset and what was expected
+ * @throws Error naming file, offset and what was expected.
  */
 export function parseSafetensorsHeader(bytes: Uint8Array, file: string, fileSize: number): SafetensorsHeader {
   const json = headerObject(bytes, file)
@@ -128,7 +131,7 @@ function readTensor(name: string, entry: unknown, file: string, begin: number, f
   return { name, dtype: dtype as SafetensorsDtype, shape, file, offset: begin + from, nbytes }
 }
 
-/** Ranges must follow each other from the end of the header to the end of the file. */
+/** The ranges must be adjacent from the end of the header to the end of the file. */
 function checkCoverage(tensors: TensorInfo[], file: string, begin: number, fileSize: number): void {
   tensors.sort((a, b) => a.offset - b.offset || a.nbytes - b.nbytes)
   let end = begin

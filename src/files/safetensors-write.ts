@@ -5,8 +5,8 @@ import { disk } from './disk'
 import { SAFETENSORS_DTYPES, type SafetensorsDtype, tensorBytes } from './safetensors-header'
 
 /**
- * One tensor to write. `data` as a function is called when its turn comes, so one tensor is in memory at a time, or what it yields
- * of one.
+ * One tensor to write. If `data` is a function, it is called when the tensor is written, so that only one
+ * tensor, or one piece of it, is in memory at a time.
  */
 export interface SafetensorsEntry {
   name: string
@@ -16,12 +16,13 @@ export interface SafetensorsEntry {
 }
 
 /**
- * Writes a safetensors file as the reference writer does: tensors sorted by falling data type, then name; JSON header
- * padded with spaces to a multiple of 8. The file appears under `path` only when complete (see `replaceFile`).
+ * Writes a safetensors file as the reference writer does: tensors are sorted by descending data type, then by
+ * name; the JSON header is padded with spaces to a multiple of 8. The file appears at `path` only when it is
+ * complete (see `replaceFile`).
  *
- * @param entries - collected first, since the header precedes the data
- * @param metadata - `__metadata__`; give `{ format: 'pt' }` for files that transformers and PEFT shall load
- * @throws Error naming the tensor whose name, dtype, shape or byte count is wrong, or the disk's fault
+ * @param entries - collected first, since the header comes before the data
+ * @param metadata - `__metadata__`; use `{ format: 'pt' }` for files that transformers and PEFT load
+ * @throws Error naming the tensor whose name, dtype, shape or byte count is wrong, or with the disk's error.
  */
 export async function writeSafetensors(
   path: string,
@@ -30,7 +31,7 @@ export async function writeSafetensors(
   options: {
     signal?: AbortSignal | undefined
     progress?: ((written: number, total: number) => void) | undefined
-    /** Leave the entries in the order given; each must begin at a multiple of its dtype's size. */
+    /** Keep the order of the entries; each must begin at a multiple of its dtype's size. */
     keepOrder?: boolean | undefined
     /** See `replaceFile`. */
     whenWritten?: (() => Promise<void>) | undefined
@@ -73,7 +74,7 @@ function layout(
   entries: SafetensorsEntry[],
   metadata: Record<string, string>,
 ): { header: Uint8Array; sizes: number[]; total: number } {
-  // No prototype: a tensor may be called '__proto__'.
+  // Without a prototype, since a tensor may be named '__proto__'.
   const json = Object.create(null) as Record<string, unknown>
   if (Object.keys(metadata).length > 0) json['__metadata__'] = metadata
   const sizes: number[] = []

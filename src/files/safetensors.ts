@@ -7,8 +7,9 @@ import { parseSafetensorsHeader, type SafetensorsHeader, type TensorInfo } from 
 export { type SafetensorsDtype, type TensorInfo } from './safetensors-header'
 
 /**
- * One open safetensors file: 8 bytes little-endian header length, JSON header, tensor data. Only the header is held
- * in memory; tensors are read by range, so files of any size (beyond 4 GB too) work. Close it when done.
+ * An open safetensors file: 8 bytes of header length (little-endian), JSON header, tensor data. Only the header
+ * is kept in memory; tensors are read by range, so files of any size (also above 4 GB) work. Close it when
+ * done.
  */
 export class SafetensorsFile {
   /** The header's `__metadata__` (PEFT and transformers write `format: 'pt'`). */
@@ -25,7 +26,7 @@ export class SafetensorsFile {
     this.tensors = header.tensors
   }
 
-  /** Opens `path` and checks its header. Throws an Error that names file, offset and what was expected. */
+  /** Opens `path` and checks its header. @throws Error naming file, offset and what was expected. */
   static async open(path: string): Promise<SafetensorsFile> {
     const handle = await disk.open(path, 'r').catch((error: unknown) => {
       throw unreadable(path, error)
@@ -38,7 +39,10 @@ export class SafetensorsFile {
     }
   }
 
-  /** Raw little-endian bytes of one tensor; 0 bytes into its own buffer. Throws when there is no such tensor. */
+  /**
+   * Raw little-endian bytes of one tensor, at the start of a buffer of its own. Throws when there is no such
+   * tensor.
+   */
   async read(name: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Uint8Array> {
     const info = this.tensors.get(name)
     if (!info) throw new Error(`${this.path}: no tensor '${name}' among its ${this.tensors.size} tensors`)

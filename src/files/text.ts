@@ -4,17 +4,17 @@ import { codeOf } from './atomic'
 import { plainBytes } from './decompress'
 import { disk } from './disk'
 
-/** Longest text held as one string, in UTF-16 units: half of what V8 can hold. */
+/** Longest text in one string, in UTF-16 units: half of V8's limit. */
 export const LONGEST_TEXT: number = 2 ** 28
 
 type Encoding = 'utf8' | 'utf16le' | 'utf16be'
 
 /**
- * The text of a file, piece by piece, so that it may be larger than memory. UTF-8 with or without byte order mark, and
+ * The text of a file in pieces, so it may be larger than memory. UTF-8 with or without byte order mark, and
  * UTF-16 with one; gzip and zstd are decompressed. No piece ends inside a character.
  *
- * @throws Error naming the file: missing, no regular file, another packed format; for text that is in no such encoding
- * also with the line and the offset of the first wrong byte
+ * @throws Error naming the file: missing, not a regular file, another compressed format; for other encodings
+ * also the line and the offset of the first invalid byte.
  */
 export async function* textPieces(path: string, signal?: AbortSignal): AsyncGenerator<string> {
   let encoding: Encoding | undefined
@@ -35,7 +35,7 @@ export async function* textPieces(path: string, signal?: AbortSignal): AsyncGene
     const whole = wholeLength(rest, encoding)
     const text = decode(rest.subarray(0, whole), encoding)
     if (text === undefined) throw await notText(path, rest, offset, encoding, signal)
-    // A copy: the stream's buffer can go.
+    // A copy, so that the stream's buffer can be freed.
     held = Uint8Array.from(rest.subarray(whole))
     offset += whole
     if (text !== '') yield text
@@ -50,9 +50,9 @@ export async function* textPieces(path: string, signal?: AbortSignal): AsyncGene
 }
 
 /**
- * The whole text of a file, as {@link textPieces}.
+ * The whole text of a file; see {@link textPieces}.
  *
- * @throws also when it is longer than one string may be
+ * @throws also when it is longer than a string can be.
  */
 export async function readTextFile(path: string, signal?: AbortSignal): Promise<string> {
   const pieces: string[] = []
@@ -81,7 +81,10 @@ async function* fileBytes(path: string, signal: AbortSignal | undefined): AsyncG
   }
 }
 
-/** Size of a file in bytes. @throws Error naming it when it is missing, a folder, a device or a pipe, which may never end */
+/**
+ * Size of a file in bytes. @throws Error naming it when it is missing, a folder, a device, or a pipe, which may
+ * never end.
+ */
 export async function regularFile(path: string): Promise<number> {
   const found = await disk.stat(path).catch((error: unknown) => {
     throw unreadable(path, error)
@@ -91,7 +94,7 @@ export async function regularFile(path: string): Promise<number> {
   return found.size
 }
 
-/** An error of the file system, with the path in front and the usual reasons in words. */
+/** An error of the file system with the path at the beginning, and common reasons in words. */
 export function unreadable(path: string, error: unknown): Error {
   const reasons: Readonly<Record<string, string>> = {
     ENOENT: 'no such file',
@@ -116,7 +119,7 @@ function encodingOf(path: string, head: Uint8Array): { encoding: Encoding; mark:
   return { encoding: 'utf8', mark: 0 }
 }
 
-/** Bytes up to the last character that is there as a whole. */
+/** Number of bytes up to the end of the last complete character. */
 function wholeLength(bytes: Uint8Array, encoding: Encoding): number {
   const { length } = bytes
   if (encoding !== 'utf8') {
@@ -135,10 +138,10 @@ function wholeLength(bytes: Uint8Array, encoding: Encoding): number {
   return length
 }
 
-/** Undefined when the bytes are not wholly in that encoding. */
+/** Undefined if the bytes are not valid in that encoding. */
 function decode(bytes: Buffer, encoding: Encoding): string | undefined {
   if (encoding === 'utf8') {
-    // The same text, several times faster.
+    // Gives the same text several times faster.
     if (isAscii(bytes)) return bytes.toString('latin1')
     return isUtf8(bytes) ? bytes.toString('utf8') : undefined
   }
@@ -150,7 +153,7 @@ function decode(bytes: Buffer, encoding: Encoding): string | undefined {
 
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
 
-/** Error with line and offset of the first wrong byte; `bytes` begin at `offset` of the (unpacked) text. */
+/** Error with line and offset of the first invalid byte; `bytes` begin at `offset` of the (decompressed) text. */
 async function notText(
   path: string,
   bytes: Buffer,
@@ -158,7 +161,7 @@ async function notText(
   encoding: Encoding,
   signal: AbortSignal | undefined,
 ): Promise<Error> {
-  // The longest right prefix, by halves; a cut inside a character is no fault.
+  // Binary search for the longest valid prefix; a cut inside a character is no error.
   let [right, wrong] = [0, bytes.length]
   while (wrong - right > 1) {
     const middle = (right + wrong) >> 1
