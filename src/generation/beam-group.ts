@@ -5,25 +5,25 @@ import { draw, largest } from './select'
 import type { SequenceContext } from './sequence'
 import { stopCheck, type StopCheck } from './stopping'
 
-/** A score that nothing real falls below. */
+/** A score lower than any real one. */
 const WORST = -1e9
 
 interface Beam {
   ids: number[]
   /** Sum of the log probabilities of its answer. */
   score: number
-  /** The beam that each of its tokens was added to. */
+  /** For each of its tokens, the beam that it was added to. */
   beamIndices: number[]
-  /** Its row of the cache, counted within the group. */
+  /** Its row in the cache, counted within the group. */
   row: number
 }
 
-/** An answer that ended; `score` has the length penalty in it. */
+/** A finished answer; `score` includes the length penalty. */
 type Answer = Omit<Beam, 'row'>
 
-/** The beams of one prompt. It knows nothing of models: logits in, beams and copies of cache rows out. */
+/** The beams of one prompt. It does not depend on models: logits in; beams and cache rows to copy out. */
 export class BeamGroup {
-  /** Those that go on; before the first step the prompt alone. */
+  /** The unfinished beams; before the first step only the prompt. */
   beams: Beam[]
   private finished: Answer[] = []
   private canImprove = true
@@ -51,7 +51,10 @@ export class BeamGroup {
     return !this.canImprove || this.isStuck || (this.isFull && this.options.early_stopping === true)
   }
 
-  /** Adds a token to each beam. Returns the processed scores of each, and rows of the cache to copy, in this order. */
+  /**
+   * Adds a token to each beam. Returns the processed scores of each, and the rows of the cache to copy, in this
+   * order.
+   */
   async step(
     logits: readonly Float32Array[],
   ): Promise<{ scores: Float32Array[]; copies: [number, number][] }> {
@@ -90,7 +93,7 @@ export class BeamGroup {
     return { scores, copies }
   }
 
-  /** New answers join the best ones, unless nothing may be added any more. */
+  /** Adds new answers to the best ones, unless the search is over. */
   private finish(ended: readonly Beam[]): void {
     const { length_penalty: penalty, early_stopping, num_beams } = this.options
     if (!this.canImprove || (this.isFull && early_stopping === true)) return
@@ -101,7 +104,7 @@ export class BeamGroup {
     this.finished = [...this.finished, ...answers].sort((a, b) => b.score - a.score).slice(0, num_beams)
   }
 
-  /** A beam stays in its parent's row where it is the first to want it; the others get copies. */
+  /** The first beam that continues a parent stays in its row; the others get copies. */
   private placeInRows(next: readonly Beam[]): [number, number][] {
     const taken = new Set<number>()
     const copies: [number, number][] = []
@@ -121,7 +124,7 @@ export class BeamGroup {
     return copies
   }
 
-  /** Whether the best beam may still come to beat the worst answer (`_check_early_stop_heuristic`). */
+  /** Whether the best beam can still become better than the worst answer (`_check_early_stop_heuristic`). */
   private updateHope(): void {
     const { length_penalty: penalty, early_stopping } = this.options
     const { ids, score } = this.beams[0]!
@@ -131,7 +134,7 @@ export class BeamGroup {
     this.canImprove &&= score / length ** penalty > worst
   }
 
-  /** The best answers, best first; beams that had not ended when the search did come last. */
+  /** The best answers in descending order of score; beams that had not ended when the search ended are last. */
   best(count: number): Answer[] {
     return this.finished.slice(0, count)
   }

@@ -7,7 +7,10 @@ import type { ParsedGenerateOptions } from './options'
 import type { GenerateOutput } from './output'
 import type { SequenceContext } from './sequence'
 
-/** Beam search (transformers' `_beam_search`): the beams of all prompts advance together; prompts that are done leave. */
+/**
+ * Beam search (transformers' `_beam_search`): the beams of all prompts advance together; finished prompts leave
+ * the batch.
+ */
 export async function beamSearch(
   model: CausalLM,
   contexts: readonly SequenceContext[],
@@ -70,7 +73,7 @@ export async function beamSearch(
   }
 }
 
-/** Copies, one a beam: before the first step all beams are the prompt, which is computed once. */
+/** Copies for each beam: before the first step all beams are the prompt, which is computed once. */
 function perBeam(rows: readonly Float32Array[], beams: number): (Float32Array | null)[] {
   return Array.from({ length: beams }, (_, i) => (rows[i] ?? rows[0])?.slice() ?? null)
 }

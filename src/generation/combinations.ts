@@ -2,7 +2,7 @@ import type { ParsedGenerateOptions } from './options'
 
 type Fault = [when: unknown, message: string]
 
-/** @throws Error when options exclude each other, or need something that is missing, as transformers says it. */
+/** @throws Error when options contradict each other or need a missing one, with transformers' wording. */
 export function checkCombination(o: ParsedGenerateOptions, rows: number, vocabSize: number): void {
   const beams = o.num_beams > 1
   const guided = o.guidance_scale !== null && o.guidance_scale !== 1
@@ -39,7 +39,7 @@ export function checkCombination(o: ParsedGenerateOptions, rows: number, vocabSi
   if (fault) throw new Error(`[generate] ${fault[1]}`)
 }
 
-/** Token ids in rules that the vocabulary does not have. */
+/** Token ids in options that are outside the vocabulary. */
 function tokenFaults(o: ParsedGenerateOptions, vocabSize: number): Fault[] {
   const named: Record<string, readonly number[]> = {
     bad_words_ids: (o.bad_words_ids ?? []).flat(),

@@ -7,23 +7,24 @@ import { DynamicCache } from './dynamic-cache'
 import { generateOptionSet, type GenerateOptions } from './options'
 import { stream } from './stream'
 
-/** What holds for every answer; `max_new_tokens` is 256 unless given here or by the model's generation_config.json. */
+/** Options for all answers; `max_new_tokens` is 256 unless given here or by the model's generation_config.json. */
 export interface ConversationOptions extends Omit<
   GenerateOptions,
   'streamer' | 'tokenizer' | 'past_key_values' | 'num_beams' | 'num_return_sequences'
 > {
-  /** The first message, which says how the model is to answer. Default: none. */
+  /** The first message, which instructs the model. Default: none. */
   system?: string | undefined
 }
 
 const DEFAULT_NEW_TOKENS = 256
 
 /**
- * A conversation with a model: keeps what was said, and the keys and values of it, so that each answer reads the newest turn only.
- * `for await (const text of conversation.say('Hello')) ...`; `dispose()` frees the cache, not the model.
+ * A conversation with a model. It keeps the messages and their keys and values, so that each answer only has to
+ * read the newest turn. `for await (const text of conversation.say('Hello')) ...`; `dispose()` frees the cache,
+ * not the model.
  */
 export class Conversation {
-  /** What was said so far, the system message first. */
+  /** The messages so far, the system message first. */
   messages: ChatMessage[] = []
   private readonly cache = new DynamicCache()
   private readonly base: CausalLM
@@ -53,14 +54,15 @@ export class Conversation {
     this.reset()
   }
 
-  /** Forgets what was said. */
+  /** Removes all messages. */
   reset(): void {
     this.messages = this.system === undefined ? [] : [{ role: 'system', content: this.system }]
   }
 
   /**
-   * Says `text` and gives the answer as it is made. An interrupt, `signal` or leaving the loop ends the answer; what was made of it
-   * stays in `messages`. When it fails before a word was made, the conversation is as it was.
+   * Sends `text` and yields the answer while it is generated. An interrupt, `signal` or leaving the loop ends
+   * the answer; the part generated so far stays in `messages`. If it fails before the first token, the
+   * conversation is unchanged.
    */
   async *say(
     text: string,
@@ -88,7 +90,7 @@ export class Conversation {
     }
   }
 
-  /** Frees the keys and values that are kept; the model stays. */
+  /** Frees the cached keys and values; the model stays. */
   dispose(): void {
     this.cache.dispose()
   }

@@ -6,22 +6,22 @@ import type { Sequence } from './sequence'
 const DEFAULT_CHUNK = 8192
 
 export interface BatchOptions {
-  /** false: each step computes whole sequences. */
+  /** false: each step computes the whole sequences. */
   usesCache?: boolean
-  /** Most tokens of one step. Default 8192. */
+  /** The most tokens of one step. Default 8192. */
   chunk?: number | undefined
 }
 
-/** A sequence in the batch, its row in the cache and its guide's. */
+/** A sequence in the batch, its row in the cache, and the row of its guide. */
 interface Member {
   sequence: Sequence
   row: number
   guideRow: number | undefined
-  /** Further answers to the same prompt, which join when it has been read. */
+  /** Further answers to the same prompt; they join when the prompt has been read. */
   forks: Sequence[]
 }
 
-/** One row's next tokens. `whole`: nothing of them is left for a later step. */
+/** The next tokens of one row. `whole`: no token is left for a later step. */
 interface Feed {
   step: RowStep
   whole: boolean
@@ -29,20 +29,20 @@ interface Feed {
 }
 
 /**
- * Sequences of different lengths that grow together: each step feeds every row what its cache has not seen. Finished ones leave, and
- * new ones may come between two steps.
+ * Sequences of different lengths that are generated together. Each step feeds every row the tokens that are not
+ * in its cache yet. Finished sequences leave, and new ones can join between two steps.
  */
 export class DecodingBatch {
   private members: Member[] = []
 
   constructor(
     private readonly model: CausalLM,
-    /** Belongs to the caller. */
+    /** It belongs to the caller. */
     readonly cache: KVCache,
     private readonly options: BatchOptions = {},
   ) {}
 
-  /** Sequences that are not finished. */
+  /** Number of unfinished sequences. */
   get size(): number {
     return this.members.length
   }
@@ -54,7 +54,7 @@ export class DecodingBatch {
     return row
   }
 
-  /** Whether one more sequence without a guide has a row. */
+  /** Whether there is a free row for one more sequence without a guide. */
   get hasRoom(): boolean {
     return (
       this.members.reduce(
@@ -64,7 +64,7 @@ export class DecodingBatch {
     )
   }
 
-  /** `known`: the row of the cache that already has what the sequence begins with. */
+  /** `known`: the row of the cache already contains the beginning of the sequence. */
   add(sequence: Sequence, { forks = [], known = false }: { forks?: Sequence[]; known?: boolean } = {}): void {
     const row = this.freeRow()
     if (!known) this.cache.crop(row, 0)
@@ -75,12 +75,12 @@ export class DecodingBatch {
     this.cache.crop(member.guideRow, 0)
   }
 
-  /** Takes a sequence out, whether it is finished or not. */
+  /** Removes a sequence, whether it is finished or not. */
   remove(sequence: Sequence): void {
     this.members = this.members.filter((member) => member.sequence !== sequence)
   }
 
-  /** One pass of the model; every row that was fed whole has one token more, or several where a guess was right. */
+  /** Runs the model once. Every row that was fed completely gets one token, or several if guesses were right. */
   async step(): Promise<void> {
     const feeds = this.plan()
     const steps = [...feeds.values()].flat().map(({ step }) => step)
@@ -107,7 +107,7 @@ export class DecodingBatch {
     this.members = this.members.filter(({ sequence }) => sequence.finished === undefined)
   }
 
-  /** The whole step where each row only wants its most probable token; false otherwise. */
+  /** The whole step, if each row only needs its most probable token; returns false otherwise. */
   private async stepGreedily(feeds: Map<Member, Feed[]>, steps: readonly RowStep[]): Promise<boolean> {
     const plain = [...feeds].every(
       ([{ sequence, forks }, [feed]]) =>
@@ -120,7 +120,7 @@ export class DecodingBatch {
     return true
   }
 
-  /** What each row is fed: all that its cache has not seen, and guesses, until the step has `chunk` tokens. */
+  /** The tokens to feed to each row: all that are not in its cache, and guesses, up to `chunk` tokens per step. */
   private plan(): Map<Member, Feed[]> {
     let room = this.options.chunk ?? DEFAULT_CHUNK
     const pending = (member: Member): number => member.sequence.ids.length - this.cache.lengths[member.row]!
@@ -128,7 +128,7 @@ export class DecodingBatch {
       for (const { row, guideRow } of this.members)
         for (const used of [row, guideRow]) if (used !== undefined) this.cache.crop(used, 0)
     const feeds = new Map<Member, Feed[]>()
-    // Rows that are being answered first: a long prompt that has come must not hold them up.
+    // Rows that are generating come first: a new long prompt must not delay them.
     for (const member of [...this.members].sort((a, b) => pending(a) - pending(b))) {
       if (room <= 0) break
       const { sequence, row, guideRow } = member
@@ -138,7 +138,7 @@ export class DecodingBatch {
         const length = ids.length + draft.length
         this.cache.cropOutdated(row, length)
         const fresh = [...ids.slice(this.cache.lengths[row]!), ...draft]
-        // Without a cache, and beside a guide, a row cannot come in parts.
+        // Without a cache, or with a guide, a row cannot be fed in parts.
         const whole = fresh.length <= room || this.options.usesCache === false || guideRow !== undefined
         const part = whole ? fresh : fresh.slice(0, Math.max(1, room))
         room -= part.length
@@ -171,11 +171,11 @@ export class DecodingBatch {
     try {
       await sequence.take(logits, draft, guide)
     } catch (error) {
-      // One row's rules are no reason to end the others.
+      // An error in one row's rules does not end the others.
       sequence.error = error
       sequence.finished = 'error'
     }
-    // Guesses that were wrong leave the cache; the newest token is not yet in it.
+    // Removes wrong guesses from the cache; the newest token is not in it yet.
     this.cache.crop(row, sequence.ids.length - 1)
   }
 }

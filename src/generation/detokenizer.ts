@@ -1,16 +1,17 @@
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import type { DecodeOptions } from '../data/tokenizer-options'
 
-/** What a decoder writes for bytes that are no character, or not yet. */
+/** What a decoder writes for bytes that are not, or not yet, a character. */
 const UNFINISHED = '\ufffd'
 
 /**
- * Text of ids as they come. The pieces together are the text of all ids: a character whose bytes are in several tokens comes with
- * the last of them, and a token's space is that of its place. Only the last few tokens are decoded a second time.
+ * The text of ids as they arrive. All pieces together are the text of all ids: a character whose bytes are in
+ * several tokens comes with the last of them, and spaces depend on a token's position. Only the last few tokens
+ * are decoded twice.
  */
 export class Detokenizer {
   private ids: number[] = []
-  /** Tokens before `begin` are forgotten; the text of those before `read` has been given. */
+  /** Tokens before `begin` are no longer needed; the text of those before `read` has been returned. */
   private begin = 0
   private read = 0
 
@@ -25,7 +26,7 @@ export class Detokenizer {
     return this.next(false)
   }
 
-  /** What is left when no more ids come. */
+  /** The rest of the text, after the last ids. */
   end(): Promise<string> {
     return this.next(true)
   }

@@ -2,15 +2,16 @@ import type { CausalLM } from '../models/causal-lm'
 import { KVCache } from '../models/kv-cache'
 
 /**
- * Keys and values of one sequence, kept from one call to the next: `generate({ input_ids }, { past_key_values: cache })`. What the
- * new prompt and the cached tokens begin with in common is not computed again. It belongs to one model with the adapters that were
- * on when it was filled; a change of weights needs a new one. `dispose()` frees it.
+ * Keys and values of one sequence, kept between calls: `generate({ input_ids }, { past_key_values: cache })`.
+ * The common beginning of the new prompt and the cached tokens is not computed again. A cache belongs to one
+ * model with the adapters that were active when it was filled; after a change of weights a new one is needed.
+ * `dispose()` frees it.
  */
 export class DynamicCache {
   private held: { model: CausalLM; cache: KVCache } | undefined
   private seen: number[] = []
 
-  /** Ids whose keys and values it has. */
+  /** The ids whose keys and values are cached. */
   get ids(): readonly number[] {
     return this.seen
   }
@@ -19,14 +20,20 @@ export class DynamicCache {
     return this.seen.length
   }
 
-  /** How many tokens of `ids` it has from the begin on; all but the last count, whose logits are to be computed. */
+  /**
+   * Number of tokens at the beginning of `ids` that are cached, at most all but the last one, whose logits have
+   * to be computed.
+   */
   prefixOf(ids: readonly number[]): number {
     let same = 0
     while (same < ids.length - 1 && ids[same] === this.seen[same]) same++
     return same
   }
 
-  /** A cache with room for `capacity` tokens that begins with what `ids` and this one have in common. For `generate`. */
+  /**
+   * A cache with room for `capacity` tokens that contains the common beginning of `ids` and this one. For
+   * `generate`. @internal
+   */
   open(model: CausalLM, ids: readonly number[], capacity: number): KVCache {
     if (this.held && this.held.model !== model)
       throw new Error(
@@ -40,17 +47,17 @@ export class DynamicCache {
     return cache
   }
 
-  /** What the cache holds when a call is over: the first tokens of `ids`. */
+  /** Records the content of the cache after a call: the first tokens of `ids`. @internal */
   close(ids: readonly number[]): void {
     this.seen = ids.slice(0, this.held?.cache.lengths[0] ?? 0)
   }
 
-  /** Forgets all but the first `length` tokens. */
+  /** Removes all but the first `length` tokens. */
   crop(length: number): void {
     this.seen = this.seen.slice(0, length)
   }
 
-  /** The tensors [tokens, kvHeads * headDim] of each layer, views of what is held; for saving. */
+  /** The tensors [tokens, kvHeads * headDim] of each layer, as views; for saving. */
   get layers(): KVCache['layers'] {
     return this.held?.cache.layers ?? []
   }

@@ -17,10 +17,11 @@ export type { GenerateInputs } from './prompts'
 const DEFAULT_NEW_TOKENS = 20
 
 /**
- * Continues each prompt until an end token, another stop or the length limit, all rows together. Returns prompt and answer as ids,
- * one array a row, without padding; with `return_dict_in_generate` an object that has them as `sequences`.
- * Warns once when prompt and answer have more tokens than the model's `max_position_embeddings`.
- * @throws Error on an unknown option, options that exclude each other, an empty prompt, an id that is none of the vocabulary, or
+ * Continues each prompt until an end token, another stop or the length limit; all rows are generated together.
+ * Returns the ids of prompt and answer, one array per row, without padding; with `return_dict_in_generate` an
+ * object with them as `sequences`. Warns once if prompt and answer exceed the model's
+ * `max_position_embeddings`.
+ * @throws Error on an unknown option, contradictory options, an empty prompt, an id outside the vocabulary, or
  * when the signal is aborted.
  */
 export function generate(
@@ -46,7 +47,7 @@ export async function generate(
   return o.return_dict_in_generate ? output : output.sequences
 }
 
-/** What each prompt's sequences are told. */
+/** The context of each prompt's sequences. */
 export function contextsOf(
   model: CausalLM,
   prompts: readonly number[][],

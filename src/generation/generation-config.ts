@@ -11,7 +11,7 @@ import { generateOptionSet, type GenerateOptions } from './options'
 
 const FILE = 'generation_config.json'
 
-/** Options that belong to a call, not to a configuration. */
+/** Options of a call that a configuration cannot have. */
 const callNames = [
   'signal',
   'streamer',
@@ -32,11 +32,12 @@ export type GenerationConfigInit = Omit<GenerateOptions, (typeof callNames)[numb
 export interface GenerationConfig extends GenerationConfigInit {}
 
 /**
- * A set of options for `generate`, as transformers' GenerationConfig: `generate(inputs, { generation_config })`. Only what is given
- * is set; the rest is what the model's generation_config.json says, then the defaults of `generate`.
+ * A set of options for `generate`, like transformers' GenerationConfig: `generate(inputs, { generation_config
+ * })`. It contains only the given options; the others come from the model's generation_config.json, then from
+ * `generate`'s defaults.
  */
 export class GenerationConfig {
-  /** @throws TypeError on an unknown option, one of a call, or a value that an option does not take. */
+  /** @throws TypeError on an unknown option, an option of a call, or an invalid value. */
   constructor(fields: GenerationConfigInit = {}) {
     const call = callNames.find((name) => Object.hasOwn(fields, name))
     if (call)
@@ -46,8 +47,9 @@ export class GenerationConfig {
   }
 
   /**
-   * generation_config.json of a folder, the hub's cache or the hub; fields that are no options (transformers_version) are left out.
-   * @throws Error when there is none, naming file and field when a value is wrong.
+   * Reads the generation_config.json of a folder, the hub's cache or the hub; fields that are not options
+   * (transformers_version) are ignored.
+   * @throws Error when there is none, or naming file and field of an invalid value.
    */
   static async from_pretrained(
     name_or_path: string,
@@ -62,7 +64,7 @@ export class GenerationConfig {
     return namingFile(path, () => new GenerationConfig(Object.fromEntries(own)))
   }
 
-  /** The options that are set. */
+  /** The given options. */
   to_dict(): Record<string, unknown> {
     return settings(this)
   }

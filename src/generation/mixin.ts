@@ -1,6 +1,6 @@
 /**
- * Adds `generate` and `stream` to the model classes, as transformers' GenerationMixin does. It is here because generation is built on models:
- * imports go one way. Loaded by `index.ts`.
+ * Adds `generate` and `stream` to the model classes, like transformers' GenerationMixin. They are added here,
+ * since generation imports models and not the reverse. Loaded by `index.ts`.
  */
 import { CausalLM } from '../models/causal-lm'
 import { PeftModel } from '../peft/model'
@@ -11,8 +11,8 @@ import type { GenerateOutput } from './output'
 
 interface Generates {
   /**
-   * Continues prompts; see `GenerateOptions`. Returns the ids of prompt and answer, one array a row, without padding; with
-   * `return_dict_in_generate` an object that has them as `sequences`.
+   * Continues prompts; see `GenerateOptions`. Returns the ids of prompt and answer, one array per row, without
+   * padding; with `return_dict_in_generate` an object with them as `sequences`.
    */
   generate(
     inputs: GenerateInputs,
@@ -20,8 +20,8 @@ interface Generates {
   ): Promise<GenerateOutput>
   generate(inputs: GenerateInputs, options?: GenerateOptions): Promise<number[][]>
   /**
-   * The text of an answer as it is made: `for await (const text of model.stream(messages, { tokenizer })) ...`. An interrupt ends
-   * the loop with what was made.
+   * Yields the text of an answer while it is generated: `for await (const text of model.stream(messages, {
+   * tokenizer })) ...`. An interrupt ends the loop after the text so far.
    */
   stream(inputs: StreamInputs, options: StreamOptions): AsyncGenerator<string, void, undefined>
 }

@@ -20,7 +20,7 @@ import type { GenerateOptions, ParsedGenerateOptions } from './options.generated
 
 export type { GenerateOptions, ParsedGenerateOptions } from './options.generated'
 
-// Common in generation_config.json and in scripts: not worth a line.
+// Common in generation_config.json and in scripts, so no warning is shown.
 const inert = { inert: true, silent: true } as const
 
 const oneCache = 'Not needed: there is one cache; every kind of transformers gives the same answer.'
@@ -168,9 +168,10 @@ export const generateOptionSet: OptionSet<ParsedGenerateOptions> = {
 }
 
 /**
- * Checks `given`; what it leaves open comes from its generation_config, then from `defaults`, the model's generation_config.json.
- * A rule of that file that is not built is left out: a warning names it once, and another answer beats none.
- * @throws TypeError on an unknown option, or a value of any of them that an option does not take
+ * Checks `given`. Missing options come from its generation_config, then from `defaults`, the model's
+ * generation_config.json. An option of that file that is not supported is ignored with one warning, since an
+ * answer without it is better than none.
+ * @throws TypeError on an unknown option, or an invalid value in any of them.
  */
 export function generateOptions(
   given: GenerateOptions,
@@ -195,7 +196,7 @@ export function generateOptions(
   return parseOptions(generateOptionSet, { ...called, ...Object.fromEntries(read) })
 }
 
-/** What was given: not undefined, and of a configuration not null, which says nothing there. */
+/** The given options: not undefined and, in a configuration, not null, which means "not given" there. */
 function settings(given: object): Record<string, unknown> {
   const fields = 'to_dict' in given ? (given as { to_dict(): object }).to_dict() : given
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))

@@ -2,20 +2,23 @@ import type { ParsedGenerateOptions } from './options'
 import type { DynamicCache } from './dynamic-cache'
 import type { Sequence } from './sequence'
 
-/** What `generate` returns with `return_dict_in_generate`. */
+/** The result of `generate` with `return_dict_in_generate`. */
 export interface GenerateOutput {
-  /** Prompt and answer as ids, one array a row, without padding. */
+  /** The ids of prompt and answer, one array per row, without padding. */
   sequences: number[][]
   /**
-   * `scores[step][row]` [vocab]: what the rules left of the logits, from which the token of that step was chosen; null where the row
-   * had ended. Of beam search the rows are the beams. Undefined without `output_scores`.
+   * `scores[step][row]` [vocab]: the logits after all rules, from which the token of that step was chosen; null
+   * if the row had ended. With beam search, rows are beams. Undefined without `output_scores`.
    */
   scores: (Float32Array | null)[][] | undefined
   /** The same before any rule; undefined without `output_logits`. */
   logits: (Float32Array | null)[][] | undefined
-  /** Of beam search with `output_scores`: the score of each answer, its log probability over its length to the length_penalty. */
+  /**
+   * With beam search and `output_scores`: the score of each answer, which is its log probability divided by its
+   * length to the power of length_penalty.
+   */
   sequences_scores?: number[] | undefined
-  /** Of beam search: the beam, counted over all rows, that each answer was in, by step. */
+  /** With beam search: the beam of each answer at each step, counted over all rows. */
   beam_indices?: number[][] | undefined
   past_key_values: DynamicCache | null
 }

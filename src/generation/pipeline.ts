@@ -12,29 +12,38 @@ import { parseOptions, show } from '../options/parse'
 import { type GenerateOptions, generateOptionSet } from './options'
 import { endsOf } from './stream'
 
-/** What applies to every call may be given here too; a call's own options win. */
+/** Options of calls may be given here too; a call's own options have priority. */
 export interface PipelineOptions extends TextGenerationOptions {
-  /** A model, one with an adapter, or what `from_pretrained` takes: a model's folder or repository, or an adapter's. */
+  /**
+   * A model, one with an adapter, or an argument for `from_pretrained`: a folder or repository of a model or an
+   * adapter.
+   */
   model: CausalLM | PeftModel | string
-  /** Default: the one beside the model, or beside the adapter's base model. */
+  /** Default: the tokenizer beside the model, or beside the adapter's base model. */
   tokenizer?: PreTrainedTokenizer
-  /** What `from_pretrained` takes besides, where the model is given by name. */
+  /** Further options of `from_pretrained`, if the model is given by name. */
   model_kwargs?: PretrainedOptions
 }
 
 export interface TextGenerationOptions extends GenerateOptions {
-  /** Give the prompt back in front of the answer. Default true. */
+  /** Return the prompt before the answer. Default true. */
   return_full_text?: boolean
-  /** Prompts of a list that are answered together. More is faster and takes more memory; the answers are the same. Default 1. */
+  /**
+   * Number of prompts of a list that are answered together. More is faster and needs more memory; the answers
+   * are the same. Default 1.
+   */
   batch_size?: number
 }
 
 export interface TextGenerationOutput {
-  /** Text for a text prompt; the conversation with the answer appended (or the answer alone) for messages. */
+  /** For a text prompt a text; for messages the conversation including the answer (or only the answer). */
   generated_text: string | ChatMessage[]
 }
 
-/** `await pipe(prompt)`: prompt is a text, or a conversation that the chat template renders; or a list of either. */
+/**
+ * `await pipe(prompt)`: the prompt is a text, or a conversation that the chat template renders, or a list of
+ * either.
+ */
 export interface TextGenerationPipeline extends Disposable {
   (prompt: string | ChatMessage[], options?: TextGenerationOptions): Promise<TextGenerationOutput[]>
   (
@@ -43,14 +52,14 @@ export interface TextGenerationPipeline extends Disposable {
   ): Promise<TextGenerationOutput[][]>
   readonly model: CausalLM | PeftModel
   readonly tokenizer: PreTrainedTokenizer
-  /** Frees a model that was given by name; a model object stays the caller's. */
+  /** Frees a model that was given by name; a model object belongs to the caller. */
   dispose(): void
 }
 
 /**
  * transformers' pipeline for text generation.
- * @throws Error on another task, when a model object comes without its tokenizer, or the tokenizer's special tokens lie beyond
- * the model's embedding.
+ * @throws Error on another task, for a model object without its tokenizer, or when the tokenizer's special
+ * tokens are outside the model's embedding.
  */
 export async function pipeline(task: string, options: PipelineOptions): Promise<TextGenerationPipeline> {
   if (task !== 'text-generation')
@@ -71,7 +80,7 @@ export async function pipeline(task: string, options: PipelineOptions): Promise<
     throw error
   }
 
-  /** Answers to `prompts` together; `from` is the number of the first among those of the call. */
+  /** Answers `prompts` together; `from` is the index of the first among those of the call. */
   const answer = async (
     prompts: Prompt[],
     from: number,
@@ -124,14 +133,14 @@ export async function pipeline(task: string, options: PipelineOptions): Promise<
 
 type Prompt = string | ChatMessage[]
 
-/** The tokenizer beside a model, or beside an adapter, else the one of its base model. */
+/** The tokenizer beside a model or an adapter, else that of the adapter's base model. */
 export async function tokenizerOf(source: string): Promise<PreTrainedTokenizer> {
   const own = await resolve_file(source, 'tokenizer.json')
   const base = own ? undefined : (await adapterConfig(source))?.base
   return AutoTokenizer.from_pretrained(base ?? source)
 }
 
-/** Ids of a text with the tokenizer's special tokens, or of a conversation with those that its template writes. */
+/** Ids of a text with the tokenizer's special tokens, or of a conversation with those in its template. */
 async function idsOf(prompt: Prompt, tokenizer: PreTrainedTokenizer): Promise<number[]> {
   if (typeof prompt === 'string') return tokenizer.encode(prompt)
   return tokenizer.apply_chat_template(prompt, { add_generation_prompt: true, return_dict: false })
@@ -141,7 +150,7 @@ function joined(prompt: Prompt, text: string): string | ChatMessage[] {
   return typeof prompt === 'string' ? prompt + text : [...prompt, { role: 'assistant', content: text }]
 }
 
-/** A text, or a conversation: objects with a role. A list of either is no prompt. */
+/** A text, or a conversation, which is a list of objects with a role. A list of either is not a prompt. */
 function isPrompt(value: unknown): value is Prompt {
   if (typeof value === 'string') return true
   return (
@@ -151,7 +160,7 @@ function isPrompt(value: unknown): value is Prompt {
   )
 }
 
-/** Before a model is loaded or a text encoded: unknown names and wrong values. */
+/** Checks names and values before a model is loaded or a text encoded. */
 function checkCall({ return_full_text, batch_size, ...generation }: TextGenerationOptions): void {
   if (return_full_text !== undefined && typeof return_full_text !== 'boolean')
     throw new TypeError(`[pipeline] return_full_text: got ${show(return_full_text)}, needs true or false`)

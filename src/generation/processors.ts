@@ -1,10 +1,10 @@
 /**
- * Changes the scores of the next token in place. `ids`: the sequence so far, prompt and answer, without padding.
- * transformers' classes of the same names in generation/logits_process.py say each rule.
+ * Changes the scores of the next token in place. `ids`: the sequence so far, prompt and answer, without
+ * padding. The rules are those of transformers' classes with the same names in generation/logits_process.py.
  */
 export type LogitsProcessor = (ids: readonly number[], scores: Float32Array) => void
 
-/** A sequence of tokens and what is added to the score of its last one when the others stand before it. */
+/** A sequence of tokens, and the number to add to the last one's score if the others precede it. */
 export type SequenceBias = readonly (readonly [ids: readonly number[], bias: number])[]
 
 function setAll(scores: Float32Array, ids: Iterable<number>, value: number): void {
@@ -16,7 +16,7 @@ function force(scores: Float32Array, ids: readonly number[]): void {
   setAll(scores, ids, 0)
 }
 
-/** Tokens of `tokens()` become less likely above 1, more likely below (Keskar et al. 2019). */
+/** Makes the tokens of `tokens()` less likely for a penalty above 1, more likely below (Keskar et al. 2019). */
 function penalize(scores: Float32Array, tokens: Iterable<number>, penalty: number): void {
   for (const id of new Set(tokens)) {
     const value = scores[id]!
@@ -28,7 +28,7 @@ export function repetitionPenalty(penalty: number): LogitsProcessor {
   return (ids, scores) => penalize(scores, ids, penalty)
 }
 
-/** Above 1 the prompt's tokens become more likely. */
+/** Above 1, the prompt's tokens become more likely. */
 export function encoderRepetitionPenalty(penalty: number, prompt: readonly number[]): LogitsProcessor {
   return (_, scores) => penalize(scores, prompt, 1 / penalty)
 }
@@ -43,7 +43,7 @@ export function sequenceBias(biases: SequenceBias): LogitsProcessor {
   }
 }
 
-/** No n-gram of the sequence may come a second time. */
+/** No n-gram occurs twice in the sequence. */
 export function noRepeatNgram(size: number): LogitsProcessor {
   return (ids, scores) => {
     const before = size - 1
@@ -53,7 +53,7 @@ export function noRepeatNgram(size: number): LogitsProcessor {
   }
 }
 
-/** No n-gram of the prompt may come in the answer. */
+/** No n-gram of the prompt occurs in the answer. */
 export function encoderNoRepeatNgram(size: number, prompt: readonly number[]): LogitsProcessor {
   return (ids, scores) => {
     const before = size - 1
@@ -64,14 +64,14 @@ export function encoderNoRepeatNgram(size: number, prompt: readonly number[]): L
   }
 }
 
-/** The answer does not end before the sequence has so many tokens. */
+/** The answer does not end before the sequence has this many tokens. */
 export function minLength(length: number, ends: readonly number[]): LogitsProcessor {
   return (ids, scores) => {
     if (ids.length < length) setAll(scores, ends, -Infinity)
   }
 }
 
-/** Only tokens that `allowed` returns. */
+/** Only the tokens that `allowed` returns. */
 export function prefixConstrained(
   allowed: (batch_id: number, input_ids: readonly number[]) => readonly number[],
   batch: number,
@@ -114,7 +114,7 @@ export function removeInvalid(): LogitsProcessor {
   }
 }
 
-/** From `start` tokens on, end tokens gain |score| * (factor^n - 1), n the tokens beyond. */
+/** From `start` tokens on, end tokens get |score| * (factor^n - 1), where n is the number of tokens beyond. */
 export function exponentialDecay(start: number, factor: number, ends: readonly number[]): LogitsProcessor {
   return (ids, scores) => {
     const beyond = ids.length - start

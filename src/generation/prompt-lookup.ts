@@ -1,6 +1,6 @@
 /**
- * Guesses the next tokens: those that stood behind the longest run of up to `ngram` last tokens where it came first before
- * (transformers' PromptLookupCandidateGenerator). At most `count`, none of `ends`.
+ * Guesses the next tokens: those that followed the first earlier occurrence of the longest run of up to `ngram`
+ * last tokens (transformers' PromptLookupCandidateGenerator). At most `count`, none of `ends`.
  */
 export function lookUp(
   ids: readonly number[],

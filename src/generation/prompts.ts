@@ -5,7 +5,7 @@ import { knownNames } from '../options/declaration'
 import { unknownNameError } from '../options/nearest'
 import { generateOptionSet } from './options'
 
-/** Prompts as token ids; rows of different length need no padding, padding is dropped by the mask. */
+/** Prompts as token ids. Rows of different lengths need no padding; the mask removes existing padding. */
 export interface GenerateInputs {
   input_ids: IdRows
   attention_mask?: IdRows
@@ -13,7 +13,7 @@ export interface GenerateInputs {
 
 const inputNames = ['input_ids', 'attention_mask']
 
-/** The rows' ids without padding. @throws Error naming the row at fault, or an input that is none. */
+/** The rows' ids without padding. @throws Error naming the row that is wrong, or an unknown input. */
 export function promptsOf(inputs: GenerateInputs, model: CausalLM): number[][] {
   for (const name of Object.keys(inputs)) if (!inputNames.includes(name)) throw unknownInput(name)
   return inputs.input_ids.map((row, i) => promptOf(row, i, inputs.attention_mask, model))

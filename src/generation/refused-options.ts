@@ -32,7 +32,10 @@ const running: Readonly<Record<string, Refused>> = {
   synced_gpus: { default: null, neutral: [false], reason: 'a model is on one device.' },
 }
 
-/** Options of transformers' `generate` that are not built. `reason` ends the sentence "... is not supported: ". */
+/**
+ * Options of transformers' `generate` that are not supported. `reason` completes the sentence "... is not
+ * supported: ".
+ */
 export const refusedGenerateOptions: Readonly<Record<string, Refused>> = {
   num_beam_groups: { default: 1, reason: removed },
   constraints: { default: null, reason: removed },
@@ -57,7 +60,7 @@ export const refusedGenerateOptions: Readonly<Record<string, Refused>> = {
   ...running,
 }
 
-/** Those that leave the answer as it is: a generation_config.json may name them. */
+/** Those that do not change the answer: a generation_config.json may contain them. */
 export const notInResult: ReadonlySet<string> = new Set([
   ...Object.keys(speculative),
   ...Object.keys(returned),

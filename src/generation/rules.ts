@@ -3,18 +3,21 @@ import * as rule from './processors'
 import type { LogitsProcessor } from './processors'
 import * as warp from './warpers'
 
-/** What the rules of one row depend on besides the options. */
+/** What the rules of a row depend on in addition to the options. */
 export interface RuleContext {
-  /** The row's number among the prompts. */
+  /** Index of the row's prompt. */
   batch: number
   prompt: readonly number[]
-  /** Most tokens of prompt and answer. */
+  /** The most tokens of prompt and answer together. */
   limit: number
   /** Token ids that end the answer. */
   ends: readonly number[]
 }
 
-/** The rules that the options ask for, in transformers' order (`_get_logits_processor`); those of sampling come after the caller's own. */
+/**
+ * The rules that the options select, in transformers' order (`_get_logits_processor`); those of sampling come
+ * after the caller's own.
+ */
 export function rulesOf(
   o: ParsedGenerateOptions,
   { batch, prompt, limit, ends }: RuleContext,
@@ -63,7 +66,7 @@ function warpersOf(o: ParsedGenerateOptions, ends: readonly number[]): LogitsPro
   return warpers
 }
 
-/** A list that is an end token alone forbids nothing. */
+/** A list that is only an end token forbids nothing. */
 function badWords(lists: readonly (readonly number[])[], ends: readonly number[]): rule.SequenceBias {
   const kept = lists.filter((list) => !(list.length === 1 && ends.includes(list[0]!)))
   return kept.map((list) => [list, -Infinity])

@@ -55,7 +55,7 @@ type ScoreNames =
   | 'logits_processor'
   | 'stopping_criteria'
 
-/** The options that say which tokens may come next, and how likely they are. */
+/** Options that change which tokens may come next, and how likely they are. */
 export const scoreOptions: { [K in ScoreNames]: Option<ParsedGenerateOptions[K]> } = {
   temperature: number(
     { above: 0 },

@@ -1,13 +1,14 @@
-// Finding the largest values, and drawing, without sorting a vocabulary: that takes tens of milliseconds, more than a step.
+// Finds the largest values and draws tokens without sorting a vocabulary, which takes tens of milliseconds,
+// more than a step.
 
-/** Index of the largest value, the first among equals. */
+/** Index of the largest value, the first of equal ones. */
 export function argmax(values: Float32Array): number {
   let best = 0
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i
   return best
 }
 
-/** Indices of the `count` largest values, largest first, equal ones in their order. */
+/** Indices of the `count` largest values in descending order; equal ones keep their order. */
 export function largest(values: Float32Array, count: number): number[] {
   const floor = count < values.length ? leastOfLargest(values, count) : -Infinity
   const order: number[] = []
@@ -15,7 +16,7 @@ export function largest(values: Float32Array, count: number): number[] {
   return order.sort((a, b) => values[b]! - values[a]!).slice(0, count)
 }
 
-/** The smallest of the `count` largest values, by a heap of them with the smallest at its root. */
+/** The smallest of the `count` largest values, found with a heap whose root is the smallest. */
 export function leastOfLargest(values: Float32Array, count: number): number {
   const heap = values.slice(0, count).sort()
   for (let i = count; i < values.length; i++) {
@@ -35,8 +36,9 @@ export function leastOfLargest(values: Float32Array, count: number): number {
 }
 
 /**
- * `count` different indices, each drawn by the softmax of the values that are left; `uniform` is a draw from [0, 1).
- * @throws Error when fewer have a value above minus infinity, or one is NaN.
+ * Draws `count` different indices, each with the softmax probabilities of the remaining values; `uniform` draws
+ * from [0, 1).
+ * @throws Error when fewer values are above minus infinity, or one is NaN.
  */
 export function draw(values: Float32Array, count: number, uniform: () => number): number[] {
   let most = -Infinity
@@ -54,7 +56,8 @@ export function draw(values: Float32Array, count: number, uniform: () => number)
     const total = weights.reduce((a, b) => a + b, 0)
     let rest = uniform() * total
     const found = weights.findIndex((w) => w > 0 && (rest -= w) < 0)
-    // Sums round: the last one is then meant. Weights that are all zero in float64 are as good as equal.
+    // Because of rounding the sum may not be reached; then the last one is meant. Weights that are all zero in
+    // float64 count as equal.
     const at = found === -1 ? Math.max(0, lastAboveZero(weights)) : found
     weights.splice(at, 1)
     return candidates.splice(at, 1)[0]!

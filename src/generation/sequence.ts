@@ -7,28 +7,28 @@ import { stopCheck, type FinishReason, type StopCheck } from './stopping'
 
 const NO_SCORES = new Float32Array(0)
 
-/** What a sequence is told besides its options. */
+/** The context of a sequence, in addition to its options. */
 export interface SequenceContext extends RuleContext {
   /** Draws from [0, 1). */
   uniform: () => number
-  /** `performance.now()` when the call began. */
+  /** `performance.now()` at the start of the call. */
   began: number
   /** Called with each token of the answer, in order. */
   onToken?: ((token: number) => unknown) | undefined
-  /** Called with the model's logits of each token, before any rule. */
+  /** Called with the model's logits for each token, before any rule. */
   onLogits?: ((logits: Float32Array) => void) | undefined
 }
 
-/** One growing sequence and the rules by which it grows. It knows nothing of models: logits in, tokens out. */
+/** A growing sequence and its rules. It does not depend on models: logits in, tokens out. */
 export class Sequence {
   /** Prompt and answer. */
   readonly ids: number[]
-  /** Of classifier-free guidance: the sequence that the answer is led away from. */
+  /** With classifier-free guidance: the sequence that the answer is guided away from. */
   readonly guide: number[] | undefined
   finished: FinishReason | undefined
-  /** What a rule, a stop or a streamer threw; the sequence is then finished. */
+  /** The error of a rule, a stop or a streamer; the sequence is then finished. */
   error: unknown
-  /** Of each answer token, where the options ask for them. */
+  /** The scores of each answer token, if requested. */
   readonly scores: Float32Array[] = []
   readonly logits: Float32Array[] = []
   private readonly rules: LogitsProcessor[]
@@ -48,7 +48,7 @@ export class Sequence {
       this.guide = guideOf(options, batch) ?? prompt.slice(-1)
   }
 
-  /** Whether nothing but the place of the largest logit matters, see `append`. */
+  /** Whether only the index of the largest logit matters; see `append`. */
   get isGreedy(): boolean {
     const { do_sample, return_dict_in_generate: keeps, output_logits, output_scores } = this.options
     if (do_sample || this.guide || this.rules.length > 0 || this.context.onLogits) return false
@@ -64,7 +64,7 @@ export class Sequence {
     return this.context.limit
   }
 
-  /** Tokens that are likely to come next, to be checked in the same step. */
+  /** Guesses of the next tokens, to be checked in the same step. */
   draft(): number[] {
     const { prompt_lookup_num_tokens: count, max_matching_ngram_size: ngram } = this.options
     if (count === null || this.guide) return []

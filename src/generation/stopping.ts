@@ -1,13 +1,19 @@
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import type { ParsedGenerateOptions } from './options'
 
-/** Why an answer ended: an end token or stop string, the length limit, max_time, a stopping criterion, an error. */
+/**
+ * Why an answer ended: an end token or stop string, the length limit, max_time, a stopping criterion, or an
+ * error.
+ */
 export type FinishReason = 'stop' | 'length' | 'time' | 'criterion' | 'error'
 
-/** Tells why the sequence ends with its newest token; undefined: it goes on. */
+/** Why the sequence ends with its newest token; undefined: it continues. */
 export type StopCheck = (ids: readonly number[], scores: Float32Array) => Promise<FinishReason | undefined>
 
-/** A sequence ends at the first of these. `ends`: token ids; `limit`: most tokens of prompt and answer. */
+/**
+ * A sequence ends at the first of these. `ends`: token ids; `limit`: the most tokens of prompt and answer
+ * together.
+ */
 export function stopCheck(
   o: ParsedGenerateOptions,
   { ends, limit, began }: { ends: readonly number[]; limit: number; began: number },
@@ -31,7 +37,7 @@ async function completesString(
   tokenizer: PreTrainedTokenizer,
 ): Promise<boolean> {
   const longest = Math.max(...strings.map((text) => text.length))
-  // A character may take up to four tokens of single bytes.
+  // A character can take up to four tokens of single bytes.
   const tail = ids.slice(-(4 * longest + 4))
   const [before = '', after = ''] = await tokenizer.batch_decode([tail.slice(0, -1), tail])
   let same = 0

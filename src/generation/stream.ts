@@ -13,15 +13,15 @@ export type StreamInputs = string | readonly ChatMessage[] | GenerateInputs
 export interface StreamOptions extends GenerateOptions {
   /** The model's tokenizer. */
   tokenizer: PreTrainedTokenizer
-  /** Leave special tokens out of the text. Default true. */
+  /** Omit special tokens from the text. Default true. */
   skip_special_tokens?: boolean
 }
 
 /**
- * The text of an answer as it is made: `for await (const text of model.stream(messages, { tokenizer })) ...`. The pieces together are
- * the answer's text; no character comes in halves. An interrupt (Ctrl-C, a notebook's stop) ends the loop with what was made; so does
- * leaving it.
- * @throws Error as `generate` does; TypeError without a tokenizer.
+ * Yields the text of an answer while it is generated: `for await (const text of model.stream(messages, {
+ * tokenizer })) ...`. All pieces together are the answer's text; characters are never split. An interrupt
+ * (Ctrl-C, a notebook's stop) ends the loop after the text so far; so does leaving the loop.
+ * @throws Error like `generate`; TypeError without a tokenizer.
  */
 export async function* stream(
   model: CausalLM,
@@ -76,7 +76,7 @@ export async function* stream(
   }
 }
 
-/** The tokenizer's end token, where neither the call nor the model says which token ends an answer. */
+/** The tokenizer's end token, if neither the call nor the model defines an end token. */
 export function endsOf(
   model: CausalLM,
   tokenizer: PreTrainedTokenizer,

@@ -2,20 +2,23 @@ import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { checkNames } from '../options/parse'
 import { Detokenizer } from './detokenizer'
 
-/** What `generate` gives ids to as they come: first those of the prompt, then of the answer. It waits for what the methods return. */
+/**
+ * Receives ids from `generate` as they are generated: first those of the prompt, then those of the answer.
+ * `generate` awaits the methods' results.
+ */
 export interface BaseStreamer {
   put(ids: readonly number[]): void | Promise<void>
   end(): void | Promise<void>
 }
 
 export interface TextStreamerOptions {
-  /** Leave the prompt out. Default false. */
+  /** Omit the prompt. Default false. */
   skip_prompt?: boolean
   /** Default false, as in transformers. */
   skip_special_tokens?: boolean
 }
 
-/** Prints text to standard output as soon as words are whole (transformers' TextStreamer). */
+/** Prints text to standard output as soon as words are complete (transformers' TextStreamer). */
 export class TextStreamer implements BaseStreamer {
   private detokenizer: Detokenizer
   private isPrompt = true
@@ -54,19 +57,22 @@ export class TextStreamer implements BaseStreamer {
     this.on_finalized_text(rest, true)
   }
 
-  /** Override it to send the text elsewhere. `stream_end`: there is no more. */
+  /** Override it to send the text elsewhere. `stream_end`: this is the end of the text. */
   on_finalized_text(text: string, stream_end: boolean): void {
     process.stdout.write(stream_end ? `${text}\n` : text)
   }
 }
 
-/** Length of the text up to its last space or line break, or all of it where it ends in a Chinese character, which is a word. */
+/**
+ * Length of the text up to its last space or line break; all of it if it ends in a Chinese character, which is
+ * a word by itself.
+ */
 function wholeWords(text: string): number {
   if (/\p{Unified_Ideograph}$/u.test(text)) return text.length
   return Math.max(text.lastIndexOf(' '), text.lastIndexOf('\n')) + 1
 }
 
-/** Gives the text to `for await (const text of streamer)` while `generate` runs. */
+/** Passes the text to `for await (const text of streamer)` while `generate` runs. */
 export class TextIteratorStreamer extends TextStreamer implements AsyncIterable<string> {
   private readonly queue: string[] = []
   private isEnded = false

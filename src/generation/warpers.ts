@@ -1,8 +1,9 @@
 import { argmax, largest, leastOfLargest } from './select'
 import type { LogitsProcessor } from './processors'
 
-// Rules that sampling alone uses: each takes tokens out of the draw by a score of minus infinity. `keep`: how many of the most
-// probable tokens always stay. transformers' ...LogitsWarper in generation/logits_process.py say each rule.
+// Rules for sampling: each removes tokens by giving them the score minus infinity. `keep`: number of most
+// probable tokens that always stay. The rules are those of transformers' ...LogitsWarper classes in
+// generation/logits_process.py.
 
 export function temperature(value: number): LogitsProcessor {
   return (_, scores) => {
@@ -10,7 +11,7 @@ export function temperature(value: number): LogitsProcessor {
   }
 }
 
-/** The tokens that are still in the draw, with their probabilities. */
+/** The remaining tokens with their probabilities. */
 function distribution(scores: Float32Array): { ids: number[]; p: Float64Array; entropy: number } {
   const ids: number[] = []
   let most = -Infinity
@@ -29,7 +30,7 @@ function distribution(scores: Float32Array): { ids: number[]; p: Float64Array; e
   return { ids, p, entropy }
 }
 
-/** Removes the tokens of `ids` for which `removed` says so, except the `keep` most probable. */
+/** Removes the tokens of `ids` for which `removed` is true, except the `keep` most probable ones. */
 function remove(
   scores: Float32Array,
   ids: readonly number[],
@@ -42,7 +43,10 @@ function remove(
   })
 }
 
-/** Entropy of the 100 most probable tokens, of which the first are kept whose terms add up to `share` of it. */
+/**
+ * Keeps the most probable tokens whose entropy terms add up to `share` of the entropy of the 100 most probable
+ * ones.
+ */
 export function topH(share: number): LogitsProcessor {
   return (_, scores) => {
     const order = largest(scores, Math.min(100, scores.length))
@@ -60,7 +64,7 @@ export function topH(share: number): LogitsProcessor {
   }
 }
 
-/** Tokens as probable as the k-th stay. */
+/** Keeps the tokens that are at least as probable as the k-th. */
 export function topK(k: number, keep: number): LogitsProcessor {
   return (_, scores) => {
     const count = Math.max(k, keep)
@@ -70,7 +74,7 @@ export function topK(k: number, keep: number): LogitsProcessor {
   }
 }
 
-/** The least probable tokens whose probabilities add up to no more than 1 - mass go. */
+/** Removes the least probable tokens whose probabilities add up to at most 1 - mass. */
 export function topP(mass: number, keep: number): LogitsProcessor {
   return (_, scores) => {
     const { ids, p } = distribution(scores)
@@ -84,7 +88,7 @@ export function topP(mass: number, keep: number): LogitsProcessor {
   }
 }
 
-/** Tokens less probable than `share` of the most probable one go. */
+/** Removes the tokens that are less probable than `share` of the most probable one. */
 export function minP(share: number, keep: number): LogitsProcessor {
   return (_, scores) => {
     const { ids, p } = distribution(scores)
@@ -93,7 +97,10 @@ export function minP(share: number, keep: number): LogitsProcessor {
   }
 }
 
-/** Tokens whose surprise is nearest to the entropy stay, as many as have `mass` together (Meister et al. 2022). */
+/**
+ * Keeps the tokens whose surprise is nearest to the entropy, until their probabilities add up to `mass`
+ * (Meister et al. 2022).
+ */
 export function typical(mass: number, keep: number): LogitsProcessor {
   return (_, scores) => {
     const { ids, p, entropy } = distribution(scores)
