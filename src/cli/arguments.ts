@@ -5,7 +5,7 @@ import { parseOptions } from '../options/parse'
 import { flag, text, textOrNull } from '../options/schemas'
 import type { DeclaredClass } from '../options/user-class'
 
-/** What a command is given: where the model is, and options by name. */
+/** The arguments of a command: the model's folder, and options by name. */
 export interface CommandLine {
   folder: string
   given: Record<string, unknown>[]
@@ -18,7 +18,7 @@ export interface LoadArguments {
   revision: string | null
 }
 
-/** How the model is loaded. */
+/** Options for loading the model. */
 export const loadSet: OptionSet<LoadArguments> = {
   owner: 'loading',
   options: {
@@ -38,7 +38,7 @@ export const loadSet: OptionSet<LoadArguments> = {
   refused: {},
 }
 
-/** Options of `generate` that are objects of a program, or ask for more than one text. */
+/** Options of `generate` that are objects of a program, or give more than one text. */
 const notOnCommandLine = new Set([
   ...['signal', 'streamer', 'tokenizer', 'past_key_values', 'generation_config', 'stopping_criteria'],
   ...[
@@ -52,7 +52,7 @@ const notOnCommandLine = new Set([
   ...['disable_compile', 'use_cache', 'prefill_chunk_size'],
 ])
 
-/** The options of `generate` that a command takes. */
+/** The options of `generate` that a command accepts. */
 export const generationSet: OptionSet<object> = {
   owner: 'generation',
   options: Object.fromEntries(
@@ -61,7 +61,7 @@ export const generationSet: OptionSet<object> = {
   refused: {},
 }
 
-/** Reads `FOLDER --name value ...`. @throws HelpRequested on --help, TypeError on what no set knows. */
+/** Parses `FOLDER --name value ...`. @throws HelpRequested on --help; TypeError on an unknown option. */
 export function readCommand(
   usage: string,
   args: readonly string[],
@@ -76,7 +76,10 @@ export function readCommand(
   return { folder, given: given as unknown as Record<string, unknown>[] }
 }
 
-/** A class of arguments that holds what was given and no defaults, for what is given goes before a model's own settings. */
+/**
+ * An arguments class that contains only the given options, since defaults must not override a model's own
+ * settings.
+ */
 function givenOnly(options: OptionSet<object>): DeclaredClass {
   return class {
     static readonly options: OptionSet<object> = options

@@ -7,7 +7,7 @@ import { textOrNull } from '../options/schemas'
 import { generationSet, loadSet, readCommand } from './arguments'
 import { loadModel } from './load-model'
 
-/** Where a command reads and writes. */
+/** The streams that a command reads and writes. */
 export interface Terminal {
   input: Readable
   output: Writable
@@ -29,7 +29,10 @@ const chatSet: OptionSet<{ system: string | null }> = {
   refused: {},
 }
 
-/** `qlora chat FOLDER`: answers what is typed, as it is made. Draws unless the model or the command says otherwise, as transformers' chat. */
+/**
+ * `qlora chat FOLDER`: answers each line that is typed. Samples unless the model or the command sets do_sample,
+ * like transformers' chat.
+ */
 export async function chatCommand(args: readonly string[], terminal: Terminal): Promise<number> {
   const { folder, given } = readCommand('qlora chat FOLDER [options]', args, [
     chatSet,
@@ -55,7 +58,7 @@ export async function chatCommand(args: readonly string[], terminal: Terminal): 
   return 0
 }
 
-/** Lines in, answers out, until the input ends or /exit. */
+/** Reads lines and writes answers, until the input ends or /exit. */
 export async function talk(conversation: Conversation, { input, output }: Terminal): Promise<void> {
   const isTerminal = (output as { isTTY?: boolean }).isTTY === true
   const lines = createInterface({ input, output: isTerminal ? output : undefined!, prompt: '> ' })

@@ -5,7 +5,10 @@ import { Device } from '../tensor/device'
 import { countDevices, openCuda } from '../tensor/cuda'
 import { answer, findTool } from './find'
 
-/** One line of the report. `fault`: something that should work does not; `absent`: something optional is not there. */
+/**
+ * One line of the report. `fault`: something that should work does not; `absent`: something optional is
+ * missing.
+ */
 export interface Finding {
   what: string
   state: 'ok' | 'absent' | 'fault'
@@ -14,7 +17,7 @@ export interface Finding {
 
 const root: string = resolve(__dirname, '../..')
 
-/** What qlora finds on this machine, in the order in which one thing needs another. */
+/** What qlora finds on this machine, in order of dependency. */
 export async function examine(): Promise<Finding[]> {
   const [gpus, nvcc, environment, specs] = await Promise.all([driver(), compiler(), python(), kernels()])
   return [
@@ -64,7 +67,7 @@ async function driver(): Promise<Finding> {
   return { what: 'NVIDIA driver', state: 'ok', text: gpus.join('\n') }
 }
 
-/** The CUDA library of ours and those of NVIDIA that it opens. Missing ones are a fault where there is a GPU. */
+/** Our CUDA library and those of NVIDIA that it loads. A missing one is a fault if there is a GPU. */
 function graphics(expected: boolean): Finding[] {
   const state = expected ? 'fault' : 'absent'
   const file = join(dirname(addonPlaces().find((place) => existsSync(place)) ?? ''), 'qlora-cuda.so')
@@ -114,7 +117,7 @@ async function compiler(): Promise<Finding> {
   return { what: 'nvcc', state: 'ok', text: `${file}${release === undefined ? '' : `, CUDA ${release}`}` }
 }
 
-/** The environment that set-up makes in the checkout, else the Python on PATH. */
+/** The Python of the checkout's environment, else the one on PATH. */
 function pythonFile(): string {
   const own = join(root, '.venv/bin/python')
   return existsSync(own) ? own : 'python3'
@@ -133,7 +136,7 @@ async function python(): Promise<Finding> {
   }
 }
 
-/** The kernels that a Jupyter of that Python offers. */
+/** The kernels of that Python's Jupyter. */
 async function kernels(): Promise<Finding[]> {
   const listed = await answer(pythonFile(), ['-m', 'jupyter', 'kernelspec', 'list', '--json'])
   if (listed === undefined)
@@ -149,7 +152,7 @@ async function kernels(): Promise<Finding[]> {
   return [own.state === 'ok' ? await checked(own) : own, finding('tslab')]
 }
 
-/** The kernel's installer knows whether a kernelspec is its own and whole. */
+/** Asks the kernel's installer whether a kernelspec is its own and complete. */
 async function checked(kernel: Finding): Promise<Finding> {
   const installer = join(root, 'dist-kernel/install/cli.js')
   const prefix = resolve(kernel.text, '../../../..')

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 
-/** What a command prints, without the line break at its end; undefined when it is not there or fails. */
+/** The output of a command, without the final line break; undefined if it does not exist or fails. */
 export async function answer(command: string, args: string[]): Promise<string | undefined> {
   try {
     return (await promisify(execFile)(command, args, { timeout: 20_000 })).stdout.trim()
@@ -12,7 +12,7 @@ export async function answer(command: string, args: string[]): Promise<string | 
   }
 }
 
-/** The first folder of the list that holds a file, and all that were looked at. PATH's folders come last. */
+/** The first folder of the list that contains a file, and all searched folders. PATH's folders come last. */
 export function findTool(
   name: string,
   folders: (string | undefined)[],

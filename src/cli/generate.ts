@@ -21,7 +21,7 @@ const promptSet: OptionSet<{ prompt: string | null; chat: boolean }> = {
   refused: {},
 }
 
-/** `qlora generate FOLDER --prompt TEXT`: writes the answer as it is made. 256 new tokens unless told otherwise. */
+/** `qlora generate FOLDER --prompt TEXT`: writes the answer while it is generated. Default: 256 new tokens. */
 export async function generateCommand(args: readonly string[], { input, output }: Terminal): Promise<number> {
   const { folder, given } = readCommand('qlora generate FOLDER [options]', args, [
     promptSet,

@@ -7,7 +7,7 @@ import type { PeftModel } from '../peft/model'
 import { BitsAndBytesConfig } from '../quantization/config'
 import { loadSet } from './arguments'
 
-/** The model of a folder or repository, or the adapter and its base model, with the tokenizer beside it. */
+/** Loads the model of a folder or repository, or the adapter and its base model, with its tokenizer. */
 export async function loadModel(
   folder: string,
   given: Record<string, unknown>,

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `qlora doctor`, the commands that load a model, and `qlora kernel ...`, which the kernel's own installer answers. */
+/** `qlora doctor`, the commands that load a model, and `qlora kernel ...`, which the kernel's installer runs. */
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { HelpRequested } from '../options/argument-parser'
@@ -8,7 +8,7 @@ import { examine } from './doctor'
 
 type Command = (args: readonly string[], terminal: Terminal) => Promise<number>
 
-/** Loaded when asked for: `doctor` is to run where a model cannot be loaded. */
+/** Loaded on demand: `doctor` must run where a model cannot be loaded. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   chat: async () => (await import('./chat.js')).chatCommand,
   generate: async () => (await import('./generate.js')).generateCommand,
@@ -22,7 +22,7 @@ const usage = `usage: qlora doctor | kernel install | uninstall | doctor
        qlora ${Object.keys(commands).join(' | ')} FOLDER [options]; --help tells the options`
 const marks = { ok: 'ok     ', absent: '-      ', fault: 'FAULT  ' }
 
-/** Prints what was found; 1 when something that should work does not. */
+/** Prints the findings; returns 1 if something that should work does not. */
 async function doctor(): Promise<number> {
   const findings = await examine()
   const width = Math.max(...findings.map(({ what }) => what.length)) + 2

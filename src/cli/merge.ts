@@ -21,7 +21,10 @@ const outputSet: OptionSet<{ output_dir: string }> = {
 
 const notOnCommandLine = new Set(['signal', 'progress', 'quantization_config'])
 
-/** Options of the library's call that are data; of an adapter the original weights are the default: they need no model in memory. */
+/**
+ * The library call's options that are data. For an adapter, the default is to use the original weights, which
+ * need no model in memory.
+ */
 function commandSet(set: OptionSet<object>, owner: string): OptionSet<object> {
   const entries = Object.entries(set.options as OptionSet<Record<string, unknown>>['options'])
     .filter(([name]) => !notOnCommandLine.has(name) && name !== 'dtype')
@@ -81,7 +84,7 @@ interface Call {
   options: Record<string, unknown>
   loading: Record<string, unknown>
   dtype: string
-  /** The base's checkpoint is read as it is written. */
+  /** Whether the base's checkpoint is read while the result is written. */
   streams: boolean
 }
 
