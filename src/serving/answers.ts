@@ -4,7 +4,7 @@ import type { Engine } from './engine'
 import type { ParsedChatRequest, ParsedCompletionRequest, ParsedSamplingRequest } from './options.generated'
 import { chatPrompt, completionPrompts, contextOf, generationOf, roomFor, type Served } from './requests'
 
-/** Sends one event to a client that asked for a stream. */
+/** Sends one event to a client that requested a stream. */
 export type SendEvent = (event: object) => void
 
 interface Asked {
@@ -14,14 +14,14 @@ interface Asked {
   topLogprobs: number | undefined
 }
 
-/** How a route writes its answers. */
+/** The form of a route's answers. */
 interface Form {
   id: string
   object: string
   chunkObject: string
-  /** A choice that is whole. */
+  /** A complete choice. */
   choice(choice: Choice): object
-  /** Part of a choice; text '' and no reason: it begins. */
+  /** A part of a choice. An empty text without a reason is its beginning. */
   delta(
     index: number,
     text: string,
@@ -31,7 +31,7 @@ interface Form {
   ): object
 }
 
-/** Answers a conversation; `send`: in pieces, the result is then undefined. */
+/** Answers a conversation. With `send` the answer is sent in pieces, and the result is undefined. */
 export async function answerChat(
   served: Served,
   engine: Engine,
@@ -69,7 +69,7 @@ export async function answerChat(
   return answer(served, engine, asked, form, send, signal)
 }
 
-/** Answers a completion; `send`: in pieces, the result is then undefined. */
+/** Answers a completion. With `send` the answer is sent in pieces, and the result is undefined. */
 export async function answerCompletion(
   served: Served,
   engine: Engine,
@@ -133,7 +133,7 @@ async function answer(
   const sendChoice = (choice: object): void =>
     send?.({ ...head, object: form.chunkObject, choices: [choice], ...(withUsage && { usage: null }) })
   const stops = request.stop === null ? [] : [request.stop].flat()
-  // All are checked before the first is answered.
+  // All prompts are checked before the first is answered.
   const choices = prompts.flatMap((prompt, p) => {
     const generation = generationOf(served, request, prompt, roomFor(served, prompt, maxTokens))
     return Array.from({ length: request.n }, (_, i) => {
@@ -161,7 +161,7 @@ async function answer(
       }),
     )
   } catch (error) {
-    // The request fails as a whole.
+    // The whole request fails.
     cancel()
     throw error
   } finally {

@@ -6,7 +6,7 @@ import { largest } from '../generation/select'
 import { Sequence, type SequenceContext } from '../generation/sequence'
 import { StopText } from './stop-text'
 
-/** A token of the answer with its log probability and those of the most probable ones in its place. */
+/** A token of the answer with its log probability, and the most probable tokens at its position with theirs. */
 export interface TokenLogprob {
   token: string
   logprob: number
@@ -17,13 +17,13 @@ export interface TokenLogprob {
 export interface ChoiceOptions {
   index: number
   stops: readonly string[]
-  /** Most probable tokens to tell in each place; undefined: no log probabilities at all. */
+  /** Number of most probable tokens to return at each position; undefined: no log probabilities. */
   topLogprobs: number | undefined
-  /** Called with each part of the text that is certain to stay. */
+  /** Called with each part of the text that is final. */
   onText?: ((text: string, logprobs: TokenLogprob[]) => void) | undefined
 }
 
-/** One answer to a request: its sequence, and the text that it becomes. */
+/** One answer to a request: its sequence and its text. */
 export class Choice {
   readonly sequence: Sequence
   text = ''
@@ -53,7 +53,7 @@ export class Choice {
     return this.options.index
   }
 
-  /** 'length' also when the sequence was cancelled before its end. */
+  /** 'length' also if the sequence was cancelled. */
   get finishReason(): 'stop' | 'length' {
     return this.stopText.isStopped || this.sequence.finished === 'stop' ? 'stop' : 'length'
   }
@@ -64,7 +64,7 @@ export class Choice {
     if (this.stopText.isStopped) this.sequence.finished ??= 'stop'
   }
 
-  /** Gives what was held back. */
+  /** Returns the text that was held back. */
   async end(): Promise<void> {
     if (!this.stopText.isStopped) {
       const rest = this.stopText.push(await this.detokenizer.end())

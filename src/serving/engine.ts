@@ -10,12 +10,12 @@ interface Job {
   reject: (error: unknown) => void
 }
 
-/** Room for so many tokens a row is taken at first; it doubles when a longer request comes. */
+/** Initial number of tokens per row; it doubles when a longer request comes. */
 const FIRST_CAPACITY = 512
 
 /**
- * Answers the requests that wait together (continuous batching): up to `rows` grow in one batch, and when one ends the next that
- * waits takes its row.
+ * Answers waiting requests together (continuous batching): up to `rows` are in one batch, and when one ends,
+ * the next waiting request takes its row.
  */
 export class Engine {
   private readonly waiting: Job[] = []
@@ -24,7 +24,7 @@ export class Engine {
   private batch: DecodingBatch | undefined
   private loop: Promise<void> | undefined
   private closed = false
-  /** Tokens made since the start. */
+  /** Number of tokens generated since the start. */
   tokens = 0
 
   constructor(
@@ -32,12 +32,15 @@ export class Engine {
     private readonly rows: number,
   ) {}
 
-  /** Requests that are answered or wait. */
+  /** Number of requests that are being answered or wait. */
   get load(): number {
     return this.running.length + this.waiting.length
   }
 
-  /** Resolves when the sequence is finished. @throws what a rule threw, or the reason why the engine closed. */
+  /**
+   * Resolves when the sequence is finished. @throws the error of a rule, or the reason why the engine was
+   * closed.
+   */
   run(sequence: Sequence): Promise<void> {
     if (this.closed) return Promise.reject(new Error('the server is shutting down'))
     return new Promise<void>((resolve, reject) => {
@@ -46,20 +49,20 @@ export class Engine {
     })
   }
 
-  /** Ends a sequence where it is. */
+  /** Ends a sequence now. */
   cancel(sequence: Sequence): void {
     sequence.finished ??= 'criterion'
   }
 
   private async work(): Promise<void> {
-    // What came in the same turn is answered together.
+    // Requests that arrive in the same turn are answered together.
     await setImmediate()
     while (this.load > 0) {
       try {
         this.admit()
         if (this.running.length > 0) await this.batch!.step()
       } catch (error) {
-        // A step that failed leaves no row that could go on.
+        // After a failed step no row can continue.
         for (const job of this.running) job.reject(error)
         this.running = []
         this.reset()
@@ -101,7 +104,7 @@ export class Engine {
     this.batch = undefined
   }
 
-  /** Ends what is running and refuses what waits; frees the cache. The model stays the caller's. */
+  /** Ends running sequences, rejects waiting ones, and frees the cache. The model belongs to the caller. */
   async close(): Promise<void> {
     this.closed = true
     for (const { reject } of this.waiting.splice(0)) reject(new Error('the server is shutting down'))

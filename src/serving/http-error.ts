@@ -1,4 +1,4 @@
-/** An answer in the shape of OpenAI's errors. */
+/** An error in the form of OpenAI's. */
 export class HttpError extends Error {
   override readonly name = 'HttpError'
 
@@ -22,7 +22,7 @@ export class HttpError extends Error {
   }
 }
 
-/** What a client is told of any error: those of options are its own fault. */
+/** The HTTP error for any error; errors in options are the client's. */
 export function httpErrorOf(error: unknown): HttpError {
   if (error instanceof HttpError) return error
   const message = error instanceof Error ? error.message : String(error)

@@ -3,7 +3,7 @@ import type { OptionSet } from '../options/declaration'
 import { count, countOrNull, text, textOrNull } from '../options/schemas'
 import type { ParsedServeOptions } from './options.generated'
 
-/** What `serve` takes besides model and tokenizer. */
+/** The options of `serve`, in addition to model and tokenizer. */
 export const serveOptionSet: OptionSet<ParsedServeOptions> = {
   owner: 'serve',
   options: {

@@ -3,10 +3,13 @@ import { HttpError } from './http-error'
 
 const MOST_BYTES = 16 * 2 ** 20
 
-/** The JSON object that a request carries. @throws HttpError when it is too long, of another type, or no object. */
+/**
+ * The JSON object in a request's body. @throws HttpError when it is too long, of another type, or not an
+ * object.
+ */
 export async function readJson(request: IncomingMessage): Promise<object> {
   const type = request.headers['content-type'] ?? ''
-  // A page of another site may send plain text without asking first; JSON it may not.
+  // A page of another site can send plain text without a preflight request, but not JSON.
   if (!/^application\/json\b/i.test(type))
     throw new HttpError(415, `content-type: got '${type}', needs application/json`, 'unsupported_media_type')
   const chunks: Buffer[] = []

@@ -5,7 +5,10 @@ import type { ParsedChatRequest, ParsedCompletionRequest, ParsedSamplingRequest 
 
 const ids = z.array(z.int().min(0)).min(1)
 
-/** What both routes take, with OpenAI's names; top_k, min_p, repetition_penalty as other local servers have them. */
+/**
+ * Options of both routes, with OpenAI's names; top_k, min_p, repetition_penalty are those of other local
+ * servers.
+ */
 const samplingOptions: { [K in keyof ParsedSamplingRequest]: Option<ParsedSamplingRequest[K]> } = {
   model: { schema: text, default: '', doc: "The served model's name; left out: that one." },
   temperature: {

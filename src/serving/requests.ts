@@ -11,16 +11,16 @@ import { HttpError } from './http-error'
 import type { ParsedChatRequest, ParsedCompletionRequest, ParsedSamplingRequest } from './options.generated'
 import { chatRequestSet, completionRequestSet } from './request-options'
 
-/** What requests are answered with. */
+/** The model and its settings that answer requests. */
 export interface Served {
   model: CausalLM
   tokenizer: PreTrainedTokenizer
   name: string
-  /** Most tokens of prompt and answer. */
+  /** The most tokens of prompt and answer together. */
   maxLength: number
 }
 
-/** @throws TypeError on unknown fields and wrong values; null counts as left out. */
+/** @throws TypeError on unknown fields and invalid values; null counts as not given. */
 export function parseChat(body: object): ParsedChatRequest {
   return parseOptions(chatRequestSet, withoutNulls(body))
 }
@@ -29,14 +29,17 @@ export function parseCompletion(body: object): ParsedCompletionRequest {
   return parseOptions(completionRequestSet, withoutNulls(body))
 }
 
-/** OpenAI's null means "not given"; but max_tokens: null of a completion asks for no limit. */
+/** OpenAI's null means "not given"; but in a completion, max_tokens: null means no limit. */
 function withoutNulls(body: object): object {
   return Object.fromEntries(
     Object.entries(body).filter(([name, value]) => value !== null || name === 'max_tokens'),
   )
 }
 
-/** Ids of the conversation with the marks that open the answer. @throws HttpError what the template says against it. */
+/**
+ * Ids of the conversation, ending with the text that begins the answer. @throws HttpError with the template's
+ * own error.
+ */
 export async function chatPrompt(
   { tokenizer }: Served,
   { messages, chat_template_kwargs }: ParsedChatRequest,
@@ -100,7 +103,7 @@ export async function completionPrompts(
   return Promise.all(rows)
 }
 
-/** Tokens that the answer may have. @throws HttpError when the prompt leaves no room. */
+/** The most tokens of the answer. @throws HttpError when the prompt leaves no room. */
 export function roomFor({ maxLength }: Served, prompt: readonly number[], asked: number | null): number {
   const room = maxLength - prompt.length
   if (room < 1 || (asked ?? 0) > room)
@@ -144,7 +147,7 @@ export function generationOf(
     repetition_penalty: o.repetition_penalty ?? configured('repetition_penalty', 1),
     sequence_bias: biases.length > 0 ? biases : null,
     logits_processor: penalties ? [penalties] : null,
-    // Answers are rows of the server's own batch.
+    // The rows of answers are those of the server's own batch.
     ...{ num_beams: 1, num_return_sequences: 1, stop_strings: null, prompt_lookup_num_tokens: null },
     ...{ guidance_scale: null, max_time: null, return_dict_in_generate: false },
   }
@@ -163,7 +166,7 @@ function penaltyOf(
   }
 }
 
-/** What answer `number` of the request is told. */
+/** The context of answer `number` of the request. */
 export function contextOf(
   { model }: Served,
   o: ParsedGenerateOptions,

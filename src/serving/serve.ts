@@ -16,19 +16,20 @@ import { parseChat, parseCompletion, type Served } from './requests'
 
 export type { ServeOptions } from './options.generated'
 
-/** A server that runs. */
+/** A running server. */
 export interface RunningServer extends AsyncDisposable {
-  /** `http://host:port/v1`: what OpenAI's clients take as base URL. */
+  /** `http://host:port/v1`: the base URL for OpenAI's clients. */
   readonly url: string
   readonly port: number
-  /** Ends the answers that are being made, and the server. */
+  /** Ends running answers and the server. */
   close(): Promise<void>
 }
 
 /**
- * Serves a model with OpenAI's routes: POST /v1/chat/completions and /v1/completions, also streamed, GET /v1/models. Requests that
- * wait are answered together. The model stays the caller's.
- * @throws TypeError on an unknown option or a wrong value; Error when `host` is not a local address and there is no key.
+ * Serves a model with OpenAI's routes: POST /v1/chat/completions and /v1/completions (also as streams), GET
+ * /v1/models. Waiting requests are answered together. The model belongs to the caller.
+ * @throws TypeError on an unknown option or an invalid value; Error when `host` is not a local address and
+ * there is no key.
  */
 export async function serve(
   model: CausalLM | PeftModel,
@@ -80,7 +81,7 @@ function listen(server: Server, { host, port }: ParsedServeOptions): Promise<voi
   })
 }
 
-/** Reads requests, checks who asks, and writes answers. */
+/** Reads requests, checks keys, and writes answers. */
 class Front {
   constructor(
     private readonly served: Served,
@@ -167,7 +168,10 @@ class Front {
       )
   }
 
-  /** A web page must not reach a server without a key by a name that it has pointed to this machine. */
+  /**
+   * Without a key, a web page must not reach the server through a host name that it has pointed to this
+   * machine.
+   */
   private checkHost({ headers }: IncomingMessage): void {
     if (this.key) return
     const host = (headers.host ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '')

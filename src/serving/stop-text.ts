@@ -1,11 +1,11 @@
-/** Ends a text before the first of some strings; holds back what may still become one. */
+/** Ends a text before the first of some strings, and holds back text that may become one of them. */
 export class StopText {
   private held = ''
   isStopped = false
 
   constructor(private readonly stops: readonly string[]) {}
 
-  /** The part of the text that is certain to stay. */
+  /** Returns the text that is final. */
   push(text: string): string {
     if (this.isStopped) return ''
     this.held += text
@@ -27,7 +27,7 @@ export class StopText {
     return text
   }
 
-  /** Length of the longest end of the text that one of the strings begins with. */
+  /** Length of the longest end of the text that is the beginning of one of the strings. */
   private mayBecome(): number {
     const longest = Math.max(0, ...this.stops.map((stop) => stop.length - 1))
     for (let n = Math.min(longest, this.held.length); n > 0; n--)
