@@ -1,4 +1,4 @@
-/** A row of `log_history`, as the trainer and `trainer_state.json` have it. */
+/** A row of `log_history`, as in the trainer and `trainer_state.json`. */
 export type LogRow = Readonly<Record<string, unknown>>
 
 export type AxisName = 'loss' | 'learning_rate' | 'grad_norm'
@@ -8,16 +8,17 @@ export interface Series {
   name: string
   axis: AxisName
   color: string
-  /** SVG dash pattern; plotly takes the same form. */
+  /** SVG dash pattern; plotly uses the same format. */
   dash: string
   width: number
-  /** Whether points are marked: evaluations are few and far between. */
+  /** Whether points are marked: there are only few evaluations. */
   markers: boolean
   x: number[]
   y: number[]
 }
 
-// Mid-tone colours that keep contrast on white and on dark notebooks; the dash tells the lines apart without colour.
+// Mid-tone colours with contrast on white and on dark notebooks; the dash patterns distinguish the lines
+// without colour.
 const styles: ReadonlyArray<Omit<Series, 'x' | 'y'> & { key: string }> = [
   {
     key: 'loss',
@@ -57,7 +58,7 @@ const styles: ReadonlyArray<Omit<Series, 'x' | 'y'> & { key: string }> = [
   },
 ]
 
-/** The lines that the rows hold: loss, evaluation loss, learning rate, gradient norm; non-finite values are left out. */
+/** The lines of the chart: loss, evaluation loss, learning rate, gradient norm. Non-finite values are left out. */
 export function seriesOf(history: readonly LogRow[], maxPoints: number): Series[] {
   const series: Series[] = []
   for (const { key, ...style } of styles) {
@@ -74,7 +75,10 @@ export function seriesOf(history: readonly LogRow[], maxPoints: number): Series[
   return series
 }
 
-/** At most about `max` points: lowest and highest of each stretch, so that spikes stay; first and last are kept. */
+/**
+ * About `max` points at most: the lowest and highest of each section, so that spikes stay visible; first and
+ * last are kept.
+ */
 export function thin(x: number[], y: number[], max: number): { x: number[]; y: number[] } {
   if (x.length <= max) return { x, y }
   const keep = new Set([0, x.length - 1])

@@ -7,8 +7,8 @@ import { scriptData } from './page-script'
 const height = 420
 
 /**
- * Script that defines `window.Plotly` once a page. It is plotly.js's own basic bundle (1.2 MB: scatter, bar, pie) of the
- * same release as plotly.js-dist, whose 10 MB would be stored in every notebook.
+ * Script that defines `window.Plotly`, once per page. It is plotly.js's own basic bundle (1.2 MB: scatter, bar,
+ * pie) of the same release as plotly.js-dist, whose 10 MB would be stored in every notebook.
  */
 export function plotlyHtml(): string {
   const source = readFileSync(require.resolve('plotly.js-basic-dist-min'), 'utf8')
@@ -16,9 +16,9 @@ export function plotlyHtml(): string {
 }
 
 /**
- * The chart as HTML: an `<img>` that shows when scripts are stripped or plotly is missing, and a script that puts the
- * interactive chart in its place. Every frame is complete; a later frame with the same `id` moves the living plot into
- * itself and calls `Plotly.react`, so that zoom and hover survive an update and nothing flickers.
+ * The chart as HTML: an `<img>`, shown when scripts are removed or plotly is missing, and a script that
+ * replaces it by the interactive chart. Every frame is complete. A later frame with the same `id` takes over
+ * the existing plot and calls `Plotly.react`, so that zoom and hover survive an update and nothing flickers.
  */
 export function chartHtml(id: string, series: readonly Series[], title: string): string {
   const image = `data:image/svg+xml;base64,${Buffer.from(chartSvg(series, { title, height })).toString('base64')}`
@@ -52,7 +52,7 @@ function traces(series: readonly Series[]): object[] {
 
 function layout(series: readonly Series[], title: string): object {
   const colorOf = (axis: AxisName): string | undefined => series.find((line) => line.axis === axis)?.color
-  // Explicit ranges: on a constant line plotly shows -1 to 1, whatever the value.
+  // Explicit ranges: for a constant line plotly shows -1 to 1, whatever the value.
   const ends = (ticks: number[]): number[] => [ticks[0]!, ticks.at(-1)!]
   const axis = (name: AxisName): object => ({
     range: ends(axisTicks(series, name)),
@@ -68,7 +68,7 @@ function layout(series: readonly Series[], title: string): object {
   return {
     title: { text: escapeHtml(title), x: 0, xref: 'paper', xanchor: 'left', font: { size: 18 } },
     height,
-    // Plotly's automargin leaves out the title of a shifted axis, which then is cut off.
+    // Plotly's automargin ignores the title of a shifted axis, which would be cut off.
     margin: { l: 64, r: rate && norm ? 128 : 24, t: 84, b: 48 },
     paper_bgcolor: 'rgba(0,0,0,0)',
     plot_bgcolor: 'rgba(0,0,0,0)',
@@ -84,19 +84,20 @@ function layout(series: readonly Series[], title: string): object {
         ...axis('grad_norm'),
         ...right,
         linecolor: norm,
-        // A fixed place: plotly's autoshift is one frame late, and the line then crosses the neighbour's title.
+        // A fixed position: plotly's autoshift is one frame late, and the line then crosses the neighbour's
+        // title.
         ...(rate && { anchor: 'free', position: 1, shift: 68 }),
       },
     }),
   }
 }
 
-/** Steps between the first and the last point: few get no ticks at halves. */
+/** Steps between the first and the last point; with few steps there are no ticks at halves. */
 function span(series: readonly Series[]): number {
   return Math.max(...series.map(({ x }) => x.at(-1)!)) - Math.min(...series.map(({ x }) => x[0]!))
 }
 
-/** Runs in the page, not here: it may use nothing from outside its own body. */
+/** Runs in the page: it must not use anything outside its own body. */
 function drawInPage(figure: { id: string; data: object[]; layout: Record<string, unknown> }): void {
   /* eslint-disable @typescript-eslint/no-explicit-any */
   const page = globalThis as any
@@ -106,7 +107,7 @@ function drawInPage(figure: { id: string; data: object[]; layout: Record<string,
   let tries = 0
   const draw = function (): void {
     if (!page.Plotly) {
-      // The library may sit in a later or slower output of the same page; else the image stays.
+      // The library may be in a later or slower output of the same page; otherwise the image stays.
       if (tries++ < 50) setTimeout(draw, 200)
       return
     }
@@ -124,7 +125,7 @@ function drawInPage(figure: { id: string; data: object[]; layout: Record<string,
     const layout = figure.layout as any
     layout.font = { color: page.getComputedStyle(root).color, size: 12 }
     layout.xaxis.gridcolor = layout.yaxis.gridcolor = lines
-    // Plotly's hover box is white unless told; take the page's own background under the text colour.
+    // Plotly's hover box is white by default; use the page's background under the text colour.
     const dark = /^rgba?\((\d+)/.exec(layout.font.color)
     layout.hoverlabel = { bgcolor: dark && Number(dark[1]) > 127 ? '#22272e' : '#ffffff', font: layout.font }
     page.Plotly.react(plot, figure.data, layout, {

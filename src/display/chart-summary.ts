@@ -3,7 +3,7 @@ import { formatNumber } from './format'
 
 const bars = '▁▂▃▄▅▆▇█'
 
-/** The chart in words and block characters, one line a series: first -> last value, lowest, shape. */
+/** The chart as text with block characters, one line per series: first -> last value, lowest, shape. */
 export function chartText(series: readonly Series[], title: string): string {
   if (series.length === 0) return `${title}: no steps logged yet`
   const widest = Math.max(...series.map((line) => line.name.length))
@@ -17,7 +17,7 @@ export function chartText(series: readonly Series[], title: string): string {
   return `${title}, steps ${Math.min(...steps)} to ${Math.max(...steps)}\n${lines.join('\n')}`
 }
 
-/** The values as up to 30 block characters, each the mean of its stretch. */
+/** The values as up to 30 block characters, each the mean of its section. */
 export function sparkline(values: readonly number[], length: number = 30): string {
   const count = Math.min(length, values.length)
   const means = Array.from({ length: count }, (_, i) => {

@@ -17,9 +17,9 @@ export const axisTitles: Readonly<Record<AxisName, string>> = {
 }
 
 /**
- * The loss chart as SVG on a white card, which reads on light and dark pages. Drawn here rather than by plotly in a
- * simulated page: that one measures text wrongly (cut legends), needs a second of the JavaScript thread, and its text
- * needs fonts that bare machines lack.
+ * The loss chart as SVG on a white background, which is readable on light and dark pages. It is not drawn by
+ * plotly in a simulated page, which measures text wrongly (cut legends), needs a second of the JavaScript
+ * thread, and needs fonts that some machines lack.
  */
 export function chartSvg(series: readonly Series[], options: SvgOptions): string {
   const { title, width = 860, height = 420 } = options
@@ -65,7 +65,7 @@ export function chartSvg(series: readonly Series[], options: SvgOptions): string
     const index = right.indexOf(axis)
     const x = index < 0 ? box.left : box.right + index * 74
     const color = own[0]!.color
-    // One form on one axis: not 5e-4 below 0.001.
+    // One notation per axis: not 5e-4 below 0.001.
     const name = (tick: number): string => (high >= 1e-3 && high < 1e7 ? String(tick) : formatNumber(tick))
     for (const tick of ticks) {
       const y = toY(tick)

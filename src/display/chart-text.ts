@@ -9,7 +9,7 @@ export interface TextStyle {
   rotate?: number
 }
 
-/** SVG texts as outlines. `defs()` holds each used character once. */
+/** SVG texts as outlines. `defs()` contains each used character once. */
 export class ChartText {
   private readonly ids = new Map<string, string>()
 
@@ -20,7 +20,10 @@ export class ChartText {
     return (units * size) / UNITS_PER_EM
   }
 
-  /** The text with its base line at `(x, y)`. Characters without an outline become `<text>`, drawn by the viewer's font. */
+  /**
+   * The text with its baseline at `(x, y)`. Characters without an outline become `<text>`, drawn with the
+   * viewer's font.
+   */
   at(x: number, y: number, text: string, style: TextStyle): string {
     const shift = { start: 0, middle: 0.5, end: 1 }[style.anchor ?? 'start']
     const scale = style.size / UNITS_PER_EM

@@ -8,7 +8,7 @@ const shownRows = 5
 const shownColumns = 20
 const shownCharacters = 300
 
-/** As Python's `datasets` prints it. */
+/** The text that Python's `datasets` prints. */
 export function datasetText(dataset: Dataset): string {
   const names = dataset.column_names.map((name) => `'${name}'`).join(', ')
   return `Dataset({\n    features: [${names}],\n    num_rows: ${dataset.num_rows}\n})`
@@ -55,7 +55,7 @@ function paragraph(dataset: Dataset, facts: string): string {
   return `<p><b>${dataset.constructor.name}</b>: ${escapeHtml(facts)}</p>`
 }
 
-/** A value short enough for a cell; long text and long JSON are cut. */
+/** A value short enough for a table cell; long text and long JSON are cut. */
 function cut(value: unknown): unknown {
   const text =
     typeof value === 'string'

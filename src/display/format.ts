@@ -10,7 +10,7 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character]!)
 }
 
-/** A number for people: 4 significant digits, exponents where they are shorter, whole numbers as they are. */
+/** A number for display: 4 significant digits, exponents if they are shorter, whole numbers unchanged. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value) || Number.isSafeInteger(value)) return String(value)
   const size = Math.abs(value)

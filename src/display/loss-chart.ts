@@ -22,8 +22,8 @@ const finalPoints = 2_000
 let plotlySent = false
 
 /**
- * The live chart of a training run: loss on the left axis, learning rate and gradient norm on the right ones. In a
- * notebook it is redrawn in place at most twice a second; in a terminal only the final summary is printed.
+ * The live chart of a training run: loss on the left axis, learning rate and gradient norm on the right ones.
+ * In a notebook it is redrawn in place at most twice a second; in a terminal only the final summary is printed.
  */
 export class LossChart {
   private readonly title: string
@@ -40,8 +40,8 @@ export class LossChart {
   }
 
   /**
-   * Adds a row of the log (`step` and any of loss, eval_loss, learning_rate, grad_norm). The newest `tokens_per_second` and
-   * `memory_bytes` stand beside the title.
+   * Adds a log row (`step` and any of loss, eval_loss, learning_rate, grad_norm). The latest
+   * `tokens_per_second` and `memory_bytes` are shown beside the title.
    */
   add(row: LogRow): void {
     this.rows.push(row)
@@ -49,7 +49,7 @@ export class LossChart {
     if (this.output.kind === 'rich') this.throttle.request()
   }
 
-  /** Draws the last state. */
+  /** Draws the final state. */
   end(): void {
     this.throttle.cancel()
     this.render(finalPoints)
@@ -66,8 +66,9 @@ export class LossChart {
 }
 
 /**
- * Shows the curves of a finished run: interactive in a notebook, with a PNG for viewers that run no scripts (GitHub),
- * and a summary in text elsewhere. `log_history` is `trainer.state.log_history`. Throws when no row has a loss.
+ * Shows the curves of a finished run: interactive in a notebook, with a PNG for viewers without scripts
+ * (GitHub), and a text summary elsewhere. `log_history` is `trainer.state.log_history`. Throws when no row has
+ * a loss.
  */
 export async function plot_loss(
   log_history: readonly LogRow[],
@@ -95,7 +96,10 @@ export async function plot_loss(
   if (png) output.show({ 'text/plain': bundle['text/plain'], 'image/png': png })
 }
 
-/** A chart in its forms; charts of one `id` are frames of one. `note`: what stands beside the title. */
+/**
+ * A chart in all its forms; charts with the same `id` are frames of one chart. `note` is shown beside the
+ * title.
+ */
 export function chartBundle(
   id: string,
   series: readonly Series[],
@@ -110,7 +114,7 @@ export function chartBundle(
   }
 }
 
-/** `290 tokens/s, 0.91 GiB memory`: the speed and the most memory that the device's tensors took, as far as a row has them. */
+/** `290 tokens/s, 0.91 GiB memory`: the speed and the peak memory of the device's tensors, if the row has them. */
 export function speedNote(row: LogRow): string {
   const { tokens_per_second: speed, memory_bytes: memory } = row
   const parts: string[] = []
@@ -119,7 +123,10 @@ export function speedNote(row: LogRow): string {
   return parts.join(', ')
 }
 
-/** Sends the plotly library with the first chart of this process: an output of its own, kept in the saved notebook. */
+/**
+ * Sends the plotly library with the first chart of this process, as an output of its own, which a saved
+ * notebook keeps.
+ */
 export function loadPlotly(output: Output): void {
   if (output.kind !== 'rich' || plotlySent) return
   plotlySent = true

@@ -14,12 +14,12 @@ type AnyModel = CausalLM | PeftModel
 
 const baseOf = (model: AnyModel): CausalLM => (model instanceof PeftModel ? model.base_model : model)
 
-/** The model's modules as transformers prints them, then its size. */
+/** The model's modules as transformers prints them, followed by its size. */
 export function modelText(model: AnyModel): string {
   return `${tree(model)}\n${size(model)}`
 }
 
-/** The model's class as transformers names it: `LlamaForCausalLM`. */
+/** The model's class name in transformers: `LlamaForCausalLM`. */
 const className = (model: AnyModel): string =>
   model instanceof PeftModel ? 'PeftModel' : model.config.architecture
 
@@ -99,7 +99,7 @@ function tree(model: AnyModel): string {
   const { embedding, layers, norm, head } = base.blueprint
   const inner = layers.flatMap(({ modules }) => modules)
   add(embedding.key, `Embedding(${embedding.rows}, ${embedding.columns})`)
-  // As transformers defines a layer: attention and MLP, then the norms.
+  // transformers' order: attention and MLP, then the norms.
   for (const { key, kind } of inner)
     if (kind === 'linear') add(key, linearText(placeOf(base.parts, key).get() as LinearLayer))
   for (const { key, size, eps } of [...inner.filter((module) => module.kind === 'rms_norm'), norm])
@@ -122,7 +122,7 @@ function linearText(layer: LinearLayer): string {
   return `lora.${kind}(${shape}, ${adapter}${layer instanceof DoraLinear ? ', use_dora=True' : ''})`
 }
 
-/** Neighbours in a list that read the same become one: `(0-29): 30 x LlamaDecoderLayer(`. */
+/** Neighbours in a list with equal text become one: `(0-29): 30 x LlamaDecoderLayer(`. */
 function print(node: Node, indent: number): string {
   if (node.parts.size === 0) return node.head
   const space = ' '.repeat(indent + 2)

@@ -1,10 +1,13 @@
-/** One output in several forms: MIME type to content; bytes for binary types. `text/plain` is always there. */
+/**
+ * One output in several forms: MIME type to content, with bytes for binary types. `text/plain` is always
+ * present.
+ */
 export interface MimeBundle {
   'text/plain': string
   [mime: string]: string | Uint8Array
 }
 
-/** Something shown that can be replaced in place. */
+/** An output that can be replaced in place. */
 export interface Handle {
   update(bundle: MimeBundle): void
 }
@@ -13,16 +16,16 @@ export interface Handle {
 export interface Output {
   /** `rich`: a notebook cell; `tty`: an interactive terminal; `plain`: a pipe or a file. */
   readonly kind: 'rich' | 'tty' | 'plain'
-  /** Whether one output may carry several forms at once; stock tslab shows one MIME type an output. */
+  /** Whether one output can have several forms at once; stock tslab shows one MIME type per output. */
   readonly bundles: boolean
-  /** The stream behind `tty` and `plain`. */
+  /** The stream of `tty` and `plain`. */
   readonly stream?: OutputStream
   show(bundle: MimeBundle): Handle
 }
 
 export type OutputStream = NodeJS.WritableStream & { isTTY?: boolean }
 
-/** What a kernel that takes whole MIME bundles puts on `globalThis[Symbol.for('qlora.display')]`. */
+/** A kernel that accepts whole MIME bundles sets this on `globalThis[Symbol.for('qlora.display')]`. */
 export interface DisplayHook {
   /** Shows the bundle in the running cell and returns a display id. */
   display(bundle: MimeBundle): string
@@ -39,10 +42,10 @@ interface Tslab {
 
 export const hookSymbol: symbol = Symbol.for('qlora.display')
 
-// Richest first; tslab sends one MIME type a message.
+// The richest form first; tslab sends one MIME type per message.
 const preference = ['text/html', 'image/png', 'image/svg+xml', 'text/markdown', 'text/plain']
 
-/** The output of the place this code runs in: a kernel with our hook, stock tslab, a terminal, or a plain stream. */
+/** The output where this code runs: a kernel with our hook, stock tslab, a terminal, or a plain stream. */
 export function detectOutput(stream: OutputStream = process.stdout): Output {
   const hook = (globalThis as Record<symbol, unknown>)[hookSymbol]
   if (isHook(hook)) return hookOutput(hook)
@@ -51,7 +54,7 @@ export function detectOutput(stream: OutputStream = process.stdout): Output {
   return streamOutput(stream)
 }
 
-/** Output on a stream: the text form, a line each. */
+/** Output on a stream: the text form of each value on a line. */
 export function streamOutput(stream: OutputStream): Output {
   const print = (bundle: MimeBundle): void => void stream.write(bundle['text/plain'] + '\n')
   return {
@@ -93,8 +96,8 @@ function tslabOutput(tslab: Tslab): Output {
 }
 
 /**
- * The tslab that runs this process. Its executor leaves the cells' `require` on `globalThis.__tslab__`; a plain
- * `require('tslab')` here could load a second copy, which is connected to nothing.
+ * The tslab that runs this process. Its executor stores the cells' `require` in `globalThis.__tslab__`; a plain
+ * `require('tslab')` could load a second copy, which is not connected to the notebook.
  */
 function runningTslab(): Tslab | undefined {
   const cells = (globalThis as { __tslab__?: { require?: unknown } }).__tslab__

@@ -5,13 +5,13 @@ import { TerminalBar } from './terminal-bars'
 import { Throttle } from './throttle'
 
 export interface ProgressOptions {
-  /** What is going on: `Downloading model.safetensors`. */
+  /** What is in progress: `Downloading model.safetensors`. */
   label: string
-  /** Amount at the end; unknown when left out. */
+  /** Amount at the end; omit it if unknown. */
   total?: number
   /** Amount done before, which does not count for the speed. Default 0. */
   initial?: number
-  /** `bytes` prints binary units; anything else is printed after the number. Default: no unit. */
+  /** `bytes` prints binary units; any other text is printed after the number. Default: no unit. */
   unit?: string
   output?: Output
 }
@@ -20,8 +20,8 @@ const plainInterval = 5_000
 const richInterval = 250
 
 /**
- * Progress of something long: a bar in place in a notebook or a terminal, and in a pipe one line every 5 seconds and at
- * the end. Shows nothing after `logging.disable_progress_bar()`. Call `finish` in a `finally`.
+ * Progress of a long operation: a bar in place in a notebook or a terminal; in a pipe, one line every 5 seconds
+ * and at the end. Shows nothing after `logging.disable_progress_bar()`. Call `finish` in a `finally` block.
  */
 export class Progress {
   private readonly label: string
@@ -50,7 +50,7 @@ export class Progress {
         : new Throttle(richInterval, () => this.render())
   }
 
-  /** Sets the amount done so far; `note` (say, the last loss) stays until the next one. */
+  /** Sets the amount done so far; `note` (for instance the last loss) stays until the next one. */
   update(done: number, options: { total?: number; note?: string } = {}): void {
     if (this.finished) return
     this.done = done
@@ -59,7 +59,7 @@ export class Progress {
     if (this.enabled) this.throttle.request()
   }
 
-  /** Shows the last state; later calls do nothing. */
+  /** Shows the final state; later calls do nothing. */
   finish(note?: string): void {
     if (this.finished) return
     this.finished = true

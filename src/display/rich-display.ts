@@ -1,9 +1,9 @@
 import { inspect, type InspectOptions } from 'node:util'
 import type { MimeBundle } from './output'
 
-/** How the values of a class look. */
+/** How the values of a class are displayed. */
 export interface Look<T> {
-  /** In a terminal, in a log, and as a cell's result where nothing richer is known. */
+  /** In a terminal, in a log, and as a cell's result if there is no richer form. */
   text: (value: T) => string
   /** Inside another value. Default: `text`. */
   short?: (value: T) => string
@@ -11,10 +11,13 @@ export interface Look<T> {
   bundle?: (value: T) => MimeBundle | Promise<MimeBundle>
 }
 
-/** The method that our kernel and Deno's ask for a value's MIME bundle. */
+/** The method with which our kernel and Deno's get a value's MIME bundle. */
 export const displayMethod: unique symbol = Symbol.for('Jupyter.display')
 
-/** Gives an object, or all that inherit from a prototype, their look; it does not show among their properties. */
+/**
+ * Defines how an object, or all objects with a prototype, are displayed; it does not appear among their
+ * properties.
+ */
 export function setLook<T extends object>(target: T, { text, short = text, bundle }: Look<T>): void {
   const inspected = function (this: T, depth: number | null, options: InspectOptions): string {
     return (depth === (options.depth ?? null) ? text : short)(this)
@@ -26,7 +29,7 @@ export function setLook<T extends object>(target: T, { text, short = text, bundl
     [inspect.custom]: { value: inspected, configurable: true, writable: true },
     [displayMethod]: { value: displayed, configurable: true, writable: true },
   })
-  // In a template: `${model}`, as Python's f-strings. A class with a text of its own keeps it.
+  // For templates: `${model}`, like Python's f-strings. A class with its own toString keeps it.
   if (Object.hasOwn(target, 'toString')) return
   const toText = function (this: T): string {
     return text(this)

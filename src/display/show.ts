@@ -4,27 +4,27 @@ import { detectOutput, type MimeBundle, type Output } from './output'
 import { tableBundle, type TableRow } from './table'
 import { checkNames } from '../options/parse'
 
-/** Something shown. */
+/** A displayed value. */
 export interface DisplayHandle {
-  /** Shows another value in its place. */
+  /** Displays another value in its place. */
   update(value: unknown): Promise<void>
 }
 
 /**
- * Shows a value where this runs: in the notebook's cell as richly as it can be, in a terminal as text. A value that is a
- * MIME bundle (`{ 'text/html': ..., 'text/plain': ... }`, bytes for images) is shown as it is, records as a table, anything
- * else as itself.
+ * Displays a value where this code runs: in a notebook's cell in its richest form, in a terminal as text. A
+ * MIME bundle (`{ 'text/html': ..., 'text/plain': ... }`, with bytes for images) is displayed as it is, records
+ * as a table, and other values as themselves.
  */
 export async function display(value: unknown, options: { output?: Output } = {}): Promise<DisplayHandle> {
   checkNames<{ output?: Output }>('display', options, ['output'])
   const { output = detectOutput() } = options
   const handle = output.show(await bundleOf(value))
   const shown: DisplayHandle = { update: async (next) => handle.update(await bundleOf(next)) }
-  // As a cell's last value it shows nothing a second time.
+  // As a cell's last value, the handle itself displays nothing.
   return Object.defineProperty(shown, displayMethod, { value: () => ({}) })
 }
 
-/** The value's own bundle, or the best that can be made of it. */
+/** The value's own bundle, or the best one that can be made. */
 export async function bundleOf(value: unknown): Promise<MimeBundle> {
   if (typeof value === 'string') return { 'text/plain': value }
   if (typeof value === 'object' && value !== null) {

@@ -9,7 +9,7 @@ export interface TableOptions {
   title?: string
   /** Rows shown before `... n more rows`. Default 50. */
   max_rows?: number
-  /** Characters of a cell in the text form, then `…`. Default 60. */
+  /** Characters of a cell in the text form; longer texts end with `…`. Default 60. */
   max_width?: number
 }
 
@@ -100,7 +100,7 @@ function cellText(value: unknown): string {
   return String(value as string | bigint | boolean)
 }
 
-/** Terminal columns: wide East Asian characters and emoji take two, combining marks none. */
+/** Width in a terminal: wide East Asian characters and emoji take two columns, combining marks none. */
 function width(text: string): number {
   let columns = 0
   for (const character of text) {

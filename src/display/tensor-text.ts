@@ -2,17 +2,20 @@ import type { TensorData } from '../tensor/convert'
 import type { Tensor } from '../tensor/tensor'
 import type { MimeBundle } from './output'
 
-/** Tensors up to this size are shown whole; of larger ones the first and last few along each axis, as in PyTorch. */
+/**
+ * Tensors up to this size are shown completely; of larger ones the first and last values along each axis, as in
+ * PyTorch.
+ */
 const wholeUpTo = 1000
 const edge = 3
 const lineWidth = 90
 
-/** `Tensor(shape=(2, 3), dtype=float32, device=cpu)`: what is known without waiting. */
+/** `Tensor(shape=(2, 3), dtype=float32, device=cpu)`: the properties known without waiting. */
 export function tensorText(tensor: Tensor): string {
   return tensor.isDisposed ? `${tensor.toString().slice(0, -1)}, disposed)` : tensor.toString()
 }
 
-/** The values too, read from the device; of a large tensor no more than are shown. */
+/** Includes the values, read from the device; of a large tensor only those that are shown. */
 export async function tensorBundle(tensor: Tensor): Promise<MimeBundle> {
   if (tensor.isDisposed || tensor.numel === 0) return { 'text/plain': tensorText(tensor) }
   const all = tensor.numel <= wholeUpTo ? await tensor.data<TensorData>() : undefined
@@ -62,7 +65,7 @@ async function collect(
   return parts
 }
 
-/** All values in one width, as PyTorch prints them: 4 digits, exponents where sizes differ much. */
+/** Prints all values with the same width, as PyTorch does: 4 digits, exponents if sizes differ much. */
 function printer(values: readonly Value[]): (value: Value) => string {
   const numbers = values.filter((value) => typeof value === 'number' && Number.isFinite(value)) as number[]
   const integers = values.every((value) => typeof value !== 'number' || !(value % 1))

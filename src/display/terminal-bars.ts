@@ -1,10 +1,10 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
 import type { OutputStream } from './output'
 
-// The bars of one terminal share a MultiBar, so that parallel downloads do not write over each other.
+// The bars of one terminal share a MultiBar, so that parallel downloads do not overwrite each other.
 const groups = new Map<OutputStream, { bars: MultiBar; open: number }>()
 
-/** One progress bar in a terminal. `note` follows the bar. */
+/** One progress bar in a terminal. `note` is shown after the bar. */
 export class TerminalBar {
   private readonly bar: SingleBar
 
@@ -21,7 +21,7 @@ export class TerminalBar {
         barCompleteChar: '█',
         barIncompleteChar: '░',
         barsize: 24,
-        // cli-progress would answer Ctrl-C by stopping its bars only, and the program would run on.
+        // On Ctrl-C, cli-progress would only stop its bars, and the program would continue.
         gracefulExit: false,
         emptyOnZero: true,
         linewrap: true, // rows printed above may be longer than the line
@@ -48,7 +48,7 @@ export class TerminalBar {
   }
 }
 
-/** Writes a line to `stream`; where bars are open in the terminal, above them. */
+/** Writes a line to `stream`; if bars are open in the terminal, above them. */
 export function printLine(stream: OutputStream, line: string): void {
   const group = stream.isTTY ? [...groups.values()][0] : undefined
   if (group) group.bars.log(line + '\n')

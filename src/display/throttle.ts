@@ -1,12 +1,12 @@
 /**
- * Runs `work` at most once every `interval` ms: the first call at once, later ones when the interval is over, only
- * the newest state counting. `flush` runs what waits now. The timer does not keep the process alive.
+ * Runs `work` at most once every `interval` ms: the first call at once, later calls when the interval is over,
+ * with the newest state only. `flush` runs a waiting call now. The timer does not keep the process alive.
  */
 export class Throttle {
   private last = -Infinity
   private timer: NodeJS.Timeout | undefined
 
-  /** With `leading: false` the first run, too, waits for the interval. */
+  /** With `leading: false`, the first run also waits for the interval. */
   constructor(
     private readonly interval: number,
     private readonly work: () => void,
@@ -22,7 +22,7 @@ export class Throttle {
     else this.timer = setTimeout(() => this.flush(), wait).unref()
   }
 
-  /** Runs now, and drops a waiting run. */
+  /** Runs now, and cancels a waiting run. */
   flush(): void {
     this.cancel()
     this.last = Date.now()

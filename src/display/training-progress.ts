@@ -9,19 +9,19 @@ export interface TrainingInfo {
   max_steps: number
   /** Title of the chart. Default: `Training`. */
   title?: string
-  /** Steps done already, by a run that goes on, and the rows of their log. */
+  /** Steps already done by a continued run, and the rows of their log. */
   step?: number
   history?: readonly LogRow[]
 }
 
-/** What a trainer tells about its run. */
+/** What a trainer reports about its run. */
 export interface TrainingDisplay {
   start(info: TrainingInfo): void
-  /** After each optimizer step, logged or not: moves the bar. */
+  /** Called after each optimizer step, logged or not; moves the bar. */
   step(step: number): void
-  /** A row of the log: training figures, or evaluation figures (`eval_loss`). */
+  /** A log row: training figures, or evaluation figures (`eval_loss`). */
   log(row: LogRow): void
-  /** The final figures (`train_runtime`, `train_loss` ...); none when the run was interrupted or failed. */
+  /** The final figures (`train_runtime`, `train_loss` ...); none if the run was interrupted or failed. */
   end(summary?: LogRow): void
 }
 
@@ -34,7 +34,7 @@ export interface TrainingDisplayOptions {
   progressOutput?: Output
 }
 
-/** Bar and live chart in a notebook; a bar and one line a row, as transformers prints them, elsewhere. */
+/** A bar and a live chart in a notebook; elsewhere a bar and one line per row, as transformers prints them. */
 export function createTrainingDisplay(options: TrainingDisplayOptions = {}): TrainingDisplay {
   const output = options.output ?? detectOutput()
   const bars = options.disable_tqdm !== true
@@ -130,9 +130,9 @@ function endNote(last: string, summary: LogRow | undefined): string {
   return [last, end].filter((part) => part !== '').join(', ')
 }
 
-/** A row as Python prints a dictionary, which scripts that read such logs expect. */
+/** A row as Python prints a dictionary, which scripts that parse such logs expect. */
 function pythonRow(row: LogRow): string {
-  // transformers prints the epoch, not the step.
+  // transformers prints the epoch, but not the step.
   const shown = Object.entries(row).filter(([key]) => key !== 'step')
   const entries = shown.map(([key, value]) => {
     const text = typeof value === 'number' ? formatNumber(value) : `'${String(value)}'`

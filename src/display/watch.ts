@@ -6,45 +6,45 @@ import { chartBundle, livePoints, loadPlotly } from './loss-chart'
 import { detectOutput, type Handle, type MimeBundle, type Output } from './output'
 import { checkNames } from '../options/parse'
 
-/** Where a trainer stands at one moment. */
+/** The state of a trainer at one moment. */
 export interface TrainerStatus {
   /** Whether a `train()` is running now. */
   training: boolean
   global_step: number
   max_steps: number
   epoch: number
-  /** Of the last step; undefined before the first. */
+  /** Loss of the last step; undefined before the first. */
   loss: number | undefined
   learning_rate: number | undefined
   grad_norm: number | undefined
-  /** Since the last row of the log; right after a row, in it. */
+  /** Measured since the last log row; right after a row, that of the row. */
   tokens_per_second: number | undefined
-  /** Bytes of the model's device: now, at most, kept. */
+  /** Bytes of the model's device: now, peak, reserved. */
   device_memory: MemoryStats
   /** The model's device: `cpu`, `cuda:0`. */
   device: string
-  /** Bytes of main memory that the process holds. */
+  /** Bytes of main memory that the process uses. */
   host_memory: number
 }
 
-/** What is watched: an `SFTTrainer`. */
+/** What can be watched: an `SFTTrainer`. */
 export interface Watched {
   status(): TrainerStatus
   readonly state: { readonly log_history: readonly LogRow[] }
 }
 
 export interface WatchOptions {
-  /** Seconds between two looks. Default: 1 in a notebook, 10 where lines are printed. */
+  /** Seconds between two updates. Default: 1 in a notebook, 10 where lines are printed. */
   interval?: number
-  /** Aborted, the panel stays as it is. */
+  /** When it is aborted, the panel is no longer updated. */
   signal?: AbortSignal
   output?: Output
 }
 
 /**
- * Shows a live panel of a trainer: step, loss, tokens a second, memory of device and process, and the loss chart. Called
- * before `await trainer.train()`, or from another cell (a subshell) while it trains, it returns at once and keeps itself up to
- * date until the run ends or stops. Outside of a notebook it prints lines.
+ * Shows a live panel of a trainer: step, loss, tokens per second, memory of device and process, and the loss
+ * chart. Call it before `await trainer.train()`, or from another cell (a subshell) during training. It returns
+ * at once and updates itself until the run ends or stops. Outside of a notebook it prints lines.
  */
 export function watch(trainer: Watched, options: WatchOptions = {}): void {
   checkNames<WatchOptions>('watch', options, ['interval', 'signal', 'output'])
@@ -73,7 +73,7 @@ export function watch(trainer: Watched, options: WatchOptions = {}): void {
   look()
 }
 
-/** The panel at one moment; panels of one `id` are frames of one chart. */
+/** The panel at one moment; panels with the same `id` are frames of one chart. */
 export function panelBundle(trainer: Watched, status: TrainerStatus, id: string): MimeBundle {
   const series = seriesOf(trainer.state.log_history, livePoints)
   const facts = factsOf(status)
