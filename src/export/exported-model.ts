@@ -10,20 +10,20 @@ import type { FloatDType } from '../tensor/dtype'
 import { merged } from './merged-tensors'
 import { liveTensors, storedTensors, type SlicedTensor } from './sliced-tensor'
 
-/** A whole model as it is written to files, whether it is in memory or read from a checkpoint as it goes. */
+/** A whole model to be written to files; it may be in memory, or read from a checkpoint while it is written. */
 export interface ExportedModel {
   config: PretrainedConfig
   blueprint: Blueprint
-  /** Of what is not quantized. */
+  /** Dtype of what is not quantized. */
   dtype: FloatDType
   /** Fields of generation_config.json. */
   generation: Readonly<Record<string, unknown>>
-  /** Where the weights came from. */
+  /** Where the weights were loaded from. */
   name: string
   tensors: readonly SlicedTensor[]
 }
 
-/** What a model in memory holds, with the changes of an adapter if one is given. */
+/** A model in memory, with the changes of an adapter if one is given. */
 export function exportedModel(model: CausalLM, adapter?: AdapterUpdate): ExportedModel {
   const { parts } = model
   const head = baseLayer(parts.lm_head)
@@ -33,7 +33,7 @@ export function exportedModel(model: CausalLM, adapter?: AdapterUpdate): Exporte
   return { ...about(model), blueprint, tensors: changed(tensors, adapter) }
 }
 
-/** The weights of a checkpoint, read again, with the changes of an adapter. `about` says of which model they are. */
+/** The weights of a checkpoint, read again, with the changes of an adapter. `about` describes their model. */
 export function storedModel(
   model: Omit<ExportedModel, 'tensors'>,
   source: WeightSource,
@@ -44,7 +44,7 @@ export function storedModel(
   const tensors = storedTensors(model.blueprint, source, device, model.dtype)
   const blueprint = { ...model.blueprint, tied }
   if (model.blueprint.tied && !tied) {
-    // The head begins as the embedding, whose values it had.
+    // The head starts with the embedding's values.
     const embedding = tensors[0]!
     tensors.push({ ...embedding, key: `${blueprint.head.key}.weight`, module: blueprint.head })
   }
@@ -63,7 +63,7 @@ function changed(
   return adapter ? tensors.map((tensor) => merged(tensor, adapter)) : tensors
 }
 
-/** config.json of the model as it is written. */
+/** The config.json of the written model. */
 export function configOf(model: ExportedModel, dtype: FloatDType): Record<string, unknown> {
   const { quantization_config: _quantization, ...fields } = model.config.to_dict()
   return {
@@ -72,7 +72,7 @@ export function configOf(model: ExportedModel, dtype: FloatDType): Record<string
     model_type: model.config.model_type,
     tie_word_embeddings: model.blueprint.tied,
     dtype,
-    // The name that transformers 4 reads.
+    // The name that transformers 4 uses.
     ...('torch_dtype' in fields && { torch_dtype: dtype }),
   }
 }

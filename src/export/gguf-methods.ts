@@ -1,27 +1,27 @@
 import { unknownNameError } from '../options/nearest'
 
-/** What a tensor's part in the model is, where the mixtures tell them apart. */
+/** The role of a tensor in the model, which decides its type in mixed methods. */
 export interface TensorPlace {
   /** GGUF's name, e.g. `blk.3.ffn_down.weight`. */
   name: string
   shape: readonly number[]
   /** Number of layers. */
   layers: number
-  /** The head's weight is the embedding's. */
+  /** Whether the head uses the embedding's weight. */
   tied: boolean
 }
 
 interface Method {
   /** `general.file_type` */
   fileType: number
-  /** Of matrices that have no rule of their own. */
+  /** Type of matrices without a rule of their own. */
   type: string
-  /** Whether head, and some layers' attn_v and ffn_down, get more bits. */
+  /** Whether the head, and attn_v and ffn_down of some layers, get more bits. */
   moreBits?: boolean
   doc: string
 }
 
-/** By the name that `quantization_method` takes, as llama.cpp calls them. */
+/** By the name that `quantization_method` accepts, which is llama.cpp's. */
 export const ggufMethods: Readonly<Record<string, Method>> = {
   F32: { fileType: 0, type: 'F32', doc: 'float32' },
   F16: { fileType: 1, type: 'F16', doc: 'float16' },
@@ -43,14 +43,14 @@ export const ggufMethods: Readonly<Record<string, Method>> = {
   Q6_K: { fileType: 18, type: 'Q6_K', doc: '6 bits' },
 }
 
-/** Other spellings of Unsloth's. */
+/** Other names, as in Unsloth. */
 const aliases: Readonly<Record<string, string>> = {
   not_quantized: 'BF16',
   fast_quantized: 'Q8_0',
   quantized: 'Q4_K_M',
 }
 
-/** The method's name as the table has it, whatever its case. @throws TypeError naming the nearest known one */
+/** The method's name in the table; case is ignored. @throws TypeError naming the nearest known one. */
 export function ggufMethod(name: string): string {
   const known = Object.keys(ggufMethods)
   const found = known.find((one) => one.toLowerCase() === name.toLowerCase())
@@ -59,17 +59,20 @@ export function ggufMethod(name: string): string {
   throw unknownNameError('save_pretrained_gguf', name, known, 'quantization_method')
 }
 
-/** Where a row does not fill blocks of 256: llama.cpp's next best. */
+/** llama.cpp's types for rows that do not fill blocks of 256 values. */
 const fallbacks: Readonly<Record<string, string>> = {
   Q4_K: 'Q5_0',
   Q5_K: 'Q5_1',
   Q6_K: 'Q8_0',
 }
 
-/** The element type of a tensor, by the rules of llama.cpp's `llama_tensor_get_type` (without an importance matrix). */
+/**
+ * The element type of a tensor, by the rules of llama.cpp's `llama_tensor_get_type` (without an importance
+ * matrix).
+ */
 export function tensorType(method: string, place: TensorPlace): string {
   const { type } = ggufMethods[method]!
-  // Norms and biases are small and stay as they are.
+  // Norms and biases are small and stay unquantized.
   if (place.shape.length < 2) return 'F32'
   if (/^B?F(16|32)$/.test(type)) return type
   const columns = place.shape.at(-1)!
@@ -88,7 +91,7 @@ function wantedType(method: string, { name, layers, tied }: TensorPlace): string
   return type
 }
 
-/** The first and the last eighth of the layers, and every third between. */
+/** The first and the last eighth of the layers, and every third layer between. */
 function getsMoreBits(layer: number, layers: number): boolean {
   const eighth = Math.floor(layers / 8)
   return layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2

@@ -13,7 +13,7 @@ import type { SlicedTensor } from './sliced-tensor'
 const plainTypes = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const
 type BlockType = Parameters<ReturnType<typeof addon>['quantize_ggml']>[1]
 
-/** The model's tensors as a GGUF file of this method has them. */
+/** The model's tensors in a GGUF file of this method. */
 export function ggufTensors(model: ExportedModel, method: string): GgufTensor[] {
   const { tied, layers } = model.blueprint
   const tensors = model.tensors.map((tensor): GgufTensor => {
@@ -38,16 +38,16 @@ export function ggufTensors(model: ExportedModel, method: string): GgufTensor[] 
   return tensors
 }
 
-/** What a file's norms have more than the checkpoint's. */
+/** The number that the file's norm weights contain in addition to the checkpoint's. */
 function added({ config }: ExportedModel, { module }: SlicedTensor): 0 | 1 {
   return module.kind === 'rms_norm' && ggufFamilyOf(config).normsAddOne ? 1 : 0
 }
 
-/** How the rows of a head are put where such files interleave them. */
+/** The order of a head's rows in files that interleave them. */
 export interface RowOrder {
-  /** Rows of a head, or 1 where the order stays. */
+  /** Rows of a head; 1 if the order is unchanged. */
   group: number
-  /** Row of the checkpoint for each row of a group; undefined: as they are. */
+  /** The checkpoint's row for each row of a group; undefined: unchanged. */
   from?: readonly number[] | undefined
 }
 
@@ -85,7 +85,7 @@ export async function encoded(values: Tensor, type: string): Promise<Uint8Array>
   return new Uint8Array(await addon().quantize_ggml(values.handle, type as BlockType))
 }
 
-/** A slice as float32 on the CPU, its rows in the file's order. */
+/** A slice as float32 on the CPU, with its rows in the file's order. */
 export async function onHost(slice: Tensor, { group, from }: RowOrder): Promise<Tensor> {
   using scope = slice.device.scope()
   let ordered = slice

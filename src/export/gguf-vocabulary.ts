@@ -22,7 +22,7 @@ interface TokenizerJson {
   }
 }
 
-/** The tokenizer as a GGUF file's metadata have it: vocabulary, special tokens, end tokens, chat template. */
+/** The tokenizer as a GGUF file's metadata: vocabulary, special tokens, end tokens, chat template. */
 export async function ggufVocabulary(
   tokenizer: PreTrainedTokenizer,
   vocabSize: number,
@@ -65,7 +65,7 @@ function byteLevel(
   }
 }
 
-/** SentencePiece's BPE: llama.cpp merges by the scores of the tokens. */
+/** SentencePiece's BPE: llama.cpp merges by the tokens' scores. */
 function sentencePiece(json: Record<string, unknown>, vocabSize: number): Record<string, GgufEntry> {
   const { model } = json as unknown as TokenizerJson
   const { tokens, types } = tokenLists(json as unknown as TokenizerJson, vocabSize)
@@ -79,7 +79,7 @@ function sentencePiece(json: Record<string, unknown>, vocabSize: number): Record
   }
 }
 
-/** Tokens and their types by id; ids of the model that no token has are filled up. */
+/** Tokens and their types by id; ids of the model without a token get placeholders. */
 function tokenLists(
   { model, added_tokens = [] }: TokenizerJson,
   vocabSize: number,
@@ -100,7 +100,8 @@ function tokenLists(
   }
   for (const { id, content, special } of added_tokens) {
     const isUnknown = model.byte_fallback && content === model.unk_token
-    // As llama.cpp's converter: chat marks are control tokens also where the tokenizer does not call them special.
+    // As in llama.cpp's converter: tokens of chat templates are control tokens, even if the tokenizer does not
+    // mark them as special.
     const isControl = special || /^<\|.*\|>$/.test(content)
     set(
       id,
@@ -144,7 +145,7 @@ async function specialTokens(
   }
 }
 
-/** llama.cpp has a place for an end of a turn and one for an end of a message besides the end token. */
+/** In addition to the end token, llama.cpp has keys for the end of a turn and the end of a message. */
 function furtherEnds(
   tokenizer: PreTrainedTokenizer,
   others: readonly number[],

@@ -4,34 +4,34 @@ import { checkNames } from '../options/parse'
 import type { MergeOptions } from '../peft/merge-options'
 import type { PeftModel } from '../peft/model'
 
-/** One way of merging beside the adapter on its base. */
+/** One way of merging, compared with the adapter on its base. */
 export interface MergeDifference {
   /** e.g. `bfloat16, dequantized` */
   merged: string
-  /** The largest and the mean distance of a logit. */
+  /** The largest difference of a logit; `mean_logit` is the mean. */
   max_logit: number
   mean_logit: number
-  /** Mean over the tokens of sum p log(p / q), p with the adapter on, in nats. */
+  /** The mean over tokens of sum p log(p / q) in nats, where p are the probabilities with the adapter. */
   kl_divergence: number
-  /** Share of the tokens whose likeliest next token is the same. */
+  /** Share of the tokens whose most probable next token is the same. */
   same_top: number
 }
 
-/** The ways of merging, the nearest to the adapter's answers first. */
+/** The ways of merging, ordered by their difference from the adapter. */
 export class MergeDifferences {
   constructor(
     readonly rows: readonly MergeDifference[],
-    /** Tokens of all texts. */
+    /** Number of tokens in all texts. */
     readonly tokens: number,
   ) {}
 }
 
 export interface MergeDifferencesOptions {
-  /** Dtype of the full layers tried. Default: the model's. */
+  /** Dtype of full layers. Default: the model's. */
   dtype?: 'float32' | 'bfloat16' | 'float16'
 }
 
-/** Merges in each way, measures on the texts, and takes the adapter out again. */
+/** Merges in each way, measures on the texts, and removes the adapter again. */
 export async function mergeDifferences(
   model: PeftModel,
   texts: readonly string[],
@@ -62,7 +62,7 @@ export async function mergeDifferences(
   )
 }
 
-/** What can be done with this base: of one that is not quantized, only the sum. */
+/** The ways that are possible with this base; for one that is not quantized, only the sum. */
 function ways(model: PeftModel, dtype: 'float32' | 'bfloat16' | 'float16'): [string, MergeOptions][] {
   const { base_model: base } = model
   const quantized = [...base.linearSlots()].some((slot) => 'base' in slot.get() && isQuantized(slot.get()))

@@ -4,8 +4,9 @@ import { originalWeights } from '../peft/merge'
 import { about, exportedModel, storedModel, type ExportedModel } from './exported-model'
 
 /**
- * Calls `write` with the model as it is to be written: what is in memory, dequantized, or its checkpoint read again in 16 bits, with
- * the adapter's update if there is one. Weights are made as they are written, a slice at a time.
+ * Calls `write` with the model to be written: the one in memory, dequantized, or its checkpoint read again in
+ * 16 bits; with the adapter's update if there is one. Weights are computed while they are written, a slice at a
+ * time.
  */
 export async function withMergedModel<T>(
   model: CausalLM,

@@ -4,7 +4,7 @@ import { copy } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { SlicedTensor } from './sliced-tensor'
 
-/** The tensor with the adapter's change in it, made slice by slice. */
+/** The tensor including the adapter's change, computed slice by slice. */
 export function merged(tensor: SlicedTensor, adapter: AdapterUpdate): SlicedTensor {
   const other = adapter.replaced.get(tensor.key)
   if (other)
@@ -19,7 +19,7 @@ export function merged(tensor: SlicedTensor, adapter: AdapterUpdate): SlicedTens
   return mapped(tensor, (slice, begin) => mergedRows(slice, update, begin))
 }
 
-/** `make` gets a slice and its first row, and gives a new tensor. */
+/** `make` gets a slice and the index of its first row, and returns a new tensor. */
 function mapped(tensor: SlicedTensor, make: (slice: Tensor, begin: number) => Tensor): SlicedTensor {
   return {
     ...tensor,

@@ -1,6 +1,7 @@
 /**
- * Adds what writes models, adapters and tokenizers to their classes: `save_pretrained` of a model, merged and GGUF files, uploads.
- * It is here because imports go one way. Loaded by `index.ts`.
+ * Adds methods that write models, adapters and tokenizers to their classes: `save_pretrained` of a model,
+ * merged and GGUF files, uploads. They are added here, since this folder imports the classes and not the
+ * reverse. Loaded by `index.ts`.
  */
 import { PreTrainedTokenizer } from '../data/tokenizer'
 import { CausalLM } from '../models/causal-lm'
@@ -13,8 +14,9 @@ import { saveMlxAdapter } from './save-mlx'
 
 interface Exports {
   /**
-   * Writes a whole model that transformers loads, with Unsloth's names: in a float dtype or in bitsandbytes' 4 bits, an adapter on it
-   * in its weights. The folder gets all files or none. @throws Error when the disk has not room for it, before anything is written
+   * Writes a whole model that transformers can load, with Unsloth's names: in a float dtype or in bitsandbytes'
+   * 4 bits, with an adapter merged into its weights. The folder gets either all files or none.
+   * @throws Error, before anything is written, when the disk does not have enough space.
    */
   save_pretrained_merged(
     folder: string,
@@ -22,23 +24,24 @@ interface Exports {
     options?: MergedOptions,
   ): Promise<void>
   /**
-   * Writes GGUF files for llama.cpp and Ollama, with vocabulary, chat template and end tokens, and Ollama's Modelfile; an adapter on
-   * the model is in the weights, or a file of its own. Returns the paths.
+   * Writes GGUF files for llama.cpp and Ollama, with vocabulary, chat template and end tokens, and Ollama's
+   * Modelfile. An adapter on the model is merged into the weights, or written as a file of its own. Returns the
+   * paths.
    */
   save_pretrained_gguf(
     folder: string,
     tokenizer: PreTrainedTokenizer,
     options?: GgufOptions,
   ): Promise<string[]>
-  /** Uploads what `save_pretrained` writes; a new repository is private. Returns its address. */
+  /** Uploads the files that `save_pretrained` writes; a new repository is private. Returns its address. */
   push_to_hub(repo_id: string, options?: PushOptions): Promise<string>
 }
 
 declare module '../models/causal-lm' {
   interface CausalLM extends Exports {
     /**
-     * Writes the model as it is, as transformers does: weights (in shards, with an index, where they are larger than
-     * `max_shard_size`), config.json, generation_config.json. Layers in 4 bits keep their bits.
+     * Writes the model unchanged, like transformers: weights (in shards with an index if they are larger than
+     * `max_shard_size`), config.json, generation_config.json. 4-bit layers keep their bits.
      */
     save_pretrained(folder: string, options?: SaveOptions): Promise<void>
   }
@@ -48,7 +51,8 @@ declare module '../peft/model' {
     /** Writes adapters.safetensors and adapter_config.json in mlx-lm's layout. */
     save_pretrained_mlx(folder: string): Promise<void>
     /**
-     * How far each way of merging changes the answers: the differences of its logits on these texts to those with the adapter on.
+     * How much each way of merging changes the answers: the differences between its logits on these texts and
+     * those with the adapter.
      */
     merge_differences(
       texts: readonly string[],

@@ -3,9 +3,9 @@ import { optionTable } from '../options/declaration'
 import { isDeepStrictEqual } from 'node:util'
 import type { LoraConfig } from '../peft/config'
 
-/** What a card says of how a model was made. */
+/** Facts about the training, for a model card. */
 export interface TrainingFacts {
-  /** The options and their declarations: those that are not at their default are listed. */
+  /** The options and their declarations; those that differ from their default are listed. */
   arguments: { set: OptionSet<object>; values: object }
   log_history: readonly Readonly<Record<string, number>>[]
   rows: number
@@ -22,14 +22,14 @@ export interface CardFacts {
   title: string
   base: string
   library: 'peft' | 'transformers'
-  /** An adapter that is in the folder, or in the weights. */
+  /** An adapter in the folder, or merged into the weights. */
   adapter?: LoraConfig | undefined
   merged?: boolean | undefined
   training?: TrainingFacts | undefined
   tags?: readonly string[] | undefined
 }
 
-/** README.md of a model: the hub's header, and what the model was made of. */
+/** The README.md of a model: the hub's header, and how the model was made. */
 export function modelCard(facts: CardFacts): string {
   const { title, base, library, adapter, training } = facts
   const relation = library === 'peft' ? 'adapter' : 'finetune'
@@ -84,12 +84,12 @@ function trainingParts(training: TrainingFacts): string[] {
 
 function isChanged(option: Option<unknown>, values: object, key: string): boolean {
   const value = (values as Record<string, unknown>)[key]
-  // Paths and names are of the machine, not of the model.
+  // Paths and names describe the machine, not the model.
   if (['output_dir', 'run_name', 'logging_dir', 'hub_token'].includes(key)) return false
   return !isDeepStrictEqual(value, option.default) && typeof value !== 'function'
 }
 
-/** At most twenty rows with a loss, evenly spread, the last one included, and every evaluation. */
+/** At most twenty rows with a loss, evenly distributed and including the last, and every evaluation. */
 function losses(history: TrainingFacts['log_history']): string {
   const rows = history.filter((row) => 'loss' in row || 'eval_loss' in row)
   const train = rows.filter((row) => 'loss' in row)
@@ -109,7 +109,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-/** As it is where YAML reads it as a text, else quoted. */
+/** Unchanged if YAML reads it as a text, else quoted. */
 function yamlText(value: string): string {
   return /^[\w./][\w./:-]*$/.test(value) && !/^[\d.]+$|: |:$/.test(value) ? value : JSON.stringify(value)
 }

@@ -2,14 +2,14 @@ import type { ChatMessage } from '../data/chat-template'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { logger } from '../logging'
 
-/** What a chat template puts before and after what is said, where it does so alike in every turn. */
+/** The text that a chat template puts before and after each message, if it is the same in every turn. */
 export interface TurnMarks {
   system?: readonly [string, string] | undefined
   user: readonly [string, string]
   assistant: readonly [string, string]
-  /** Opens the answer. */
+  /** The text that begins the answer. */
   generation: string
-  /** What the template says where no system message is given. */
+  /** The system message of the template if none is given. */
   defaultSystem?: string | undefined
 }
 
@@ -22,8 +22,8 @@ const said = {
 } satisfies Record<string, ChatMessage>
 
 /**
- * The marks of a tokenizer's chat template, found by rendering conversations with it; undefined where the template does more than
- * put marks around turns. A begin token that the tokenizer itself adds is left out.
+ * The marks of a tokenizer's chat template, found by rendering conversations. Undefined if the template does
+ * more than put marks around turns. A begin token that the tokenizer adds itself is left out.
  */
 export async function turnMarks(tokenizer: PreTrainedTokenizer): Promise<TurnMarks | undefined> {
   const bos = (await addsBos(tokenizer)) ? (tokenizer.bos_token ?? '') : ''
@@ -66,7 +66,7 @@ export async function turnMarks(tokenizer: PreTrainedTokenizer): Promise<TurnMar
   return isSame ? marks : undefined
 }
 
-/** A conversation with the marks around its turns, ready for the answer. */
+/** A conversation with the marks around its turns, up to the beginning of the answer. */
 export function applied(marks: TurnMarks, messages: readonly ChatMessage[]): string {
   const withDefault =
     marks.defaultSystem !== undefined && messages[0]?.role !== 'system'
@@ -79,7 +79,7 @@ export function applied(marks: TurnMarks, messages: readonly ChatMessage[]): str
   return turns.join('') + marks.generation
 }
 
-/** Whether the tokenizer puts its begin token before every text. */
+/** Whether the tokenizer adds its begin token to every text. */
 export async function addsBos(tokenizer: PreTrainedTokenizer): Promise<boolean> {
   const [first] = await tokenizer.encode('a')
   return first !== undefined && first === tokenizer.bos_token_id
@@ -92,7 +92,7 @@ function between(text: string | undefined, before: string, after?: string): stri
   return from < 0 || to < 0 ? undefined : text.slice(from + before.length, to)
 }
 
-/** What stands around `content` in the part of `longer` that `shorter` has not. */
+/** The text around `content` in the part of `longer` that `shorter` does not have. */
 function marksAround(
   longer: string | undefined,
   shorter: string | undefined,
@@ -105,17 +105,17 @@ function marksAround(
 }
 
 export interface ModelfileFacts {
-  /** What FROM names: a file beside it, or a model of Ollama. */
+  /** The argument of FROM: a file beside it, or a model of Ollama. */
   from: string
   /** A GGUF file of an adapter beside it. */
   adapter?: string | undefined
-  /** Lines of a comment at the top. */
+  /** Comment lines at the top. */
   comment?: string | undefined
   generation: Readonly<Record<string, unknown>>
   endTokens: readonly number[]
 }
 
-/** Ollama's Modelfile: template, stops and sampling as here, so that it answers as the model does here. */
+/** Ollama's Modelfile, with template, stops and sampling of this model, so that it answers in the same way. */
 export async function modelfile(tokenizer: PreTrainedTokenizer, facts: ModelfileFacts): Promise<string> {
   const lines = [...(facts.comment ? [`# ${facts.comment}`] : []), `FROM ${facts.from}`]
   if (facts.adapter !== undefined) lines.push(`ADAPTER ${facts.adapter}`)
@@ -136,7 +136,10 @@ export async function modelfile(tokenizer: PreTrainedTokenizer, facts: Modelfile
   return `${[...lines, ...samplingLines(facts.generation)].join('\n')}\n`
 }
 
-/** Go's template of the same turns; undefined where the marks hold what it or the Modelfile would take for its own. */
+/**
+ * The same turns as a Go template; undefined if the marks contain characters that the template or the Modelfile
+ * would interpret.
+ */
 function goTemplate({
   system,
   user,
@@ -161,7 +164,7 @@ const sampling = {
   repetition_penalty: 'repeat_penalty',
 } as const
 
-/** Without do_sample an answer is the likeliest tokens: a temperature of 0. */
+/** Without do_sample, an answer consists of the most probable tokens: a temperature of 0. */
 function samplingLines(generation: Readonly<Record<string, unknown>>): string[] {
   const penalty = generation['repetition_penalty'] ?? 1
   if (generation['do_sample'] !== true)

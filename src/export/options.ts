@@ -37,7 +37,7 @@ const savingRefused = {
   variant: { default: null, reason: 'the files have their usual names.' },
 }
 
-/** What `model.save_pretrained` takes. */
+/** The options of `model.save_pretrained`. */
 export const saveOptionSet: OptionSet<ParsedSaveOptions> = {
   owner: 'save_pretrained',
   options: {
@@ -58,7 +58,7 @@ export const saveOptionSet: OptionSet<ParsedSaveOptions> = {
   },
 }
 
-/** What `save_pretrained_merged` takes, with Unsloth's names. */
+/** The options of `save_pretrained_merged`, with Unsloth's names. */
 export const mergedOptionSet: OptionSet<ParsedMergedOptions> = {
   owner: 'save_pretrained_merged',
   options: {
@@ -88,7 +88,7 @@ export const mergedOptionSet: OptionSet<ParsedMergedOptions> = {
 
 const methodNames = Object.keys(ggufMethods)
 
-/** What `save_pretrained_gguf` takes, with Unsloth's names. */
+/** The options of `save_pretrained_gguf`, with Unsloth's names. */
 export const ggufOptionSet: OptionSet<ParsedGgufOptions> = {
   owner: 'save_pretrained_gguf',
   options: {
@@ -120,7 +120,7 @@ export const ggufOptionSet: OptionSet<ParsedGgufOptions> = {
   },
 }
 
-/** What every `push_to_hub` takes. */
+/** The options of every `push_to_hub`. */
 export const pushOptionSet: OptionSet<ParsedPushOptions> = {
   owner: 'push_to_hub',
   options: {

@@ -6,7 +6,10 @@ import { parseOptions } from '../options/parse'
 import { pushOptionSet, type PushOptions } from './options'
 import type { ParsedPushOptions } from './options.generated'
 
-/** Fills a folder by `write` and uploads it to the hub; returns the address of the repository, or of the pull request. */
+/**
+ * Calls `write` with a folder and uploads it to the hub. Returns the address of the repository, or of the pull
+ * request.
+ */
 export async function publish(
   repo_id: string,
   given: PushOptions,

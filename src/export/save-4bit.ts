@@ -8,12 +8,12 @@ import { configOf, type ExportedModel } from './exported-model'
 import { plainGroup, writeModelFolder, type EntryGroup, type ModelFiles } from './save-model'
 import type { SlicedTensor } from './sliced-tensor'
 
-/** Values that a slice begins at a multiple of, so that a block lies in one slice: rows of any even length. */
+/** Slices begin at a multiple of this number of rows, so that no block is split, for rows of any even length. */
 const ROWS = 64
 
 /**
- * Writes a whole model with its linear layers in bitsandbytes' 4-bit layout, as transformers writes it. What is in 4 bits already and
- * unchanged is copied as it is; the rest is quantized a layer at a time.
+ * Writes a whole model with its linear layers in bitsandbytes' 4-bit layout, as transformers writes it. Weights
+ * that are already 4-bit and unchanged are copied; the others are quantized one layer at a time.
  */
 export function saveModel4bit(
   folder: string,

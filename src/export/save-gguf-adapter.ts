@@ -8,13 +8,14 @@ import type { Tensor } from '../tensor/tensor'
 import { encoded, onHost, rowOrder } from './gguf-tensors'
 import { baseName, type FileOptions } from './save-gguf'
 
-/** Element types that llama.cpp's tools take an adapter's factors in. */
+/** Element types of an adapter's factors that llama.cpp's tools support. */
 export const adapterTypes = ['F32', 'F16', 'BF16'] as const
 
 /**
- * Writes an adapter alone as `<name>-lora.<type>.gguf`, to be put on the base model's GGUF file by llama.cpp (`--lora`). Its reader
- * takes alpha / rank as the scale, so alpha is written as the scale times the rank; returns the path.
- * @throws Error on what such files have no place for: DoRA, trained biases, a trained head
+ * Writes only the adapter, as `<name>-lora.<type>.gguf`, which llama.cpp (`--lora`) applies to the base model's
+ * GGUF file. llama.cpp computes the scale as alpha / rank, so alpha is written as scale times rank. Returns the
+ * path.
+ * @throws Error on what such files cannot contain: DoRA, trained biases, a trained head.
  */
 export async function saveGgufAdapter(
   folder: string,
@@ -52,7 +53,7 @@ function refuse(adapter: AdapterUpdate, { tied }: Blueprint): void {
     fail("it is on lm_head, which in the base model is the embedding's weight and has no tensor of its own")
 }
 
-/** One alpha for all layers; where a layer's scale is another one, its B is multiplied by what is missing. */
+/** One alpha for all layers; if a layer has another scale, its B is multiplied by the ratio. */
 function factors(
   base: { config: PretrainedConfig; blueprint: Blueprint },
   { layers }: AdapterUpdate,

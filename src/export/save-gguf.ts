@@ -37,7 +37,7 @@ export async function saveGguf(
   return path
 }
 
-/** The last part of a path or repository id, without what no file name has. */
+/** The last part of a path or repository id, without characters that file names cannot contain. */
 export function baseName(name: string): string {
   const last =
     name
@@ -47,7 +47,7 @@ export function baseName(name: string): string {
   return last.replace(/\.gguf$/, '').replace(/[^\w.-]+/g, '-') || 'model'
 }
 
-/** Ids that end an answer: the generation config's, else the config's. */
+/** Ids that end an answer: those of the generation config, else those of the config. */
 export function endTokensOf({ generation, config }: Pick<ExportedModel, 'generation' | 'config'>): number[] {
   const ids = (generation['eos_token_id'] ?? config.eos_token_id ?? []) as number | number[]
   return [ids].flat()

@@ -27,7 +27,7 @@ import { adapterTypes, saveGgufAdapter } from './save-gguf-adapter'
 import { parseSize, saveModel, type ModelFiles } from './save-model'
 import { withStreamedModel } from './streamed-model'
 
-/** `save_pretrained` of a model: as it is in memory, in its dtype or in bitsandbytes' 4 bits. */
+/** `save_pretrained` of a model: in its dtype, or in bitsandbytes' 4 bits, as it is in memory. */
 export async function saveWhole(model: CausalLM, folder: string, given: SaveOptions): Promise<void> {
   const o = parseOptions(saveOptionSet, given)
   const card = modelCard({
@@ -42,7 +42,7 @@ export async function saveWhole(model: CausalLM, folder: string, given: SaveOpti
   else await saveModel(folder, exported, model.dtype, files)
 }
 
-/** `save_pretrained_merged`: the base model with the adapter in its weights, or the adapter alone. */
+/** `save_pretrained_merged`: the base model with the adapter merged into its weights, or only the adapter. */
 export async function saveMerged(
   model: CausalLM,
   peft: PeftModel | undefined,
@@ -73,7 +73,10 @@ export async function saveMerged(
   )
 }
 
-/** `save_pretrained_merged` of an adapter's folder whose base model is read from its checkpoint as it is written. */
+/**
+ * `save_pretrained_merged` of an adapter's folder; the base model is read from its checkpoint while it is
+ * written.
+ */
 export async function saveStreamedMerged(
   adapterFolder: string,
   folder: string,
@@ -130,7 +133,10 @@ export async function saveGgufFiles(
   )
 }
 
-/** `save_pretrained_gguf` of an adapter's folder whose base model is read from its checkpoint as it is written. */
+/**
+ * `save_pretrained_gguf` of an adapter's folder; the base model is read from its checkpoint while it is
+ * written.
+ */
 export function saveStreamedGguf(
   adapterFolder: string,
   folder: string,
@@ -196,7 +202,7 @@ async function adapterFiles(
   return paths
 }
 
-/** The tokenizer's end token comes first: it is the one that training taught. */
+/** The tokenizer's end token is first: it is the one used in training. */
 function endTokensFor(
   { eos_token_id: own }: PreTrainedTokenizer,
   model: Parameters<typeof endTokensOf>[0],

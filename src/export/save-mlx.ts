@@ -6,10 +6,10 @@ import { save_safetensors } from '../tensor/safetensors'
 import type { Tensor } from '../tensor/tensor'
 
 /**
- * Writes an adapter as mlx-lm lays it out: `adapters.safetensors` with A [in, r] and B [r, out] of each layer (DoRA's magnitude as
- * `m`), and `adapter_config.json` whose `scale` is the final factor. mlx-lm has one rank and one scale for all layers: where a layer's
- * scale is another one, its B is multiplied by what is missing.
- * @throws Error where ranks differ, or when something was trained in full
+ * Writes an adapter in mlx-lm's layout: `adapters.safetensors` with A [in, r] and B [r, out] of each layer
+ * (DoRA's magnitude as `m`), and `adapter_config.json`, whose `scale` is the final factor. mlx-lm has one rank
+ * and one scale for all layers: if a layer has another scale, its B is multiplied by the ratio.
+ * @throws Error when ranks differ, or a module was trained in full.
  */
 export async function saveMlxAdapter(folder: string, adapter: AdapterUpdate, layers: number): Promise<void> {
   const { config, replaced } = adapter

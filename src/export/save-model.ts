@@ -11,20 +11,20 @@ import type { FileOptions } from './save-gguf'
 import type { SlicedTensor } from './sliced-tensor'
 
 export interface ModelFiles extends FileOptions {
-  /** Bytes of a shard at most; a tensor that is larger has one of its own. */
+  /** The most bytes of a shard; a larger tensor gets a shard of its own. */
   shardBytes: number
   tokenizer?: PreTrainedTokenizer | undefined
   /** Content of README.md; undefined: none. */
   card?: string | undefined
 }
 
-/** What of a module is written together, in this order. */
+/** Tensors of a module that are written together, in this order. */
 export interface EntryGroup {
   entries: readonly SafetensorsEntry[]
   bytes: number
 }
 
-/** Writes a whole model in one float dtype as transformers does. */
+/** Writes a whole model in one float dtype, as transformers does. */
 export function saveModel(
   folder: string,
   model: ExportedModel,
@@ -57,7 +57,7 @@ async function* bytesOf(tensor: SlicedTensor, dtype: FloatDType): AsyncGenerator
   }
 }
 
-/** Weights in shards, configurations and the tokenizer, all of them or nothing. */
+/** Writes weights in shards, configurations and the tokenizer: either all of them or nothing. */
 export async function writeModelFolder(
   folder: string,
   model: ExportedModel,
@@ -80,7 +80,7 @@ export async function writeModelFolder(
   await fillFolder(folder, write, (name) => /^model(-\d+-of-\d+)?\.safetensors(\.index\.json)?$/.test(name))
 }
 
-/** Fields that transformers insists are floats, where JavaScript writes 5 for 5.0. */
+/** Fields that transformers requires to be floats; JavaScript writes 5.0 as 5. */
 const floatFields = [
   ...['llm_int8_threshold', 'final_logit_softcapping', 'attn_logit_softcapping', 'attention_dropout'],
   ...['rms_norm_eps', 'initializer_range', 'rope_theta', 'factor', 'low_freq_factor', 'high_freq_factor'],
@@ -127,7 +127,7 @@ async function writeShards(
   await writeFileAtomic(join(folder, MODEL_INDEX), `${JSON.stringify(index, null, 2)}\n`)
 }
 
-/** As many groups to a shard as fit, in order. */
+/** As many groups per shard as fit, in order. */
 function split(groups: readonly EntryGroup[], most: number): EntryGroup[][] {
   const shards: EntryGroup[][] = [[]]
   let size = 0
@@ -142,7 +142,10 @@ function split(groups: readonly EntryGroup[], most: number): EntryGroup[][] {
   return shards
 }
 
-/** Bytes of a size such as '5GB', '200MB' (powers of ten) or '1GiB', or a number of bytes. @throws TypeError on another text */
+/**
+ * The bytes of a size such as '5GB', '200MB' (powers of ten) or '1GiB', or of a number. @throws TypeError on
+ * another text.
+ */
 export function parseSize(size: number | string): number {
   if (typeof size === 'number') return size
   const [, number, unit, binary] = /^\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B\s*$/i.exec(size) ?? []

@@ -1,6 +1,7 @@
 /**
- * Scores of the tokens of a SentencePiece BPE model, which a tokenizer.json has no more: minus the rank of the first merge that
- * makes the token. llama.cpp merges the pair whose result has the highest score, which is the pair of the lowest rank.
+ * Scores of the tokens of a SentencePiece BPE model, which a tokenizer.json does not contain: minus the rank of
+ * the first merge that makes the token. llama.cpp merges the pair whose result has the highest score, which is
+ * the pair of the lowest rank.
  */
 export function sentencePieceScores(
   tokens: readonly string[],
@@ -8,14 +9,14 @@ export function sentencePieceScores(
 ): number[] {
   const ranks = new Map<string, number>()
   for (const [rank, pair] of merges.entries()) {
-    // A merge as one text has the first space between its halves: SentencePiece writes spaces as U+2581.
+    // In a merge as one text, the first space separates its halves; SentencePiece writes spaces as U+2581.
     const made = typeof pair === 'string' ? pair.replace(' ', '') : pair.join('')
     if (!ranks.has(made)) ranks.set(made, rank)
   }
   return tokens.map((token) => -(ranks.get(token) ?? merges.length))
 }
 
-/** Whether a text is tokenized as if a space stood before it: by a normalizer or by the Metaspace pre-tokenizer. */
+/** Whether a space is added before a text: by a normalizer or by the Metaspace pre-tokenizer. */
 export function spaceIsPrefixed(json: Readonly<Record<string, unknown>>): boolean {
   return [json['normalizer'], json['pre_tokenizer']].some(prefixes)
 }

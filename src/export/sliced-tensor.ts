@@ -13,7 +13,10 @@ import { copy } from '../tensor/ops'
 import { readInto } from '../tensor/safetensors'
 import type { Tensor } from '../tensor/tensor'
 
-/** Values of a slice: some 32 MB in float32, so that the largest embedding takes no more than a small layer. */
+/**
+ * Values of a slice: about 32 MB in float32, so that the largest embedding takes no more memory than a small
+ * layer.
+ */
 const SLICE_VALUES = 8 << 20
 
 /** A weight or bias that is written a few rows at a time. */
@@ -22,15 +25,18 @@ export interface SlicedTensor {
   key: string
   module: Module
   shape: readonly number[]
-  /** Of the slices. */
+  /** Dtype of the slices. */
   dtype: FloatDType
-  /** The weight in 4 bits that the slices are dequantized from. */
+  /** The 4-bit weight from which the slices are dequantized. */
   quantized?: Weight4bit | undefined
-  /** Its rows in order, each slice a multiple of `rows` long but the last. A slice is freed when the next is asked for. */
+  /**
+   * Its rows in order. The length of each slice but the last is a multiple of `rows`. A slice is freed when the
+   * next is requested.
+   */
   slices(rows: number): AsyncGenerator<Tensor>
 }
 
-/** Where the rows of a slice begin and end. */
+/** The row ranges of the slices. */
 export function* sliceRanges(shape: readonly number[], multiple: number): Generator<[number, number]> {
   const [rows = 1, ...rest] = shape
   const columns = rest.reduce((n, d) => n * d, 1)
@@ -38,7 +44,7 @@ export function* sliceRanges(shape: readonly number[], multiple: number): Genera
   for (let begin = 0; begin < rows; begin += step) yield [begin, Math.min(rows, begin + step)]
 }
 
-/** What a model holds, dequantized; of layers with an adapter the layer below it. */
+/** The weights of a model in memory, dequantized; for layers with an adapter those of the base layer. */
 export function liveTensors(blueprint: Blueprint, parts: ModelParts): SlicedTensor[] {
   return modulesOf(blueprint).flatMap((module) => {
     const part = placeOf(parts, module.key).get()
@@ -75,12 +81,12 @@ async function* views(tensor: Tensor, rows: number): AsyncGenerator<Tensor> {
   for (const [begin, end] of sliceRanges(tensor.shape, rows)) {
     using view = tensor.slice(begin, end)
     yield view
-    // Else a whole model would be enqueued ahead of the disk.
+    // Without this wait, the work for a whole model would be enqueued faster than the disk writes.
     await tensor.device.synchronize()
   }
 }
 
-/** The tensors of a checkpoint that is not quantized, read as they are asked for, rounded to `dtype`. */
+/** The tensors of an unquantized checkpoint, read when they are requested and rounded to `dtype`. */
 export function storedTensors(
   blueprint: Blueprint,
   source: WeightSource,

@@ -13,9 +13,9 @@ import { load_safetensors } from '../tensor/safetensors'
 import { storedModel, type ExportedModel } from './exported-model'
 
 /**
- * Calls `write` with the base model of an adapter's folder, read from its checkpoint as it is written, with the adapter's update: the
- * model itself is never in memory as a whole.
- * @throws Error when the adapter is another model's, or the base's checkpoint is in 4 bits
+ * Calls `write` with the base model of an adapter's folder, which is read from its checkpoint while it is
+ * written, with the adapter's update. The whole model is never in memory.
+ * @throws Error when the adapter belongs to another model, or the base's checkpoint is 4-bit.
  */
 export async function withStreamedModel<T>(
   folder: string,
