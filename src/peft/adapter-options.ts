@@ -21,7 +21,7 @@ const adapterName: Option<string> = {
   doc: 'Name of the adapter, for set_adapter.',
 }
 
-/** What `get_peft_model` takes besides model and config. */
+/** The options of `get_peft_model`, in addition to model and config. */
 export const peftOptionSet: OptionSet<ParsedPeftOptions> = {
   owner: 'get_peft_model',
   options: {
@@ -47,7 +47,7 @@ export const peftOptionSet: OptionSet<ParsedPeftOptions> = {
   },
 }
 
-/** What `PeftModel.from_pretrained` takes besides model and source. */
+/** The options of `PeftModel.from_pretrained`, in addition to model and source. */
 export const adapterOptionSet: OptionSet<ParsedAdapterOptions> = {
   owner: 'PeftModel.from_pretrained',
   options: {
@@ -61,7 +61,7 @@ export const adapterOptionSet: OptionSet<ParsedAdapterOptions> = {
     signal,
   },
   refused: {
-    // Whether a loaded adapter learns is decided by who trains it.
+    // Whether a loaded adapter is trained depends only on its use.
     is_trainable: { default: false, neutral: [true], reason: 'a loaded adapter can always be trained.' },
   },
 }

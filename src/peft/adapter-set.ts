@@ -7,7 +7,7 @@ export interface Adapter {
   injection: Injection
 }
 
-/** The adapters of one model by name. One of them, the active one, is in the layers' places; the others wait beside. */
+/** The adapters of one model by name. The layers of the active one are in the model; the others are kept aside. */
 export class AdapterSet {
   private readonly adapters = new Map<string, Adapter>()
 
@@ -26,7 +26,7 @@ export class AdapterSet {
     return [...this.adapters.keys()]
   }
 
-  /** @throws Error naming those that there are. */
+  /** @throws Error listing the existing adapters. */
   get(name: string): Adapter {
     const found = this.adapters.get(name)
     if (!found) throw new Error(`the model has no adapter '${name}'; it has '${this.names.join("', '")}'`)
@@ -34,8 +34,8 @@ export class AdapterSet {
   }
 
   /**
-   * Adds what `make` puts on the bare model; the active adapter stays the active one.
-   * @throws Error when the name is taken, or adapters that train biases of the base would share them.
+   * Adds the adapter that `make` puts on the bare model; the active adapter stays active.
+   * @throws Error when the name is taken, or when adapters that train biases of the base would share them.
    */
   async add(name: string, make: () => Adapter | Promise<Adapter>): Promise<Adapter> {
     if (this.adapters.has(name)) throw new Error(`the model has an adapter '${name}' already`)
@@ -75,7 +75,7 @@ export class AdapterSet {
     this.adapters.delete(name)
   }
 
-  /** Frees those that are not active. */
+  /** Frees the adapters that are not active. */
   deleteOthers(): void {
     for (const name of this.names) if (name !== this.activeName) this.delete(name)
   }

@@ -4,11 +4,11 @@ import type { LoraConfig } from './config'
 import { KEY_PREFIX } from './inject'
 import { scalingFor } from './targets'
 
-/** An adapter as changes of a checkpoint's tensors, from its tensors by the keys of an adapter file. */
+/** An adapter as changes of a checkpoint's tensors; made from its tensors, by the keys of an adapter file. */
 export class AdapterUpdate {
   /** By module path, e.g. `model.layers.0.self_attn.q_proj`. */
   readonly layers: Map<string, LayerUpdate> = new Map()
-  /** By checkpoint key: what takes the place of the checkpoint's, trained biases and a trained head. */
+  /** By checkpoint key: tensors that replace the checkpoint's, which are trained biases and a trained head. */
   readonly replaced: Map<string, Tensor> = new Map()
 
   constructor(
@@ -29,7 +29,7 @@ export class AdapterUpdate {
     }
   }
 
-  /** Whether the head gets values of its own, which a tied head has not. */
+  /** Whether the head gets values of its own, which a tied head does not have. */
   get changesHead(): boolean {
     return this.layers.has('lm_head') || this.replaced.has('lm_head.weight')
   }

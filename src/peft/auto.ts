@@ -8,11 +8,11 @@ import type { AdapterOptions } from './adapter-options'
 import { PeftModel } from './model'
 import { ADAPTER_CONFIG } from './save'
 
-/** Loads a base model and the adapter on it. */
+/** Loads a base model together with an adapter. */
 export class AutoPeftModelForCausalLM {
   /**
-   * `source`: a folder or hub repository with an adapter; its adapter_config.json names the base model, which is loaded with the
-   * same options. `revision` is the adapter's.
+   * `source`: a folder or hub repository with an adapter. Its adapter_config.json names the base model, which
+   * is loaded with the same options. `revision` is the adapter's.
    * @throws Error naming the adapter's file when it names no base model, or one that cannot be loaded.
    */
   static async from_pretrained(source: string, options: PretrainedOptions = {}): Promise<PeftModel> {
@@ -37,13 +37,13 @@ export class AutoPeftModelForCausalLM {
   }
 }
 
-/** What says where files are and when to stop, of what loading a model takes. */
+/** The options of loading a model that also apply to an adapter: where files are, and the abort signal. */
 function hubOptions(options: PretrainedOptions): AdapterOptions {
   const names = ['revision', 'token', 'cache_dir', 'local_files_only', 'signal'] as const
   return Object.fromEntries(names.map((name) => [name, options[name]]))
 }
 
-/** A model, or an adapter with the base model that it names: whatever the folder or repository holds. */
+/** The model in a folder or repository, or an adapter there together with the base model that it names. */
 export async function loadAny(
   source: string,
   options: PretrainedOptions = {},
@@ -54,7 +54,7 @@ export async function loadAny(
     : AutoModelForCausalLM.from_pretrained(source, options)
 }
 
-/** The adapter's configuration file and the base model that it names; undefined where there is no adapter. */
+/** The adapter's configuration file and the base model that it names; undefined if there is no adapter. */
 export async function adapterConfig(
   source: string,
   hub: Parameters<typeof resolve_file>[2] = {},

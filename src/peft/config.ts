@@ -7,14 +7,17 @@ export type { LoraInit } from './options.generated'
 
 export interface LoraConfig extends LoraOptions {}
 
-/** Numbers of the update: null in a file is a fault of it. */
+/** Numbers that define the update: null in a file is an error. */
 const decisive = new Set(['r', 'lora_alpha', 'lora_dropout'])
-/** Fields of a file that say how the adapter began or where Python finds its classes: nothing that loading needs. */
+/** Fields of a file about the adapter's initialization or its Python classes; loading does not need them. */
 const withoutEffect = new Set([
   ...['auto_mapping', 'eva_config', 'lora_ga_config', 'corda_config', 'loftq_config'],
   ...['runtime_config', 'megatron_config', 'megatron_core', 'qalora_group_size'],
 ])
-/** Starts that choose A and B alone; the other named ones change the base weights too, also when a file is loaded. */
+/**
+ * Initializations of only A and B. The other named ones also change the base weights, even when a file is
+ * loaded.
+ */
 const startsOfA = new Set(['orthogonal', 'eva', 'lora_ga', 'mica'])
 
 /**
@@ -50,12 +53,12 @@ export class LoraConfig {
     }
   }
 
-  /** Contents of adapter_config.json: every field of PEFT, keys sorted, lists of module names sorted. */
+  /** The contents of adapter_config.json: every field of PEFT; keys and lists of module names are sorted. */
   to_dict(): Record<string, unknown> {
     const dict = optionsToDict(loraOptionSet, this)
     // PEFT never saves it: it says where to compute, not what.
     delete dict['runtime_config']
-    // PEFT holds these as sets; sorted, equal settings give equal files.
+    // In PEFT these are sets; sorting them makes files of equal settings equal.
     for (const name of ['target_modules', 'exclude_modules']) {
       const list = dict[name]
       if (Array.isArray(list)) list.sort()
@@ -67,11 +70,11 @@ export class LoraConfig {
     return JSON.stringify(this.to_dict(), null, 2)
   }
 
-  /** Reads adapter_config.json. Fields this version never heard of are skipped; known ones it cannot honour throw. */
+  /** Reads adapter_config.json. Unknown fields are skipped; known fields that are not supported throw. */
   static from_dict(dict: Record<string, unknown>): LoraConfig {
     const set = Object.fromEntries(
       Object.entries(dict).filter(
-        // Null in a file stands for "not set", also where PEFT's default is something else.
+        // Null in a file means "not set", even if PEFT's default is something else.
         ([name, value]) => (value !== null || decisive.has(name)) && !withoutEffect.has(name),
       ),
     )

@@ -11,34 +11,34 @@ import type { Tensor } from '../tensor/tensor'
 import type { LoraConfig } from './config'
 import { expandTargets, matchTargets, rankFor, scalingFor } from './targets'
 
-/** Adapter files put this before the module's path. */
+/** Adapter files prepend this to the module's path. */
 export const KEY_PREFIX = 'base_model.model.'
 
-/** What the adapter trains and how to take it off again. */
+/** What an adapter trains, and how to remove it. */
 export interface Injection {
   parameters: Parameter[]
-  /** false: the base model alone answers until true. */
+  /** false: only the base model is used, until true. */
   enable(on: boolean): void
-  /** false: the bare layers take their places back and the adapter's tensors wait, until true. */
+  /** false: the bare layers return to their places and the adapter's tensors are kept aside, until true. */
   attach(on: boolean): void
-  /** The layers that it changes, by module path. */
+  /** The layers that the adapter changes, by module path. */
   layerNames: readonly string[]
   /** A [r, in] and B [out, r] of a layer. */
   weightsOf(name: string): { a: Tensor; b: Tensor } | undefined
-  /** Puts the bare layers back and frees the adapter's tensors. */
+  /** Restores the bare layers and frees the adapter's tensors. */
   remove(): void
-  /** Frees the adapter's tensors and leaves what is in the layers' places, and what was trained in full, where it is. */
+  /** Frees the adapter's tensors; the layers now in the model, and modules trained in full, stay. */
   adopt(): void
   layers: readonly AdaptedLayer[]
 }
 
-/** A layer with an adapter, and where it sits. */
+/** A layer with an adapter, and its place. */
 export interface AdaptedLayer {
   slot: LinearSlot
   adapter: LoraLinear
 }
 
-/** Wraps the target layers of a model; parameters are made in `dtype`. */
+/** Wraps the target layers of a model; parameters have dtype `dtype`. */
 export function injectAdapter(
   model: CausalLM,
   config: LoraConfig,
@@ -109,7 +109,10 @@ export function injectAdapter(
   }
 }
 
-/** The A matrices of targets that read the same tensor, one under the other; made when the first of them is asked for. */
+/**
+ * The stacks of A matrices of targets that read the same tensor; a stack is made when its first matrix is
+ * requested.
+ */
 function stacks(
   targets: readonly LinearSlot[],
   config: LoraConfig,
@@ -158,7 +161,7 @@ function wrap(
   return DoraLinear.create(base, lora_A, lora_B, settings, `${KEY_PREFIX}${base.name}.lora_magnitude_vector`)
 }
 
-/** @throws Error when there is an adapter on the layer, since two at a time are not supported, or when it is a user's own. */
+/** @throws Error when the layer has an adapter, since only one at a time is supported, or belongs to the user. */
 function bareLayer(slot: LinearSlot): BaseLayer {
   const layer = slot.get()
   if (layer instanceof LoraLinear)
@@ -173,7 +176,10 @@ function bareLayer(slot: LinearSlot): BaseLayer {
   return base
 }
 
-/** A uniform in +-1/sqrt(in) (Kaiming, a = sqrt 5) and B zero; false: both uniform; 'gaussian': A normal with std 1/r. */
+/**
+ * true: A uniform within +-1/sqrt(in) (Kaiming, a = sqrt 5) and B zero; false: both uniform; 'gaussian': A
+ * normal with standard deviation 1/r.
+ */
 function initialize(a: Tensor, b: Tensor, scheme: LoraConfig['init_lora_weights'], random: Generator): void {
   const [r, inFeatures] = a.shape as [number, number]
   if (scheme === 'gaussian') random.normal(a, 0, 1 / r)
@@ -182,14 +188,14 @@ function initialize(a: Tensor, b: Tensor, scheme: LoraConfig['init_lora_weights'
   else fill(b, 0)
 }
 
-/** A full copy of a module, which trains beside the adapter (`modules_to_save`). */
+/** A full copy of a module that is trained together with the adapter (`modules_to_save`). */
 interface TrainedCopy {
   parameter: Parameter
-  /** The copy answers, or the original. */
+  /** Uses the copy, or the original. */
   use(on: boolean): void
-  /** The copy, frozen, takes the original's place for good; `remove` does nothing then. */
+  /** The copy, frozen, replaces the original permanently; `remove` then does nothing. */
   adopt(): void
-  /** Puts the original back, where the copy is in its place, and frees the copy. */
+  /** Restores the original, if the copy is in its place, and frees the copy. */
   remove(isAttached: boolean): void
 }
 
@@ -219,7 +225,7 @@ function trainedHead(model: CausalLM): TrainedCopy {
       adopted = true
       parameter.zeroGrad()
       trained.trainedWeight = undefined
-      // A tied head is the embedding, which lives on.
+      // A tied head shares the embedding's weight, which stays.
       if (head.weight !== parts.embed_tokens.weight) head.weight.dispose()
     },
     remove: (isAttached) => {

@@ -19,7 +19,7 @@ import { LoraConfig } from './config'
 import { injectAdapter, KEY_PREFIX, type Injection } from './inject'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './save'
 
-/** Reads an adapter folder onto a model. */
+/** Loads an adapter folder onto a model. */
 export async function loadAdapter(
   model: CausalLM,
   source: string,
@@ -63,7 +63,10 @@ function storedDType(file: SafetensorsFile): FloatDType {
   return dtype
 }
 
-/** Reads the weights of an adapter's folder into parameters of the same names and shapes. @throws Error naming what does not fit. */
+/**
+ * Reads the weights of an adapter's folder into parameters with the same names and shapes. @throws Error naming
+ * what does not fit.
+ */
 export async function readAdapterWeights(folder: string, parameters: Parameter[]): Promise<void> {
   const file = await SafetensorsFile.open(join(folder, ADAPTER_WEIGHTS))
   try {
@@ -108,8 +111,9 @@ async function fillParameters(
 }
 
 /**
- * PEFT saves a head's frozen weight beside its adapter. It has to be the model's own, up to the model's dtype.
- * @throws Error when it is another one
+ * PEFT saves a head's frozen weight together with its adapter. It must be equal to the model's, up to rounding
+ * to the model's dtype.
+ * @throws Error when it differs.
  */
 async function checkSameBase(slot: LinearSlot, info: TensorInfo, file: SafetensorsFile): Promise<void> {
   const base = baseLayer(slot.get())

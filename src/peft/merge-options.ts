@@ -5,7 +5,10 @@ import type { MergeOptions, ParsedMergeOptions } from './options.generated'
 
 export type { MergeOptions } from './options.generated'
 
-/** Which weights of the base model an adapter is added to; `save_pretrained_merged` and `save_pretrained_gguf` take it too. */
+/**
+ * Which weights of the base model an adapter is added to; also an option of `save_pretrained_merged` and
+ * `save_pretrained_gguf`.
+ */
 export const baseWeights: Pick<OptionSet<ParsedMergeOptions>['options'], 'base_weights'> = {
   base_weights: {
     schema: oneOf('dequantized', 'original'),
@@ -14,7 +17,7 @@ export const baseWeights: Pick<OptionSet<ParsedMergeOptions>['options'], 'base_w
   },
 }
 
-/** What `merge_and_unload` and `merge_adapter` take. */
+/** The options of `merge_and_unload` and `merge_adapter`. */
 export const mergeOptionSet: OptionSet<ParsedMergeOptions> = {
   owner: 'merge_adapter',
   options: {

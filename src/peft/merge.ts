@@ -13,14 +13,14 @@ import type { Tensor } from '../tensor/tensor'
 import type { AdaptedLayer } from './inject'
 import type { ParsedMergeOptions } from './options.generated'
 
-/** Layers with the adapter's update in their weights, in the places of the adapted ones, which wait beside them. */
+/** Layers whose weights include the adapter's update. They replace the adapted layers, which are kept aside. */
 export class MergedLayers {
   private constructor(
     private readonly model: CausalLM,
     private readonly layers: readonly (AdaptedLayer & { merged: BaseLayer })[],
   ) {}
 
-  /** Makes all merged layers, then puts them in place. @throws Error, the model being as it was */
+  /** Makes all merged layers, then puts them in place. @throws Error; the model is then unchanged. */
   static async make(
     model: CausalLM,
     adapted: readonly AdaptedLayer[],
@@ -41,18 +41,18 @@ export class MergedLayers {
     return layers
   }
 
-  /** Whether the merged layers answer, or those with the adapter on them. */
+  /** Uses the merged layers, or those with the adapter. */
   use(on: boolean): void {
     for (const { slot, adapter, merged } of this.layers) slot.set(on ? merged : adapter)
   }
 
-  /** Puts the adapted layers back and frees the merged ones. */
+  /** Restores the adapted layers and frees the merged ones. */
   undo(): void {
     this.use(false)
     for (const { merged } of this.layers) disposeWeightOf(merged)
   }
 
-  /** The merged layers stay for good: the base's own weights are freed. */
+  /** Makes the merged layers permanent: frees the base's own weights. */
   adopt(): void {
     const { model } = this
     this.use(true)
@@ -96,7 +96,7 @@ async function mergedLayer(
   return new Linear(base.name, scope.keep(out), base.bias)
 }
 
-/** @throws Error where there are no weights in 16 bits to read */
+/** @throws Error when there are no 16-bit weights to read. */
 export async function originalWeights(model: CausalLM): Promise<WeightSource> {
   const { openOriginal, name_or_path: name } = model
   if (!openOriginal)
@@ -110,7 +110,7 @@ export async function originalWeights(model: CausalLM): Promise<WeightSource> {
   return namingFile(name, openOriginal)
 }
 
-/** What says of the model which of its layers are in 4 bits, when those of `full` no longer are. */
+/** The model's quantization config after the layers of `full` have become full layers. */
 function remaining(model: CausalLM, full: readonly string[]): BitsAndBytesConfig | undefined {
   const { quantization_config: config } = model
   if (!config || full.length === 0) return config
@@ -120,7 +120,7 @@ function remaining(model: CausalLM, full: readonly string[]): BitsAndBytesConfig
   return BitsAndBytesConfig.from_dict({ ...config.to_dict(), llm_int8_skip_modules: [...skip, ...full] })
 }
 
-/** The bias is shared with the other layer in this place. */
+/** The bias is shared with the layer that replaces this one. */
 function disposeWeightOf(layer: BaseLayer): void {
   if (layer instanceof Linear4bit) disposeWeight(layer.weight)
   else (layer as Linear & { weight: Tensor }).weight.dispose()

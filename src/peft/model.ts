@@ -21,7 +21,7 @@ import { mergeOptions, type MergeOptions } from './merge-options'
 import { saveAdapter } from './save'
 import { weightedSum, type WeightedOptions } from './weighted'
 
-/** Puts a fresh adapter on a model; only its parameters train. */
+/** Puts a new adapter on a model; only its parameters are trained. */
 export function get_peft_model(model: CausalLM, config: LoraConfig, options: PeftOptions = {}): PeftModel {
   if (!(model instanceof CausalLM)) {
     const got =
@@ -40,8 +40,8 @@ export function get_peft_model(model: CausalLM, config: LoraConfig, options: Pef
 }
 
 /**
- * A model with adapters. One of them is active: it answers and trains through the same methods as the model itself. The others wait
- * until `set_adapter`.
+ * A model with adapters. The active one is used and trained through the same methods as the model itself;
+ * `set_adapter` activates another one.
  */
 export class PeftModel {
   private readonly adapters: AdapterSet
@@ -77,15 +77,15 @@ export class PeftModel {
     return this.adapters.names
   }
 
-  /** Puts another adapter in the place of the active one, which is unmerged first. @throws Error naming those that there are. */
+  /** Activates another adapter; the active one is unmerged first. @throws Error listing the existing adapters. */
   set_adapter(adapter_name: string): void {
     this.unmerge_adapter()
     this.adapters.activate(adapter_name)
   }
 
   /**
-   * Loads a further adapter beside those that there are; `set_adapter` makes it the active one.
-   * @throws Error as `from_pretrained`, or when the name is taken.
+   * Loads another adapter; `set_adapter` activates it.
+   * @throws Error like `from_pretrained`, or when the name is taken.
    */
   async load_adapter(source: string, adapter_name: string, options: AdapterOptions = {}): Promise<void> {
     this.unmerge_adapter()
@@ -93,7 +93,7 @@ export class PeftModel {
     this.named(adapter_name)
   }
 
-  /** Makes a fresh adapter beside those that there are; `set_adapter` makes it the active one. */
+  /** Makes another new adapter; `set_adapter` activates it. */
   async add_adapter(adapter_name: string, config: LoraConfig, options: PeftOptions = {}): Promise<void> {
     const { seed, dtype, autocast_adapter_dtype } = peftOptions(options)
     const type = dtype ?? (autocast_adapter_dtype ? 'float32' : this.base_model.dtype)
@@ -107,8 +107,8 @@ export class PeftModel {
   }
 
   /**
-   * Makes an adapter that is the weighted sum of others. `combination_type`: 'svd' (the default), 'cat' or 'linear', as PEFT has
-   * them.
+   * Makes an adapter that is the weighted sum of others. `combination_type`: 'svd' (default), 'cat' or
+   * 'linear', as in PEFT.
    * @throws Error on adapters that cannot be summed.
    */
   async add_weighted_adapter(
@@ -143,9 +143,9 @@ export class PeftModel {
   }
 
   /**
-   * Puts an adapter that PEFT or this library saved onto a model. `source` is a folder or a hub repository. It can be
-   * trained further, whatever PEFT's `is_trainable` says.
-   * @throws Error naming keys that are missing or do not fit the model; the model is then as it was.
+   * Loads an adapter that PEFT or this library saved onto a model. `source` is a folder or a hub repository.
+   * The adapter can be trained further, whatever PEFT's `is_trainable` is.
+   * @throws Error naming keys that are missing or do not fit the model; the model is then unchanged.
    */
   static async from_pretrained(
     model: CausalLM,
@@ -178,13 +178,13 @@ export class PeftModel {
     return this.base_model.forward_backward(batch, options)
   }
 
-  /** @throws Error while the adapter is merged: nothing of it is in the pass then. */
+  /** @throws Error while the adapter is merged, since the pass then does not use its tensors. @internal */
   checkTrainable(): void {
     if (this.merged)
       throw new Error('the adapter is merged into the weights; call unmerge_adapter() before training')
   }
 
-  /** Runs `body` with the base model alone answering; biases that were trained (`bias`) stay as they are. */
+  /** Runs `body` with the base model only; trained biases (`bias`) stay in use. */
   async disable_adapter<T>(body: () => Promise<T>): Promise<T> {
     this.merged?.use(false)
     this.injection.enable(false)
@@ -196,11 +196,11 @@ export class PeftModel {
     }
   }
 
-  /** Numbers of trainable and of all parameters (4-bit weights count as the weights they stand for). */
+  /** The numbers of trainable and of all parameters; 4-bit weights count as before quantization. */
   get_nb_trainable_parameters(): [number, number] {
     const trainable = this.parameters().reduce((n, p) => n + p.numel, 0)
     const linears = [...this.base_model.linearSlots()].map((s) => baseLayer(s.get()) ?? s.get())
-    // A trained bias is the base's own and counted there.
+    // A trained bias belongs to the base and is counted there.
     const biases = linears.reduce((n, l) => n + (l.trainedBias?.numel ?? 0), 0)
     return [trainable, parameterCount(this.base_model.blueprint) + trainable - biases]
   }
@@ -216,14 +216,14 @@ export class PeftModel {
   }
 
   /**
-   * Writes adapter_model.safetensors, adapter_config.json and README.md as PEFT lays them out: the active adapter's. Another one
-   * is written when it is the active one.
+   * Writes the active adapter as adapter_model.safetensors, adapter_config.json and README.md, in PEFT's
+   * layout. To write another one, activate it first.
    */
   save_pretrained(folder: string): Promise<void> {
     return saveAdapter(folder, this.peft_config, this.injection.parameters)
   }
 
-  /** Takes all adapters off and frees them; the base model stays. Those that are off already stay off. */
+  /** Removes and frees all adapters; the base model stays. */
   unload(): CausalLM {
     const { base_model } = this
     if (base_model.adapter === this) {
@@ -236,9 +236,11 @@ export class PeftModel {
   }
 
   /**
-   * Puts the adapter's update into the weights, so that answers need no adapter; `unmerge_adapter` gives the weights from before
-   * back, bit for bit: they stay beside the merged ones. A layer in 4 bits is quantized again, unless `dtype` asks for full ones.
-   * @throws Error when it is merged already, or a merged weight is not finite (`safe_merge`); the model is then as it was.
+   * Adds the adapter's update to the weights, so that answers need no adapter. `unmerge_adapter` restores the
+   * weights bit for bit, since they are kept beside the merged ones. A 4-bit layer is quantized again, unless
+   * `dtype` requests full layers.
+   * @throws Error when the adapter is already merged, or a merged weight is not finite (`safe_merge`); the
+   * model is then unchanged.
    */
   async merge_adapter(options: MergeOptions = {}): Promise<void> {
     const o = mergeOptions('merge_adapter', options)
@@ -246,15 +248,15 @@ export class PeftModel {
     this.merged = await MergedLayers.make(this.base_model, this.injection.layers, o)
   }
 
-  /** Takes a merged adapter out of the weights again; where none is merged it does nothing. */
+  /** Removes a merged adapter from the weights; does nothing if none is merged. */
   unmerge_adapter(): void {
     this.merged?.undo()
     this.merged = undefined
   }
 
   /**
-   * Adds the adapter to the base weights for good and gives the base model back, as PEFT's merge_and_unload. What has been merged
-   * before by `merge_adapter` is taken as it is.
+   * Adds the adapter to the base weights permanently and returns the base model, like PEFT's merge_and_unload.
+   * An earlier `merge_adapter` is used as it is.
    */
   async merge_and_unload(options: MergeOptions = {}): Promise<CausalLM> {
     const o = mergeOptions('merge_and_unload', options)
@@ -267,7 +269,10 @@ export class PeftModel {
     return this.base_model
   }
 
-  /** The adapter as changes of the checkpoint's tensors, with its tensors themselves: they are not to be freed. */
+  /**
+   * The adapter as changes of the checkpoint's tensors. Its tensors belong to the adapter: do not free them.
+   * @internal
+   */
   get update(): AdapterUpdate {
     return new AdapterUpdate(this.peft_config, new Map(this.parameters().map((p) => [p.name, p.data])))
   }

@@ -17,7 +17,8 @@ import type { LoraOptions } from './options.generated'
 /** The PEFT release whose adapter_config.json ours equals, field by field. */
 const PEFT_VERSION = '0.21.2'
 
-// To support one of these later, move its line to the options below. `reason` ends the sentence "... is not supported: ".
+// To support one of these, move its line to the options below. `reason` completes the sentence "... is not
+// supported: ".
 const refused: Readonly<Record<string, Refused>> = {
   alora_invocation_tokens: { default: null, reason: 'activated LoRA is not built.' },
   arrow_config: { default: null, reason: 'routing among adapters is not built.' },

@@ -1,4 +1,4 @@
-/** A part of a regular expression. `test` takes code points; widths are in code points. */
+/** A part of a regular expression. `test` takes code points, and widths are in code points. */
 export type Node =
   | { kind: 'char'; test: (code: number) => boolean }
   | { kind: 'sequence'; parts: Node[] }
@@ -15,7 +15,7 @@ interface Flags {
   x: boolean
 }
 
-/** Deepest nesting of groups: the parser is recursive. */
+/** Deepest nesting of groups, since the parser is recursive. */
 const DEPTH = 100
 
 const isDigit = (code: number): boolean => /\p{Nd}/u.test(String.fromCodePoint(code))
@@ -39,7 +39,7 @@ const LINE = 10
 const wordEdge = (codes: readonly number[], at: number): boolean =>
   (at > 0 && isWord(codes[at - 1]!)) !== (at < codes.length && isWord(codes[at]!))
 
-/** Reads Python's syntax of regular expressions. */
+/** Parses Python's syntax of regular expressions. */
 export class RegexParser {
   private readonly chars: string[]
   private at = 0
@@ -50,7 +50,7 @@ export class RegexParser {
     this.chars = Array.from(source)
   }
 
-  /** @throws Error saying what is wrong and at which character; also for what a linear-time matcher cannot do */
+  /** @throws Error naming the mistake and its character; also for what a linear-time matcher cannot do. */
   parse(): Node {
     const node = this.choice()
     if (this.at < this.chars.length) throw this.fault("a ')' without its '('")
@@ -193,7 +193,7 @@ export class RegexParser {
     return typeof escaped === 'number' ? this.literal(escaped) : { kind: 'char', test: escaped }
   }
 
-  /** After a backslash, inside a set or outside: a class such as `\d`, or the code of one character. */
+  /** The part after a backslash, inside a set or outside: a class such as `\d`, or the code of one character. */
   private escaped(): number | ((code: number) => boolean) {
     const char = this.chars[this.at++]
     if (char === undefined) throw this.fault('a backslash at the end')

@@ -1,6 +1,6 @@
 import { type Node, RegexParser } from './regex-parser'
 
-/** Instructions of one expression: with the length of the text they bound the time of a match. */
+/** The most instructions of an expression; together with the length of the text they limit the time of a match. */
 const SIZE = 5000
 
 type Instruction =
@@ -13,25 +13,25 @@ type Instruction =
   | { op: 'match' }
 
 /**
- * A regular expression in Python's syntax, as PEFT's patterns are. Patterns come from files, so a match takes time in
- * proportion to expression times text (with look-around: times text again): of each pair of an instruction and a place
- * in the text, the first visit decides. It finds what Python's backtracking finds. References to groups, atomic groups and
- * possessive repetition cannot be matched in that time and are refused.
+ * A regular expression in Python's syntax, for PEFT's patterns. Patterns come from files, so a match takes time
+ * proportional to expression times text (with look-around, times text again): of each pair of an instruction
+ * and a position in the text, the first visit decides. The result equals that of Python's backtracking.
+ * References to groups, atomic groups and possessive repetition cannot be matched in that time and are refused.
  */
 export class PythonRegex {
   private readonly program: Instruction[]
 
-  /** @throws Error saying what is wrong and where */
+  /** @throws Error naming the mistake and its position. */
   constructor(readonly source: string) {
     this.program = new Compiler().program(new RegexParser(source).parse())
   }
 
-  /** Whether the whole text matches, as `re.fullmatch`. */
+  /** Whether the whole text matches, like `re.fullmatch`. */
   fullmatch(text: string): boolean {
     return new Run(codesOf(text)).match(this.program, 0, true) !== undefined
   }
 
-  /** The named groups when the text begins with a match, as `re.match`; undefined when it does not. */
+  /** The named groups if the text begins with a match, like `re.match`; else undefined. */
   match(text: string): Record<string, string> | undefined {
     const codes = codesOf(text)
     const groups = new Run(codes).match(this.program, 0, false)
@@ -49,7 +49,7 @@ export class PythonRegex {
 
 type Groups = Record<string, [from: number, to: number]>
 
-/** Backtracking over one text that goes to no (instruction, place) twice. */
+/** Backtracking over one text; no pair (instruction, position) is visited twice. */
 class Run {
   private readonly looks: Map<Instruction, Map<number, boolean>> = new Map()
 
@@ -103,7 +103,7 @@ class Run {
   }
 }
 
-/** Turns an expression into instructions, its look-arounds into programs of their own. */
+/** Compiles an expression to instructions; look-arounds become programs of their own. */
 class Compiler {
   private steps = 0
 
@@ -115,7 +115,7 @@ class Compiler {
   }
 
   private emit(node: Node, out: Instruction[]): void {
-    // Counts empty parts too: `((){5000}){5000}` makes no instruction.
+    // Also counts empty parts: `((){5000}){5000}` makes no instruction.
     if (++this.steps > SIZE) throw new Error(`it is too large (more than ${SIZE} steps)`)
     if (node.kind === 'char') out.push({ op: 'char', test: node.test })
     else if (node.kind === 'edge') out.push({ op: 'edge', test: node.test })
@@ -174,7 +174,7 @@ class Compiler {
   }
 }
 
-/** Python allows only parts of one width in a look-behind. */
+/** In a look-behind, Python allows only parts of one width. */
 function widthOf(node: Node): number {
   if (node.kind === 'char') return 1
   if (node.kind === 'edge' || node.kind === 'look') return 0

@@ -8,8 +8,9 @@ export const ADAPTER_WEIGHTS = 'adapter_model.safetensors'
 export const ADAPTER_CONFIG = 'adapter_config.json'
 
 /**
- * Writes an adapter folder. Each file appears whole or not at all; the weights get their name last, so a new folder with weights is
- * complete. @throws Error with the disk's fault: when the weights do not fit, what the folder had before stays as it was.
+ * Writes an adapter folder. Each file appears complete or not at all. The weights are renamed last, so a new
+ * folder with weights is complete.
+ * @throws Error with the disk's error; if there is no space for the weights, the folder is unchanged.
  */
 export async function saveAdapter(
   folder: string,

@@ -1,7 +1,7 @@
-/** A matrix by columns, float64. */
+/** A float64 matrix, by columns. */
 export type Columns = Float64Array[]
 
-/** Parts of a singular value decomposition, the largest first: left @ right^T. */
+/** The terms of a singular value decomposition, the largest first: left @ right^T. */
 export interface Factors {
   /** Columns u_i * s_i. */
   left: Columns
@@ -12,8 +12,9 @@ export interface Factors {
 const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, x, i) => sum + x * b[i]!, 0)
 
 /**
- * Orthonormal columns that span those of `x`, and r with x = q r; a column that depends on those before it gives a column of
- * zeros. Modified Gram-Schmidt, twice, which keeps the columns orthogonal to rounding.
+ * Orthonormal columns that span those of `x`, and r with x = q r. A column that depends on those before it
+ * gives a column of zeros. Modified Gram-Schmidt, applied twice, which keeps the columns orthogonal up to
+ * rounding.
  */
 function orthonormal(x: Columns): { q: Columns; r: number[][] } {
   const q: Columns = []
@@ -37,13 +38,14 @@ function orthonormal(x: Columns): { q: Columns; r: number[][] } {
 }
 
 /**
- * The best approximation of rank `rank` of left @ right^T (Eckart and Young 1936), without that product: both are made orthonormal,
- * and the small matrix between them is decomposed by one-sided Jacobi rotations.
+ * The best approximation of left @ right^T with rank `rank` (Eckart and Young 1936), without computing that
+ * product: both are made orthonormal, and the small matrix between them is decomposed with one-sided Jacobi
+ * rotations.
  */
 export function bestOfRank(left: Columns, right: Columns, rank: number): Factors {
   const [a, b] = [orthonormal(left), orthonormal(right)]
   const n = left.length
-  // m = ra @ rb^T by columns; v turns its columns.
+  // m = ra @ rb^T by columns; v accumulates the rotations of its columns.
   const m = Array.from({ length: n }, (_, j) =>
     Float64Array.from({ length: n }, (_unused, i) => a.r[i]!.reduce((sum, x, k) => sum + x * b.r[j]![k]!, 0)),
   )
@@ -61,7 +63,7 @@ export function bestOfRank(left: Columns, right: Columns, rank: number): Factors
   }
 }
 
-/** Turns each pair of columns until they are orthogonal; whether any was not. */
+/** Rotates each pair of columns to make them orthogonal; returns whether any was not. */
 function rotateAll(m: Columns, v: Columns): boolean {
   let turned = false
   for (let i = 0; i < m.length; i++)

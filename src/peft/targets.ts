@@ -11,19 +11,19 @@ type Patterns = Pick<LoraConfig, 'r' | 'lora_alpha' | 'use_rslora' | 'rank_patte
 
 const HEAD = 'lm_head'
 const EMBEDDING = 'model.embed_tokens'
-/** PEFT's choice for Llama, Mistral and Qwen2 when target_modules is null. */
+/** PEFT's default for Llama, Mistral and Qwen2 if target_modules is null. */
 const DEFAULT_TARGETS = ['q_proj', 'v_proj']
 
 const compiled = new Map<string, PythonRegex>()
 
-/** One of the config's patterns, put into what PEFT wraps around it. Each is compiled once. */
+/** One of the config's patterns in the form that PEFT matches. Each is compiled once. */
 function regex(option: string, source: string, wrap: (source: string) => string = (s) => s): PythonRegex {
   const wrapped = wrap(source)
   const known = compiled.get(wrapped)
   if (known) return known
   let pattern: PythonRegex
   try {
-    // By itself first: `a)(b` is none, though it would be one inside of the wrapping's brackets.
+    // Compiled alone first: `a)(b` is invalid, though the surrounding brackets would make it valid.
     pattern = new PythonRegex(source)
     if (wrapped !== source) pattern = new PythonRegex(wrapped)
   } catch (error) {
@@ -43,8 +43,8 @@ const isOrEndsWith = (name: string, ends: readonly string[]): boolean =>
   ends.some((end) => name === end || name.endsWith(`.${end}`))
 
 /**
- * target_modules with its shorthands written out, as they belong into adapter_config.json: null becomes q_proj and
- * v_proj, 'all-linear' the last parts of all names but the output head's.
+ * target_modules without its short forms, as adapter_config.json contains it: null becomes q_proj and v_proj;
+ * 'all-linear' becomes the last parts of all names but the output head's.
  */
 export function expandTargets(
   linearNames: readonly string[],
@@ -59,7 +59,7 @@ function isExcluded(name: string, rules: Rules): boolean {
   const { exclude_modules: exclude, modules_to_save: saved } = rules
   if (typeof exclude === 'string' && regex('exclude_modules', exclude).fullmatch(name)) return true
   if (Array.isArray(exclude) && isOrEndsWith(name, exclude)) return true
-  // A module that is trained in full is replaced as a whole: an adapter inside it would have no base to add to.
+  // A module that is trained in full is replaced as a whole, so an adapter inside it would have no base.
   return (saved ?? []).some((m) => regex('modules_to_save', m, (s) => `(.*\\.)?${s}($|\\..*)`).match(name))
 }
 
@@ -76,12 +76,12 @@ function isInLayers(name: string, rules: Rules): boolean {
 }
 
 /**
- * Names of the linear layers that get an adapter, by PEFT's rules: a list matches whole names or their ends after a
- * dot, a text matches as a regular expression for the whole name, 'all-linear' takes all but the output head; then
- * layers_to_transform (not for whole names), exclude_modules and modules_to_save take away.
+ * Names of the linear layers that get an adapter, by PEFT's rules. A list matches whole names or their ends
+ * after a dot; a text is a regular expression for the whole name; 'all-linear' matches all but the output head.
+ * Then layers_to_transform (not for whole names), exclude_modules and modules_to_save remove some.
  *
- * `linearNames`: full names of the model's linear layers, e.g. `model.layers.0.self_attn.q_proj`. Throws when nothing
- * is left; warns of a name in the list that matches nothing.
+ * `linearNames`: full names of the model's linear layers, e.g. `model.layers.0.self_attn.q_proj`. Throws when
+ * nothing is left; warns about a name in the list that matches nothing.
  */
 export function matchTargets(linearNames: readonly string[], rules: Rules): string[] {
   const targets = expandTargets(linearNames, rules.target_modules)
@@ -127,17 +127,20 @@ function fromPattern(option: string, patterns: Record<string, number>, name: str
   return Object.entries(patterns).find(([key]) => regex(option, key, ending).match(name))?.[1]
 }
 
-/** Rank of one layer: the first key of rank_pattern that matches the end of its name, else `r`. */
+/** Rank of a layer: the first key of rank_pattern that matches the end of its name, else `r`. */
 export function rankFor(name: string, config: Patterns): number {
   return fromPattern('rank_pattern', config.rank_pattern, name) ?? config.r
 }
 
-/** lora_alpha of one layer, by alpha_pattern in the same way. */
+/** lora_alpha of a layer, by alpha_pattern in the same way. */
 export function alphaFor(name: string, config: Patterns): number {
   return fromPattern('alpha_pattern', config.alpha_pattern, name) ?? config.lora_alpha
 }
 
-/** Factor of the update: alpha / rank, or alpha / sqrt(rank) with use_rslora. @throws TypeError when it is not finite in float32. */
+/**
+ * Factor of the update: alpha / rank, or alpha / sqrt(rank) with use_rslora. @throws TypeError when it is not
+ * finite in float32.
+ */
 export function scalingFor(name: string, config: Patterns): number {
   const rank = rankFor(name, config)
   const alpha = alphaFor(name, config)

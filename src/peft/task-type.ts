@@ -1,4 +1,4 @@
-/** PEFT's names of tasks; adapters here are of CAUSAL_LM. */
+/** PEFT's names of tasks; only CAUSAL_LM is supported. */
 export const TaskType: {
   readonly SEQ_CLS: 'SEQ_CLS'
   readonly SEQ_2_SEQ_LM: 'SEQ_2_SEQ_LM'

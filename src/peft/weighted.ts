@@ -14,7 +14,7 @@ export type { WeightedOptions } from './options.generated'
 const density =
   'it belongs to combination types that leave values out at random or by size, which are not built.'
 
-/** What `add_weighted_adapter` takes besides adapters, weights and the new name. */
+/** The options of `add_weighted_adapter`, in addition to adapters, weights and the new name. */
 export const weightedOptionSet: OptionSet<ParsedWeightedOptions> = {
   owner: 'add_weighted_adapter',
   options: {
@@ -38,7 +38,7 @@ export const weightedOptionSet: OptionSet<ParsedWeightedOptions> = {
   },
 }
 
-/** A and B of one layer of one adapter, and the weight of B @ A in the sum. */
+/** A and B of one layer of one adapter, and its weight in the sum. */
 interface Part {
   a: Float32Array
   b: Float32Array
@@ -46,15 +46,16 @@ interface Part {
   weight: number
 }
 
-/** The configuration of a weighted sum, and its A [r, in] and B [out, r] by the name of the layer. */
+/** The configuration of a weighted sum, and its A [r, in] and B [out, r] by layer name. */
 export interface WeightedSum {
   config: LoraConfig
   layers(): AsyncGenerator<{ name: string; a: Float32Array; b: Float32Array }>
 }
 
 /**
- * The weighted sum of adapters as one adapter (PEFT's add_weighted_adapter); its scale is 1, for lora_alpha is its rank.
- * @throws Error on adapters that cannot be summed, RangeError on weights that do not fit them.
+ * The weighted sum of adapters as one adapter (PEFT's add_weighted_adapter). Its scale is 1, since its
+ * lora_alpha is its rank.
+ * @throws Error on adapters that cannot be summed; RangeError on weights that do not fit them.
  */
 export function weightedSum(
   adapters: readonly Adapter[],
