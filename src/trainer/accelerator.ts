@@ -1,10 +1,10 @@
-/** What scripts written for several processes ask; the answers are those of one. */
+/** The properties that scripts for several processes read; the values are those of a single process. */
 export interface Accelerator {
   readonly is_main_process: true
   readonly is_local_main_process: true
   readonly num_processes: 1
   readonly process_index: 0
-  /** No plugins of distributed training. */
+  /** There are no plugins of distributed training. */
   readonly state: { readonly fsdp_plugin?: undefined; readonly deepspeed_plugin?: undefined }
   print(...values: unknown[]): void
   wait_for_everyone(): void

@@ -11,7 +11,7 @@ import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import type { TrainingArguments } from './arguments'
 
-/** The sizes of batches (indices of rows), by the lengths of each row's sequences. */
+/** The sizes of batches (row indices), from the lengths of each row's sequences. */
 export function batchSizes(
   batches: readonly number[][],
   lengths: readonly (readonly number[])[],
@@ -29,9 +29,9 @@ export function batchSize(lengths: readonly number[]): BatchSize {
 }
 
 /**
- * Plans the memory of a run by the sizes of its micro batches, before anything of the run is allocated: sets the model's plans, moves
- * the embedding where they say, and shows the plan of the largest. On the CPU only when `args.memory` asks for it: there memory is the
- * system's to give.
+ * Plans the memory of a run from the sizes of its micro batches, before anything of the run is allocated. Sets
+ * the model's plans, moves the embedding as they require, and shows the plan of the largest batch. On the CPU
+ * only if `args.memory` is given: there the system manages memory.
  * @throws MemoryError when the run does not fit.
  */
 export function planMemory(
@@ -75,13 +75,17 @@ export function planMemory(
   return run
 }
 
-/** What this process's tensors may take: what is free, and what they and their cache have already. */
+/**
+ * The machine for this process: its free memory is what is free now plus what the process's tensors and cache
+ * already have.
+ */
 export function machineOf(device: Device): Machine {
   const { reserved } = device.memoryStats()
   const available = process.availableMemory()
   if (device.isCpu) return cpuMachine(available + reserved)
   const { free_memory, multiprocessors, capability } = device.info
-  // The rates are an H100's with its 132 multiprocessors; those before Hopper do about two fifths of its work each.
+  // The rates are those of an H100 with 132 multiprocessors. Multiprocessors before Hopper do about two fifths
+  // of the work of one of its.
   const speed = (Number(multiprocessors) / 132) * (Number(capability) >= 9 ? 1 : 0.4)
   return cudaMachine(Number(free_memory) + reserved, available / 2, speed)
 }

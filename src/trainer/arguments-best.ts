@@ -1,7 +1,7 @@
 import { get_scheduler } from '../optim/schedules'
 import type { TrainingOptions } from './options.generated'
 
-/** What metric_for_best_model and greater_is_better are where they are not given, as transformers fills them in. */
+/** The values of metric_for_best_model and greater_is_better that transformers uses when they are not given. */
 export function bestOf(args: TrainingOptions): { metric: string | null; greater: boolean | null } {
   const { lr_scheduler_type, learning_rate, lr_scheduler_kwargs } = args
   const settings = { num_training_steps: 1, learning_rate, lr_scheduler_kwargs }
@@ -11,7 +11,7 @@ export function bestOf(args: TrainingOptions): { metric: string | null; greater:
   return { metric, greater }
 }
 
-/** @throws TypeError when the best checkpoint could not be told, or would not be there. */
+/** @throws TypeError when the best checkpoint could not be determined, or would not be saved. */
 export function checkBest(args: TrainingOptions, owner: string): void {
   const fail = (text: string): never => {
     throw new TypeError(`[${owner}] ${text}`)

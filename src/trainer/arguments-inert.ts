@@ -4,10 +4,12 @@ import { type Option, renamed, type Schema } from '../options/declaration'
 import { count, countOrNull, flag, flagOrNull, text, textOrNull } from '../options/schemas'
 import type { TrainingOptions } from './options.generated'
 
-// Options whose every value gives the same run here. Given with another value than the default they are named in one line, unless
-// they are `silent`: those ask for nothing in the reference's trainer either, but are read by scripts.
+// Options with no effect here, whatever their value. If the value is not the default, a warning names them,
+// except for `silent` ones: those have no effect in the reference's trainer either and are only read by
+// scripts.
 
-// These change how fast batches come, never which ones: rows are held tokenized in memory, there is nothing to wait for.
+// These options change how fast batches arrive, not which: rows are tokenized and kept in memory, so there is
+// nothing to wait for.
 const inProcess = 'Not needed: rows are tokenized once and kept in memory, so there are no loader processes.'
 const forScripts = 'Not read by the trainer: for scripts that ask it.'
 const oneDevice = 'Not needed: training runs in one process on one device.'

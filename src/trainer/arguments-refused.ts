@@ -7,7 +7,10 @@ const full16 = 'evaluation uses the same number formats as training.'
 const gone = 'it was removed in transformers 5; leave it out.'
 const onlyOptim = 'no supported optimizer takes it.'
 
-/** To support one, move its line to arguments-options.ts. `reason` ends the sentence "... is not supported: ". */
+/**
+ * To support one, move its line to arguments-options.ts. `reason` completes the sentence "... is not supported:
+ * ".
+ */
 export const refusedTrainingOptions: Readonly<Record<string, Refused>> = {
   accelerator_config: { default: null, reason: distributed },
   adafactor: { default: false, reason: 'choose an optimizer with optim.' },
@@ -19,7 +22,7 @@ export const refusedTrainingOptions: Readonly<Record<string, Refused>> = {
   eval_do_concat_batches: { default: true, reason: 'evaluation keeps no predictions.' },
   fp16: {
     default: false,
-    // Recipes compute it from what the device supports.
+    // Scripts compute it from what the device supports.
     type: 'boolean',
     reason: 'it needs loss scaling, which is not built yet; use bf16: true, or neither for float32.',
   },

@@ -4,7 +4,7 @@ import { type OptimizerName, optimizerKinds, refusedOptimizers } from '../optim/
 import type { Alias, Schema } from '../options/declaration'
 import { oneOf } from '../options/schemas'
 
-// Values of TrainingArguments that need more than a schema of ../options/schemas.
+// Schemas that only TrainingArguments needs.
 
 type Tracker = 'tensorboard' | 'csv'
 type IntervalStrategy = 'no' | 'steps' | 'epoch'
@@ -27,7 +27,7 @@ export const strategy: Schema<IntervalStrategy> = oneOf<IntervalStrategy>('no', 
 
 export const saveStrategy: Schema<SaveStrategy> = oneOf<SaveStrategy>('no', 'steps', 'epoch', 'best')
 
-/** Steps between two events: a count, or below 1 a share of all steps. */
+/** Steps between two events: a number of steps, or below 1 a share of all steps. */
 export const interval: z.ZodNumber = z
   .number()
   .min(0)
@@ -50,7 +50,10 @@ export const report: Schema<Tracker[]> = z
   )
   .describe("'none', 'all', 'tensorboard', 'csv', or a list of the last two")
 
-/** The old spelling of a share; transformers 4 let warmup_steps win. warmup_steps reads 1 as one step, so the whole run has to stay just below it. */
+/**
+ * The old name, whose value is a share of the steps. In transformers 4 warmup_steps had priority. Since
+ * warmup_steps reads 1 as one step, a ratio of 1 must become a number just below 1.
+ */
 export const ratioToSteps: Alias = {
   convert(ratio) {
     if (typeof ratio !== 'number') return ratio

@@ -20,11 +20,11 @@ const fail = (owner: string, text: string): never => {
 }
 
 /**
- * Settings of a training run, with the names and defaults of transformers 5.18; spellings of 4.x are accepted
+ * Settings of a training run, with the names and defaults of transformers 5.18. Names of 4.x are accepted too
  * (warmup_ratio, group_by_length, evaluation_strategy, logging_dir).
  *
- * Throws `TypeError` on an unknown name (with the nearest), a wrong value, a contradiction, and on an option this version
- * knows but does not implement, with the reason.
+ * Throws `TypeError` on an unknown name (with the nearest known one), a wrong value, contradictory options,
+ * and on an option that is known but not supported, with the reason.
  */
 export class TrainingArguments {
   static readonly options: OptionSet<TrainingOptions> = trainingOptionSet
@@ -57,7 +57,7 @@ export class TrainingArguments {
     }
     checkBest(this, owner)
     parseOptimizerArgs(this.optim, this.optim_args)
-    // Built once for its checks: a wrong extra should not wait for the model to be loaded.
+    // Made once to check it: a wrong setting should be reported before the model is loaded.
     const schedule = get_scheduler(this.lr_scheduler_type, {
       num_training_steps: 1,
       learning_rate: this.learning_rate,
@@ -71,21 +71,21 @@ export class TrainingArguments {
     }
   }
 
-  /** Warm-up in updates: warmup_steps, or below 1 its share of `num_training_steps`, rounded up. */
+  /** Number of warm-up updates: warmup_steps, or below 1 that share of `num_training_steps`, rounded up. */
   get_warmup_steps(num_training_steps: number): number {
     return resolveSteps(this.warmup_steps, num_training_steps)
   }
 
   /**
-   * Updates between two logs, evaluations or checkpoints in a run of `max_steps` updates; 0: never at a step. The
-   * strategies 'no' and 'epoch' give 0.
+   * Updates between two logs, evaluations or checkpoints in a run of `max_steps` updates. 0, also for the
+   * strategies 'no' and 'epoch': after no step.
    */
   get_interval(event: 'logging' | 'eval' | 'save', max_steps: number): number {
     if (this[`${event}_strategy`] !== 'steps') return 0
     return resolveSteps(this[`${event}_steps`] ?? 0, max_steps)
   }
 
-  /** Every option of the reference, by name in alphabetic order, as JSON values. */
+  /** Every option of the reference, in alphabetic order, as JSON values. */
   to_dict(): Record<string, unknown> {
     return optionsToDict((this.constructor as typeof TrainingArguments).options, this)
   }
@@ -99,7 +99,8 @@ export interface SFTConfig extends Omit<SFTOptions, keyof TrainingOptions> {}
 
 /**
  * TrainingArguments for SFTTrainer with TRL's defaults: bf16 and gradient checkpointing on, learning_rate 2e-5,
- * logging_steps 10, max_length 1024. `new SFTConfig({ ...args, max_length })` keeps all that a TrainingArguments says.
+ * logging_steps 10, max_length 1024. `new SFTConfig({ ...args, max_length })` keeps all settings of a
+ * TrainingArguments.
  */
 export class SFTConfig extends TrainingArguments {
   static override readonly options: OptionSet<SFTOptions> = sftOptionSet

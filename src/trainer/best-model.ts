@@ -6,12 +6,15 @@ import { readAdapterWeights } from '../peft/load'
 import type { TrainingArguments } from './arguments'
 import type { LogRow, TrainerState } from './state'
 
-/** The metric that says which checkpoint is best, as the rows name it; without metric_for_best_model the loss, for schedules. */
+/**
+ * The name, in log rows, of the metric that decides which checkpoint is best. Without metric_for_best_model it
+ * is the loss, which schedules use.
+ */
 export function bestMetricName({ metric_for_best_model: name }: TrainingArguments): string {
   return name === null ? 'eval_loss' : name.startsWith('eval_') ? name : `eval_${name}`
 }
 
-/** @throws Error naming the metrics there are. */
+/** @throws Error listing the available metrics. */
 export function metricOf(metrics: LogRow, name: string): number {
   const value = metrics[name]
   if (value !== undefined) return value
@@ -25,7 +28,7 @@ export function isBetter(args: TrainingArguments, value: number, than: number): 
   return args.greater_is_better ? value > than : value < than
 }
 
-/** Keeps the best value in the state, as transformers does. Returns whether this one is a new best. */
+/** Keeps the best value in the state, as transformers does. Returns whether this value is a new best. */
 export function trackBest(args: TrainingArguments, state: TrainerState, metrics: LogRow): boolean {
   if (args.metric_for_best_model === null) return false
   const value = metricOf(metrics, bestMetricName(args))
@@ -36,14 +39,14 @@ export function trackBest(args: TrainingArguments, state: TrainerState, metrics:
   return true
 }
 
-/** The state knows the best step; its checkpoint is the best model's, when it was written. */
+/** Records the best checkpoint in the state, if the checkpoint of the best step was written. */
 export function trackBestCheckpoint(args: TrainingArguments, state: TrainerState, written: string): void {
   if (state.best_global_step === null || args.metric_for_best_model === null) return
   const folder = join(args.output_dir, `checkpoint-${state.best_global_step}`)
   if (folder === written || existsSync(folder)) state.best_model_checkpoint = folder
 }
 
-/** load_best_model_at_end: puts the best checkpoint's weights on the model. */
+/** load_best_model_at_end: loads the weights of the best checkpoint into the model. */
 export async function loadBest(
   args: TrainingArguments,
   { best_model_checkpoint: folder, best_metric }: TrainerState,

@@ -9,11 +9,11 @@ import type { LogRow, TrainerState } from './state'
 
 export type { TrainerControl } from './control'
 
-/** What Python's callbacks find in their keyword arguments. */
+/** The keyword arguments of Python's callbacks. */
 export interface CallbackContext {
   model: PeftModel
   processing_class: PreTrainedTokenizer
-  /** Of the run; absent outside of one. */
+  /** The optimizer of the run; undefined outside of one. */
   optimizer?: Optimizer | undefined
 }
 
@@ -32,30 +32,36 @@ type EventWith<T> = (
   context: CallbackContext,
 ) => Heard
 
-/** What happens in a run, with transformers' names. Every method may be left out and may be async; the loop waits for it. */
+/**
+ * The events of a run, with transformers' names. Every method is optional and may be async; the loop waits for
+ * it.
+ */
 export interface TrainerCallback {
-  /** The trainer is made, or the callback was added to it; a model given by name is not there yet. */
+  /** The trainer was made, or the callback was added to it. A model given by name is not loaded yet. */
   on_init_end?(args: TrainingArguments, state: TrainerState, control: TrainerControl): Heard
-  /** Also when a stopped run goes on; `state.global_step` and `state.log_history` tell how far it is. */
+  /** Also when a stopped run continues: see `state.global_step` and `state.log_history`. */
   on_train_begin?(...given: Parameters<Event>): Heard
   on_epoch_begin?(...given: Parameters<Event>): Heard
   on_step_begin?(...given: Parameters<Event>): Heard
-  /** A micro batch is done that is not the last of its update. */
+  /** After a micro batch that is not the last of its update. */
   on_substep_end?(...given: Parameters<Event>): Heard
-  /** The gradients of an update are whole, not yet clipped. */
+  /** The gradients of an update are complete, and not yet clipped. */
   on_pre_optimizer_step?(...given: Parameters<Event>): Heard
-  /** The weights are updated; `state.global_step` does not count the step yet. Not when the update was skipped. */
+  /**
+   * The weights are updated; `state.global_step` does not include this step yet. Not called for a skipped
+   * update.
+   */
   on_optimizer_step?(...given: Parameters<Event>): Heard
   on_step_end?(...given: Parameters<Event>): Heard
   on_epoch_end?(...given: Parameters<Event>): Heard
   on_log?(...given: Parameters<EventWith<LogRow>>): Heard
-  /** A batch of an evaluation or prediction is done. */
+  /** After a batch of an evaluation or prediction. */
   on_prediction_step?(...given: Parameters<Event>): Heard
   on_evaluate?(...given: Parameters<EventWith<LogRow>>): Heard
   on_predict?(...given: Parameters<EventWith<LogRow>>): Heard
-  /** `folder`: the checkpoint's. */
+  /** `folder` is that of the checkpoint. */
   on_save?(...given: Parameters<EventWith<string>>): Heard
-  /** Also called when the run failed or was stopped; `finished` says whether it reached its last step. */
+  /** Also when the run failed or was stopped; `finished` says whether it reached its last step. */
   on_train_end?(...given: Parameters<EventWith<boolean>>): Heard
 }
 
@@ -88,10 +94,10 @@ const events: readonly (keyof TrainerCallback & string)[] = [
   'on_train_end',
 ]
 
-/** A callback as given: an object, or a class that is made without arguments. */
+/** A callback: an object, or a class whose constructor needs no arguments. */
 export type GivenCallback = TrainerCallback | (new () => TrainerCallback)
 
-/** @throws TypeError on what is no callback, and on a method that nothing would ever call. */
+/** @throws TypeError on an invalid callback, or a method of an unknown event. */
 export function checkCallback(given: unknown): TrainerCallback {
   const callback: unknown = typeof given === 'function' ? new (given as new () => object)() : given
   if (typeof callback !== 'object' || callback === null)
@@ -104,14 +110,14 @@ export function checkCallback(given: unknown): TrainerCallback {
   return callback as TrainerCallback
 }
 
-/** The names of an object and of its classes, whose methods `in` does not list. */
+/** The names of an object's own properties and of its classes' methods, which a loop with `in` does not list. */
 function allNames(object: object): string[] {
   if (object === Object.prototype) return []
   const parent = Object.getPrototypeOf(object) as object | null
   return [...Object.getOwnPropertyNames(object), ...(parent ? allNames(parent) : [])]
 }
 
-/** Calls one event on all callbacks in order. */
+/** Calls the methods of all callbacks for one event, in order. */
 export class CallbackHandler {
   readonly control: TrainerControl = newControl()
 
@@ -126,14 +132,14 @@ export class CallbackHandler {
     return this.tell((c) => c[event]?.(this.args, this.state, this.control, this.context))
   }
 
-  /** Adds epoch and step to the row, and keeps it in the history. */
+  /** Adds epoch and step to the row, and appends it to the history. */
   record(row: LogRow): LogRow {
     const full = { ...row, epoch: this.state.epoch, step: this.state.global_step }
     this.state.log_history.push(full)
     return full
   }
 
-  /** Tells everybody of a row that was recorded. */
+  /** Calls on_log for a recorded row. */
   logged(row: LogRow): Promise<void> {
     return this.tell((c) => c.on_log?.(this.args, this.state, this.control, row, this.context))
   }
@@ -150,7 +156,7 @@ export class CallbackHandler {
     return this.tell((c) => c.on_save?.(this.args, this.state, this.control, folder, this.context))
   }
 
-  /** A failure of the run itself goes before theirs. */
+  /** An error of the run itself has priority over errors of callbacks. */
   async end(finished: boolean, failed: boolean): Promise<void> {
     await this.tell((c) =>
       c.on_train_end?.(this.args, this.state, this.control, finished, this.context),
@@ -159,10 +165,10 @@ export class CallbackHandler {
     })
   }
 
-  /** Everybody is told, also when one of them fails, so that the others miss nothing; the first failure is thrown. */
+  /** Calls all callbacks, even if one of them fails, and then throws the first error. */
   private async tell(event: (callback: TrainerCallback) => Heard): Promise<void> {
     const errors: unknown[] = []
-    // A callback may add another, or take itself away.
+    // A callback may add another or remove itself.
     for (const callback of [...this.callbacks]) {
       try {
         await event(callback)

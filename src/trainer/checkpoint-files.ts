@@ -20,7 +20,7 @@ export function digestOf(path: string): Promise<FileDigest> {
 async function readDigest(path: string): Promise<FileDigest> {
   const file = await disk.open(path, 'r')
   try {
-    // Small files get small pieces: each large one calls the garbage collector.
+    // Small pieces for small files: each large buffer triggers the garbage collector.
     const { size } = await file.stat()
     const piece = new Uint8Array(Math.min(PIECE, size + 1))
     let bytes = 0
@@ -36,7 +36,7 @@ async function readDigest(path: string): Promise<FileDigest> {
   }
 }
 
-/** @throws Error naming the file and the first tensor that holds NaN or an infinity. */
+/** @throws Error naming the file and the first tensor that contains NaN or an infinity. */
 export async function checkFinite(path: string): Promise<void> {
   const file = await SafetensorsFile.open(path)
   try {

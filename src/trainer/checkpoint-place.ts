@@ -1,7 +1,7 @@
 import type { RunState } from './checkpoint'
 import type { SavedTrainerState } from './checkpoint-schema'
 
-/** @throws Error naming file and key when figures of the two files contradict each other: a place where no run can be. */
+/** @throws Error naming file and key when numbers of the two files contradict each other. */
 export function checkRunPlace(path: string, run: RunState, state: SavedTrainerState): void {
   const { progress, batches_per_epoch: batches, settings } = run
   const { epoch, seen, microstep, skipped, skippedInRow, metrics } = progress
@@ -20,7 +20,7 @@ export function checkRunPlace(path: string, run: RunState, state: SavedTrainerSt
   const steps = done * Math.ceil(batches / accumulation) + Math.ceil(rest / accumulation)
   if (steps !== state.global_step)
     fail('progress.microstep', microstep, `the micro batches of ${state.global_step} steps (global_step)`)
-  // A run that a callback or max_steps ended within an epoch has closed it.
+  // If a callback or max_steps ended the run within an epoch, that epoch is closed.
   if (seen > 0 || rest === 0) expect('progress.epoch', epoch * batches + seen, microstep)
   else expect('progress.epoch', epoch, done + 1)
   const position = microstep / batches

@@ -3,7 +3,7 @@ import { checkRunPlace } from './checkpoint-place'
 import type { RunState } from './checkpoint'
 import type { TrainerState } from './state'
 
-/** JSON has no other way for numbers that are not finite; parseable by every reader. */
+/** JSON text; numbers that are not finite are written in a form that every JSON parser accepts. */
 export function toJson(value: unknown): string {
   return JSON.stringify(
     value,
@@ -27,7 +27,7 @@ const trainerState = z.object({
   max_steps: z.int().min(1),
   num_input_tokens_seen: count,
   log_history: z.array(row),
-  // Checkpoints of earlier versions have none.
+  // Absent from checkpoints of earlier versions.
   best_metric: figure.nullable().default(null),
   best_global_step: count.nullable().default(null),
   best_model_checkpoint: z.string().nullable().default(null),
@@ -71,7 +71,7 @@ const runState = z.object({
       correct: count,
       targets: count,
       tokens: count,
-      // Checkpoints of earlier versions have none.
+      // Absent from checkpoints of earlier versions.
       figures: z.record(z.string(), z.object({ sum: figure, batches: z.int().min(1) })).default({}),
       seconds: duration,
     }),
@@ -91,7 +91,7 @@ export type SavedTrainerState = Pick<
   | 'best_model_checkpoint'
 >
 
-/** @throws Error naming file and key of what does not fit. */
+/** @throws Error naming file and key of an invalid value. */
 export function parseTrainerState(path: string, value: unknown): SavedTrainerState {
   const state = checked(path, trainerState, value)
   state.log_history.forEach(({ step }, i) => {
@@ -103,7 +103,7 @@ export function parseTrainerState(path: string, value: unknown): SavedTrainerSta
   return state
 }
 
-/** @throws Error naming file and key of what does not fit, also to what trainer_state.json says. */
+/** @throws Error naming file and key of an invalid value, or of one that contradicts trainer_state.json. */
 export function parseRunState(path: string, value: unknown, state: SavedTrainerState): RunState {
   const run = checked(path, runState, value)
   checkRunPlace(path, run, state)

@@ -20,28 +20,28 @@ export const TRAINER_STATE = 'trainer_state.json'
 export const OPTIMIZER_STATE = 'optimizer.safetensors'
 export const RUN_STATE = 'run_state.json'
 
-/** run_state.json: whose checkpoint it is, where its run stands, and what it counts by. */
+/** run_state.json: the run of a checkpoint, how far it was, and the settings that must not change. */
 export interface RunState {
-  /** The same in all checkpoints of a run. */
+  /** Equal in all checkpoints of a run. */
   run_id: string
   saved_at: string
-  /** false: the loss of the last step was NaN or infinite. */
+  /** false: the last step's loss was NaN or infinite. */
   loss_is_finite: boolean
   settings: RunSettings
   batches_per_epoch: number
   optimizer_steps: number
-  /** The folder's other files, as they were written. */
+  /** Digests of the folder's other files when they were written. */
   files: Record<string, FileDigest>
   progress: SavedProgress
 }
 
-/** The step in the name of a checkpoint's folder. */
+/** The step in the name of a checkpoint folder. */
 export function checkpointStep(name: string): number | undefined {
   const step = /^checkpoint-(\d+)$/.exec(name)?.[1]
   return step === undefined ? undefined : Number(step)
 }
 
-/** The checkpoints in a folder by falling step, as their paths; none when there is no such folder. */
+/** The checkpoint folders in a folder, as paths, by descending step; empty if the folder does not exist. */
 export async function checkpointFolders(outputDir: string): Promise<string[]> {
   const names = await disk.readdir(outputDir).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return []
@@ -51,7 +51,10 @@ export async function checkpointFolders(outputDir: string): Promise<string[]> {
   return steps.sort((a, b) => b - a).map((step) => join(outputDir, `checkpoint-${step}`))
 }
 
-/** Says what a new run finds in its folder: of the same step, its own checkpoint takes the place of the other one. */
+/**
+ * Warns about checkpoints of earlier runs in the output folder; those of steps that this run saves are
+ * replaced.
+ */
 export async function warnOfEarlierRuns(outputDir: string): Promise<void> {
   const [newest, ...others] = await checkpointFolders(outputDir)
   if (newest === undefined) return
@@ -61,8 +64,9 @@ export async function warnOfEarlierRuns(outputDir: string): Promise<void> {
 }
 
 /**
- * Writes `output_dir/checkpoint-<step>`: adapter, tokenizer and trainer_state.json, and unless `save_only_model` the optimizer's
- * state. The folder appears whole or not at all. With `save_total_limit` the oldest of this run are removed.
+ * Writes `output_dir/checkpoint-<step>`: adapter, tokenizer, trainer_state.json and, unless `save_only_model`,
+ * the optimizer's state. The folder appears complete or not at all. `save_total_limit` removes this run's
+ * oldest checkpoints.
  */
 export async function saveCheckpoint(
   model: PeftModel,
@@ -99,18 +103,21 @@ async function runStateOf(run: TrainRun, folder: string): Promise<RunState> {
   }
 }
 
-/** run_state.json with a sum over its own values, so that a change by hand is told. */
+/** run_state.json with a checksum of its own values, so that manual changes are detected. */
 function withChecksum(state: RunState): string {
   return toJson({ ...state, checksum: crc32(toJson(state)) })
 }
 
-/** Whether the parsed run_state.json is as it was written. */
+/** Whether the parsed run_state.json is unchanged since it was written. */
 export function hasItsChecksum(parsed: Record<string, unknown>): boolean {
   const { checksum, ...state } = parsed
   return checksum === crc32(toJson(state))
 }
 
-/** Removes the oldest of this run beyond `limit`, the best one never. Those whose loss was not finite do not count and are removed too. */
+/**
+ * Removes this run's oldest checkpoints beyond `limit`, but never the best one. Checkpoints whose loss was not
+ * finite do not count and are removed too.
+ */
 async function removeOldest(
   { args, identity, state }: TrainRun,
   limit: number,

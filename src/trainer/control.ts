@@ -1,12 +1,12 @@
 import type { Due } from './progress'
 
-/** Set by a callback to steer the loop; read after each step, and after each epoch. */
+/** Flags with which a callback controls the loop; read after each step and each epoch. */
 export interface TrainerControl {
-  /** End the run at the next step boundary. */
+  /** End the run after this step. */
   should_training_stop: boolean
-  /** End the epoch at the next step boundary. */
+  /** End the epoch after this step. */
   should_epoch_stop: boolean
-  /** What is done after this step. Before the callbacks are asked, they are as the options say. */
+  /** What to do after this step. Before callbacks are called, the options set these flags. */
   should_log: boolean
   should_evaluate: boolean
   should_save: boolean
@@ -28,12 +28,12 @@ const flags = [
   ['save', 'should_save'],
 ] as const
 
-/** Sets the flags by what is due. */
+/** Sets the flags of what is due. */
 export function flagsOf(due: readonly Due[], control: TrainerControl): void {
   for (const [what, flag] of flags) control[flag] = due.includes(what)
 }
 
-/** What is due by the flags, in the order in which it is done; the flags are down then. */
+/** What the flags request, in the order in which it is done. Clears the flags. */
 export function dueBy(control: TrainerControl, due: readonly Due[]): Due[] {
   const wanted = flags.filter(([, flag]) => control[flag]).map(([what]) => what)
   flagsOf([], control)

@@ -6,13 +6,13 @@ import type { TrainerCallback, TrainerControl } from './callbacks'
 import type { LogRow, TrainerState } from './state'
 
 export interface EarlyStoppingOptions {
-  /** Evaluations in a row that may bring no improvement. Default: 1. */
+  /** Number of successive evaluations without improvement that end the run. Default: 1. */
   early_stopping_patience?: number
-  /** An improvement has to be larger than this. Default: 0. */
+  /** An improvement must be larger than this. Default: 0. */
   early_stopping_threshold?: number
 }
 
-/** Ends the run when `metric_for_best_model` has not improved for some evaluations, as transformers'. */
+/** Ends the run when `metric_for_best_model` has not improved for some evaluations, like transformers' class. */
 export class EarlyStoppingCallback implements TrainerCallback {
   readonly early_stopping_patience: number
   readonly early_stopping_threshold: number
@@ -26,7 +26,7 @@ export class EarlyStoppingCallback implements TrainerCallback {
     this.early_stopping_threshold = options.early_stopping_threshold ?? 0
   }
 
-  /** @throws Error without metric_for_best_model or evaluations. */
+  /** @throws Error when metric_for_best_model or evaluations are missing. */
   on_train_begin(args: TrainingArguments): void {
     if (args.metric_for_best_model === null)
       throw new Error('[EarlyStoppingCallback] set metric_for_best_model, or load_best_model_at_end')
@@ -41,7 +41,7 @@ export class EarlyStoppingCallback implements TrainerCallback {
   on_evaluate(args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: LogRow): void {
     const name = bestMetricName(args)
     const value = metrics[name]
-    // With several evaluation sets each of them is told; the metric is one's.
+    // With several evaluation sets this is called for each; only one of them has the metric.
     if (value === undefined) return
     const best = state.best_metric
     const improves =

@@ -1,18 +1,18 @@
 import { Dataset } from '../data/dataset'
 import { checkNames, show } from '../options/parse'
 
-/** One data set, or several by name: an object, or what load_dataset returns. */
+/** A data set, or several by name: an object, or the result of load_dataset. */
 export type EvaluationData = Dataset | Readonly<Record<string, Dataset>> | ReadonlyMap<string, Dataset>
 
 export interface EvaluateOptions {
   signal?: AbortSignal
-  /** Opens the names of the metrics. Default: 'eval', of predict 'test'. */
+  /** The prefix of the metrics' names. Default: 'eval', for predict 'test'. */
   metric_key_prefix?: string
-  /** The set or sets, where they are not the first argument. */
+  /** The data set or sets, if not given as the first argument. */
   eval_dataset?: EvaluationData
 }
 
-/** Whether a value is a data set or several. */
+/** Whether a value is a data set, or several by name. */
 export function isEvaluationData(value: unknown): value is EvaluationData {
   if (value instanceof Dataset) return true
   if (typeof value !== 'object' || value === null) return false
@@ -26,7 +26,10 @@ export function setsOf(data: EvaluationData): { name: string | undefined; datase
   return entries.map(([name, dataset]) => ({ name, dataset: dataset as Dataset }))
 }
 
-/** What `evaluate` and `predict` were asked. @throws TypeError on an unknown option or on what is no data set */
+/**
+ * The arguments of `evaluate` and `predict`. @throws TypeError on an unknown option, or a value that is no data
+ * set.
+ */
 export function evaluationCall(
   owner: string,
   data: EvaluationData | EvaluateOptions | undefined,

@@ -8,7 +8,10 @@ import { addFigures, figuresOf, type MetricSums } from './metrics'
 import type { LogRow } from './state'
 import type { TrainingTask } from './task'
 
-/** What `compute_metrics` gets: of each row the most likely next token after each of its tokens, and the labels, -100 where none counts. */
+/**
+ * The argument of `compute_metrics`: for each row, the most likely next token after each of its tokens, and the
+ * labels, -100 for tokens that do not count.
+ */
 export interface EvalPrediction {
   predictions: Int32Array[]
   label_ids: Int32Array[]
@@ -18,18 +21,19 @@ export type ComputeMetrics = (prediction: EvalPrediction) => LogRow | Promise<Lo
 
 export interface EvaluationOptions {
   signal: AbortSignal | undefined
-  /** Opens the names of the metrics: `eval` gives eval_loss. */
+  /** The prefix of the metrics' names: `eval` gives eval_loss. */
   prefix: string
   compute_metrics?: ComputeMetrics | undefined
-  /** Keep the predictions, also without compute_metrics. */
+  /** Return the predictions even without compute_metrics. */
   predictions?: boolean
   /** Called after each batch. */
   onBatch?: () => Promise<void>
 }
 
 /**
- * Means over the rows: eval_loss and its companions, and what compute_metrics adds. A task's own loss is a mean over rows, else it is one
- * over targets. Rejects between two batches when the signal is aborted.
+ * Means over the rows: eval_loss and the other built-in metrics, and those of compute_metrics. The loss is a
+ * mean over targets, or for a task with its own loss a mean over rows. Rejects between two batches when the
+ * signal is aborted.
  */
 export async function evaluateRows(
   model: CausalLM,

@@ -2,8 +2,8 @@ import type { CallbackHandler } from './callbacks'
 import type { TrainStepOptions } from './train-step'
 
 /**
- * Tells callbacks what happens inside of one step. What fails on hearing of the update is thrown by `throwLate`, when the step is
- * counted: the weights have moved by then.
+ * Calls callbacks for the events inside one step. Errors thrown after the update are kept until `throwLate`,
+ * which is called when the step has been counted, since the weights have already changed.
  */
 export class Hearing {
   private readonly late: unknown[] = []

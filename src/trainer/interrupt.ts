@@ -1,7 +1,7 @@
-/** A signal that is aborted when the process is asked to stop, and the way to stop listening. */
+/** A signal that is aborted when the process is asked to stop, and the function to stop listening. */
 export interface Interrupt {
   signal: AbortSignal
-  /** The signal that asks the process to end; undefined as long as none came. */
+  /** The signal that asked the process to end; undefined if none did. */
   readonly endedBy: NodeJS.Signals | undefined
   release(): void
 }
@@ -9,9 +9,10 @@ export interface Interrupt {
 const ending = ['SIGTERM', 'SIGHUP'] as const
 
 /**
- * Listens for SIGINT (Ctrl-C, a notebook's interrupt) while a run lasts. The first one aborts the signal, so that training stops
- * at a step boundary and the script or the next cell can save what was trained; a second one acts as it would without us.
- * With `untilEnd` so do SIGTERM and SIGHUP, unless somebody listens for them already (a script, a notebook kernel).
+ * Listens for SIGINT (Ctrl-C, a notebook's interrupt) during a run. The first one aborts the signal, so that
+ * training stops after the current step and the script or the next cell can save the result; a second one has
+ * its usual effect. With `untilEnd`, SIGTERM and SIGHUP are handled too, unless something else (a script, a
+ * notebook kernel) already listens for them.
  */
 export function listenForInterrupt(given: AbortSignal | undefined, untilEnd: boolean = false): Interrupt {
   const controller = new AbortController()
@@ -35,14 +36,17 @@ export function listenForInterrupt(given: AbortSignal | undefined, untilEnd: boo
   }
 }
 
-/** Whether `error` says no more than that `signal` was aborted. Our kernel's interrupt throws a KeyboardInterrupt in cell code. */
+/**
+ * Whether `error` only reports that `signal` was aborted. Our kernel's interrupt throws a KeyboardInterrupt in
+ * cell code.
+ */
 export function isAbort(error: unknown, signal: AbortSignal | undefined): boolean {
   if (signal?.aborted !== true) return false
   if (error === signal.reason) return true
   return error instanceof Error && (error.name === 'AbortError' || error.name === 'KeyboardInterrupt')
 }
 
-/** The result of `work`, or undefined when it ended because `signal` was aborted. */
+/** The result of `work`, or undefined if it ended because `signal` was aborted. */
 export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | undefined> {
   try {
     return await work

@@ -15,7 +15,7 @@ import { skippedRow, tooManySkipped } from './skipped-steps'
 import type { LogRow, TrainerState, TrainOutput } from './state'
 import { trainStep } from './train-step'
 
-/** Everything a run needs, and how far it has come. */
+/** Everything that a run needs, and its progress. */
 export interface TrainRun {
   model: CausalLM
   args: TrainingArguments
@@ -23,25 +23,25 @@ export interface TrainRun {
   schedule: Schedule
   /** Default: the mean negative log-likelihood. */
   objective?: Objective | undefined
-  /** What is measured of a batch before its pass, for instance log-probabilities of a reference. */
+  /** Computes columns of a batch before its pass, for instance log-probabilities of a reference model. */
   prepare?: ((batch: PackedBatch) => Promise<PackedBatch>) | undefined
-  /** false: dropout of the adapter is off. Default: true. */
+  /** false: the adapter's dropout is off. Default: true. */
   dropout?: boolean | undefined
   state: TrainerState
   progress: RunProgress
-  /** What tells this run from others: `run_id` is its own, also when it goes on from a checkpoint. */
+  /** Identifies the run: `run_id` is unique, and kept when it continues from a checkpoint. */
   identity: { run_id: string; settings: RunSettings }
   events: CallbackHandler
   /** Number of microbatches in an epoch. */
   batchesPerEpoch: number
-  /** The microbatches of an epoch in order, from number `from` on. */
+  /** The microbatches of an epoch in order, starting with number `from`. */
   batches: (epoch: number, from: number) => Iterable<PackedBatch>
-  /** Rows of one full optimizer step, for samples a second. */
+  /** Rows of one full optimizer step, for samples per second. */
   rowsPerStep: number
   /** The metrics of each evaluation set. Rejects when the signal is aborted. */
   evaluate: (signal: AbortSignal | undefined) => Promise<LogRow[]>
   save: (run: TrainRun) => Promise<string>
-  /** What is done once after the last step, before the run's last row. */
+  /** Called once after the last step, before the run's last log row. */
   finish: (run: TrainRun) => Promise<void>
 }
 
@@ -49,9 +49,10 @@ export interface TrainRun {
  * The training loop:
  *   for each epoch, for each window of `gradient_accumulation_steps` microbatches:
  *     gradients of sum(loss) / targets of the whole window; clip; update; log, evaluate and save when due.
- * It ends at a step boundary when a callback asks, and pauses there when the signal is aborted: called again with the same run,
- * it goes on as if it had never stopped (`progress.ended` tells the two apart). So it does after an error: a step counts when it is
- * done, and what was due stays due until it is done.
+ * It ends after a step when a callback requests it, and pauses after a step when the signal is aborted. Called
+ * again with the same run, it continues with the same results as without the pause (`progress.ended`
+ * distinguishes the two cases). The same holds after an error: a step counts when it is complete, and what is
+ * due stays due until it is done.
  */
 export async function trainLoop(run: TrainRun, signal?: AbortSignal): Promise<TrainOutput> {
   const { model, optimizer, state, events, progress } = run
@@ -68,7 +69,7 @@ export async function trainLoop(run: TrainRun, signal?: AbortSignal): Promise<Tr
     progress.ended = isOver(run) && progress.seen === 0 && progress.due.length === 0
     if (progress.ended && !wasEnded) await run.finish(run)
     const summary = finalMetrics(run)
-    // A run that is only stopped has no last row yet.
+    // A paused run does not have its last row yet.
     if (progress.ended && !wasEnded && run.args.logging_strategy !== 'no')
       await events.logged(events.record(summary))
     failed = false
@@ -92,7 +93,7 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
   const { control } = events
   const isStopped = (): boolean => signal?.aborted === true && (!isOver(run) || progress.due.length > 0)
   await settle(run, signal)
-  // After the last step the epoch is still to be closed; `seen` is 0 then.
+  // After the last step the epoch still has to be closed; `seen` is then 0.
   while (!isStopped() && !(isOver(run) && progress.seen === 0)) {
     if (progress.seen === 0) await events.on('on_epoch_begin')
     const batches = run.batches(progress.epoch, progress.seen)
@@ -116,7 +117,7 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
         dropout: run.dropout === false ? undefined : { seed: args.seed, microstep: progress.microstep },
         ...heard.hooks,
       })
-      // The step is done; nothing from here to its end can fail.
+      // The step is complete; nothing from here to its end can fail.
       passes.forEach((stats, i) => metrics.addPass(stats, window[i]!.input_ids.length))
       metrics.addStep(loss)
       if (!isSkipped) progress.totalLoss += loss
@@ -145,7 +146,10 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
   }
 }
 
-/** Callbacks see what is due as flags, and change it. When one of them fails, what the options say stays due. */
+/**
+ * Callbacks see what is due as flags, and can change them. If one of them fails, what the options require stays
+ * due.
+ */
 async function askControl(
   { events, progress }: TrainRun,
   event: 'on_step_end' | 'on_epoch_end',
@@ -164,12 +168,12 @@ async function prepared(
   return batches
 }
 
-/** Where a callback ends epochs early, the epochs are over before the steps, as in transformers. */
+/** If a callback ends epochs early, the epochs can be over before the steps, as in transformers. */
 function isComplete({ state, progress }: TrainRun): boolean {
   return state.global_step >= state.max_steps || progress.epoch >= state.num_train_epochs
 }
 
-/** No step is left to do: the last one is done, or a callback has ended the run. */
+/** Whether no step is left: the last one is done, or a callback has ended the run. */
 function isOver(run: TrainRun): boolean {
   return isComplete(run) || run.events.control.should_training_stop
 }
@@ -205,8 +209,8 @@ function dueAfterEpoch({ args, state, progress }: TrainRun): Due[] {
 }
 
 /**
- * Does what is due, in order. An evaluation that the signal ends stays due, and with it what comes after; so does a save that fails.
- * What is done is due no longer, also when a callback fails on hearing of it.
+ * Does what is due, in order. An evaluation that the signal ends stays due, and so does everything after it;
+ * the same holds for a save that fails. What is done is no longer due, even if a callback fails afterwards.
  */
 async function settle(run: TrainRun, signal: AbortSignal | undefined): Promise<void> {
   const { due } = run.progress
@@ -222,14 +226,14 @@ async function settle(run: TrainRun, signal: AbortSignal | undefined): Promise<v
   }
 }
 
-/** The first of skipped steps gets a row of its own. @throws Error after `max_nonfinite_steps` in a row. */
+/** The first skipped step gets a log row of its own. @throws Error after `max_nonfinite_steps` in a row. */
 async function tellSkipped(run: TrainRun): Promise<void> {
   const { progress, events, args } = run
   progress.due.shift()
   if (progress.skippedInRow === 1) await events.logged(events.record(skippedRow(run)))
   if (args.max_nonfinite_steps === 0 || progress.skippedInRow < args.max_nonfinite_steps) return
   const error = tooManySkipped(run)
-  // The next train() tries as many again.
+  // The next train() may skip as many again.
   progress.skippedInRow = 0
   throw error
 }
@@ -255,7 +259,7 @@ async function evaluateNow(run: TrainRun, signal: AbortSignal | undefined): Prom
   progress.due.shift()
   const metrics = Object.assign({}, ...sets) as LogRow
   if (run.schedule.observe) run.schedule.observe(metricOf(metrics, bestMetricName(args)))
-  // The callbacks compare with the best before this one, as in transformers.
+  // Callbacks compare with the previous best value, as in transformers.
   const rows = sets.map((set) => ({ set, row: events.record(set) }))
   try {
     for (const { set, row } of rows) await events.logged(row).finally(() => events.evaluated(set))

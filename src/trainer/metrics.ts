@@ -2,18 +2,18 @@ import type { PassStats } from '../models/pass'
 import type { LogRow } from './state'
 import { Stopwatch } from './stopwatch'
 
-/** What was measured since the last row of the log. */
+/** Sums since the last log row. */
 export interface MetricSums {
   loss: number
-  /** Steps in `loss`. */
+  /** Number of steps in `loss`. */
   steps: number
-  /** The newest loss that was left out because it is not finite. */
+  /** The last loss that was left out because it is not finite. */
   lastNonFinite?: number | undefined
   entropy: number
   correct: number
   targets: number
   tokens: number
-  /** What the objective's own figures add up to, and of how many batches. */
+  /** Sums of the objective's own figures, and the number of batches that gave them. */
   figures: Record<string, { sum: number; batches: number }>
 }
 
@@ -36,7 +36,10 @@ export function addFigures(figures: MetricSums['figures'], metrics: PassStats['m
   }
 }
 
-/** What is said of the tokens: the means of the objective's own figures, or where it has none entropy and accuracy. */
+/**
+ * The per-token figures of a log row: the means of the objective's own figures, or entropy and accuracy if it
+ * has none.
+ */
 export function figuresOf({
   figures,
   entropy,
@@ -48,16 +51,16 @@ export function figuresOf({
   return Object.fromEntries(own.map(([name, { sum, batches }]) => [name, sum / batches]))
 }
 
-/** Sums what microbatches measured, and gives TRL's per-token means of the time since the last log. */
+/** Sums the statistics of microbatches, and computes TRL's per-token means since the last log row. */
 export class RunningMetrics {
   constructor(
     private readonly filterNonFinite: boolean,
     public sums: MetricSums = zeros(),
-    /** Runs while the run does. */
+    /** Running while the run is. */
     readonly clock: Stopwatch = new Stopwatch(),
   ) {}
 
-  /** One microbatch. */
+  /** Adds one microbatch. */
   addPass(stats: PassStats, tokens: number): void {
     this.sums.entropy += stats.entropySum
     this.sums.correct += stats.correct
@@ -66,7 +69,7 @@ export class RunningMetrics {
     addFigures(this.sums.figures, stats.metrics)
   }
 
-  /** One optimizer step with its loss. When filtered, a loss that is not finite is left out of the mean. */
+  /** Adds one optimizer step with its loss. If filtered, a loss that is not finite is left out of the mean. */
   addStep(loss: number): void {
     const { sums } = this
     if (this.filterNonFinite && !Number.isFinite(loss)) {
@@ -81,16 +84,16 @@ export class RunningMetrics {
     return this.sums.steps > 0 || this.sums.lastNonFinite !== undefined
   }
 
-  /** Tokens a second since the last row; undefined right after it. */
+  /** Tokens per second since the last row; undefined right after it. */
   get tokensPerSecond(): number | undefined {
     return this.sums.tokens > 0 ? this.sums.tokens / this.clock.seconds : undefined
   }
 
-  /** The row since the last call, and starts anew. */
+  /** The row since the last call; resets the sums. */
   take(): LogRow {
     const { loss, steps, lastNonFinite, tokens } = this.sums
     const row = {
-      // Where every step was left out, there is no mean to show in its place.
+      // If every step was left out, there is no mean to show.
       loss: steps === 0 && lastNonFinite !== undefined ? lastNonFinite : loss / steps,
       ...figuresOf(this.sums),
       tokens_per_second: tokens / this.clock.seconds,

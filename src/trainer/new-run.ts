@@ -20,7 +20,7 @@ import { settingsOf } from './run-settings'
 import type { LogRow, TrainerState } from './state'
 import type { TrainingTask } from './task'
 
-/** What a run is made of. */
+/** What a run is made from. */
 export interface RunParts {
   model: PeftModel
   tokenizer: PreTrainedTokenizer
@@ -33,13 +33,14 @@ export interface RunParts {
   signal: AbortSignal
   events: (optimizer: Optimizer) => CallbackHandler
   evaluate: (signal: AbortSignal | undefined, events: CallbackHandler) => Promise<LogRow[]>
-  /** Called when all is checked, before anything of the run is measured. */
+  /** Called when all checks have passed, before the run measures or changes anything. */
   begin: (optimizer: Optimizer | undefined) => void
 }
 
 /**
- * A run from its first step on, or from where a checkpoint's was. Memory is planned and the optimizer made.
- * @throws Error when the rows make no batch, no checkpoint fits, or memory does not suffice.
+ * A run that starts at its first step, or where a checkpoint was saved. Memory is planned and the optimizer
+ * made.
+ * @throws Error when the rows make no batch, no checkpoint fits, or memory is not sufficient.
  */
 export async function newRun(parts: RunParts): Promise<TrainRun> {
   const { model, tokenizer, args, task, state, rows: tokenized, from } = parts
@@ -99,14 +100,14 @@ export async function newRun(parts: RunParts): Promise<TrainRun> {
   return run
 }
 
-/** Puts a run where the checkpoint's was. */
+/** Restores the checkpoint's state. */
 async function goOn(run: TrainRun, checkpoint: Checkpoint, model: PeftModel): Promise<void> {
   const { state: saved, run: runState } = checkpoint
   await restoreWeights(checkpoint, model.parameters(), run.optimizer)
   const { max_steps: _, ...place } = saved
   Object.assign(run.state, place)
   run.progress = restoredProgress(runState.progress, run.args)
-  // A schedule that follows the evaluations has seen these.
+  // A schedule that follows evaluations has to see these again.
   const name = bestMetricName(run.args)
   for (const row of saved.log_history) if (name in row) run.schedule.observe?.(row[name]!)
 }

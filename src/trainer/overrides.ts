@@ -1,4 +1,4 @@
-/** Methods of transformers' Trainer that subclasses override there, and what stands in their place here. */
+/** Methods of transformers' Trainer that subclasses override there, and what to use here. */
 const overrides: Readonly<Record<string, string>> = {
   compute_loss: 'give the loss as objective',
   training_step: 'give the loss as objective, or write the loop with train_step',
@@ -11,7 +11,10 @@ const overrides: Readonly<Record<string, string>> = {
   log: 'give a callback with on_log',
 }
 
-/** @throws TypeError when a subclass overrides what nothing calls. Fields of a subclass are there only after the constructor. */
+/**
+ * @throws TypeError when a subclass overrides a method that nothing calls. Fields of a subclass do not exist
+ * before its constructor runs.
+ */
 export function refuseOverrides(trainer: object, base: object): void {
   for (const [name, instead] of Object.entries(overrides)) {
     const own = (trainer as Record<string, unknown>)[name]

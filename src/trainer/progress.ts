@@ -3,34 +3,40 @@ import { RunningMetrics, type MetricSums } from './metrics'
 import type { LogRow } from './state'
 import { Stopwatch } from './stopwatch'
 
-/** What a run has to do between two steps; 'skip': tell that a step was skipped. */
+/** What a run has to do between two steps; 'skip': report that a step was skipped. */
 export type Due = 'skip' | 'log' | 'evaluate' | 'save'
 
-/** How far a run has come. Kept from one `train()` to the next, it is where a stopped run goes on, to the bit. */
+/**
+ * The progress of a run. It is kept between two calls of `train()`, so that a stopped run continues with the
+ * same bits.
+ */
 export interface RunProgress {
   epoch: number
-  /** Microbatches of this epoch that are done. */
+  /** Completed microbatches of this epoch. */
   seen: number
-  /** Microbatches of the whole run that are done; tells their dropout masks apart. */
+  /** Completed microbatches of the whole run; identifies their dropout masks. */
   microstep: number
-  /** Steps whose update was skipped because loss, gradient or rate was not finite: in all, and in a row up to now. */
+  /**
+   * Number of steps whose update was skipped because loss, gradient or rate was not finite: in total, and in a
+   * row up to now.
+   */
   skipped: number
   skippedInRow: number
-  /** Sum over the steps that were not skipped, for the mean of the run. */
+  /** Sum over the steps that were not skipped, for the mean loss of the run. */
   totalLoss: number
-  /** Loss of the last step alone; undefined before the first. */
+  /** Loss of the last step; undefined before the first. */
   lastLoss: number | undefined
   /** grad_norm and learning_rate of the last step. */
   last: LogRow
-  /** Tokens a second in the last row of the log. */
+  /** Tokens per second in the last log row. */
   speed: number | undefined
   /** What is still to do before the next step. */
   due: Due[]
-  /** The last step and everything after it is done; the next `train()` starts a new run. */
+  /** The last step and everything after it are done; the next `train()` starts a new run. */
   ended: boolean
-  /** Figures since the last row of the log. */
+  /** Figures since the last log row. */
   metrics: RunningMetrics
-  /** Time spent in `train()`, pauses between two calls left out. */
+  /** Time spent in `train()`, without pauses between calls. */
   clock: Stopwatch
 }
 
@@ -52,14 +58,14 @@ export function newProgress(args: TrainingArguments): RunProgress {
   }
 }
 
-/** The progress in a checkpoint. */
+/** The progress as a checkpoint stores it. */
 export type SavedProgress = Omit<RunProgress, 'metrics' | 'clock' | 'speed' | 'ended' | 'lastLoss'> & {
   lastLoss?: number | undefined
   metrics: MetricSums & { seconds: number }
   seconds: number
 }
 
-/** The progress that a checkpoint holds: the saving itself, when it was due, is done there. */
+/** The progress for a checkpoint; saving itself is no longer due in it. */
 export function savedProgress(progress: RunProgress): SavedProgress {
   const { metrics, clock, speed: _, ended: __, due, ...plain } = progress
   return {

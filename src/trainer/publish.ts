@@ -10,7 +10,7 @@ import type { Dataset } from '../data/dataset'
 import type { TrainingArguments } from './arguments'
 import type { Trainer } from './trainer'
 
-/** What `create_model_card` takes, with transformers' names. */
+/** Options of `create_model_card`, with transformers' names. */
 export interface ModelCardOptions {
   /** Heading. Default: the last part of output_dir. */
   model_name?: string
@@ -19,7 +19,7 @@ export interface ModelCardOptions {
   tags?: readonly string[]
 }
 
-/** README.md of a trainer's adapter: data, arguments, losses, versions. */
+/** Writes the README.md of a trainer's adapter: data, arguments, losses, versions. */
 export async function writeTrainingCard(
   trainer: Trainer,
   dataset: Dataset,
@@ -45,7 +45,7 @@ export async function writeTrainingCard(
   await writeFileAtomic(join(folder, 'README.md'), card)
 }
 
-/** Uploads what `save_model` writes. */
+/** Uploads the files that `save_model` writes. */
 export function pushTrainer(
   trainer: Trainer,
   repo_id: string | undefined,

@@ -8,7 +8,7 @@ import { toJson } from './checkpoint-schema'
 import { CsvLog } from './logs/csv'
 import { defaultLoggingDir, SummaryWriter } from './logs/tensorboard'
 
-/** What listens to every run: the display, trainer_state.json, and what report_to names. */
+/** The callbacks of every run: the display, trainer_state.json, and those of report_to. */
 export function reportersOf(
   args: TrainingArguments,
   display: TrainingDisplay | undefined,
@@ -37,13 +37,16 @@ export function displayReporter(args: TrainingArguments, display?: TrainingDispl
   }
 }
 
-/** `report_to: 'tensorboard'`: event files under the logging folder, with the arguments and the model's config as texts. */
+/**
+ * `report_to: 'tensorboard'`: event files in the logging folder, with the arguments and the model's config as
+ * texts.
+ */
 export function tensorboardReporter(config: () => PretrainedConfig): TrainerCallback {
   let writer: SummaryWriter | undefined
   let folder: string | undefined
   return {
     on_train_begin: async (args, state) => {
-      // A run that goes on writes a second file beside its first: TensorBoard shows them as one.
+      // A continued run writes a second file beside its first; TensorBoard shows them as one.
       if (state.global_step === 0) folder = undefined
       folder ??= args.logging_dir ?? defaultLoggingDir(args.output_dir)
       writer = await SummaryWriter.open(folder)
@@ -51,7 +54,7 @@ export function tensorboardReporter(config: () => PretrainedConfig): TrainerCall
       writer.add_text('model_config', JSON.stringify(config().to_dict(), null, 2))
     },
     on_log: (_, state, __, logs) => writer?.add_row(logs, state.global_step),
-    // What is logged after the run, as by evaluate(), goes to no file.
+    // Rows logged after the run, for instance by evaluate(), are not written.
     on_train_end: () => {
       const open = writer
       writer = undefined
@@ -72,7 +75,10 @@ export function csvReporter(): TrainerCallback {
   }
 }
 
-/** trainer_state.json in the output folder, rewritten at the end, so that a run's figures outlive the process. */
+/**
+ * Writes trainer_state.json to the output folder at the end of a run, so that its figures are kept after the
+ * process ends.
+ */
 export function stateReporter(): TrainerCallback {
   return {
     on_train_end: (args, state) =>

@@ -7,16 +7,18 @@ import { checkNames, show } from '../options/parse'
 import type { Trainer } from './trainer'
 
 export interface ResponsesOnlyOptions {
-  /** What a question begins with, e.g. `<|start_header_id|>user<|end_header_id|>\n\n`. */
+  /** The text that begins a question, e.g. `<|start_header_id|>user<|end_header_id|>\n\n`. */
   instruction_part: string
-  /** What an answer begins with. */
+  /** The text that begins an answer. */
   response_part: string
 }
 
 /**
- * Makes a trainer learn answers only, by the marks that begin questions and answers, as Unsloth's function of this name: a label counts from
- * behind a response_part to the next instruction_part. Call it before `train()`. Returns the trainer.
- * @throws TypeError on an unknown option or an empty mark; Error, in `train()`, when no row has a mark.
+ * Restricts training to answers, which are found by the texts that begin questions and answers, like Unsloth's
+ * function of this name: labels count from the end of a response_part to the next instruction_part. Call it
+ * before `train()`. Returns the trainer.
+ * @throws TypeError on an unknown option or an empty text; Error, in `train()`, when no row contains
+ * response_part.
  */
 export function train_on_responses_only<T extends Trainer>(trainer: T, options: ResponsesOnlyOptions): T {
   const owner = 'train_on_responses_only'
@@ -61,8 +63,8 @@ function responses(row: LabelledRow, question: readonly number[], answer: readon
 }
 
 /**
- * The tokens of a mark that stand whatever is around it: what all tokenizations of it with and without line breaks at its ends have in
- * common, the longest such run.
+ * The tokens of a text that do not depend on its surroundings: the longest run that all its tokenizations, with
+ * and without line breaks around it, have in common.
  */
 async function coreOf(mark: string, tokenizer: PreTrainedTokenizer): Promise<number[]> {
   const bare = mark.replace(/^\n+|\n+$/g, '')

@@ -24,7 +24,10 @@ import {
 } from './checkpoint'
 import { differences, type RunSettings } from './run-settings'
 
-/** What a checkpoint says of its run. `model` is told apart from what trains: its own weights are not in it. */
+/**
+ * The contents of a checkpoint. `model` is compared separately; the checkpoint does not contain the base
+ * model's weights.
+ */
 export interface Checkpoint {
   folder: string
   state: SavedTrainerState
@@ -32,7 +35,7 @@ export interface Checkpoint {
 }
 
 /**
- * The checkpoint of a folder, checked whole and against the run that would go on from it.
+ * The checkpoint in a folder. Checks that it is complete and belongs to the run that continues from it.
  * @throws Error naming the file and the key, or the setting, that does not fit.
  */
 export async function openCheckpoint(folder: string, now: RunSettings): Promise<Checkpoint> {
@@ -46,8 +49,8 @@ export async function openCheckpoint(folder: string, now: RunSettings): Promise<
 }
 
 /**
- * The newest whole checkpoint in `outputDir` of the run that wrote there last and that `now` can go on with. Warns of each newer one
- * that is passed over, with the reason.
+ * The newest complete checkpoint in `outputDir` of the run that saved there last, if `now` can continue it.
+ * Warns about each newer one that is skipped, with the reason.
  * @throws Error when there is none, with all reasons.
  */
 export async function lastCheckpoint(outputDir: string, now: RunSettings): Promise<Checkpoint> {
@@ -64,7 +67,7 @@ export async function lastCheckpoint(outputDir: string, now: RunSettings): Promi
   const newest = new Map<string, string>()
   for (const { run } of found)
     if (run.saved_at > (newest.get(run.run_id) ?? '')) newest.set(run.run_id, run.saved_at)
-  // Runs by the time of their last save, the checkpoints of a run by step.
+  // Runs by the time of their last save; the checkpoints of a run by step.
   found.sort((a, b) => {
     const [one, other] = [newest.get(a.run.run_id)!, newest.get(b.run.run_id)!]
     if (one !== other) return one > other ? -1 : 1
@@ -120,7 +123,7 @@ async function readFigures(folder: string): Promise<Checkpoint> {
   return { folder, state, run }
 }
 
-/** Compares settings first: a checkpoint of another run needs not be read to its end. */
+/** Compares settings first: a checkpoint of another run need not be read completely. */
 async function accept({ folder, run }: Checkpoint, now: RunSettings): Promise<void> {
   const { refused, warned } = differences(run.settings, now)
   if (refused.length > 0) throw new Error(`${refused.join('; ')} (${folder})`)
@@ -136,7 +139,7 @@ async function accept({ folder, run }: Checkpoint, now: RunSettings): Promise<vo
   for (const warning of warned) logger.warning(`resume_from_checkpoint: ${folder}: ${warning}`)
 }
 
-/** Puts the adapter's weights and the optimizer's state in their places. */
+/** Loads the adapter's weights and the optimizer's state. */
 export async function restoreWeights(
   { folder, run }: Checkpoint,
   parameters: Parameter[],

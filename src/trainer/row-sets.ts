@@ -4,7 +4,7 @@ import type { TrainingTask } from './task'
 
 type Change = (rows: LabelledRow[], split: string) => LabelledRow[] | Promise<LabelledRow[]>
 
-/** The rows of a trainer's data sets, each tokenized once. */
+/** The rows of a trainer's data sets; each set is tokenized once. */
 export class RowSets {
   private trained: LabelledRow[] | undefined
   private readonly kept = new WeakMap<Dataset, LabelledRow[]>()
@@ -12,7 +12,7 @@ export class RowSets {
 
   constructor(private readonly dataset: Dataset) {}
 
-  /** Changes rows after they are tokenized, before they are packed into batches. */
+  /** Changes rows after tokenization, before they are packed into batches. */
   change(change: Change): void {
     this.changes.push(change)
     this.trained = undefined
@@ -23,7 +23,7 @@ export class RowSets {
     return this.trained
   }
 
-  /** Rows to evaluate on. */
+  /** The rows of an evaluation set. */
   async measured(
     task: TrainingTask,
     dataset: Dataset,

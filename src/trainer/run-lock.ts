@@ -3,12 +3,13 @@ import { sweepRemains } from '../files/atomic-folder'
 import { lockOwner, tryLock } from '../files/lock'
 import type { CausalLM } from '../models/causal-lm'
 
-/** The models in a `train()` of this process. */
+/** The models that a `train()` of this process is training. */
 const inTraining = new WeakSet<CausalLM>()
 
 /**
- * Runs `work` while no other trainer of this process trains the model: two would take their steps from each other's weights.
- * @throws Error when another does.
+ * Runs `work` while no other trainer of this process trains the model; two would continue from each other's
+ * weights.
+ * @throws Error when another one does.
  */
 export async function holdingModel<T>(model: CausalLM, work: () => Promise<T>): Promise<T> {
   if (inTraining.has(model)) {
@@ -25,8 +26,9 @@ export async function holdingModel<T>(model: CausalLM, work: () => Promise<T>): 
 }
 
 /**
- * Runs `work` while this process alone trains into `outputDir`, after removing what killed runs left of their saves there.
- * @throws Error that says who else holds the folder.
+ * Runs `work` while this process is the only one that trains into `outputDir`. Removes incomplete saves of
+ * killed runs first.
+ * @throws Error naming the process that uses the folder.
  */
 export async function holdingFolder<T>(outputDir: string, work: () => Promise<T>): Promise<T> {
   const path = join(outputDir, '.run.lock')

@@ -2,7 +2,7 @@ import { chunked, sampleOrder } from '../data/sampler'
 import type { TrainingArguments } from './arguments'
 import { newState, type TrainerState } from './state'
 
-/** Which rows each batch of a run takes, and how long the run is. */
+/** Which rows each batch of a run has, and the length of the run. */
 export interface RunPlan {
   batchesPerEpoch: number
   /** The batches of an epoch, as indices of rows. */

@@ -9,10 +9,12 @@ import type { SFTOptions } from './options.generated'
 import type { DPOOptions, KTOOptions, ORPOOptions } from './preference/options.generated'
 
 /**
- * What a changed option means for a run that goes on from a checkpoint:
- * `refused`: the run would not be the same one; `warned`: it may get other bits; `rows`: counts only through the tokenized
- * rows, whose fingerprint is compared, and is named when that differs; `loss`: is a part of the loss, which is compared apart;
- * `free`: may change.
+ * What a changed option means for a run that continues from a checkpoint:
+ * - `refused`: the run would not be the same one;
+ * - `warned`: the results may differ in their last bits;
+ * - `rows`: it only affects the tokenized rows, whose fingerprint is compared; it is named if that differs;
+ * - `loss`: it is part of the loss, which is compared separately;
+ * - `free`: it may change.
  */
 type OnResume = 'refused' | 'warned' | 'rows' | 'loss' | 'free'
 
@@ -25,7 +27,7 @@ function mapped<K extends string>(
   return Object.fromEntries(Object.keys(table).map((name) => [name, policy])) as Record<K, OnResume>
 }
 
-/** Every option that acts has its line here: the compiler asks for that of a new one. */
+/** Every option that has an effect is listed here; the compiler reports a missing one. */
 export const onResume: Readonly<Record<AnyOption, OnResume>> = {
   ...mapped(inertTrainingOptions, 'free'),
   adam_beta1: 'refused',
@@ -54,7 +56,7 @@ export const onResume: Readonly<Record<AnyOption, OnResume>> = {
   undesirable_weight: 'refused',
   label_smoothing_factor: 'loss',
   loss_type: 'loss',
-  // On a GPU attention may add in another order.
+  // On a GPU, attention may add in another order.
   full_determinism: 'warned',
   // Plans with other MLP tiles add in another order.
   memory: 'warned',
@@ -72,7 +74,7 @@ export const onResume: Readonly<Record<AnyOption, OnResume>> = {
   packing_strategy: 'rows',
   truncation_mode: 'rows',
   dataset_num_proc: 'free',
-  // Sums over other batches may round otherwise.
+  // Sums over other batches may round differently.
   precompute_ref_log_probs: 'warned',
   precompute_ref_batch_size: 'warned',
   disable_tqdm: 'free',
@@ -87,7 +89,7 @@ export const onResume: Readonly<Record<AnyOption, OnResume>> = {
   logging_nan_inf_filter: 'free',
   logging_steps: 'free',
   logging_strategy: 'free',
-  // Compared apart: the length of the run may change, but bends most schedules.
+  // Compared separately: the length of the run may change, but that changes most schedules.
   max_steps: 'free',
   num_train_epochs: 'free',
   output_dir: 'free',
@@ -107,7 +109,7 @@ export const onResume: Readonly<Record<AnyOption, OnResume>> = {
   trust_remote_code: 'free',
 }
 
-/** Settings of the adapter that give other weights. */
+/** Settings of the adapter that change its weights. */
 export const adapterSettings: readonly string[] = [
   ...[
     'r',
@@ -124,20 +126,23 @@ export const adapterSettings: readonly string[] = [
 
 const lossKeys = ['objective', 'token_weights', 'loss_type', 'label_smoothing_factor'] as const
 
-/** What tells a run from another one, as run_state.json holds it. */
+/** The settings that identify a run, as stored in run_state.json. */
 export interface RunSettings {
-  /** Options that are refused, warned of, or count through the rows. */
+  /** The options that are 'refused', 'warned' or 'rows'. */
   args: Record<string, unknown>
   adapter: Record<string, unknown>
-  /** Configuration, quantization, dtype and device of the base model, its name, and a sum of its last norm's weights. */
+  /**
+   * Configuration, quantization, dtype and device of the base model, its name, and a sum of its last norm's
+   * weights.
+   */
   model: Record<string, unknown>
   loss: LossSettings
   data: { rows: number; fingerprint: string }
-  /** Updates of the whole run, by which most schedules go. */
+  /** Updates of the whole run, which most schedules depend on. */
   max_steps: number
 }
 
-/** The loss; of functions the names. 'chunked_nll' is 'nll' here: the same numbers. */
+/** The loss; functions are stored by name. 'chunked_nll' is stored as 'nll', which gives the same numbers. */
 export interface LossSettings {
   loss_type?: string | undefined
   label_smoothing_factor?: number | undefined
@@ -145,7 +150,7 @@ export interface LossSettings {
   token_weights?: string | undefined
 }
 
-/** The loss of an objective. */
+/** The settings of an objective's loss. */
 export function lossSettings(objective: Objective | undefined): LossSettings {
   const { host, token } = kindOf(objective)
   const nameOf = ({ name }: { name: string }): string => name || 'a function without a name'
@@ -180,7 +185,7 @@ export async function settingsOf(
     data: { rows: rows.length, fingerprint: fingerprint(rows) },
     max_steps,
   }
-  // As a checkpoint's file gives it back: without undefined, with plain lists.
+  // As it is read from a checkpoint's file: without undefined, with plain arrays.
   return JSON.parse(JSON.stringify(settings)) as RunSettings
 }
 
@@ -197,12 +202,12 @@ function fingerprint(rows: readonly LabelledRow[]): string {
   return hash.digest('hex')
 }
 
-/** Numbers of a sequence among them as a list, whatever holds them. */
+/** Columns as text; the numbers of a sequence are written as a list, whatever array type holds them. */
 function columnsText(columns: Readonly<Record<string, readonly unknown[]>>): string {
   return JSON.stringify(columns, (_, value: unknown) => (value instanceof Int32Array ? [...value] : value))
 }
 
-/** What of `now` is not as the checkpoint's run had it. Each text names one setting with both values. */
+/** Settings of `now` that differ from the checkpoint's run. Each text names one setting with both values. */
 export function differences(saved: RunSettings, now: RunSettings): { refused: string[]; warned: string[] } {
   const refused: string[] = []
   const warned: string[] = []
@@ -256,7 +261,7 @@ export function differences(saved: RunSettings, now: RunSettings): { refused: st
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Equal values give equal texts, whatever the order of their keys. */
+/** A text that is equal for equal values, whatever the order of their keys. */
 function text(value: unknown): string {
   if (typeof value === 'string') return value
   return (

@@ -10,7 +10,7 @@ import { lossSettings } from './run-settings'
 import type { Subject } from './subject'
 import type { TrainingTask } from './task'
 
-/** Supervised fine-tuning: rows are texts or conversations, the loss is that of their tokens. */
+/** Supervised fine-tuning: rows are texts or conversations; the loss is that of their tokens. */
 export function sftTask(
   { model, tokenizer }: Subject,
   options: ParsedSFTTrainerOptions & { args: SFTConfig },
@@ -47,7 +47,7 @@ export function sftTask(
       if (!collator || isPlainCollator(collator)) return encode(dataset, split, signal)
       if (collator instanceof DataCollatorForCompletionOnlyLM)
         return collator.changeRows(await encode(dataset, split, signal))
-      // As in transformers: a collator of columns that no model reads gets the rows as they are.
+      // As in transformers: a collator that needs columns the model does not read gets the rows unchanged.
       const isRaw = !args.remove_unused_columns || args.dataset_kwargs?.skip_prepare_dataset === true
       const rows = isRaw ? dataset.to_list() : (await encode(dataset, split, signal)).map(plainRow)
       return collatedRows(collator as DataCollator, rows)
@@ -55,7 +55,7 @@ export function sftTask(
   }
 }
 
-/** A row as Python's collators get it. */
+/** A row as Python's collators receive it. */
 function plainRow({ input_ids, labels }: LabelledRow): Record<string, number[]> {
   return { input_ids: [...input_ids], labels: [...labels], attention_mask: [...input_ids].map(() => 1) }
 }

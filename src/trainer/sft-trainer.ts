@@ -7,8 +7,8 @@ import { trainerOptions } from './trainer-options'
 export type { SFTTrainerOptions, TrainOptions } from './options.generated'
 
 /**
- * Supervised fine-tuning with an adapter, with the names of TRL's SFTTrainer; the spellings of its 2024 releases
- * (dataset_text_field, max_seq_length, tokenizer, packing) stay valid.
+ * Supervised fine-tuning with an adapter, with the names of TRL's SFTTrainer. The names of its 2024 releases
+ * (dataset_text_field, max_seq_length, tokenizer, packing) are accepted too.
  */
 export class SFTTrainer extends Trainer {
   declare readonly args: SFTConfig

@@ -2,7 +2,7 @@ import { logger } from '../logging'
 import type { TrainRun } from './loop'
 import type { LogRow } from './state'
 
-/** The row of the first skipped step, with its loss and gradient norm as they are; says so in a warning too. */
+/** The log row of the first skipped step, with its loss and gradient norm. Also logs a warning. */
 export function skippedRow({ args, state, progress }: TrainRun): LogRow {
   const loss = progress.lastLoss!
   const { grad_norm, learning_rate } = progress.last as { grad_norm: number; learning_rate: number }
@@ -14,7 +14,7 @@ export function skippedRow({ args, state, progress }: TrainRun): LogRow {
   return { loss, grad_norm, learning_rate, skipped_steps: progress.skipped }
 }
 
-/** The error that ends a run whose last steps were all skipped. */
+/** The error after too many skipped steps in a row. */
 export function tooManySkipped({ args, state, progress }: TrainRun): Error {
   const last = state.global_step - progress.skippedInRow
   const { grad_norm, learning_rate } = progress.last as { grad_norm: number; learning_rate: number }
@@ -22,6 +22,6 @@ export function tooManySkipped({ args, state, progress }: TrainRun): Error {
     `[SFTTrainer.train] ${progress.skippedInRow} steps in a row had a loss or gradient that is not finite ` +
       `(step ${state.global_step}: loss ${progress.lastLoss}, grad_norm ${grad_norm}, learning_rate ${learning_rate}); their updates were skipped, ` +
       `the adapter is as it was after step ${last}. Try a lower learning_rate, more warmup_steps or a lower max_grad_norm, and float32 ` +
-      `or bfloat16 where the model computes in float16; look for NaN in the model's weights. max_nonfinite_steps (${args.max_nonfinite_steps}) sets how many are borne, 0: any number`,
+      `or bfloat16 where the model computes in float16; look for NaN in the model's weights. max_nonfinite_steps (${args.max_nonfinite_steps}) sets the limit, 0: none`,
   )
 }

@@ -1,7 +1,7 @@
-/** A row of the log: `step` and `epoch`, and what was measured. */
+/** A log row: `step`, `epoch` and measured figures. */
 export type LogRow = Record<string, number>
 
-/** Where a run stands; the JSON form is transformers' trainer_state.json. */
+/** The state of a run; its JSON form is transformers' trainer_state.json. */
 export interface TrainerState {
   epoch: number
   global_step: number
@@ -10,10 +10,10 @@ export interface TrainerState {
   logging_steps: number
   save_steps: number
   train_batch_size: number
-  /** Tokens seen, padding not counted. */
+  /** Tokens trained on so far, without padding. */
   num_input_tokens_seen: number
   log_history: LogRow[]
-  /** The best `metric_for_best_model` up to now, the step that had it, and the folder of its checkpoint. */
+  /** The best value of `metric_for_best_model` so far, its step, and the folder of its checkpoint. */
   best_metric: number | null
   best_global_step: number | null
   best_model_checkpoint: string | null
@@ -21,13 +21,13 @@ export interface TrainerState {
   is_world_process_zero: boolean
 }
 
-/** What `train()` resolves with, as transformers' TrainOutput. */
+/** The result of `train()`, like transformers' TrainOutput. */
 export interface TrainOutput {
   global_step: number
   training_loss: number
   /** train_runtime in seconds, train_samples_per_second, train_steps_per_second, train_loss, epoch. */
   metrics: LogRow
-  /** true when a signal or a callback ended the run before its last step. */
+  /** true: a signal or a callback ended the run before its last step. */
   stopped: boolean
 }
 

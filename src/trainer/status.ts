@@ -2,7 +2,7 @@ import type { TrainerStatus } from '../display/watch'
 import type { TrainRun } from './loop'
 import type { Trainer } from './trainer'
 
-/** What `trainer.status()` says; reads only, waits for nothing. */
+/** The result of `trainer.status()`. It only reads, and does not wait. */
 export function trainerStatus(
   { state, model }: Trainer,
   run: TrainRun | undefined,

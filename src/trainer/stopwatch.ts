@@ -1,4 +1,4 @@
-/** Counts the time between `resume` and `pause`. */
+/** Measures the time between `resume` and `pause`. */
 export class Stopwatch {
   private since: number | undefined
 
@@ -17,7 +17,7 @@ export class Stopwatch {
     this.since = undefined
   }
 
-  /** Back to 0, running on if it runs. */
+  /** Sets the time to 0; a running stopwatch keeps running. */
   restart(): void {
     this.before = 0
     if (this.since !== undefined) this.since = performance.now()

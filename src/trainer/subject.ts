@@ -8,24 +8,24 @@ import type { LoraConfig } from '../peft/config'
 import { get_peft_model, PeftModel } from '../peft/model'
 import type { SFTConfig, TrainingArguments } from './arguments'
 
-/** What a trainer trains, and with which tokens. */
+/** The model that is trained, and its tokenizer. */
 export interface Subject {
   model: PeftModel
   tokenizer: PreTrainedTokenizer
 }
 
-/** What a trainer is given of it. */
+/** The options that define a subject. */
 export interface SubjectParts {
   owner: string
   model: string | CausalLM | PeftModel
   peft_config: LoraConfig | null
   tokenizer: PreTrainedTokenizer | undefined
-  /** Options of from_pretrained, where the model is a name. */
+  /** Options of from_pretrained, if the model is a name. */
   model_init_kwargs: PretrainedOptions | null
   args: TrainingArguments
 }
 
-/** The subject where nothing has to be loaded for it. @throws TypeError when it cannot be trained. */
+/** The subject, if nothing has to be loaded for it. @throws TypeError when it cannot be trained. */
 export function subjectAtHand(parts: SubjectParts): Subject | undefined {
   const { model, tokenizer, peft_config, owner } = parts
   if (typeof model !== 'string' && tokenizer) return subjectOf(model, tokenizer, parts)
@@ -35,7 +35,10 @@ export function subjectAtHand(parts: SubjectParts): Subject | undefined {
   return undefined
 }
 
-/** Loads what is given by name: the model, as TRL in float32 and on a GPU where there is one, and the tokenizer of the model. */
+/**
+ * Loads what is given by name: the model (as in TRL, in float32, and on a GPU if there is one) and the model's
+ * tokenizer.
+ */
 export async function loadSubject(parts: SubjectParts): Promise<Subject> {
   const { model, model_init_kwargs } = parts
   const loaded =
@@ -51,7 +54,10 @@ export async function loadSubject(parts: SubjectParts): Promise<Subject> {
   return subjectOf(loaded, tokenizer, parts)
 }
 
-/** @throws Error when the vocabulary has no token of a name that the arguments give, or the model none of the tokenizer's. */
+/**
+ * @throws Error when the vocabulary does not have a token that the arguments name, or the model has too few
+ * tokens for the tokenizer.
+ */
 function subjectOf(
   model: CausalLM | PeftModel,
   tokenizer: PreTrainedTokenizer,
@@ -67,7 +73,7 @@ function subjectOf(
 const dtypeOf = (given: PretrainedOptions | null): PretrainedOptions =>
   given && ('dtype' in given || 'torch_dtype' in given) ? {} : { dtype: 'float32' }
 
-/** The seed is set before the adapter is made, so that the same seed gives the same run. */
+/** Sets the seed before it makes the adapter, so that the same seed gives the same run. */
 function adapted(model: CausalLM | PeftModel, { peft_config: config, args, owner }: SubjectParts): PeftModel {
   if (model instanceof PeftModel) {
     if (config)

@@ -5,7 +5,7 @@ import type { MimeBundle } from '../display/output'
 import { tableBundle } from '../display/table'
 import type { TrainOutput } from './state'
 
-/** Makes the result of `train()` a table where a notebook shows it. To a terminal it stays a plain object. */
+/** Makes a notebook show the result of `train()` as a table. In a terminal it is shown as a plain object. */
 export function shownAsTable(output: TrainOutput): TrainOutput {
   const value = (): MimeBundle => {
     const { metrics, ...own } = output

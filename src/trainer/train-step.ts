@@ -11,31 +11,34 @@ import { PeftModel } from '../peft/model'
 
 export interface TrainStepOptions {
   learning_rate: number
-  /** Gradients are scaled down to this norm over all of them; 0: never. Default: 1. */
+  /** Gradients are scaled down to this norm, taken over all of them; 0: no clipping. Default: 1. */
   max_grad_norm?: number
   /** Default: the mean negative log-likelihood of the window's targets. */
   objective?: Objective | undefined
-  /** Products in bfloat16, as TrainingArguments' bf16. Default: false. */
+  /** Whether products are in bfloat16, as with TrainingArguments' bf16. Default: false. */
   bf16?: boolean
   full_determinism?: boolean
-  /** Called after each batch but the last; before the gradients are clipped; after an update. Awaited. */
+  /** Called after each batch but the last; before the gradients are clipped; after an update. Each is awaited. */
   on_substep_end?: () => void | Promise<void>
   on_pre_optimizer_step?: () => void | Promise<void>
   on_optimizer_step?: () => void | Promise<void>
-  /** Names the dropout masks of the window's first batch; the next has the next microstep. Default: no dropout. */
+  /**
+   * Identifies the dropout masks of the window's first batch; each further batch has the next microstep.
+   * Default: no dropout.
+   */
   dropout?: DropoutState | undefined
 }
 
 export interface TrainStepResult {
-  /** Of the whole window. */
+  /** The loss of the whole window. */
   loss: number
-  /** Before clipping. */
+  /** The norm before clipping. */
   grad_norm: number
-  /** Targets of the whole window. */
+  /** The number of targets in the whole window. */
   num_items: number
   /** Statistics of each batch. */
   passes: PassStats[]
-  /** Nothing was updated, since loss, gradient or learning rate is not finite. */
+  /** Whether nothing was updated because loss, gradient or learning rate is not finite. */
   skipped: boolean
 }
 
@@ -52,8 +55,8 @@ const known: readonly (keyof TrainStepOptions)[] = [
 ]
 
 /**
- * One optimizer step: gradients of sum(loss) / targets of the whole window of batches; clip; update. Accumulating batches gives the
- * gradients of one large batch.
+ * One optimizer step: gradients of sum(loss) / targets of the whole window of batches; clip; update.
+ * Accumulated batches give the gradients of one large batch.
  * @throws TypeError on an unknown option; RangeError when learning_rate is no number or the window is empty.
  */
 export async function trainStep(
@@ -90,7 +93,7 @@ export async function trainStep(
   const grad_norm = norm ? await norm.item() : 0
   const lossSum = passes.reduce((sum, stats) => sum + stats.lossSum, 0)
   const loss = num_items > 0 ? lossSum / num_items : 0
-  // transformers applies such a step, which makes every weight NaN.
+  // transformers makes such an update, which turns every weight into NaN.
   const skipped = ![loss, grad_norm, learning_rate].every(Number.isFinite)
   if (!skipped) {
     optimizer.step(learning_rate, norm && { norm, max_norm: max_grad_norm })

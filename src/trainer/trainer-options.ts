@@ -42,13 +42,13 @@ const isModel = (value: unknown): boolean =>
 const oneDataset = "one Dataset, such as dict.get('train') of what load_dataset returns"
 const oldPlace = 'Old place of the option of this name of SFTConfig.'
 
-/** An option of SFTConfig where TRL's older trainers took it. */
+/** An option of SFTConfig that TRL's older trainers took directly. */
 function moved<K extends keyof SFTOptions>(name: K): Option<SFTOptions[K] | undefined> {
   const { schema, type } = sftOptionSet.options[name] as unknown as Option<SFTOptions[K]>
   return { schema: optional(schema), default: undefined, doc: oldPlace, ...(type && { type }) }
 }
 
-/** What the constructor of SFTTrainer takes, with TRL's names. */
+/** The constructor options of SFTTrainer, with TRL's names. */
 export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
   owner: 'SFTTrainer',
   options: {
@@ -209,7 +209,7 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
   },
 }
 
-/** What `train()` takes. */
+/** The options of `train()`. */
 export const trainOptionSet: OptionSet<ParsedTrainOptions> = {
   owner: 'SFTTrainer.train',
   options: {
@@ -229,7 +229,7 @@ export const trainOptionSet: OptionSet<ParsedTrainOptions> = {
   },
 }
 
-/** TRL's SFTTrainer of the tutorial's time read `max_seq_length: null` as this, silently. */
+/** TRL's SFTTrainer of the tutorial's time silently replaced `max_seq_length: null` by this. */
 const DEFAULT_MAX_LENGTH = 1024
 
 const movedNames = [
@@ -242,8 +242,8 @@ const movedNames = [
 ] as const
 
 /**
- * Settles which of several spellings counts. A plain TrainingArguments keeps its own values (bf16, gradient_checkpointing,
- * learning rate); SFTConfig brings TRL's.
+ * Decides between several names of one option. A plain TrainingArguments keeps its own values (bf16,
+ * gradient_checkpointing, learning rate); SFTConfig has TRL's.
  */
 export function trainerOptions(given: SFTTrainerOptions): ParsedSFTTrainerOptions & {
   args: SFTConfig
@@ -289,13 +289,13 @@ export function trainerOptions(given: SFTTrainerOptions): ParsedSFTTrainerOption
   }
 }
 
-/** What an instance of a user's subclass has besides is the script's own. */
+/** The options of `args`; further fields of a user's subclass belong to the script. */
 function optionsOf(args: TrainingArguments | undefined): SFTInit {
   const known = new Set(knownNames(sftOptionSet))
   return Object.fromEntries(Object.entries(args ?? {}).filter(([name]) => known.has(name))) as SFTInit
 }
 
-/** The one loss that the options name. */
+/** The one loss that the options select. */
 function objectiveOf(objective: Objective | undefined, args: SFTConfig): Objective {
   const { label_smoothing_factor } = args
   const loss_type = args.loss_type === 'dft' ? 'dft' : 'nll'

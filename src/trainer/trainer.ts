@@ -29,7 +29,7 @@ import { pushTrainer, writeTrainingCard, type ModelCardOptions } from './publish
 import type { PushOptions } from '../export/options'
 import { trainOptions } from './trainer-options'
 
-/** What every trainer takes. */
+/** The options that every trainer has. */
 export type TrainerParts = Pick<
   ParsedSFTTrainerOptions,
   'model' | 'peft_config' | 'train_dataset' | 'eval_dataset' | 'callbacks' | 'display'
@@ -41,12 +41,12 @@ export type TrainerParts = Pick<
   optimizers?: ParsedSFTTrainerOptions['optimizers']
 }
 
-/** What `predict` resolves with. */
+/** The result of `predict`. */
 export interface PredictionOutput extends EvalPrediction {
   metrics: LogRow
 }
 
-/** Runs the training of an adapter; what is learned of which rows is its task's. */
+/** Trains an adapter. The rows and the loss are those of its task. */
 export abstract class Trainer {
   readonly args: TrainingArguments
   readonly state: TrainerState = newState()
@@ -59,16 +59,16 @@ export abstract class Trainer {
   private readonly callbacks: TrainerCallback[]
   private readonly sets: RowSets
   private optimizer: Optimizer | undefined
-  /** The newest run, for `status`; `unfinished` when it was stopped and the next `train()` goes on with it. */
+  /** The newest run, for `status`; `unfinished` if it was stopped and the next `train()` continues it. */
   private current: TrainRun | undefined
   private unfinished: TrainRun | undefined
   private training: Promise<TrainOutput> | undefined
   private stopping: AbortSignal | undefined
-  /** What scripts ask of Python's accelerator: there is one process. */
+  /** Python's accelerator, which scripts read: there is one process. */
   readonly accelerator: Accelerator = accelerator
   readonly is_fsdp_enabled: boolean = false
 
-  /** `task` makes the trainer's task, when the adapter is on the model. */
+  /** `task` makes the trainer's task; it is called when the adapter is on the model. */
   protected constructor(options: TrainerParts, owner: string, task: (subject: Subject) => TrainingTask) {
     const { args, processing_class: tokenizer, model, peft_config, model_init_kwargs = null } = options
     refuseOverrides(this, Trainer.prototype)
@@ -84,12 +84,12 @@ export abstract class Trainer {
     for (const callback of options.callbacks) this.add_callback(callback)
   }
 
-  /** The model with its adapter. @throws Error while a model given by name is not loaded. */
+  /** The model with its adapter. @throws Error before a model given by name is loaded. */
   get model(): PeftModel {
     return this.loaded.model
   }
 
-  /** The tokenizer. @throws Error while it is not loaded. */
+  /** The tokenizer. @throws Error before it is loaded. */
   get processing_class(): PreTrainedTokenizer {
     return this.loaded.tokenizer
   }
@@ -102,7 +102,7 @@ export abstract class Trainer {
     return this.options.eval_dataset
   }
 
-  /** Loads what was given by name. `train` and the others do it first; await it to read `model` before. */
+  /** Loads what was given by name. `train` and other methods do this first; await it to read `model` earlier. */
   async load(): Promise<this> {
     if (this.subject) return this
     this.loading ??= loadSubject(this.parts).catch((error: unknown) => {
@@ -114,14 +114,14 @@ export abstract class Trainer {
     return this
   }
 
-  /** Adds a callback: an object, or a class that is made without arguments. */
+  /** Adds a callback: an object, or a class whose constructor needs no arguments. */
   add_callback(given: GivenCallback): void {
     const callback = checkCallback(given)
     this.callbacks.push(callback)
     void callback.on_init_end?.(this.args, this.state, newControl())
   }
 
-  /** Takes a callback away and returns it: the object, or the first of a class. */
+  /** Removes a callback and returns it: the given object, or the first of a class. */
   pop_callback(given: GivenCallback): TrainerCallback | undefined {
     const isIt = (callback: TrainerCallback): boolean =>
       callback === given || (typeof given === 'function' && callback instanceof given)
@@ -134,20 +134,25 @@ export abstract class Trainer {
   }
 
   /**
-   * Trains. Resolves when the last step is done, or, with `stopped: true`, at the step boundary after `signal` was aborted
-   * or the process got SIGINT (Ctrl-C, a notebook's interrupt). A run stopped so is kept in memory: the next `train()` goes
-   * on with the bits of a run that was never stopped; with `resume_from_checkpoint` so does a run of another process. So does
-   * a run that failed, by a full disk or a callback that threw. After a run that ended, or was ended by a callback, `train()` begins
-   * a new one: a new optimizer, the adapter as it is. SIGTERM and SIGHUP write a checkpoint at the step boundary, unless
-   * `save_strategy` is 'no', and then end the process; where somebody else listens for them, they are left alone.
-   * @throws Error when the data set is empty, has no text column (naming those it has), or leaves nothing to learn; when another
-   * run holds output_dir, or another trainer trains the model; when the disk or a callback fails; after `max_nonfinite_steps` steps
-   * that were not finite.
+   * Trains. Resolves after the last step; or, with `stopped: true`, after the current step when `signal` is
+   * aborted or the process gets SIGINT (Ctrl-C, a notebook's interrupt).
+   *
+   * A stopped run is kept in memory: the next `train()` continues it with the same bits as without the stop.
+   * `resume_from_checkpoint` does the same for a run of another process. A run that failed, because of a full
+   * disk or a callback that threw, continues too. After a run that reached its end, or that a callback ended,
+   * `train()` begins a new run with a new optimizer and the adapter as it is.
+   *
+   * SIGTERM and SIGHUP write a checkpoint after the current step, unless `save_strategy` is 'no', and then
+   * end the process; if something else listens for them, they are ignored here.
+   * @throws Error when the data set is empty, has no text column (listing its columns), or has no tokens to
+   * train on; when another run uses output_dir, or another trainer trains the model; when the disk or a
+   * callback fails; after `max_nonfinite_steps` steps that were not finite.
    */
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
     const { signal, resume_from_checkpoint } = trainOptions(options)
     refuseOverrides(this, Trainer.prototype)
-    // tslab runs a cell's first turn in a vm with breakOnSigint: a listener added there leaves SIGINT at its default, which ends the kernel.
+    // tslab runs a cell's first turn in a vm with breakOnSigint: with a listener added there, SIGINT keeps its
+    // default effect, which ends the kernel.
     await setImmediate()
     await this.load()
     if (this.training) await this.lastRun(signal)
@@ -159,18 +164,19 @@ export abstract class Trainer {
       return shownAsTable(await this.training)
     } finally {
       this.training = undefined
-      // What a step takes besides the weights is the next cell's now, or another process's.
+      // The cached memory of a step is released for the next cell or another process.
       this.model.base_model.device.emptyCache()
       interrupt.release()
-      // The run is saved: now the signal may do what it does without us.
+      // The run is saved; now the signal can have its usual effect.
       if (interrupt.endedBy) process.kill(process.pid, interrupt.endedBy)
     }
   }
 
   /**
-   * Mean loss over the targets of the evaluation set: eval_loss, eval_mean_token_accuracy, eval_entropy, eval_runtime ..., and what
-   * compute_metrics gives. Of several sets (an object of data sets by name) the names begin with eval_<name>. The row is logged.
-   * @param data - The set or sets; default: eval_dataset. Or the options, with `eval_dataset` among them.
+   * Mean loss over the targets of the evaluation set: eval_loss, eval_mean_token_accuracy, eval_entropy,
+   * eval_runtime ..., and the metrics of compute_metrics. With several sets (an object of data sets by name)
+   * the names begin with eval_<name>. The row is logged.
+   * @param data - The data set or sets; default: eval_dataset. Or the options, including `eval_dataset`.
    * @throws AbortError when `signal` is aborted or the process gets SIGINT, between two batches.
    */
   async evaluate(data?: EvaluationData | EvaluateOptions, options: EvaluateOptions = {}): Promise<LogRow> {
@@ -189,8 +195,9 @@ export abstract class Trainer {
   }
 
   /**
-   * The most likely next token after each token of the rows, the labels, and the metrics as `evaluate` names them, with `test_`.
-   * @throws AbortError as `evaluate`.
+   * The most likely next token after each token of the rows, the labels, and the metrics of `evaluate` with
+   * `test_` names.
+   * @throws AbortError like `evaluate`.
    */
   async predict(dataset: Dataset, options: EvaluateOptions = {}): Promise<PredictionOutput> {
     const { signal, prefix } = evaluationCall(`${this.parts.owner}.predict`, dataset, options, 'test')
@@ -208,18 +215,21 @@ export abstract class Trainer {
     }
   }
 
-  /** Adds a row to `state.log_history`, with epoch and step, and tells the callbacks. */
+  /** Adds epoch and step to a row, appends it to `state.log_history`, and calls the callbacks. */
   async log(logs: LogRow): Promise<void> {
     const events = this.handler()
     await events.logged(events.record(logs))
   }
 
-  /** Where training stands right now. Waits for nothing: another cell can read it while one trains. */
+  /** The current state of training. It does not wait: another cell can call it during training. */
   status(): TrainerStatus {
     return trainerStatus(this, this.current, this.training !== undefined)
   }
 
-  /** Saves adapter and tokenizer to a folder; default: output_dir. After training its README.md tells of the run. */
+  /**
+   * Saves adapter and tokenizer to a folder; default: output_dir. After training, its README.md describes the
+   * run.
+   */
   async save_model(folder: string = this.args.output_dir): Promise<void> {
     await this.load()
     await sweepRemains(folder)
@@ -228,13 +238,16 @@ export abstract class Trainer {
     if (this.state.global_step > 0) await writeTrainingCard(this, this.options.train_dataset, folder)
   }
 
-  /** Writes README.md with data, arguments, losses and versions into output_dir. */
+  /** Writes README.md, with data, arguments, losses and versions, into output_dir. */
   async create_model_card(options: ModelCardOptions = {}): Promise<void> {
     await this.load()
     await writeTrainingCard(this, this.options.train_dataset, this.args.output_dir, options)
   }
 
-  /** Uploads what `save_model` writes; a new repository is private. `repo_id`: default is the last part of output_dir. */
+  /**
+   * Uploads the files that `save_model` writes; a new repository is private. `repo_id`: default is the last
+   * part of output_dir.
+   */
   push_to_hub(repo_id?: string, options: PushOptions = {}): Promise<string> {
     return pushTrainer(this, repo_id, options)
   }
@@ -247,7 +260,10 @@ export abstract class Trainer {
     this.subject?.model.dispose()
   }
 
-  /** The rows of `train_dataset` as the run takes them, changed before the first `train()`: for helpers such as train_on_responses_only. */
+  /**
+   * Changes the rows of `train_dataset` before the first `train()`: for helpers such as
+   * train_on_responses_only. @internal
+   */
   changeRows(change: Parameters<RowSets['change']>[0]): void {
     this.sets.change(change)
   }
@@ -309,7 +325,7 @@ export abstract class Trainer {
     })
   }
 
-  /** A run that was told to stop may still be in its last step: its cell was given up before. */
+  /** Waits for a stopped run's last step: its cell was interrupted before the step ended. */
   private async lastRun(signal: AbortSignal | undefined): Promise<void> {
     const interrupt = listenForInterrupt(signal)
     const given = new Promise((resolve) => interrupt.signal.addEventListener('abort', resolve))
@@ -333,9 +349,9 @@ export abstract class Trainer {
     this.stopping = signal
     const goesOn = from === null ? this.unfinished : undefined
     const run = goesOn ?? (await unlessAborted(signal, this.newRun(signal, from)))
-    // Stopped while the texts were tokenized: there is no run yet.
+    // Stopped during tokenization: there is no run yet.
     if (!run) return { global_step: 0, training_loss: 0, metrics: {}, stopped: true }
-    // Also what fails leaves the run where it stands.
+    // A failure also leaves the run where it is.
     this.unfinished = this.current = run
     const output = await trainLoop(run, signal)
     if (run.progress.ended) this.unfinished = undefined
@@ -356,7 +372,7 @@ export abstract class Trainer {
       events: (optimizer) => this.handler(optimizer),
       evaluate: (stop, events) => this.measure(stop, events, undefined, 'eval'),
       begin: (optimizer) => {
-        // All is checked: an earlier run is given up only now.
+        // All checks have passed: only now is an earlier run given up.
         this.unfinished = this.current = undefined
         this.optimizer?.dispose()
         this.optimizer = optimizer

@@ -6,9 +6,9 @@ const firstColumns = ['step', 'epoch', 'loss', 'grad_norm', 'learning_rate', 'to
 export type LogRow = Readonly<Record<string, number | string | undefined>>
 
 /**
- * The log rows as CSV (`log.csv`): step, epoch, loss, grad_norm, learning_rate, tokens_per_second, then any further key
- * in order of appearance. A row appends one line; a new key rewrites the file (temporary name, then rename) with one
- * column more, so that an evaluation's figures are not lost.
+ * The log rows as CSV (`log.csv`): step, epoch, loss, grad_norm, learning_rate, tokens_per_second, then other
+ * keys in order of their first appearance. A row appends one line. A new key rewrites the file with one more
+ * column (to a temporary name, then renamed), so that the figures of evaluations are not lost.
  */
 export class CsvLog {
   private readonly columns: string[] = [...firstColumns]
@@ -17,7 +17,7 @@ export class CsvLog {
 
   private constructor(readonly file: string) {}
 
-  /** Starts a new file, replacing an earlier one. */
+  /** Creates the file, replacing an earlier one. */
   static async open(file: string): Promise<CsvLog> {
     const log = new CsvLog(file)
     await log.rewrite()

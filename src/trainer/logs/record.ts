@@ -17,7 +17,7 @@ export function crc32c(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0
 }
 
-/** TensorFlow's masked checksum: a CRC of data that itself holds CRCs would be weak. */
+/** TensorFlow's masked checksum: a plain CRC is weak for data that itself contains CRCs. */
 function maskedCrc(bytes: Uint8Array): number {
   const crc = crc32c(bytes)
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0

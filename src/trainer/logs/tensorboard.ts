@@ -11,7 +11,7 @@ const flushDelay = 2_000
 let filesOpened = 0
 
 /**
- * Folder of a run's event files: environment TENSORBOARD_LOGGING_DIR as it is, else
+ * Folder of a run's event files: the environment variable TENSORBOARD_LOGGING_DIR, else
  * `<output_dir>/runs/<Mon>DD_HH-MM-SS_<host>` in local time.
  */
 export function defaultLoggingDir(outputDir: string, now: Date = new Date()): string {
@@ -31,9 +31,9 @@ export function rewriteTag(key: string): string {
 }
 
 /**
- * Writes a TensorBoard event file. The `add_` calls only buffer; the bytes reach the disk after 64 KiB, after two
- * seconds, or at `flush` and `close`. A failed write is thrown by the next `flush` or `close`, so a full disk does not
- * stop a training step.
+ * Writes a TensorBoard event file. The `add_` methods only buffer; bytes are written to disk after 64 KiB,
+ * after two seconds, or by `flush` and `close`. A write error is thrown by the next `flush` or `close`, so a
+ * full disk does not stop a training step.
  */
 export class SummaryWriter {
   private pending: Buffer[] = []
@@ -45,7 +45,7 @@ export class SummaryWriter {
 
   private constructor(readonly file: string) {}
 
-  /** Creates `logDir` where needed and a new event file in it. Throws when either cannot be written. */
+  /** Creates `logDir` if necessary, and a new event file in it. Throws when either cannot be written. */
   static async open(logDir: string): Promise<SummaryWriter> {
     await mkdir(logDir, { recursive: true })
     const seconds = String(Math.floor(Date.now() / 1000)).padStart(10, '0')
@@ -60,7 +60,10 @@ export class SummaryWriter {
     this.addValue(step, (v) => v.uint32(10).string(tag).uint32(21).float(value))
   }
 
-  /** Adds a Markdown text at `step`. Stored as `<tag>/text_summary`, where TensorBoard's text page looks. */
+  /**
+   * Adds a Markdown text at `step`. It is stored as `<tag>/text_summary`, where TensorBoard's text page looks
+   * for it.
+   */
   add_text(tag: string, text: string, step: number = 0): void {
     this.addValue(step, (v) => {
       v.uint32(10).string(`${tag}/text_summary`)
@@ -71,14 +74,14 @@ export class SummaryWriter {
     })
   }
 
-  /** Adds the numbers of one trainer log row under their tags (`rewriteTag`); `step` itself and texts are left out. */
+  /** Adds the numbers of one log row under their tags (`rewriteTag`); `step` itself and texts are omitted. */
   add_row(row: Readonly<Record<string, unknown>>, step: number): void {
     for (const [key, value] of Object.entries(row)) {
       if (key !== 'step' && typeof value === 'number') this.add_scalar(rewriteTag(key), value, step)
     }
   }
 
-  /** Writes what is buffered. Throws an earlier or present write error, with the file's name. */
+  /** Writes the buffered bytes. Throws an earlier or present write error, with the file's name. */
   async flush(): Promise<void> {
     this.startWriting()
     await this.writing
@@ -125,7 +128,10 @@ export class SummaryWriter {
   }
 }
 
-/** A serialized `Event` with the present time; numbers in the callers are protobuf tags, `field << 3 | wire type`. */
+/**
+ * A serialized `Event` with the current time. The numbers in the callers are protobuf tags, `field << 3
+ * wire type`.
+ */
 function event(fill: (event: Writer) => void): Uint8Array {
   const writer = Writer.create()
   writer.uint32(9).double(Date.now() / 1000)

@@ -5,14 +5,16 @@ import type { TrainingInit, TrainingOptions } from '../options.generated'
 import { dpoOptionSet, ktoOptionSet, orpoOptionSet } from './options'
 import type { DPOInit, DPOOptions, KTOInit, KTOOptions, ORPOInit, ORPOOptions } from './options.generated'
 
-/** What ORPOTrainer cuts rows to where max_length is null, as TRL. */
+/** The length to which ORPOTrainer cuts rows if max_length is null, as in TRL. */
 const ORPO_MAX_LENGTH = 512
 
 export interface DPOConfig extends Omit<DPOOptions, keyof TrainingOptions> {}
 
 /**
- * TrainingArguments for DPOTrainer with TRL's defaults: beta 0.1, learning_rate 1e-6, logging_steps 10, bf16 and gradient checkpointing
- * on. @throws TypeError also for label_smoothing that no loss reads, and for loss_weights that are not one for each loss.
+ * TrainingArguments for DPOTrainer with TRL's defaults: beta 0.1, learning_rate 1e-6, logging_steps 10, bf16
+ * and gradient checkpointing on.
+ * @throws TypeError also for a label_smoothing that no loss uses, and for loss_weights whose number is not that
+ * of the losses.
  */
 export class DPOConfig extends TrainingArguments {
   static override readonly options: OptionSet<TrainingOptions> = dpoOptionSet as never
@@ -50,8 +52,9 @@ export class ORPOConfig extends TrainingArguments {
 export interface KTOConfig extends Omit<KTOOptions, keyof TrainingOptions> {}
 
 /**
- * TrainingArguments for KTOTrainer with TRL's defaults: beta 0.1, learning_rate 1e-6, logging_steps 10, rows in order, bf16 and gradient
- * checkpointing on. @throws TypeError also, for loss_type 'kto', for another order of rows and for batches of one row.
+ * TrainingArguments for KTOTrainer with TRL's defaults: beta 0.1, learning_rate 1e-6, logging_steps 10, rows in
+ * order, bf16 and gradient checkpointing on.
+ * @throws TypeError also, for loss_type 'kto', for another order of rows and for batches of one row.
  */
 export class KTOConfig extends TrainingArguments {
   static override readonly options: OptionSet<TrainingOptions> = ktoOptionSet as never

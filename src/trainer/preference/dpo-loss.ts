@@ -2,7 +2,7 @@ import type { HostObjective } from '../../models/objective'
 import { meanOf, perSequence, logSigmoid, sigmoid } from './sequence-loss'
 import { sumsOf } from './reference'
 
-/** log p - log p of the reference, summed over an answer's tokens, and how many those are. */
+/** log p minus the reference's log p, summed over an answer's tokens, and the number of those tokens. */
 export interface PairScores {
   chosen: number
   rejected: number
@@ -23,7 +23,7 @@ export interface PairLossSettings {
 
 type PairLoss = (scores: PairScores, settings: PairLossSettings) => LossValue
 
-/** A loss of z = beta * (chosen - rejected). */
+/** A loss that is a function of z = beta * (chosen - rejected). */
 const ofDifference =
   (f: (z: number, smoothing: number) => { loss: number; dz: number }): PairLoss =>
   ({ chosen, rejected }, { beta, label_smoothing }) => {
@@ -31,7 +31,7 @@ const ofDifference =
     return { loss, dchosen: beta * dz, drejected: -beta * dz }
   }
 
-/** A loss of the difference of the means over tokens. */
+/** A loss that is a function of the difference of means over tokens. */
 const ofMeans =
   (f: (difference: number, beta: number) => { loss: number; d: number }): PairLoss =>
   ({ chosen, rejected, chosenTokens, rejectedTokens }, { beta }) => {
@@ -43,7 +43,7 @@ const ofMeans =
 /** d sigmoid(z) / dz */
 const slope = (z: number): number => sigmoid(z) * sigmoid(-z)
 
-/** TRL's losses of one pair by their names in `loss_type`; derivatives are those of the two scores. */
+/** TRL's losses of one pair, by their names in `loss_type`. Derivatives are with respect to the two scores. */
 export const pairLosses: Readonly<Record<PairLossName, PairLoss>> = {
   // -log sigmoid(z) (arXiv 2305.18290)
   sigmoid: ofDifference((z) => ({ loss: -logSigmoid(z), dz: -sigmoid(-z) })),
@@ -88,13 +88,14 @@ export type DPOLossName = PairLossName | 'sft'
 
 export interface DPOLossSettings extends PairLossSettings {
   loss_type: readonly DPOLossName[]
-  /** One for each loss type; null: all 1. */
+  /** One per loss type; null: all 1. */
   loss_weights: readonly number[] | null
 }
 
 /**
- * The loss of Direct Preference Optimization as TRL has it: the weighted sum of the losses, each a mean over the batch's pairs. The
- * batch's sequences are chosen, rejected, chosen, ...; of each its columns tell `ref_logps` and `answer_tokens`.
+ * The loss of Direct Preference Optimization as in TRL: a weighted sum of losses, each a mean over the batch's
+ * pairs. The batch's sequences are chosen, rejected, chosen, ...; its columns `ref_logps` and `answer_tokens`
+ * have one value per sequence.
  */
 export function dpoObjective(settings: DPOLossSettings): HostObjective {
   const { loss_type, loss_weights, beta } = settings

@@ -14,9 +14,9 @@ import { preferenceOptions } from './trainer-options'
 const owner = 'DPOTrainer'
 
 /**
- * Direct Preference Optimization with an adapter, with the names of TRL's DPOTrainer. Rows have `chosen` and `rejected`, texts or
- * conversations, and `prompt` unless both begin with it. The reference is the base model when `peft_config` is given, else the model
- * with the adapter as it came.
+ * Direct Preference Optimization with an adapter, with the names of TRL's DPOTrainer. Rows have `chosen` and
+ * `rejected`, texts or conversations, and `prompt` unless both begin with it. The reference is the base model
+ * if `peft_config` is given, else the model with the adapter as it was at the start.
  */
 export class DPOTrainer extends Trainer {
   declare readonly args: DPOConfig

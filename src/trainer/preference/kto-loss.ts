@@ -10,10 +10,11 @@ export interface KTOLossSettings {
 }
 
 /**
- * Kahneman-Tversky optimization as TRL has it (arXiv 2402.01306): the mean over sequences of weight * (1 - sigmoid(beta * (r - kl)))
- * where the label is true and weight * (1 - sigmoid(beta * (kl - r))) where it is false; r: log p - log p of the reference; kl: the mean
- * over the batch of the same of each prompt with another row's answer, not below 0 and not derived. 'apo_zero_unpaired': kl is 0. Of each
- * sequence the columns tell `ref_logps`, `label` and, but for the last, `kl_ratio`.
+ * Kahneman-Tversky optimization as in TRL (arXiv 2402.01306): the mean over sequences of weight * (1 -
+ * sigmoid(beta * (r - kl))) for label true, and weight * (1 - sigmoid(beta * (kl - r))) for label false. r is
+ * log p minus the reference's log p. kl is the mean over the batch of the same difference for each prompt with
+ * another row's answer, at least 0, and a constant for the gradient; for 'apo_zero_unpaired' it is 0. The
+ * columns are `ref_logps`, `label` and, except for the latter, `kl_ratio`.
  */
 export function ktoObjective(settings: KTOLossSettings): HostObjective {
   const { loss_type, beta, desirable_weight, undesirable_weight } = settings

@@ -18,9 +18,10 @@ import { preferenceOptions } from './trainer-options'
 const owner = 'KTOTrainer'
 
 /**
- * Kahneman-Tversky optimization with an adapter, with the names of TRL's KTOTrainer. Rows have `prompt`, `completion` and `label` (true:
- * desirable), texts or conversations; rows of `chosen` and `rejected` become two each. The reference is the base model when `peft_config`
- * is given, else the model with the adapter as it came.
+ * Kahneman-Tversky optimization with an adapter, with the names of TRL's KTOTrainer. Rows have `prompt`,
+ * `completion` and `label` (true: desirable), texts or conversations; a row of `chosen` and `rejected` becomes
+ * two. The reference is the base model if `peft_config` is given, else the model with the adapter as it was at
+ * the start.
  */
 export class KTOTrainer extends Trainer {
   declare readonly args: KTOConfig

@@ -7,7 +7,7 @@ import type { DPOOptions, KTOOptions, ORPOOptions } from './options.generated'
 import { sftOptionSet } from '../sft-options'
 import type { DPOLossName } from './dpo-loss'
 
-// What the configurations of TRL's preference trainers share. Numbers and names are those of TRL 1.16.
+// Options that TRL's preference trainers share. Defaults and names are those of TRL 1.16.
 
 const { label_smoothing_factor: _, ...training } = trainingOptionSet.options
 const {

@@ -1,13 +1,14 @@
 import type { HostObjective } from '../../models/objective'
 import { logSigmoid, meanOf, sigmoid } from './sequence-loss'
 
-/** log(1 - e^x) of x < 0, without cancellation on either side of -ln 2. */
+/** log(1 - e^x) for x < 0, without cancellation on either side of -ln 2. */
 const log1mexp = (x: number): number => (x < -Math.LN2 ? Math.log1p(-Math.exp(x)) : Math.log(-Math.expm1(x)))
 
 /**
- * Odds ratio preference optimization as TRL has it (arXiv 2403.07691): -log p of the chosen sequences, prompts too, as a mean over their
- * tokens, minus beta times the mean over pairs of log sigmoid(log odds ratio), where an answer's log-probability is the mean over its
- * tokens. The batch's sequences are chosen, rejected, chosen, ...; the last `answer_tokens` of a sequence are its answer.
+ * Odds ratio preference optimization as in TRL (arXiv 2403.07691): -log p of the chosen sequences including
+ * prompts, as a mean over their tokens, minus beta times the mean over pairs of log sigmoid(log odds ratio).
+ * The log-probability of an answer is the mean over its tokens. The batch's sequences are chosen, rejected,
+ * chosen, ...; the last `answer_tokens` tokens of a sequence are its answer.
  */
 export function orpoObjective({ beta }: { beta: number }): HostObjective {
   return {
@@ -24,7 +25,7 @@ export function orpoObjective({ beta }: { beta: number }): HostObjective {
           nll -= logps[t]! / learned
           dlogps[t]! -= 1 / learned / num_batches
         }
-      // The first token of a sequence is no target, also where the answer begins with it.
+      // The first token of a sequence is no target, even if the answer begins with it.
       const answers = tokens.map((n, s) => {
         const end = cu_seqlens[s + 1]!
         const begin = end - Math.min(n, targets(s))

@@ -8,8 +8,9 @@ import { preferenceOptions } from './trainer-options'
 const owner = 'ORPOTrainer'
 
 /**
- * Odds ratio preference optimization with an adapter, with the names of TRL's experimental ORPOTrainer: no reference. Rows have `chosen`
- * and `rejected`, texts or conversations, and `prompt` unless both begin with it.
+ * Odds ratio preference optimization with an adapter, with the names of TRL's experimental ORPOTrainer. There
+ * is no reference model. Rows have `chosen` and `rejected`, texts or conversations, and `prompt` unless both
+ * begin with it.
  */
 export class ORPOTrainer extends Trainer {
   declare readonly args: ORPOConfig

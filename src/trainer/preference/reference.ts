@@ -7,8 +7,8 @@ import { copy } from '../../tensor/ops'
 import type { Tensor } from '../../tensor/tensor'
 
 /**
- * The model that rewards are measured from, as TRL keeps it for adapters: the base model, when the trainer put the adapter on it; else
- * the model with the adapter as it came, of which a copy is kept.
+ * The reference model of the rewards, as TRL has it for adapters: the base model if the trainer put the adapter
+ * on it; else the model with the adapter as it was at the start, of which a copy is kept.
  */
 export class Reference {
   private readonly came: Tensor[] | undefined
@@ -20,7 +20,7 @@ export class Reference {
     this.came = hadAdapter ? model.parameters().map(({ data }) => copied(data)) : undefined
   }
 
-  /** Sum over the targets of each sequence of their log-probabilities. */
+  /** The sum of the log-probabilities of each sequence's targets. */
   async logps(batch: PackedBatch, autocast?: FloatDType): Promise<number[]> {
     const { base_model } = this.model
     const measured = (): Promise<number[]> => sequenceLogps(base_model, batch, autocast)
@@ -42,13 +42,16 @@ export class Reference {
   }
 }
 
-/** Sum over the targets of each sequence of their log-probabilities, of the model as it is. Nothing is kept for a backward. */
+/**
+ * The sum of the log-probabilities of each sequence's targets, for the current model. Nothing is saved for a
+ * backward.
+ */
 export async function sequenceLogps(
   model: CausalLM,
   batch: PackedBatch,
   autocast?: FloatDType,
 ): Promise<number[]> {
-  // Without a target there is no pass.
+  // Without a target there is nothing to run.
   let sums: number[] = Array<number>(batch.cu_seqlens.length - 1).fill(0)
   await runPass(model, batch, {
     backward: false,
@@ -61,7 +64,7 @@ export async function sequenceLogps(
   return sums
 }
 
-/** Sums of the values of each sequence. */
+/** Sums of values by sequence. */
 export function sumsOf(values: ArrayLike<number>, cu_seqlens: Int32Array): number[] {
   return Array.from({ length: cu_seqlens.length - 1 }, (_, s) => {
     let sum = 0

@@ -5,9 +5,9 @@ import type { PackedBatch } from '../../models/batch'
 import type { TrainingArguments } from '../arguments'
 import type { TrainingTask } from '../task'
 
-/** Measures batches, now or for all rows at once. */
+/** How to compute columns of batches, one at a time or for all rows at once. */
 export interface Measuring {
-  /** Columns that are measured: values of each sequence. */
+  /** The measured columns: one value per sequence. */
   measure(batch: PackedBatch): Promise<Record<string, number[]>>
 }
 
@@ -16,7 +16,7 @@ interface Precomputing {
   precompute_ref_batch_size: number | null
 }
 
-/** `measure` and `prepare` of a task whose batches have measured columns, by `precompute_ref_log_probs`. */
+/** The `measure` and `prepare` of a task with measured columns, chosen by `precompute_ref_log_probs`. */
 export function measured(
   args: TrainingArguments & Precomputing,
   { measure }: Measuring,

@@ -18,7 +18,7 @@ const {
   args,
 } = sftTrainerOptionSet.options
 
-/** What the constructors of the preference trainers take, with TRL's names. */
+/** The constructor options of the preference trainers, with TRL's names. */
 export function preferenceTrainerOptionSet(owner: string): OptionSet<ParsedPreferenceTrainerOptions> {
   const config = owner.replace('Trainer', 'Config')
   const { compute_loss_func: _, ...refused } = sftTrainerOptionSet.refused
@@ -62,7 +62,7 @@ export function preferenceTrainerOptionSet(owner: string): OptionSet<ParsedPrefe
   }
 }
 
-/** The options of a trainer, its arguments as the trainer's own configuration. */
+/** The parsed options of a trainer, with its arguments as the trainer's own configuration class. */
 export function preferenceOptions<A extends TrainingArguments>(
   owner: string,
   given: PreferenceTrainerOptions,
