@@ -1,8 +1,9 @@
 /**
- * What a layer of one's own is made of. Names and behaviour may change in any version.
+ * The parts that a layer of your own is made of. Names and behaviour may change in any version.
  *
- * A class that implements `LinearLayer` and is put in place with `slot.set(layer)` of `model.linearSlots()` runs and trains like the
- * library's own; `model.parameters()` then has its parameters. Its backward is written by hand, from operations of `ops`.
+ * A class that implements `LinearLayer` and is set with `slot.set(layer)`, for a slot of
+ * `model.linearSlots()`, runs and trains like the library's own layers, and `model.parameters()` includes its
+ * parameters. You write its backward by hand, from the operations of `ops`.
  */
 export * as ops from './tensor/ops'
 export type { MatmulOptions } from './tensor/ops'

@@ -1,4 +1,5 @@
-// The public names, and nothing else but what adds to their classes: `generate`, saving and uploading, and how values look.
+// The public names, and the modules that add to their classes: `generate`, saving and uploading, and how values
+// are displayed.
 import './generation/mixin'
 import './export/mixin'
 import './rich-values'

@@ -13,7 +13,7 @@ export interface Logger {
   debug(message: string): void
   info(message: string): void
   warning(message: string): void
-  /** Like `warning`, but the same text is shown once in the life of the process. */
+  /** Like `warning`, but shows the same text only once per process. */
   warning_once(message: string): void
   error(message: string): void
 }
@@ -81,7 +81,7 @@ export const logging: {
   set_verbosity_info(): void
   set_verbosity_warning(): void
   set_verbosity_error(): void
-  /** Shows no progress bars from now on (also: environment HF_HUB_DISABLE_PROGRESS_BARS=1). */
+  /** Shows no progress bars from now on (like the environment variable HF_HUB_DISABLE_PROGRESS_BARS=1). */
   disable_progress_bar(): void
   enable_progress_bar(): void
   is_progress_bar_enabled(): boolean

@@ -1,6 +1,6 @@
 /**
- * How the library's own values look as a cell's result, in a terminal and in a log. Here and not in their classes: tensors and
- * models know nothing of what shows them. Loaded by `index.ts`.
+ * How the library's own values are displayed as a cell's result, in a terminal and in a log. It is not in their
+ * classes, so that tensors and models do not depend on the display. Loaded by `index.ts`.
  */
 import { randomUUID } from 'node:crypto'
 import { inspect } from 'node:util'
