@@ -27,7 +27,9 @@ runner.onEvent = (event) => {
   if (event.type === 'stream') streams.write(event.run, event.name, event.text)
   else send({ type: 'event', event })
 }
-runner.onExit = (reason, code) => send({ type: 'ended', reason, code }, () => process.exit())
+runner.onExit = (reason, code) =>
+  // A thread with a full heap is busy, and `process.exit` would wait for it.
+  send({ type: 'ended', reason, code }, () => process.kill(process.pid, 'SIGKILL'))
 
 /** Asked to end; the cell that runs saves its work. */
 let ending = false

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { signalChildren } from './children'
-import { heapLimitFor } from './heap'
+import { hardLimit, heapLimitFor, HeapWatch } from './heap'
 import type { InputReply } from './input'
 import type { Inspector } from './inspector'
 import { Interruption } from './interruption'
@@ -30,7 +30,7 @@ const interrupted = failed('KeyboardInterrupt', 'the cell was interrupted')
 /** The thread that runs the cells, as the main thread of its process sees it. */
 export class RunnerThread implements Runner {
   onEvent: (event: RunEvent) => void = () => {}
-  /** The thread is gone; what it was asked stays unanswered. */
+  /** The thread is gone, or its heap is full and the process has to end; what it was asked stays unanswered. */
   onExit: (reason: EndReason, code: number) => void = () => {}
   /** Of the thread's heap, in MB. */
   readonly heapLimit: number = heapLimitFor(
@@ -48,6 +48,7 @@ export class RunnerThread implements Runner {
   /** `since`: milliseconds of `performance.now`. */
   private running: { id: number; since: number; settle: (outcome: RunOutcome) => void } | undefined
   private asking = false
+  private readonly heap: HeapWatch
   private readonly interruption = new Interruption({
     flag: (sequence) => {
       if (this.running || this.others.size > 0) Atomics.store(this.flags, slots.interrupt, sequence)
@@ -64,7 +65,7 @@ export class RunnerThread implements Runner {
     this.worker = new Worker(join(__dirname, 'worker.js'), {
       workerData: { flags: this.flags, replies: this.channel.port2 },
       transferList: [this.channel.port2],
-      resourceLimits: { maxOldGenerationSizeMb: this.heapLimit },
+      resourceLimits: { maxOldGenerationSizeMb: hardLimit(this.heapLimit) },
     })
     let reason: EndReason = 'exit'
     this.worker.on('message', (message: FromRunner) => this.receive(message))
@@ -73,11 +74,13 @@ export class RunnerThread implements Runner {
       else process.stderr.write(`[kernel] cells' thread: ${String(error)}\n`)
     })
     this.worker.on('exit', (code) => this.onExit(reason, code))
+    this.heap = new HeapWatch(inspector, this.heapLimit, () => this.onExit('memory', 1))
   }
 
   run(request: RunRequest): Promise<RunOutcome> {
     return new Promise((settle) => {
       this.running = { id: request.id, since: performance.now(), settle }
+      this.heap.start()
       this.post({ type: 'run', request })
     })
   }
@@ -202,6 +205,7 @@ export class RunnerThread implements Runner {
   private settle(outcome: RunOutcome): void {
     const { running } = this
     this.running = undefined
+    this.heap.stop()
     this.interruption.end()
     running?.settle(outcome)
   }

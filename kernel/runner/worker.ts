@@ -4,6 +4,7 @@ import { withoutAsyncChecks } from './async-hooks'
 import { Comms } from './comms'
 import { displayHook, hookName, signalName, tslabApi } from './display'
 import { Executor } from './executor'
+import { createCollected } from './heap'
 import { Input } from './input'
 import { Interrupts, KeyboardInterrupt, Run } from './interrupt'
 import {
@@ -123,7 +124,12 @@ function settleTerminated(): void {
   done(id, { error: executor.failures.describe(new KeyboardInterrupt()), userExpressions: {} })
 }
 
-Object.assign((globalThis as unknown as { __tslab__: object }).__tslab__, { live, look, settleTerminated })
+Object.assign((globalThis as unknown as { __tslab__: object }).__tslab__, {
+  live,
+  look,
+  settleTerminated,
+  collected: createCollected(),
+})
 
 async function receiveComm(message: CommMessage): Promise<void> {
   const run = new Run(message.run, true)
