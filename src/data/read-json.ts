@@ -1,4 +1,4 @@
-import { parseExactJson, isInexact } from '../files/json'
+import { parseExactJson } from '../files/json'
 import { LONGEST_TEXT, readTextFile, textPieces } from '../files/text'
 import { type Row, rowsOf } from './rows'
 
@@ -11,7 +11,7 @@ import { type Row, rowsOf } from './rows'
 export async function* jsonBatches(path: string, signal?: AbortSignal): AsyncGenerator<Row[]> {
   let line = 0
   let isFirst = true
-  for await (const { lines, plain } of linesOf(path, signal)) {
+  for await (const lines of linesOf(path, signal)) {
     const rows: Row[] = []
     for (const text of lines) {
       line++
@@ -22,7 +22,8 @@ export async function* jsonBatches(path: string, signal?: AbortSignal): AsyncGen
         return
       }
       isFirst = false
-      rows.push(checkedRow(parseLine(text, plain, path, line), `${path}:${line}`))
+      const where = `${path}:${line}`
+      rows.push(checkedRow(parseExactJson(where, text), where))
     }
     yield rows
   }
@@ -50,19 +51,7 @@ export async function readJsonField(path: string, field: string, signal?: AbortS
 
 /** The rows `{ text }` of a text file, one per line, in chunks. */
 export async function* textBatches(path: string, signal?: AbortSignal): AsyncGenerator<Row[]> {
-  for await (const { lines } of linesOf(path, signal)) yield lines.map((text) => ({ text }))
-}
-
-function parseLine(text: string, plain: boolean, path: string, line: number): unknown {
-  // 500 levels of nesting need at least 500 brackets.
-  if (plain && text.length < 1000) {
-    try {
-      return JSON.parse(text)
-    } catch {
-      // Python's NaN, or an error to report.
-    }
-  }
-  return parseExactJson(`${path}:${line}`, text)
+  for await (const lines of linesOf(path, signal)) yield lines.map((text) => ({ text }))
 }
 
 async function readArray(path: string, signal: AbortSignal | undefined): Promise<Row[]> {
@@ -86,37 +75,36 @@ function firstCode(text: string): number {
 }
 
 /**
- * The lines of a file without their ends, many at a time; `plain`: none of them contains a number that
- * JSON.parse would change. `readline` cannot be used: it also splits at U+2028 and U+2029, which JSON allows in
- * strings.
+ * The lines of a file without their ends, many at a time. `readline` cannot be used: it also splits at U+2028 and
+ * U+2029, which JSON allows in strings.
  */
-async function* linesOf(
-  path: string,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<{ lines: string[]; plain: boolean }> {
+async function* linesOf(path: string, signal: AbortSignal | undefined): AsyncGenerator<string[]> {
   // Pieces of the current line, joined once at its end, so that a very long line takes linear time.
   let pieces: string[] = []
   let length = 0
   for await (const piece of textPieces(path, signal)) {
-    const end = piece.lastIndexOf('\n')
-    if (end < 0) {
-      pieces.push(piece)
-      length += piece.length
-      if (length > LONGEST_TEXT) throw new Error(`${path}: a line of more than ${LONGEST_TEXT} characters`)
-      continue
+    const lines = split(piece)
+    const last = lines.pop()!
+    if (lines.length > 0) {
+      lines[0] = endless(pieces.join('') + lines[0]!)
+      yield lines
+      pieces = []
+      length = 0
     }
-    const whole = pieces.join('') + piece.slice(0, end)
-    yield { lines: split(whole), plain: !isInexact(whole) }
-    pieces = [piece.slice(end + 1)]
-    length = pieces[0]!.length
+    pieces.push(last)
+    length += last.length
+    if (length > LONGEST_TEXT) throw new Error(`${path}: a line of more than ${LONGEST_TEXT} characters`)
   }
   const last = pieces.join('')
-  if (last !== '') yield { lines: split(last), plain: !isInexact(last) }
+  if (last !== '') yield [endless(last)]
 }
 
 function split(text: string): string[] {
   const lines = text.split('\n')
-  if (text.includes('\r'))
-    for (const [i, line] of lines.entries()) if (line.endsWith('\r')) lines[i] = line.slice(0, -1)
+  // The last one may go on in the next piece.
+  if (text.includes('\r')) for (let i = 0; i < lines.length - 1; i++) lines[i] = endless(lines[i]!)
   return lines
 }
+
+/** Without the first half of a line's end by `\r\n`. */
+const endless = (line: string): string => (line.endsWith('\r') ? line.slice(0, -1) : line)

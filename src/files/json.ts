@@ -3,6 +3,7 @@ import { JsonFault, JsonParser } from './json-parser'
 // Numbers that JSON.parse cannot keep exactly: written as a float though the value is an integer (`1.0`,
 // `1e5`), or with too many digits for a double.
 const INEXACT = /[[:,][ \t\r\n]*-?\d+(?:\.0+(?!\d)|\.\d+[eE]|[eE]|(?<=\d{16}))/
+const INEXACT_MEMBER = new RegExp(`"[ \\t\\r\\n]*${INEXACT.source}`, 'y')
 
 /**
  * Parses the JSON of a configuration file as Python's `json` does: NaN, Infinity and -Infinity are numbers; of
@@ -44,19 +45,16 @@ export function parseJsonObject(path: string, text: string): Record<string, unkn
  * @throws Error naming the place, the column and what was expected.
  */
 export function parseExactJson(where: string, text: string): unknown {
-  if (!INEXACT.test(text)) {
-    try {
-      return shallow(JSON.parse(text), text)
-    } catch {
-      // The parser below accepts Python's NaN and gives better error messages.
-    }
+  try {
+    const value = shallow(JSON.parse(text), text)
+    // Checking the values is faster than searching the text: most data is words.
+    const integers = integersIn(value)
+    if (integers === 'none') return value
+    if (integers === 'members' ? !hasInexactMember(text) : !INEXACT.test(text)) return value
+  } catch {
+    // The parser below accepts Python's NaN and gives better error messages.
   }
   return parsed(text, true, (fault) => `${where}: not valid JSON at character ${fault.at + 1}`)
-}
-
-/** Whether {@link parseExactJson} would give another result than JSON.parse; for many short texts at once. */
-export function isInexact(text: string): boolean {
-  return INEXACT.test(text)
 }
 
 const FLOATS = Symbol('floats')
@@ -103,6 +101,45 @@ function shallow(value: unknown, text: string): unknown {
   if (text.length > 1000 && deeper(value, 500)) throw new RangeError('too deep')
   return value
 }
+
+/** Where the numbers with an integer value are, those too large for a double too; only of them JSON.parse may have lost something. */
+function integersIn(value: unknown, inArray: boolean = false): 'none' | 'members' | 'items' {
+  if (typeof value === 'number') {
+    const isInteger = Number.isInteger(value) || !Number.isFinite(value)
+    return !isInteger ? 'none' : inArray ? 'items' : 'members'
+  }
+  if (typeof value !== 'object' || value === null) return 'none'
+  let found: 'none' | 'members' = 'none'
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      const inside = integersIn(item, true)
+      if (inside === 'items') return inside
+      if (inside === 'members') found = inside
+    }
+    return found
+  }
+  const fields = value as Record<string, unknown>
+  for (const key in fields) {
+    const inside = typeof fields[key] === 'string' ? 'none' : integersIn(fields[key])
+    if (inside === 'items') return inside
+    if (inside === 'members') found = inside
+  }
+  return found
+}
+
+/** {@link INEXACT} for the members of objects: data has few quotes, and finding them is faster than a pattern. */
+function hasInexactMember(text: string): boolean {
+  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at + 1)) {
+    const after = text.charCodeAt(at + 1)
+    if (after !== 0x3a && after > 0x20) continue
+    INEXACT_MEMBER.lastIndex = at
+    if (!isQuoteOrBracket(text.charCodeAt(at + 2)) && INEXACT_MEMBER.test(text)) return true
+  }
+  return false
+}
+
+/** What follows most keys' colons. */
+const isQuoteOrBracket = (code: number): boolean => code === 0x22 || code === 0x5b || code === 0x7b
 
 function deeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false

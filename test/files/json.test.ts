@@ -79,6 +79,27 @@ describe('JSON of data', () => {
       expect(() => exact(bad), bad).toThrow('not valid JSON')
   })
 
+  it('reads numbers as written wherever they stand and however the text is spaced', () => {
+    const plain: unknown = JSON.parse('{"a":[[],{"n":7}],"t":"\\"n\\":1.0, [2.0] : 3e5","n":-7,"s":0.5}')
+    expect(exact(JSON.stringify(plain, null, 1))).toEqual(plain)
+    for (const [written, value, float] of [
+      ['3.0', 3, true],
+      ['3', 3, false],
+      ['-2e2', -200, true],
+      ['9007199254740993', 9007199254740993n, false],
+    ] as const) {
+      for (const space of ['', ' ', '\n\t ']) {
+        const text = `{"t":"n\\\\","u":{"n"${space}:${space}${written}},"s":0.5,"i":12}`
+        const row = exact(text)
+        expect(row.u.n, text).toBe(value)
+        expect(isFloat(row.u, 'n'), text).toBe(float)
+        const list = exact(`{"i":12,"l":[${space}"n",${space}${written}${space}]}`).l
+        expect(list[1], written).toBe(value)
+        expect(isFloat(list, 1), written).toBe(float)
+      }
+    }
+  })
+
   it('stops at 500 levels', () => {
     expect(exact('['.repeat(500) + ']'.repeat(500))).toEqual(JSON.parse('['.repeat(500) + ']'.repeat(500)))
     for (const one of ['[', '{"a":'])
