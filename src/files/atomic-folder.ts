@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path'
-import { codeOf, explainWriteError, isBeingWritten, nameBeside, syncFolder } from './atomic'
+import { codeOf, explainWriteError, isBeingWritten, nameBeside, stageFiles, syncFolder } from './atomic'
+import type { FileDigest } from './digest'
 import { disk } from './disk'
 
 /**
@@ -7,16 +8,22 @@ import { disk } from './disk'
  * folder beside it, every file is flushed to the disk, and the folder is renamed once. An existing folder at
  * `path` is replaced.
  *
+ * @param digests - receives the size and CRC-32 of each file directly in the folder as it is written
  * @throws Error naming the file that could not be written, as a path below `path`; the temporary folder is
  * removed.
  */
-export async function replaceFolder(path: string, write: (folder: string) => Promise<void>): Promise<void> {
+export async function replaceFolder(
+  path: string,
+  write: (folder: string) => Promise<void>,
+  digests?: Map<string, FileDigest>,
+): Promise<void> {
   const temporary = nameBeside(path, 'tmp')
+  const staging = stageFiles(temporary, digests)
   try {
     await disk.mkdir(dirname(path), { recursive: true })
     await disk.mkdir(temporary)
     await write(temporary)
-    await flushFiles(temporary)
+    await flushFiles(temporary, staging.flushed)
     await swapIn(temporary, path)
   } catch (error) {
     await disk.rm(temporary, { recursive: true, force: true }).catch(() => undefined)
@@ -24,6 +31,8 @@ export async function replaceFolder(path: string, write: (folder: string) => Pro
     if (codeOf(error) !== undefined) throw await explainWriteError(path, error)
     error.message = error.message.replaceAll(temporary, path)
     throw error
+  } finally {
+    staging.end()
   }
   await syncFolder(dirname(path))
 }
@@ -73,13 +82,14 @@ export async function removeFolder(path: string): Promise<void> {
   await disk.rm(temporary, { recursive: true, force: true })
 }
 
-async function flushFiles(folder: string): Promise<void> {
+async function flushFiles(folder: string, flushed: ReadonlySet<string>): Promise<void> {
   for (const entry of await disk.readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
     if (entry.isDirectory()) {
-      await flushFiles(path)
+      await flushFiles(path, flushed)
       continue
     }
+    if (flushed.has(path)) continue
     const file = await disk.open(path, 'r+')
     await file.sync().finally(() => file.close())
   }

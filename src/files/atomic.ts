@@ -1,10 +1,35 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { extended, type FileDigest } from './digest'
 import { disk } from './disk'
 
 /** Temporary names that this process is using. */
 const inUse = new Set<string>()
+
+interface Staged {
+  /** Paths of the files that are flushed to the disk. */
+  flushed: Set<string>
+  digests: Map<string, FileDigest> | undefined
+}
+
+/** Temporary folders that `replaceFolder` is filling. */
+const staged = new Map<string, Staged>()
+/** Digests of files being written, where they are wanted. */
+const sums = new WeakMap<FileHandle, FileDigest>()
+
+/**
+ * Until `end`, files of this temporary folder are written under their own names: nobody reads them before the folder
+ * is renamed.
+ */
+export function stageFiles(
+  folder: string,
+  digests: Map<string, FileDigest> | undefined,
+): { flushed: ReadonlySet<string>; end: () => void } {
+  const files: Staged = { flushed: new Set(), digests }
+  staged.set(folder, files)
+  return { flushed: files.flushed, end: () => void staged.delete(folder) }
+}
 
 /** A name beside `path` for an unfinished file; `kind` is its last part. `sweepRemains` recognizes these names. */
 export function nameBeside(path: string, kind: 'tmp' | 'old'): string {
@@ -39,13 +64,15 @@ export async function replaceFile(
   whenWritten?: () => Promise<void>,
 ): Promise<void> {
   const folder = dirname(path)
-  const temporary = nameBeside(path, 'tmp')
+  const staging = staged.get(folder)
+  const temporary = staging ? path : nameBeside(path, 'tmp')
   let created = false
   inUse.add(temporary)
   try {
-    await disk.mkdir(folder, { recursive: true })
-    const file = await disk.open(temporary, 'wx')
+    if (!staging) await disk.mkdir(folder, { recursive: true })
+    const file = await disk.open(temporary, staging ? 'w' : 'wx')
     created = true
+    if (staging?.digests) sums.set(file, { bytes: 0, crc32: 0 })
     try {
       await write(file)
       await file.sync()
@@ -53,6 +80,11 @@ export async function replaceFile(
       await file.close()
     }
     await whenWritten?.()
+    if (staging) {
+      staging.flushed.add(path)
+      staging.digests?.set(basename(path), sums.get(file)!)
+      return
+    }
     await disk.rename(temporary, path)
   } catch (error) {
     // What cannot be removed now is swept later; the first error is the one to report.
@@ -73,6 +105,8 @@ export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<voi
     const { bytesWritten } = await file.write(bytes, done, Math.min(piece, bytes.byteLength - done))
     done += bytesWritten
   }
+  const sum = sums.get(file)
+  if (sum) sums.set(file, extended(sum, bytes))
 }
 
 /**

@@ -1,6 +1,6 @@
 import { disk } from '../files/disk'
 import { readRange } from '../files/read-range'
-import type { TensorInfo } from '../files/safetensors'
+import { SafetensorsFile, type TensorInfo } from '../files/safetensors'
 import { addon } from '../native/addon'
 import type { Tensor } from './tensor'
 
@@ -76,4 +76,17 @@ async function refuseNonFinite(info: TensorInfo): Promise<void> {
     throw new Error(
       `${info.file}: tensor '${info.name}' is NaN or infinite at element ${at}; the file is damaged, or its training diverged`,
     )
+}
+
+/** @throws Error naming the file and the first tensor that contains NaN or an infinity. */
+export async function checkFinite(path: string): Promise<void> {
+  const file = await SafetensorsFile.open(path)
+  try {
+    for (const info of file.tensors.values()) {
+      if ((await firstNonFinite(info)) !== undefined)
+        throw new Error(`${path}: '${info.name}' holds NaN or an infinity; expected finite numbers`)
+    }
+  } finally {
+    await file.close()
+  }
 }

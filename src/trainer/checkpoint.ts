@@ -3,13 +3,13 @@ import { crc32 } from 'node:zlib'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { codeOf, writeFileAtomic } from '../files/atomic'
 import { removeFolder, replaceFolder } from '../files/atomic-folder'
+import { digestOf, type FileDigest } from '../files/digest'
 import { disk } from '../files/disk'
 import { parseJsonObject } from '../files/json'
 import { readTextFile } from '../files/text'
 import { logger } from '../logging'
 import type { PeftModel } from '../peft/model'
 import { save_safetensors } from '../tensor/safetensors'
-import { digestOf, type FileDigest } from './checkpoint-files'
 import { toJson } from './checkpoint-schema'
 import { trackBestCheckpoint } from './best-model'
 import type { TrainRun } from './loop'
@@ -76,22 +76,30 @@ export async function saveCheckpoint(
   const { args, state, optimizer } = run
   const target = join(args.output_dir, `checkpoint-${state.global_step}`)
   trackBestCheckpoint(args, state, target)
-  await replaceFolder(target, async (folder) => {
+  const written = new Map<string, FileDigest>()
+  const write = async (folder: string): Promise<void> => {
     await model.save_pretrained(folder)
     await tokenizer.save_pretrained(folder)
     if (!args.save_only_model) await save_safetensors(join(folder, OPTIMIZER_STATE), optimizer.stateTensors())
     await writeFileAtomic(join(folder, TRAINER_STATE), toJson(state))
-    await writeFileAtomic(join(folder, RUN_STATE), withChecksum(await runStateOf(run, folder)))
-  })
+    await writeFileAtomic(join(folder, RUN_STATE), withChecksum(await runStateOf(run, folder, written)))
+  }
+  await replaceFolder(target, write, written)
   if (args.save_total_limit !== null && args.save_total_limit > 0)
     await removeOldest(run, args.save_total_limit, target)
   return target
 }
 
-async function runStateOf(run: TrainRun, folder: string): Promise<RunState> {
+async function runStateOf(
+  run: TrainRun,
+  folder: string,
+  written: ReadonlyMap<string, FileDigest>,
+): Promise<RunState> {
   const { progress, optimizer, identity, batchesPerEpoch } = run
   const files: RunState['files'] = {}
-  for (const name of (await disk.readdir(folder)).sort()) files[name] = await digestOf(join(folder, name))
+  for (const name of (await disk.readdir(folder)).sort()) {
+    files[name] = written.get(name) ?? (await digestOf(join(folder, name)))
+  }
   return {
     ...identity,
     saved_at: new Date().toISOString(),

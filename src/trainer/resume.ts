@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { messageOf } from '../files/atomic'
+import { digestOf } from '../files/digest'
 import { parseJsonObject } from '../files/json'
 import { SafetensorsFile } from '../files/safetensors'
 import { readTextFile } from '../files/text'
@@ -10,8 +11,8 @@ import type { Optimizer } from '../optim/optimizer'
 import { readAdapterWeights } from '../peft/load'
 import { ADAPTER_WEIGHTS } from '../peft/save'
 import { fromSafetensorsDType } from '../tensor/dtype'
+import { checkFinite } from '../tensor/finite-check'
 import { readInto } from '../tensor/safetensors'
-import { checkFinite, digestOf } from './checkpoint-files'
 import { parseRunState, parseTrainerState, type SavedTrainerState } from './checkpoint-schema'
 import {
   checkpointFolders,
