@@ -1,8 +1,9 @@
 import type { GgufTensor } from '../files/gguf-write'
 import { addon } from '../native/addon'
 import type { LayerBlueprint } from '../models/blueprint'
-import { ggufFamilyOf, ropeFactors } from '../models/gguf-metadata'
+import { ggufFamilyOf } from '../models/gguf-metadata'
 import { interleavedRows } from '../models/gguf-names'
+import { ropeTensors } from '../models/gguf-rope'
 import { Device } from '../tensor/device'
 import { copy, gatherRows } from '../tensor/ops'
 import { Tensor } from '../tensor/tensor'
@@ -27,10 +28,9 @@ export function ggufTensors(model: ExportedModel, method: string): GgufTensor[] 
       data: () => encodedRows(tensor, type, rowOrder(model, tensor), added(model, tensor)),
     }
   })
-  const factors = ropeFactors(model.config)
-  if (factors)
+  for (const [name, factors] of ropeTensors(model.config))
     tensors.unshift({
-      ...{ name: 'rope_freqs.weight', shape: [factors.length], type: 'F32' },
+      ...{ name, shape: [factors.length], type: 'F32' },
       async *data() {
         yield new Uint8Array(factors.buffer)
       },

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { writeGguf, type GgufEntry } from '../files/gguf-write'
-import { checkDescribes, ggufHyperparameters } from '../models/gguf-metadata'
+import { checkDescribes, ggufHyperparameters, ignoredWindow } from '../models/gguf-metadata'
+import { logger } from '../logging'
 import type { ExportedModel } from './exported-model'
 import { ggufMethods } from './gguf-methods'
 import { ggufTensors } from './gguf-tensors'
@@ -25,6 +26,11 @@ export async function saveGguf(
   const tensors = ggufTensors(model, method)
   const described = ggufHyperparameters(model.config, model.blueprint)
   checkDescribes(model.blueprint, described, tensors)
+  const window = ignoredWindow(model.config, model.blueprint)
+  if (window !== undefined)
+    logger.warning(
+      `[save_pretrained_gguf] llama.cpp has no sliding window in such files: beyond ${window} tokens its answers differ from those here`,
+    )
   const metadata: Record<string, GgufEntry> = {
     ...described,
     'general.type': ['string', 'model'],

@@ -47,7 +47,7 @@ export const gemma: Family = {
 export const gemma2: Family = {
   architecture: 'Gemma2ForCausalLM',
   gguf: {
-    ...{ architecture: 'gemma2', interleavesHeads: false, normsAddOne: true },
+    ...{ architecture: 'gemma2', interleavesHeads: false, normsAddOne: true, windowPeriod: 2 },
     fields: {
       attn_logit_softcapping: 'attn_logit_softcapping',
       final_logit_softcapping: 'final_logit_softcapping',
@@ -72,11 +72,8 @@ export const gemma2: Family = {
 export const gemma3: Family = {
   architecture: 'Gemma3ForCausalLM',
   gguf: {
-    ...{ architecture: 'gemma3', interleavesHeads: false, normsAddOne: true },
-    optionalFields: {
-      final_logit_softcapping: 'final_logit_softcapping',
-      'rope.freq_base_swa': 'rope_local_base_freq',
-    },
+    ...{ architecture: 'gemma3', interleavesHeads: false, normsAddOne: true, windowPeriod: 6 },
+    optionalFields: { final_logit_softcapping: 'final_logit_softcapping' },
   },
   defaults: {
     ...{ num_key_value_heads: 4, head_dim: 256, max_position_embeddings: 131072, tie_word_embeddings: true },

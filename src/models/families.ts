@@ -39,6 +39,8 @@ export interface GgufFamily {
   optionalFields?: Readonly<Record<string, string>>
   /** Whether norm weights include the 1 that the checkpoint omits. Default: no. */
   normsAddOne?: boolean
+  /** Of models some layers of which have a window: every which one has none where the file does not tell. Default: none has a window. */
+  windowPeriod?: number
 }
 
 /** Defaults that Qwen2 and Qwen3 share. */
@@ -134,6 +136,7 @@ const families: Readonly<Record<string, Family>> = {
   },
   olmo3: {
     architecture: 'Olmo3ForCausalLM',
+    gguf: { architecture: 'olmo2', interleavesHeads: false, windowPeriod: 4 },
     defaults: { rms_norm_eps: 1e-5, sliding_window: 4096 },
     rope: { theta: 500000, byLayerType: { slidingTheta: 500000 } },
     traits: () => ({ norm: olmoTraits.norm }),
@@ -164,6 +167,7 @@ const families: Readonly<Record<string, Family>> = {
   gemma3_text: gemma3,
   ministral3: {
     architecture: 'Ministral3ForCausalLM',
+    gguf: { architecture: 'mistral3', interleavesHeads: true },
     defaults: {
       ...{ num_key_value_heads: 8, head_dim: 128, rms_norm_eps: 1e-5, max_position_embeddings: 262144 },
       sliding_window: null,

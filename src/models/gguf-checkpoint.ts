@@ -125,10 +125,6 @@ function refuseOtherModels(file: GgufFile): void {
   if (Number(file.metadata[`${architecture}.expert_count`] ?? 0) > 0) {
     throw new Error(`${file.path}: mixture-of-experts models are not supported`)
   }
-  if (architecture === 'olmo2' && Number(file.metadata['olmo2.attention.sliding_window'] ?? 0) > 0)
-    throw new Error(
-      `${file.path}: OLMo 3 is not supported from GGUF, which does not tell its rotary scaling in full; use the safetensors model`,
-    )
   // Llama 3.1's frequency factors: the parameters of rope_scaling cannot be derived from them reliably.
   if (names.has('rope_freqs.weight')) {
     throw new Error(

@@ -1,10 +1,13 @@
 import { GgufFile, type GgufValue } from '../files/gguf'
 import type { GgufEntry } from '../files/gguf-write'
-import { inverseFrequencies } from '../nn/rope-frequencies'
+import { attentionFactor, inverseFrequencies, type RopeParameters } from '../nn/rope-frequencies'
 import type { Blueprint, LayerBlueprint } from './blueprint'
 import { PretrainedConfig } from './config'
 import { blueprintOf, familyOf, type GgufFamily } from './families'
 import { ggufConfig } from './gguf-checkpoint'
+import { ROPE_FACTORS } from './gguf-fields'
+import { ggufRope } from './gguf-rope'
+import { slidingButEvery } from './layer-kinds'
 
 /** The GGUF conventions of the model's family. @throws Error if there are none. */
 export function ggufFamilyOf({ model_type }: PretrainedConfig): GgufFamily {
@@ -22,8 +25,6 @@ export function ggufHyperparameters(
 ): Record<string, GgufEntry> {
   const { architecture, fields = {}, optionalFields = {} } = ggufFamilyOf(config)
   const partial = Number(config.rope_parameters.partial_rotary_factor ?? 1)
-  const original = config.field('original_max_position_embeddings')
-  const windows = new Set(layers.map(({ window }) => window).filter((window) => window > 0))
   const counts = {
     vocab_size: config.vocab_size,
     context_length: config.max_position_embeddings,
@@ -35,8 +36,7 @@ export function ggufHyperparameters(
     'attention.key_length': config.head_dim,
     'attention.value_length': config.head_dim,
     'rope.dimension_count': Math.floor(config.head_dim * partial),
-    ...(typeof original === 'number' && { 'rope.scaling.original_context_length': original }),
-    ...(windows.size > 0 && { 'attention.sliding_window': [...windows][0]! }),
+    ...windows(config, layers),
   }
   const numbers = {
     'attention.layer_norm_rms_epsilon': config.rms_norm_eps,
@@ -51,8 +51,30 @@ export function ggufHyperparameters(
     'general.architecture': ['string', architecture],
     ...prefixed(architecture, counts, 'uint32'),
     ...prefixed(architecture, numbers, 'float32'),
-    ...scaling(config, architecture),
+    ...ggufRope(config, architecture),
   }
+}
+
+/** The window, and which layers have it where that is not what the architecture usually has. */
+function windows(config: PretrainedConfig, layers: Blueprint['layers']): Record<string, number> {
+  const window = layers.find((layer) => layer.window > 0)?.window
+  if (window === undefined) return {}
+  const { windowPeriod } = ggufFamilyOf(config)
+  const fits = (period: number): boolean =>
+    layers.every((layer, i) => layer.window > 0 === (slidingButEvery(period, i) === 'sliding_attention'))
+  const period = layers.findIndex((layer) => layer.window === 0) + 1
+  const isToTell = windowPeriod !== undefined && !fits(windowPeriod) && period > 0
+  return {
+    'attention.sliding_window': window,
+    ...(isToTell && { 'attention.sliding_window_pattern': period }),
+  }
+}
+
+/** What llama.cpp would leave out without a word: it has no windows in this architecture. Undefined where nothing is. */
+export function ignoredWindow(config: PretrainedConfig, { layers }: Blueprint): number | undefined {
+  const window = layers.find((layer) => layer.window > 0)?.window
+  const isIgnored = ggufFamilyOf(config).windowPeriod === undefined
+  return isIgnored && window !== undefined && window < config.max_position_embeddings ? window : undefined
 }
 
 function prefixed(
@@ -68,31 +90,6 @@ function prefixed(
   )
 }
 
-function scaling(
-  { rope_parameters: rope }: PretrainedConfig,
-  architecture: string,
-): Record<string, GgufEntry> {
-  if (rope.rope_type !== 'linear') return {}
-  return {
-    [`${architecture}.rope.scaling.type`]: ['string', 'linear'],
-    [`${architecture}.rope.scaling.factor`]: ['float32', rope.factor!],
-  }
-}
-
-/**
- * The contents of `rope_freqs.weight`: the divisor of each frequency. Undefined if the metadata are sufficient.
- * @throws Error on a kind of scaling that GGUF files of this architecture cannot store.
- */
-export function ropeFactors({ rope_parameters: rope, head_dim }: PretrainedConfig): Float32Array | undefined {
-  if (rope.rope_type === 'default' || rope.rope_type === 'linear') return undefined
-  if (rope.rope_type !== 'llama3')
-    throw new Error(
-      `[save_pretrained_gguf] rope_type '${rope.rope_type}' cannot be written; supported: default, linear, llama3`,
-    )
-  const plain = inverseFrequencies(head_dim, { rope_type: 'default', rope_theta: rope.rope_theta })
-  return inverseFrequencies(head_dim, rope).map((frequency, i) => plain[i]! / frequency)
-}
-
 /**
  * @throws Error when these metadata describe another decoder than the model's, because such files cannot store
  * one of its properties and readers assume what is usual for the architecture.
@@ -102,8 +99,8 @@ export function checkDescribes(
   metadata: Readonly<Record<string, GgufEntry>>,
   tensors: readonly { name: string; shape: readonly number[]; type: string }[],
 ): void {
-  // Scaled frequencies are in a tensor of their own, not in the metadata.
-  const plain = tensors.filter(({ name }) => name !== 'rope_freqs.weight')
+  // Scaled frequencies are in tensors of their own, which the metadata do not show.
+  const plain = tensors.filter(({ name }) => name !== 'rope_freqs.weight' && !ROPE_FACTORS.includes(name))
   const header = {
     metadata: Object.fromEntries(
       Object.entries(metadata).map(([key, [, value]]) => [key, value as GgufValue]),
@@ -115,11 +112,25 @@ export function checkDescribes(
   for (const [i, layer] of blueprint.layers.entries()) {
     for (const key of Object.keys(layer) as (keyof LayerBlueprint)[]) {
       if (key === 'rope' && scaled) continue
-      const [ours, theirs] = [layer[key], read.layers[i]?.[key]].map((value) => JSON.stringify(value))
+      const [ours, theirs] = [layer, read.layers[i]].map((one) =>
+        JSON.stringify(key === 'rope' && one?.rope ? turns(one.headDim, one.rope) : one?.[key]),
+      )
       if (ours === theirs) continue
       throw new Error(
         `[save_pretrained_gguf] a GGUF file of this architecture cannot say of layer ${i} that its ${key} is ${ours?.slice(0, 200)}; readers would take ${theirs?.slice(0, 200)}`,
       )
     }
+  }
+}
+
+/** What a layer's rotary parameters come to, however they are written. */
+function turns(headDim: number, rope: RopeParameters): unknown {
+  const { rope_type, llama_4_scaling_beta: beta, original_max_position_embeddings: original } = rope
+  const frequencies = Array.from(inverseFrequencies(headDim, rope), (value) => value.toPrecision(6))
+  return {
+    rope_type,
+    frequencies,
+    factor: attentionFactor(rope).toPrecision(6),
+    ...(beta && { beta, original }),
   }
 }

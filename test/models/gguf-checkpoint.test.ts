@@ -111,12 +111,18 @@ test('what a plain Llama is not is refused', async () => {
     "architecture 'gpt2' is not supported; supported: llama, qwen2, qwen3, smollm3, granite, olmo2, phi3, gemma",
   )
   await expect(open({ 'llama.expert_count': 8 })).rejects.toThrow('mixture-of-experts')
-  await expect(open({ 'llama.rope.scaling.type': 'yarn' })).rejects.toThrow(
-    "RoPE scaling 'yarn' is not supported",
+  await expect(open({ 'llama.rope.scaling.type': 'ntk' })).rejects.toThrow(
+    "RoPE scaling 'ntk' is not supported; supported: linear, yarn",
   )
   await expect(
-    open({ 'general.architecture': 'olmo2', 'olmo2.attention.sliding_window': 4096 }),
-  ).rejects.toThrow('OLMo 3 is not supported from GGUF')
+    open({
+      ...Object.fromEntries(
+        Object.entries(metadata).map(([key, value]) => [key.replace('llama.', 'olmo2.'), value]),
+      ),
+      'general.architecture': 'olmo2',
+      ...{ 'olmo2.attention.sliding_window': 4096, 'olmo2.rope.scaling.attn_factor': 1.2 },
+    }),
+  ).rejects.toThrow('attn_factor of an OLMo 3 is read in two ways')
   await expect(open({ 'llama.block_count': 'x' })).rejects.toThrow(
     "'llama.block_count' is string; expected a number",
   )
@@ -225,6 +231,17 @@ test.each(written)(
         'rope.scaling.type': 'linear',
         'rope.scaling.factor': rope.factor!,
       }),
+      ...(config.model_type === 'olmo3' && {
+        'attention.sliding_window_pattern': windows.map((window) => window > 0) as never,
+      }),
+      ...(rope.rope_type === 'yarn' && {
+        ...{ 'rope.scaling.type': 'yarn', 'rope.scaling.factor': rope.factor! },
+        'rope.scaling.original_context_length': rope.original_max_position_embeddings!,
+      }),
+      ...(architecture === 'mistral3' && {
+        'rope.scaling.yarn_log_multiplier': rope.mscale_all_dim!,
+        'attention.temperature_scale': rope.llama_4_scaling_beta!,
+      }),
       'attention.key_length': config.head_dim,
       ...(architecture === 'granite' && {
         'attention.scale': Number(config.field('attention_multiplier')),
@@ -257,7 +274,7 @@ test.each(written)(
       let values = await tensor.data<Float32Array>()
       // The inverse: halves of d rows become neighbours, as llama.cpp's converter does.
       if (architecture.startsWith('gemma') && key.includes('norm')) values = values.map((value) => value + 1)
-      if (which && ['llama', 'smollm3', 'granite'].includes(architecture)) {
+      if (which && ['llama', 'smollm3', 'granite', 'mistral3'].includes(architecture)) {
         const columns = shape[1] ?? 1
         const [half, from] = [shape[0]! / heads[which] / 2, values]
         values = new Float32Array(from.length)

@@ -16,12 +16,12 @@ export const familyModels: Readonly<Record<string, FamilyModel>> = {
   smollm3: same('tiny-smollm3', 'smollm3'),
   granite: same('tiny-granite', 'granite'),
   olmo2: same('tiny-olmo2', 'olmo2'),
-  olmo3: { model: 'tiny-olmo3' },
+  olmo3: same('tiny-olmo3', 'olmo2'),
   phi3: same('tiny-phi3', 'phi3'),
   gemma: same('tiny-gemma', 'gemma'),
   gemma2: same('tiny-gemma2', 'gemma2'),
   gemma3_text: same('tiny-gemma3', 'gemma3'),
-  ministral3: { model: 'tiny-ministral3' },
+  ministral3: same('tiny-ministral3', 'mistral3'),
 }
 
 /** Those whose expected values lie in a file of their own. */
