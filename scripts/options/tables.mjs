@@ -26,6 +26,7 @@ const trainer = {
   ...load('trainer/arguments-options'),
   ...load('trainer/sft-options'),
   ...load('trainer/trainer-options'),
+  ...load('trainer/train-options'),
   ...load('trainer/preference/options'),
   ...load('trainer/preference/trainer-options'),
 }
@@ -49,7 +50,6 @@ export const files = [
   {
     path: 'src/trainer/options.generated.ts',
     imports: [
-      "import type { Dataset } from '../data/dataset'",
       "import type { DatasetKwargs, FormattingFunc } from '../data/row-text'",
       "import type { PreTrainedTokenizer } from '../data/tokenizer'",
       "import type { PretrainedOptions } from '../models/pretrained-options'",
@@ -63,6 +63,7 @@ export const files = [
       "import type { AnyCollator } from '../data/collators/any'",
       "import type { ComputeMetrics } from './evaluation'",
       "import type { EvaluationData } from './evaluation-call'",
+      "import type { TrainingData } from './row-sets'",
       "import type { Optimizer } from '../optim/optimizer'",
       "import type { Schedule } from '../optim/schedules'",
       "import type { BitsAndBytesConfig } from '../quantization/config'",

@@ -1,4 +1,7 @@
+import { logger } from '../logging'
+import { alpacaPrompt, alpacaTexts, alpacaTurns, isAlpaca } from './alpaca'
 import { type ChatMessage } from './chat-template'
+import { stringOf } from './column-text'
 import { type Dataset, type Row } from './dataset'
 import { type PreTrainedTokenizer } from './tokenizer'
 import { templateOptionsOf, turnsOf } from './turns'
@@ -29,6 +32,8 @@ export interface DatasetKwargs {
 export type FormattingFunc = (row: Row) => string | readonly string[] | Promise<string | readonly string[]>
 
 export interface RowTextOptions {
+  /** Name of the data set in messages. */
+  dataset_name: string
   dataset_text_field: string
   /** null: true for rows with prompt and completion. */
   completion_only_loss: boolean | null
@@ -46,8 +51,9 @@ export interface RowReader {
 
 /**
  * Chooses how to read rows from their columns, as TRL does: `formatting_func`; `prompt` and `completion`;
- * `messages`, or ShareGPT's `conversations`; else the text column. Raw texts and completions get the end token
- * if they lack it.
+ * `messages`, or ShareGPT's `conversations`; the text column; else Alpaca's `instruction`, `input` and `output`,
+ * read as prompt and completion: turns if the tokenizer has a chat template, else Stanford's text. A conversion is
+ * logged once. Raw texts and completions get the end token if they lack it.
  *
  * @throws Error listing the columns when none fits, or when `assistant_only_loss` is set for plain text.
  */
@@ -56,7 +62,7 @@ export function rowReader(
   tokenizer: PreTrainedTokenizer,
   options: RowTextOptions,
 ): RowReader {
-  const { dataset_text_field, assistant_only_loss, formatting_func } = options
+  const { dataset_name, dataset_text_field, assistant_only_loss, formatting_func } = options
   const has = (name: string): boolean => dataset.column_names.includes(name)
   const first = dataset.length > 0 ? dataset.at(0) : {}
   const eos = tokenizer.eos_token
@@ -70,9 +76,12 @@ export function rowReader(
     turnColumns.find((name) => Array.isArray(first[name])) ??
     (has(dataset_text_field) ? undefined : turnColumns[0])
   const chat = !formatting_func && (isCompletion ? Array.isArray(first['prompt']) : turns !== undefined)
-  if (assistant_only_loss && !chat) {
+  const alpaca =
+    !formatting_func && !isCompletion && turns === undefined && !has(dataset_text_field) && isAlpaca(has)
+  const asTurns = alpaca && tokenizer.chat_template !== null
+  if (assistant_only_loss && !chat && !asTurns) {
     throw new Error(
-      `[SFT] assistant_only_loss needs conversations (a column 'messages' or 'conversations'). Columns: ${dataset.column_names.join(', ')}`,
+      `[SFT] assistant_only_loss needs conversations (a column 'messages' or 'conversations'). Columns of the ${dataset_name} data set: ${dataset.column_names.join(', ')}`,
     )
   }
   if (formatting_func) {
@@ -88,16 +97,44 @@ export function rowReader(
       : textCompletions(onlyCompletion, ended, add_special_tokens)
   }
   if (turns !== undefined) {
+    if ((first[turns] as Row[] | undefined)?.[0]?.['from'] !== undefined)
+      logger.warning_once(
+        `[SFT] the ${dataset_name} data set has ShareGPT's turns in '${turns}': from and value are read as role and content, the roles stay as they are`,
+      )
     return {
       add_special_tokens: false,
       read: async (row, i) =>
         conversation(tokenizer, row, i, turnsOf(row[turns], turns, i), assistant_only_loss),
     }
   }
+  if (alpaca) {
+    logger.warning_once(
+      `[SFT] the ${dataset_name} data set has Alpaca's columns: instruction and input are read as the prompt, output as the completion, ` +
+        (asTurns
+          ? "with the tokenizer's chat template"
+          : "with Stanford Alpaca's words, for the tokenizer has no chat template"),
+    )
+    const onlyCompletion = options.completion_only_loss ?? true
+    if (asTurns) {
+      const reader = chatCompletions(tokenizer, onlyCompletion, assistant_only_loss)
+      return {
+        ...reader,
+        read: async (row, i) => reader.read({ ...row, ...alpacaTurns(alpacaTexts(row, i)) }, i),
+      }
+    }
+    const reader = textCompletions(onlyCompletion, ended, add_special_tokens)
+    return {
+      ...reader,
+      read: async (row, i) => {
+        const texts = alpacaTexts(row, i)
+        return reader.read({ prompt: alpacaPrompt(texts), completion: texts.output }, i)
+      },
+    }
+  }
   if (!has(dataset_text_field)) {
     throw new Error(
-      `[SFT] the data set has no column '${dataset_text_field}' (dataset_text_field), and neither 'messages' nor 'conversations' nor 'prompt' and ` +
-        `'completion'. Its columns: ${dataset.column_names.join(', ') || 'none'}`,
+      `[SFT] the ${dataset_name} data set has no column '${dataset_text_field}' (dataset_text_field), and neither 'messages' nor 'conversations' nor 'prompt' and ` +
+        `'completion' nor 'instruction' and 'output'. Its columns: ${dataset.column_names.join(', ') || 'none'}`,
     )
   }
   return {
@@ -200,11 +237,4 @@ async function conversation(
 function spoken(turn: string, tokenizer: PreTrainedTokenizer): number {
   const trimmed = turn.trimEnd()
   return tokenizer.all_special_tokens.some((token) => trimmed.endsWith(token)) ? trimmed.length : turn.length
-}
-
-function stringOf(value: unknown, column: string, index: number): string {
-  if (typeof value === 'string') return value
-  throw new TypeError(
-    `[SFT] row ${index}: ${column} gave ${value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value}, needs one string`,
-  )
 }

@@ -8,8 +8,9 @@ export interface TrainingFacts {
   /** The options and their declarations; those that differ from their default are listed. */
   arguments: { set: OptionSet<object>; values: object }
   log_history: readonly Readonly<Record<string, number>>[]
-  rows: number
-  columns: readonly string[]
+  /** null: a stream, whose rows and epochs nobody counts. */
+  rows: number | null
+  columns: readonly string[] | null
   dataset_name?: string | undefined
   steps: number
   epochs: number
@@ -69,7 +70,9 @@ function usage(library: CardFacts['library']): string {
 function trainingParts(training: TrainingFacts): string[] {
   const { rows, columns, dataset_name, steps, epochs, tokens } = training
   const name = dataset_name ? `${dataset_name}: ` : ''
-  const data = `${name}${rows} rows (columns ${columns.join(', ')}), ${steps} steps, ${Number(epochs.toFixed(3))} epochs, ${tokens} tokens.`
+  const of = columns ? ` (columns ${columns.join(', ')})` : ''
+  const passes = rows === null ? '' : `${Number(epochs.toFixed(3))} epochs, `
+  const data = `${name}${rows === null ? 'a stream' : `${rows} rows`}${of}, ${steps} steps, ${passes}${tokens} tokens.`
   const { set, values } = training.arguments
   const changed = Object.entries(optionTable(set)).filter(([key, option]) => isChanged(option, values, key))
   const held = values as Record<string, unknown>

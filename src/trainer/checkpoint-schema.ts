@@ -47,7 +47,7 @@ const runState = z.object({
       objective: z.string().optional(),
       token_weights: z.string().optional(),
     }),
-    data: z.object({ rows: z.int().min(1), fingerprint: z.string() }),
+    data: z.object({ rows: z.int().min(1), fingerprint: z.string(), stream: z.literal(true).optional() }),
     max_steps: z.int().min(1),
   }),
   batches_per_epoch: z.int().min(1),
@@ -56,6 +56,7 @@ const runState = z.object({
   progress: z.object({
     epoch: count,
     seen: count,
+    place: z.object({ from: count, taken: count, fingerprint: z.string() }).optional(),
     microstep: count,
     skipped: count,
     skippedInRow: count,

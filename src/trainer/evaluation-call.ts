@@ -1,8 +1,11 @@
 import { Dataset } from '../data/dataset'
+import { IterableDataset } from '../data/iterable-dataset'
 import { checkNames, show } from '../options/parse'
+import type { TrainingData } from './row-sets'
 
-/** A data set, or several by name: an object, or the result of load_dataset. */
-export type EvaluationData = Dataset | Readonly<Record<string, Dataset>> | ReadonlyMap<string, Dataset>
+/** One data set or stream, or several by name: an object, or what load_dataset returns. */
+export type EvaluationData =
+  TrainingData | Readonly<Record<string, TrainingData>> | ReadonlyMap<string, TrainingData>
 
 export interface EvaluateOptions {
   signal?: AbortSignal
@@ -12,18 +15,27 @@ export interface EvaluateOptions {
   eval_dataset?: EvaluationData
 }
 
-/** Whether a value is a data set, or several by name. */
-export function isEvaluationData(value: unknown): value is EvaluationData {
-  if (value instanceof Dataset) return true
-  if (typeof value !== 'object' || value === null) return false
-  const sets = setsOf(value as EvaluationData)
-  return sets.length > 0 && sets.every(({ dataset }) => dataset instanceof Dataset)
+export function isTrainingData(value: unknown): value is TrainingData {
+  return value instanceof Dataset || value instanceof IterableDataset
 }
 
-export function setsOf(data: EvaluationData): { name: string | undefined; dataset: Dataset }[] {
-  if (data instanceof Dataset) return [{ name: undefined, dataset: data }]
-  const entries = data instanceof Map ? [...(data as Map<string, Dataset>)] : Object.entries(data)
-  return entries.map(([name, dataset]) => ({ name, dataset: dataset as Dataset }))
+/** How messages name an evaluation set. */
+export function evaluationName(name: string | undefined): string {
+  return name === undefined ? 'evaluation' : `evaluation '${name}'`
+}
+
+/** Whether a value is a data set, or several by name. */
+export function isEvaluationData(value: unknown): value is EvaluationData {
+  if (isTrainingData(value)) return true
+  if (typeof value !== 'object' || value === null) return false
+  const sets = setsOf(value as EvaluationData)
+  return sets.length > 0 && sets.every(({ dataset }) => isTrainingData(dataset))
+}
+
+export function setsOf(data: EvaluationData): { name: string | undefined; dataset: TrainingData }[] {
+  if (isTrainingData(data)) return [{ name: undefined, dataset: data }]
+  const entries = data instanceof Map ? [...(data as Map<string, TrainingData>)] : Object.entries(data)
+  return entries.map(([name, dataset]) => ({ name, dataset: dataset as TrainingData }))
 }
 
 /**
@@ -44,7 +56,7 @@ export function evaluationCall(
   const { eval_dataset, signal, metric_key_prefix: prefix = usual } = given
   if (eval_dataset !== undefined && !isEvaluationData(eval_dataset))
     throw new TypeError(
-      `[${owner}] eval_dataset: got ${show(eval_dataset)}, needs a Dataset, or an object of them`,
+      `[${owner}] eval_dataset: got ${show(eval_dataset)}, needs a Dataset, a stream, or an object of them`,
     )
   if (typeof prefix !== 'string' || prefix === '')
     throw new TypeError(`[${owner}] metric_key_prefix: got ${show(prefix)}, needs a text that is not empty`)

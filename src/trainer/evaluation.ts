@@ -1,6 +1,6 @@
 import { collate } from '../data/collator'
 import type { LabelledRow } from '../data/packing'
-import { chunked } from '../data/sampler'
+import { windows } from './windows'
 import type { CausalLM } from '../models/causal-lm'
 import { runPass } from '../models/pass'
 import type { TrainingArguments } from './arguments'
@@ -37,7 +37,7 @@ export interface EvaluationOptions {
  */
 export async function evaluateRows(
   model: CausalLM,
-  rows: readonly LabelledRow[],
+  rows: Iterable<LabelledRow> | AsyncIterable<LabelledRow>,
   args: TrainingArguments,
   { objective, prepare, lossPer }: Pick<TrainingTask, 'objective' | 'prepare' | 'lossPer'>,
   {
@@ -52,13 +52,15 @@ export async function evaluateRows(
   const sums = { loss: 0, targets: 0, entropy: 0, correct: 0, figures: {} as MetricSums['figures'] }
   const prediction: EvalPrediction = { predictions: [], label_ids: [] }
   let weights = 0
-  const batches = chunked(rows, args.per_device_eval_batch_size)
+  const counted = { rows: 0, batches: 0 }
   const autocast = args.bf16 ? ('bfloat16' as const) : undefined
-  for (const batch of batches) {
+  for await (const batch of windows(rows, args.per_device_eval_batch_size)) {
     signal?.throwIfAborted()
     const collated = collate(batch)
     const given = prepare ? await prepare(collated) : collated
     const stats = await runPass(model, given, { backward: false, autocast, objective, predictions })
+    counted.rows += batch.length
+    counted.batches += 1
     const weight = lossPer === 'row' ? batch.length : stats.numTargets
     sums.loss += lossPer === 'row' ? (stats.lossSum / stats.numTargets) * weight : stats.lossSum
     weights += weight
@@ -78,8 +80,8 @@ export async function evaluateRows(
     [`${prefix}_loss`]: sums.loss / weights,
     ...Object.fromEntries(named),
     [`${prefix}_runtime`]: seconds,
-    [`${prefix}_samples_per_second`]: rows.length / seconds,
-    [`${prefix}_steps_per_second`]: batches.length / seconds,
+    [`${prefix}_samples_per_second`]: counted.rows / seconds,
+    [`${prefix}_steps_per_second`]: counted.batches / seconds,
   }
   return { metrics, prediction }
 }

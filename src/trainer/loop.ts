@@ -1,3 +1,4 @@
+import { logger } from '../logging'
 import type { CausalLM } from '../models/causal-lm'
 import type { PackedBatch } from '../models/batch'
 import type { Objective } from '../models/objective'
@@ -7,13 +8,16 @@ import type { TrainingArguments } from './arguments'
 import { bestMetricName, metricOf, trackBest } from './best-model'
 import type { CallbackHandler } from './callbacks'
 import { dueBy, flagsOf } from './control'
+import { dueAfterEpoch, dueAfterStep } from './due'
 import { Hearing } from './hearing'
 import { isAbort } from './interrupt'
-import type { Due, RunProgress } from './progress'
+import type { RunProgress } from './progress'
+import type { RunBatches } from './run-data'
 import type { RunSettings } from './run-settings'
 import { skippedRow, tooManySkipped } from './skipped-steps'
 import type { LogRow, TrainerState, TrainOutput } from './state'
 import { trainStep } from './train-step'
+import { windows } from './windows'
 
 /** Everything that a run needs, and its progress. */
 export interface TrainRun {
@@ -34,8 +38,7 @@ export interface TrainRun {
   events: CallbackHandler
   /** Number of microbatches in an epoch. */
   batchesPerEpoch: number
-  /** The microbatches of an epoch in order, starting with number `from`. */
-  batches: (epoch: number, from: number) => Iterable<PackedBatch>
+  batches: RunBatches
   /** Rows of one full optimizer step, for samples per second. */
   rowsPerStep: number
   /** The metrics of each evaluation set. Rejects when the signal is aborted. */
@@ -96,8 +99,8 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
   // After the last step the epoch still has to be closed; `seen` is then 0.
   while (!isStopped() && !(isOver(run) && progress.seen === 0)) {
     if (progress.seen === 0) await events.on('on_epoch_begin')
-    const batches = run.batches(progress.epoch, progress.seen)
-    for (const given of windows(batches, args.gradient_accumulation_steps)) {
+    const batches = run.batches.batches(progress.epoch, progress.seen, progress.place)
+    for await (const given of windows(batches, args.gradient_accumulation_steps)) {
       if (isStopped() || isOver(run)) break
       await events.on('on_step_begin')
       const heard = new Hearing(events)
@@ -129,6 +132,7 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
       state.global_step += 1
       progress.microstep += window.length
       progress.seen += window.length
+      progress.place = run.batches.placeAfter?.(given.at(-1)!)
       state.epoch = progress.epoch + progress.seen / run.batchesPerEpoch
       progress.due = dueAfterStep(run)
       heard.throwLate()
@@ -137,9 +141,11 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
       if (control.should_epoch_stop) break
     }
     if (isStopped() && !control.should_epoch_stop) return
+    if (progress.seen === 0 && !isOver(run) && !control.should_epoch_stop) return endWithoutRows(run)
     control.should_epoch_stop = false
     progress.epoch += 1
     progress.seen = 0
+    progress.place = undefined
     progress.due = dueAfterEpoch(run)
     await askControl(run, 'on_epoch_end')
     await settle(run, signal)
@@ -168,6 +174,14 @@ async function prepared(
   return batches
 }
 
+/** A stream that can be read only once, or is empty now: as in transformers the run ends. */
+function endWithoutRows({ events, state, progress }: TrainRun): void {
+  logger.warning(
+    `pass ${progress.epoch + 1} over the stream gives no rows: training ends at step ${state.global_step} of ${state.max_steps}`,
+  )
+  events.control.should_training_stop = true
+}
+
 /** If a callback ends epochs early, the epochs can be over before the steps, as in transformers. */
 function isComplete({ state, progress }: TrainRun): boolean {
   return state.global_step >= state.max_steps || progress.epoch >= state.num_train_epochs
@@ -182,30 +196,6 @@ function isFinished(run: TrainRun): boolean {
   const { state, events } = run
   const wasCut = events.control.should_training_stop && state.global_step < state.max_steps
   return run.progress.ended && isComplete(run) && !wasCut
-}
-
-function dueAfterStep({ args, state, progress }: TrainRun): Due[] {
-  const { global_step, max_steps } = state
-  const isLast = global_step >= max_steps
-  const reached = (event: 'logging' | 'eval' | 'save'): boolean => {
-    const interval = args.get_interval(event, max_steps)
-    return interval > 0 && global_step % interval === 0
-  }
-  const due: Due[] = []
-  if (progress.skippedInRow > 0) due.push('skip')
-  if (reached('logging') || (args.logging_first_step && global_step === 1)) due.push('log')
-  const evaluates = reached('eval') || (isLast && args.eval_strategy === 'steps')
-  if (evaluates && global_step >= args.eval_delay) due.push('evaluate')
-  if (reached('save') || (isLast && args.save_strategy === 'steps')) due.push('save')
-  return due
-}
-
-function dueAfterEpoch({ args, state, progress }: TrainRun): Due[] {
-  const due: Due[] = []
-  if (args.logging_strategy === 'epoch' && progress.metrics.hasSteps) due.push('log')
-  if (args.eval_strategy === 'epoch' && state.epoch >= args.eval_delay) due.push('evaluate')
-  if (args.save_strategy === 'epoch') due.push('save')
-  return due
 }
 
 /**
@@ -278,17 +268,4 @@ function finalMetrics({ state, progress, rowsPerStep }: TrainRun): LogRow {
     train_steps_per_second: state.global_step / seconds,
     train_loss: progress.totalLoss / Math.max(1, state.global_step - progress.skipped),
   }
-}
-
-/** Groups of `size` items; the last may be shorter. */
-function* windows<T>(items: Iterable<T>, size: number): Generator<T[]> {
-  let window: T[] = []
-  for (const item of items) {
-    window.push(item)
-    if (window.length === size) {
-      yield window
-      window = []
-    }
-  }
-  if (window.length > 0) yield window
 }

@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto'
-import { collate } from '../data/collator'
 import type { LabelledRow } from '../data/packing'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { createOptimizer } from '../optim/create'
 import type { Optimizer } from '../optim/optimizer'
 import { get_scheduler } from '../optim/schedules'
 import type { PeftModel } from '../peft/model'
-import { batchSizes, planMemory } from './apply-memory-plan'
+import { planMemory } from './apply-memory-plan'
 import type { TrainingArguments } from './arguments'
 import { bestMetricName, loadBest } from './best-model'
 import type { CallbackHandler } from './callbacks'
 import { saveCheckpoint, warnOfEarlierRuns } from './checkpoint'
 import type { TrainRun } from './loop'
 import type { ParsedSFTTrainerOptions, ParsedTrainOptions } from './options.generated'
+import type { PreparedStream } from './prepared-stream'
 import { newProgress, restoredProgress } from './progress'
 import { lastCheckpoint, openCheckpoint, restoreWeights, type Checkpoint } from './resume'
-import { planRun } from './run-plan'
+import { runData } from './run-data'
 import { settingsOf } from './run-settings'
 import type { LogRow, TrainerState } from './state'
 import type { TrainingTask } from './task'
@@ -27,7 +27,7 @@ export interface RunParts {
   args: TrainingArguments
   task: TrainingTask
   state: TrainerState
-  rows: LabelledRow[]
+  rows: LabelledRow[] | PreparedStream
   optimizers: ParsedSFTTrainerOptions['optimizers'] | undefined
   from: ParsedTrainOptions['resume_from_checkpoint']
   signal: AbortSignal
@@ -43,11 +43,11 @@ export interface RunParts {
  * @throws Error when the rows make no batch, no checkpoint fits, or memory is not sufficient.
  */
 export async function newRun(parts: RunParts): Promise<TrainRun> {
-  const { model, tokenizer, args, task, state, rows: tokenized, from } = parts
-  const lengths = tokenized.map((row) => row.input_ids.length)
+  const { model, tokenizer, args, task, state, from } = parts
   model.checkTrainable()
-  const { begin, batchesOf, batchesPerEpoch } = planRun(args, lengths, task.owner)
-  const settings = await settingsOf(model, args, tokenized, begin.max_steps, task.loss)
+  const data = await runData(args, task, parts.rows, parts.signal)
+  const { begin, batchesPerEpoch } = data
+  const settings = await settingsOf(model, args, data.seen, begin.max_steps, task.loss)
   const checkpoint =
     from === true
       ? await lastCheckpoint(args.output_dir, settings)
@@ -57,13 +57,9 @@ export async function newRun(parts: RunParts): Promise<TrainRun> {
   if (!checkpoint && args.save_strategy !== 'no') await warnOfEarlierRuns(args.output_dir)
   parts.begin(undefined)
   Object.assign(state, begin)
-  const epochs = Array.from({ length: begin.num_train_epochs }, (_, epoch) => epoch)
   const { objective, dropout } = task
-  const batches = epochs.flatMap(batchesOf)
-  const sequences = tokenized.map((row) => row.seq_lengths ?? [row.input_ids.length])
-  const further = task.passes ? batches.flatMap((batch) => task.passes!(batch.map((i) => tokenized[i]!))) : []
-  planMemory(model, args, [...batchSizes(batches, sequences), ...further], { objective, dropout })
-  const rows = task.measure ? await task.measure(tokenized, 'train', parts.signal) : tokenized
+  planMemory(model, args, data.sizes, { objective, dropout })
+  const batches = await data.ready(parts.signal)
   const [givenOptimizer, givenSchedule] = parts.optimizers ?? [null, null]
   const optimizer = givenOptimizer ?? createOptimizer(model.parameters(), args)
   parts.begin(optimizer)
@@ -88,9 +84,7 @@ export async function newRun(parts: RunParts): Promise<TrainRun> {
     identity: { run_id: checkpoint?.run.run_id ?? randomUUID(), settings },
     events,
     batchesPerEpoch,
-    batches: function* (epoch, from) {
-      for (const indices of batchesOf(epoch).slice(from)) yield collate(indices.map((i) => rows[i]!))
-    },
+    batches,
     rowsPerStep: args.per_device_train_batch_size * args.gradient_accumulation_steps,
     evaluate: (stop) => parts.evaluate(stop, events),
     save: (current) => saveCheckpoint(model, tokenizer, current),

@@ -1,5 +1,4 @@
 // Written by scripts/generate-options.mjs from the option tables: change those, then `npm run generate`.
-import type { Dataset } from '../data/dataset'
 import type { DatasetKwargs, FormattingFunc } from '../data/row-text'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import type { PretrainedOptions } from '../models/pretrained-options'
@@ -13,6 +12,7 @@ import type { GivenCallback } from './callbacks'
 import type { AnyCollator } from '../data/collators/any'
 import type { ComputeMetrics } from './evaluation'
 import type { EvaluationData } from './evaluation-call'
+import type { TrainingData } from './row-sets'
 import type { Optimizer } from '../optim/optimizer'
 import type { Schedule } from '../optim/schedules'
 import type { BitsAndBytesConfig } from '../quantization/config'
@@ -1691,15 +1691,15 @@ export interface ParsedSFTTrainerOptions {
    */
   args: TrainingArguments | undefined
   /**
-   * Rows to learn from.
+   * Rows to learn from: a Dataset, or an IterableDataset, which is read while the run goes on, in its order, and needs max_steps.
    *
-   * Takes one Dataset, such as dict.get('train') of what load_dataset returns.
+   * Takes one Dataset or IterableDataset, such as dict.get('train') of what load_dataset returns.
    */
-  train_dataset: Dataset
+  train_dataset: TrainingData
   /**
    * Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
    *
-   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
+   * Takes one Dataset or IterableDataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
    * @default null
    */
   eval_dataset: EvaluationData | null
@@ -1848,15 +1848,15 @@ export interface SFTTrainerOptions {
    */
   args?: TrainingArguments
   /**
-   * Rows to learn from.
+   * Rows to learn from: a Dataset, or an IterableDataset, which is read while the run goes on, in its order, and needs max_steps.
    *
-   * Takes one Dataset, such as dict.get('train') of what load_dataset returns.
+   * Takes one Dataset or IterableDataset, such as dict.get('train') of what load_dataset returns.
    */
-  train_dataset: Dataset
+  train_dataset: TrainingData
   /**
    * Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
    *
-   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
+   * Takes one Dataset or IterableDataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
    * @default null
    */
   eval_dataset?: EvaluationData | null

@@ -2,6 +2,7 @@ import type { TrainingArguments } from './arguments'
 import { RunningMetrics, type MetricSums } from './metrics'
 import type { LogRow } from './state'
 import { Stopwatch } from './stopwatch'
+import type { StreamPlace } from './stream-batches'
 
 /** What a run has to do between two steps; 'skip': report that a step was skipped. */
 export type Due = 'skip' | 'log' | 'evaluate' | 'save'
@@ -14,6 +15,8 @@ export interface RunProgress {
   epoch: number
   /** Completed microbatches of this epoch. */
   seen: number
+  /** Of a stream: where this pass stands; undefined at its start. */
+  place?: StreamPlace | undefined
   /** Completed microbatches of the whole run; identifies their dropout masks. */
   microstep: number
   /**

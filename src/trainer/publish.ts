@@ -5,9 +5,10 @@ import { baseName } from '../export/save-gguf'
 import { modelCard } from '../export/model-card'
 import { publish } from '../export/publish'
 import type { PushOptions } from '../export/options'
+import { IterableDataset } from '../data/iterable-dataset'
 import { checkNames } from '../options/parse'
-import type { Dataset } from '../data/dataset'
 import type { TrainingArguments } from './arguments'
+import type { TrainingData } from './row-sets'
 import type { Trainer } from './trainer'
 
 /** Options of `create_model_card`, with transformers' names. */
@@ -22,7 +23,7 @@ export interface ModelCardOptions {
 /** Writes the README.md of a trainer's adapter: data, arguments, losses, versions. */
 export async function writeTrainingCard(
   trainer: Trainer,
-  dataset: Dataset,
+  dataset: TrainingData,
   folder: string,
   options: ModelCardOptions = {},
 ): Promise<void> {
@@ -37,7 +38,11 @@ export async function writeTrainingCard(
     ...{ library: 'peft', adapter: model.peft_config, tags: options.tags },
     training: {
       ...{ arguments: { set: own.options, values: args }, log_history: state.log_history },
-      ...{ rows: dataset.num_rows, columns: dataset.column_names, dataset_name: options.dataset_name },
+      ...{
+        rows: dataset instanceof IterableDataset ? null : dataset.num_rows,
+        columns: dataset.column_names,
+        dataset_name: options.dataset_name,
+      },
       ...{ steps: state.global_step, epochs: state.epoch, tokens: state.num_input_tokens_seen },
       versions: versions(),
     },

@@ -31,7 +31,7 @@ export function train_on_responses_only<T extends Trainer>(trainer: T, options: 
       throw new TypeError(
         `[${owner}] ${name}: got ${show(options[name])}, needs the text that begins such a part`,
       )
-  trainer.changeRows(async (rows, split) => {
+  trainer.changeRows(async (rows, split, from) => {
     const { processing_class } = trainer
     const [question, answer] = await Promise.all([
       coreOf(options.instruction_part, processing_class),
@@ -39,6 +39,8 @@ export function train_on_responses_only<T extends Trainer>(trainer: T, options: 
     ])
     const changed = rows.map((row) => responses(row, question, answer))
     const empty = changed.filter(({ labels }) => labels.every((label) => label < 0)).length
+    // The first rows of a stream tell for the others.
+    if (from > 0) return changed
     if (empty === rows.length)
       throw new Error(
         `[${owner}] no row of the ${split} data set has the response_part ${show(options.response_part)} as tokens`,

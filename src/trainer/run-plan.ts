@@ -35,6 +35,16 @@ export function planRun(args: TrainingArguments, lengths: number[], owner = 'SFT
   }
 }
 
+/**
+ * The plan for a stream, whose length nobody knows: as in transformers an epoch counts as all the batches of the run, and passes follow
+ * each other until max_steps are done.
+ */
+export function planStream(args: TrainingArguments): Pick<RunPlan, 'begin' | 'batchesPerEpoch'> {
+  const batchesPerEpoch = args.max_steps * args.gradient_accumulation_steps
+  const begin = { ...stateBefore(args, batchesPerEpoch), num_train_epochs: Number.MAX_SAFE_INTEGER }
+  return { begin, batchesPerEpoch }
+}
+
 function stateBefore(args: TrainingArguments, batchesPerEpoch: number): TrainerState {
   const stepsPerEpoch = Math.max(1, Math.ceil(batchesPerEpoch / args.gradient_accumulation_steps))
   const max_steps = args.max_steps > 0 ? args.max_steps : Math.ceil(args.num_train_epochs * stepsPerEpoch)

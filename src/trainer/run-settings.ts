@@ -1,12 +1,11 @@
-import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import type { LabelledRow } from '../data/packing'
 import { kindOf, type Objective } from '../models/objective'
 import type { PeftModel } from '../peft/model'
 import type { TrainingArguments } from './arguments'
 import { inertTrainingOptions } from './arguments-inert'
 import type { SFTOptions } from './options.generated'
 import type { DPOOptions, KTOOptions, ORPOOptions } from './preference/options.generated'
+import { fingerprint, type RowsSeen } from './rows-fingerprint'
 
 /**
  * What a changed option means for a run that continues from a checkpoint:
@@ -137,7 +136,8 @@ export interface RunSettings {
    */
   model: Record<string, unknown>
   loss: LossSettings
-  data: { rows: number; fingerprint: string }
+  /** Of a stream the rows of its first block. */
+  data: { rows: number; fingerprint: string; stream?: true | undefined }
   /** Updates of the whole run, which most schedules depend on. */
   max_steps: number
 }
@@ -162,7 +162,7 @@ export function lossSettings(objective: Objective | undefined): LossSettings {
 export async function settingsOf(
   model: PeftModel,
   args: TrainingArguments,
-  rows: readonly LabelledRow[],
+  rows: RowsSeen,
   max_steps: number,
   loss: LossSettings = lossSettings(undefined),
 ): Promise<RunSettings> {
@@ -182,29 +182,15 @@ export async function settingsOf(
       norm: crc32(await base_model.parts.norm.weight.bytes()),
     },
     loss,
-    data: { rows: rows.length, fingerprint: fingerprint(rows) },
+    data: {
+      rows: rows.rows.length,
+      fingerprint: fingerprint(rows.rows),
+      ...(rows.isStream && { stream: true }),
+    },
     max_steps,
   }
   // As it is read from a checkpoint's file: without undefined, with plain arrays.
   return JSON.parse(JSON.stringify(settings)) as RunSettings
-}
-
-/** SHA-256 over ids, labels and sequence lengths of all rows in order. */
-function fingerprint(rows: readonly LabelledRow[]): string {
-  const hash = createHash('sha256')
-  for (const { input_ids, labels, seq_lengths, columns } of rows) {
-    const ends = seq_lengths ?? []
-    hash.update(Int32Array.of(input_ids.length, ends.length, ...ends))
-    hash.update(input_ids)
-    hash.update(labels)
-    if (columns) hash.update(columnsText(columns))
-  }
-  return hash.digest('hex')
-}
-
-/** Columns as text; the numbers of a sequence are written as a list, whatever array type holds them. */
-function columnsText(columns: Readonly<Record<string, readonly unknown[]>>): string {
-  return JSON.stringify(columns, (_, value: unknown) => (value instanceof Int32Array ? [...value] : value))
 }
 
 /** Settings of `now` that differ from the checkpoint's run. Each text names one setting with both values. */
@@ -224,7 +210,9 @@ export function differences(saved: RunSettings, now: RunSettings): { refused: st
   if (text(saved.data) !== text(now.data)) {
     const causes = changed.filter((name) => onResume[name as AnyOption] === 'rows')
     const why = causes.map((name) => told(name, saved.args[name], now.args[name])).join(', ')
-    const counts = `${now.data.rows} rows now, ${saved.data.rows} then`
+    const counts = now.data.stream
+      ? 'the first rows of the stream are others: give shuffle a seed'
+      : `${now.data.rows} rows now, ${saved.data.rows} then`
     refused.push(
       `the tokenized rows of train_dataset are not those of the checkpoint's run (${why || counts})`,
     )

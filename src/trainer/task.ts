@@ -4,6 +4,11 @@ import type { BatchSize, PackedBatch } from '../models/batch'
 import type { Objective } from '../models/objective'
 import type { LossSettings } from './run-settings'
 
+/** A part of a stream: how many rows of the stream are before it. */
+export interface RowsPart {
+  from: number
+}
+
 /** What differs between kinds of training; everything else is in the trainer. */
 export interface TrainingTask {
   /** The trainer's name, for messages. */
@@ -15,8 +20,16 @@ export interface TrainingTask {
   readonly lossPer: 'target' | 'row'
   /** false: the adapter's dropout is off. */
   readonly dropout: boolean
-  /** The rows in the form that the collator takes. `split`: 'train' or 'evaluation'. */
-  rows(dataset: Dataset, split: string, signal: AbortSignal | undefined): Promise<LabelledRow[]>
+  /**
+   * Rows that the collator takes. `split`: 'train' or else the name of an evaluation set; `part`: where `dataset` is a part of a
+   * stream, which one.
+   */
+  rows(
+    dataset: Dataset,
+    split: string,
+    signal: AbortSignal | undefined,
+    part?: RowsPart,
+  ): Promise<LabelledRow[]>
   /** Computes columns of all rows once, before the first step; called after memory is planned. */
   measure?(rows: LabelledRow[], split: string, signal: AbortSignal | undefined): Promise<LabelledRow[]>
   /** Computes columns of a batch before its pass. */

@@ -3,14 +3,14 @@ import { z } from 'zod'
 import { DataCollatorForCompletionOnlyLM } from '../data/collators/completion-only'
 import type { AnyCollator } from '../data/collators/any'
 import { isPlainCollator } from '../data/collators/plain'
-import { Dataset } from '../data/dataset'
+import { IterableDataset } from '../data/iterable-dataset'
 import type { FormattingFunc } from '../data/row-text'
 import { PreTrainedTokenizer } from '../data/tokenizer'
 import type { TrainingDisplay } from '../display/training-progress'
 import { logger } from '../logging'
 import { CausalLM } from '../models/causal-lm'
 import { checkObjective, type Objective } from '../models/objective'
-import { object, optionalFunction, optionalObject, signal } from '../options/call'
+import { object, optionalFunction, optionalObject } from '../options/call'
 import { knownNames, type Option, type OptionSet } from '../options/declaration'
 import { parseOptions } from '../options/parse'
 import { count, countOrNull, flag, optional, real, text } from '../options/schemas'
@@ -23,23 +23,16 @@ import { sftOptionSet } from './sft-options'
 import { SFTConfig, TrainingArguments } from './arguments'
 import type { GivenCallback } from './callbacks'
 import type { ComputeMetrics } from './evaluation'
-import { isEvaluationData, type EvaluationData } from './evaluation-call'
-import type {
-  ParsedSFTTrainerOptions,
-  ParsedTrainOptions,
-  SFTInit,
-  SFTOptions,
-  SFTTrainerOptions,
-  TrainOptions,
-} from './options.generated'
+import type { TrainingData } from './row-sets'
+import { isEvaluationData, isTrainingData, type EvaluationData } from './evaluation-call'
+import type { ParsedSFTTrainerOptions, SFTInit, SFTOptions, SFTTrainerOptions } from './options.generated'
 
 const fromTokenizer = 'a tokenizer from AutoTokenizer.from_pretrained'
 const isTokenizer = (value: unknown): boolean => value instanceof PreTrainedTokenizer
-const isData = (value: unknown): boolean => value instanceof Dataset
 const isModel = (value: unknown): boolean =>
   (typeof value === 'string' && value !== '') || value instanceof CausalLM || value instanceof PeftModel
 
-const oneDataset = "one Dataset, such as dict.get('train') of what load_dataset returns"
+const oneDataset = "one Dataset or IterableDataset, such as dict.get('train') of what load_dataset returns"
 const oldPlace = 'Old place of the option of this name of SFTConfig.'
 
 /** An option of SFTConfig that TRL's older trainers took directly. */
@@ -69,7 +62,12 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       'Settings of the run: an SFTConfig, or TrainingArguments, which keep their own defaults.',
     ),
     train_dataset: {
-      ...object<Dataset>('Dataset', oneDataset, isData, 'Rows to learn from.'),
+      ...object<TrainingData>(
+        'TrainingData',
+        oneDataset,
+        isTrainingData,
+        'Rows to learn from: a Dataset, or an IterableDataset, which is read while the run goes on, in its order, and needs max_steps.',
+      ),
       default: undefined as never,
       required: true,
     },
@@ -209,26 +207,6 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
   },
 }
 
-/** The options of `train()`. */
-export const trainOptionSet: OptionSet<ParsedTrainOptions> = {
-  owner: 'SFTTrainer.train',
-  options: {
-    resume_from_checkpoint: {
-      schema: z
-        .union([z.boolean(), z.string()])
-        .nullable()
-        .describe('the folder of a checkpoint, true, false or null'),
-      default: null,
-      doc: 'Folder of a checkpoint, or true for the newest whole one in output_dir: the run continues from there with the same bits, given the model, data and settings it was made with. null: a stopped run continues; false: a new run begins.',
-    },
-    signal: { ...signal, doc: 'Aborted, it stops the run at the next step boundary.' },
-  },
-  refused: {
-    ignore_keys_for_eval: { default: null, reason: 'evaluation keeps no predictions.' },
-    trial: { default: null, reason: 'there is no search for hyperparameters.' },
-  },
-}
-
 /** TRL's SFTTrainer of the tutorial's time silently replaced `max_seq_length: null` by this. */
 const DEFAULT_MAX_LENGTH = 1024
 
@@ -276,6 +254,7 @@ export function trainerOptions(given: SFTTrainerOptions): ParsedSFTTrainerOption
     ...args.model_init_kwargs,
     ...(options.quantization_config && { quantization_config: options.quantization_config }),
   }
+  checkStreamed(options.train_dataset, args)
   const train_dataset = args.shuffle_dataset
     ? options.train_dataset.shuffle({ seed: args.seed })
     : options.train_dataset
@@ -287,6 +266,19 @@ export function trainerOptions(given: SFTTrainerOptions): ParsedSFTTrainerOption
     model_init_kwargs,
     objective: objectiveOf(options.objective, args),
   }
+}
+
+/** A stream has no length, and is read in its order. */
+function checkStreamed(dataset: TrainingData, args: SFTConfig): void {
+  if (!(dataset instanceof IterableDataset)) return
+  const needs = (what: string): never => {
+    throw new TypeError(`[SFTTrainer] train_dataset is a stream: ${what}`)
+  }
+  if (!(args.max_steps > 0))
+    needs('give max_steps, for nobody knows how many rows there are and the schedule needs to know its end')
+  if (args.max_length === null) needs('give max_length, for memory is planned before the rows are read')
+  if (args.train_sampling_strategy === 'group_by_length')
+    needs('rows cannot be grouped by length, which only a Dataset tells')
 }
 
 /** The options of `args`; further fields of a user's subclass belong to the script. */
@@ -309,9 +301,4 @@ function objectiveOf(objective: Objective | undefined, args: SFTConfig): Objecti
     loss_type === 'dft' ? 'loss_type' : label_smoothing_factor > 0 ? 'label_smoothing_factor' : undefined
   if (other) throw new TypeError(`[SFTTrainer] objective and ${other} are two losses; give one`)
   return objective
-}
-
-/** @throws TypeError on an unknown name or a wrong value. */
-export function trainOptions(given: TrainOptions): ParsedTrainOptions {
-  return parseOptions(trainOptionSet, given)
 }

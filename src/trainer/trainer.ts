@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Dataset } from '../data/dataset'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import type { TrainerStatus } from '../display/watch'
 import { sweepRemains } from '../files/atomic-folder'
@@ -10,16 +9,17 @@ import type { TrainingArguments } from './arguments'
 import { accelerator, type Accelerator } from './accelerator'
 import { CallbackHandler, checkCallback, type GivenCallback, type TrainerCallback } from './callbacks'
 import { newControl } from './control'
-import { evaluateRows, type ComputeMetrics, type EvalPrediction } from './evaluation'
-import { evaluationCall, type EvaluationData, type EvaluateOptions, setsOf } from './evaluation-call'
-import { type Interrupt, listenForInterrupt, unlessAborted } from './interrupt'
-import { trainLoop, type TrainRun } from './loop'
+import type { ComputeMetrics, EvalPrediction } from './evaluation'
+import { evaluationCall, type EvaluationData, type EvaluateOptions } from './evaluation-call'
+import { Evaluator } from './evaluator'
+import { listenForInterrupt } from './interrupt'
+import type { TrainRun } from './loop'
 import { newRun } from './new-run'
 import type { ParsedSFTTrainerOptions, ParsedTrainOptions, TrainOptions } from './options.generated'
 import { refuseOverrides } from './overrides'
 import { reportersOf } from './reporters'
-import { RowSets } from './row-sets'
-import { holdingFolder, holdingModel } from './run-lock'
+import { RowSets, type TrainingData } from './row-sets'
+import { Runs } from './runs'
 import { newState, type LogRow, type TrainerState, type TrainOutput } from './state'
 import { trainerStatus } from './status'
 import { loadSubject, subjectAtHand, type Subject, type SubjectParts } from './subject'
@@ -27,7 +27,7 @@ import type { TrainingTask } from './task'
 import { shownAsTable } from './train-output'
 import { pushTrainer, writeTrainingCard, type ModelCardOptions } from './publish'
 import type { PushOptions } from '../export/options'
-import { trainOptions } from './trainer-options'
+import { trainOptions } from './train-options'
 
 /** The options that every trainer has. */
 export type TrainerParts = Pick<
@@ -58,12 +58,8 @@ export abstract class Trainer {
   private loading: Promise<Subject> | undefined
   private readonly callbacks: TrainerCallback[]
   private readonly sets: RowSets
-  private optimizer: Optimizer | undefined
-  /** The newest run, for `status`; `unfinished` if it was stopped and the next `train()` continues it. */
-  private current: TrainRun | undefined
-  private unfinished: TrainRun | undefined
-  private training: Promise<TrainOutput> | undefined
-  private stopping: AbortSignal | undefined
+  private readonly evaluator: Evaluator
+  private readonly runs: Runs
   /** Python's accelerator, which scripts read: there is one process. */
   readonly accelerator: Accelerator = accelerator
   readonly is_fsdp_enabled: boolean = false
@@ -78,6 +74,13 @@ export abstract class Trainer {
     this.parts = { owner, model, peft_config, tokenizer, model_init_kwargs, args }
     this.makeTask = task
     this.sets = new RowSets(options.train_dataset)
+    this.evaluator = new Evaluator({
+      ...{ owner, args, sets: this.sets, eval_dataset: options.eval_dataset },
+      compute_metrics: options.compute_metrics ?? undefined,
+      model: () => this.model.base_model,
+      task: () => this.task,
+    })
+    this.runs = new Runs(owner, (signal, from, begin) => this.newRun(signal, from, begin))
     this.callbacks = [...reportersOf(args, options.display, () => this.model.config)]
     const subject = subjectAtHand(this.parts)
     if (subject) this.take(subject)
@@ -94,7 +97,7 @@ export abstract class Trainer {
     return this.loaded.tokenizer
   }
 
-  get train_dataset(): Dataset {
+  get train_dataset(): TrainingData {
     return this.options.train_dataset
   }
 
@@ -149,27 +152,13 @@ export abstract class Trainer {
    * callback fails; after `max_nonfinite_steps` steps that were not finite.
    */
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
-    const { signal, resume_from_checkpoint } = trainOptions(options)
+    const parsed = trainOptions(options)
     refuseOverrides(this, Trainer.prototype)
     // tslab runs a cell's first turn in a vm with breakOnSigint: with a listener added there, SIGINT keeps its
     // default effect, which ends the kernel.
     await setImmediate()
     await this.load()
-    if (this.training) await this.lastRun(signal)
-    const interrupt = listenForInterrupt(signal, true)
-    this.training = holdingModel(this.model.base_model, () =>
-      holdingFolder(this.args.output_dir, () => this.run(interrupt, resume_from_checkpoint)),
-    )
-    try {
-      return shownAsTable(await this.training)
-    } finally {
-      this.training = undefined
-      // The cached memory of a step is released for the next cell or another process.
-      this.model.base_model.device.emptyCache()
-      interrupt.release()
-      // The run is saved; now the signal can have its usual effect.
-      if (interrupt.endedBy) process.kill(process.pid, interrupt.endedBy)
-    }
+    return shownAsTable(await this.runs.train(this.model.base_model, this.args.output_dir, parsed))
   }
 
   /**
@@ -186,7 +175,7 @@ export abstract class Trainer {
     const interrupt = listenForInterrupt(call.signal)
     try {
       const events = this.handler()
-      const sets = await this.measure(interrupt.signal, events, call.data, call.prefix)
+      const sets = await this.evaluator.measure(interrupt.signal, events, call.data, call.prefix)
       for (const set of sets) await events.logged(events.record(set)).finally(() => events.evaluated(set))
       return Object.assign({}, ...sets) as LogRow
     } finally {
@@ -199,15 +188,15 @@ export abstract class Trainer {
    * `test_` names.
    * @throws AbortError like `evaluate`.
    */
-  async predict(dataset: Dataset, options: EvaluateOptions = {}): Promise<PredictionOutput> {
+  async predict(dataset: TrainingData, options: EvaluateOptions = {}): Promise<PredictionOutput> {
     const { signal, prefix } = evaluationCall(`${this.parts.owner}.predict`, dataset, options, 'test')
     await setImmediate()
     await this.load()
     const interrupt = listenForInterrupt(signal)
     try {
       const events = this.handler()
-      const rows = await this.sets.measured(this.task, dataset, interrupt.signal)
-      const { metrics, prediction } = await this.over(rows, interrupt.signal, events, prefix, true)
+      const of = { name: 'test', prefix, predictions: true }
+      const { metrics, prediction } = await this.evaluator.over(dataset, interrupt.signal, events, of)
       await events.predicted(metrics)
       return { ...prediction, metrics }
     } finally {
@@ -223,7 +212,7 @@ export abstract class Trainer {
 
   /** The current state of training. It does not wait: another cell can call it during training. */
   status(): TrainerStatus {
-    return trainerStatus(this, this.current, this.training !== undefined)
+    return trainerStatus(this, this.runs.current, this.runs.isTraining)
   }
 
   /**
@@ -254,9 +243,8 @@ export abstract class Trainer {
 
   /** Frees optimizer state, adapter and model. */
   dispose(): void {
-    this.optimizer?.dispose()
+    this.runs.dispose()
     this.currentTask?.dispose?.()
-    this.current = this.unfinished = undefined
     this.subject?.model.dispose()
   }
 
@@ -290,93 +278,19 @@ export abstract class Trainer {
     return new CallbackHandler(this.callbacks, this.args, this.state, { model, processing_class, optimizer })
   }
 
-  /** The metrics of each evaluation set. */
-  private async measure(
-    signal: AbortSignal | undefined,
-    events: CallbackHandler,
-    given: EvaluationData | undefined,
-    prefix: string,
-  ): Promise<LogRow[]> {
-    const { owner } = this.parts
-    const data = given ?? this.options.eval_dataset
-    if (!data) throw new Error(`[${owner}] evaluate: give a data set, or eval_dataset to the constructor`)
-    const all: LogRow[] = []
-    for (const { name, dataset } of setsOf(data)) {
-      const rows = await this.sets.measured(this.task, dataset, signal)
-      const { metrics } = await this.over(rows, signal, events, name ? `${prefix}_${name}` : prefix)
-      all.push(metrics)
-    }
-    return all
-  }
-
-  private over(
-    rows: Awaited<ReturnType<RowSets['measured']>>,
-    signal: AbortSignal | undefined,
-    events: CallbackHandler,
-    prefix: string,
-    predictions?: boolean,
-  ): ReturnType<typeof evaluateRows> {
-    return evaluateRows(this.model.base_model, rows, this.args, this.task, {
-      signal,
-      prefix,
-      compute_metrics: this.options.compute_metrics ?? undefined,
-      ...(predictions && { predictions }),
-      onBatch: () => events.on('on_prediction_step'),
-    })
-  }
-
-  /** Waits for a stopped run's last step: its cell was interrupted before the step ended. */
-  private async lastRun(signal: AbortSignal | undefined): Promise<void> {
-    const interrupt = listenForInterrupt(signal)
-    const given = new Promise((resolve) => interrupt.signal.addEventListener('abort', resolve))
-    try {
-      if (this.stopping?.aborted) await Promise.race([this.training, given]).catch(() => undefined)
-    } finally {
-      interrupt.release()
-    }
-    if (this.training) {
-      throw new Error(
-        `[${this.parts.owner}] train: an earlier train() of this trainer has not ended; interrupt it first, or make a new trainer for its model`,
-      )
-    }
-  }
-
-  private async run(
-    interrupt: Interrupt,
-    from: ParsedTrainOptions['resume_from_checkpoint'],
-  ): Promise<TrainOutput> {
-    const { signal } = interrupt
-    this.stopping = signal
-    const goesOn = from === null ? this.unfinished : undefined
-    const run = goesOn ?? (await unlessAborted(signal, this.newRun(signal, from)))
-    // Stopped during tokenization: there is no run yet.
-    if (!run) return { global_step: 0, training_loss: 0, metrics: {}, stopped: true }
-    // A failure also leaves the run where it is.
-    this.unfinished = this.current = run
-    const output = await trainLoop(run, signal)
-    if (run.progress.ended) this.unfinished = undefined
-    else if (interrupt.endedBy && run.args.save_strategy !== 'no' && run.state.global_step > 0)
-      await run.save(run)
-    return output
-  }
-
   private async newRun(
     signal: AbortSignal,
     from: ParsedTrainOptions['resume_from_checkpoint'],
+    begin: (optimizer: Optimizer | undefined) => void,
   ): Promise<TrainRun> {
     const { model, tokenizer } = this.loaded
+    const rows = await this.sets.train(this.task, signal)
+    await this.evaluator.check(signal)
     return newRun({
-      ...{ model, tokenizer, from, signal, args: this.args, state: this.state, task: this.task },
-      rows: await this.sets.train(this.task, signal),
+      ...{ model, tokenizer, from, signal, args: this.args, state: this.state, task: this.task, rows, begin },
       optimizers: this.options.optimizers,
       events: (optimizer) => this.handler(optimizer),
-      evaluate: (stop, events) => this.measure(stop, events, undefined, 'eval'),
-      begin: (optimizer) => {
-        // All checks have passed: only now is an earlier run given up.
-        this.unfinished = this.current = undefined
-        this.optimizer?.dispose()
-        this.optimizer = optimizer
-      },
+      evaluate: (stop, events) => this.evaluator.measure(stop, events, undefined, 'eval'),
     })
   }
 }

@@ -5,7 +5,9 @@ import { AutoTokenizer } from '../../src/data/auto-tokenizer'
 import { Dataset } from '../../src/data/dataset'
 import { load_dataset } from '../../src/data/load-dataset'
 import { type LabelledRow } from '../../src/data/packing'
-import { type TokenizeOptions, type TokenizedDataset, tokenizeDataset } from '../../src/data/tokenize'
+import { tokenizeDataset } from '../../src/data/tokenize'
+import type { TokenizedDataset } from '../../src/data/tokenize-report'
+import type { TokenizeOptions } from '../../src/data/tokenize-rows'
 import { type PreTrainedTokenizer } from '../../src/data/tokenizer'
 import { golden, sharedPath, titled } from '../support/shared'
 import { tinyTokenizer } from './tiny'
@@ -131,7 +133,7 @@ describe('messages', () => {
     const row = (await prepare([{ messages: chat }], { assistant_only_loss: true })).rows[0]
     expect(await learned(row)).toBe('yo<|end|>no<|end|>')
     await expect(prepare([{ text: 'a' }], { assistant_only_loss: true })).rejects.toThrow(
-      "needs conversations (a column 'messages' or 'conversations'). Columns: text",
+      "needs conversations (a column 'messages' or 'conversations'). Columns of the train data set: text",
     )
   })
 
@@ -157,6 +159,9 @@ describe('messages', () => {
     expect(await Promise.all(rows.map(text))).toEqual([
       '<s>human:hi<|end|>\n<s>gpt:yo<|end|>\n',
       '<s>user:hi<|end|>\n<s>assistant:yo<|end|>\n',
+    ])
+    expect(warnings.filter((line) => line.includes('ShareGPT'))).toEqual([
+      "qlora: WARNING: [SFT] the train data set has ShareGPT's turns in 'conversations': from and value are read as role and content, the roles stay as they are",
     ])
     await expect(prepare([{ conversations: [{ from: 'human' }, { value: 'yo' }] }])).rejects.toThrow(
       "row 0: conversations needs a list of { role, content } (or ShareGPT's { from, value }); turn 1 has the keys value",
@@ -207,6 +212,53 @@ describe('messages', () => {
     )
     await prepare([mute, { messages: chat }], { assistant_only_loss: true })
     expect(warnings.join()).toContain('1 of 2 rows of the train data set have nothing to learn')
+  })
+})
+
+describe("Alpaca's columns", () => {
+  const rows = [
+    { instruction: 'add', input: '1 2', output: '3' },
+    { instruction: 'greet', input: '', output: 'yo' },
+  ]
+
+  it("are turns for the tokenizer's chat template, of which the answer is learned", async () => {
+    const prepared = await prepare(rows, { dataset_name: 'evaluation' })
+    expect(await Promise.all(prepared.rows.map(text))).toEqual([
+      '<s>user:add\n\n1 2<|end|>\n<s>assistant:3<|end|>\n',
+      '<s>user:greet<|end|>\n<s>assistant:yo<|end|>\n',
+    ])
+    expect(await learned(prepared.rows[1])).toBe('yo<|end|>\n')
+    expect(warnings.filter((line) => line.includes('Alpaca'))).toEqual([
+      "qlora: WARNING: [SFT] the evaluation data set has Alpaca's columns: instruction and input are read as the prompt, output as the completion, with the tokenizer's chat template",
+    ])
+    const system = await prepare([{ ...rows[1], system: 'be kind' }], { completion_only_loss: false })
+    expect(await learned(system.rows[0])).toBe(
+      '<s>system:be kind<|end|>\n<s>user:greet<|end|>\n<s>assistant:yo<|end|>\n',
+    )
+    const spoken = await prepare(rows, { assistant_only_loss: true })
+    expect(await learned(spoken.rows[0])).toBe('3<|end|>')
+  })
+
+  it("are Stanford's words where there is no chat template", async () => {
+    const tokenizer = await tinyTokenizer()
+    tokenizer.chat_template = null
+    const prepared = await prepare(rows, {}, tokenizer)
+    expect(await Promise.all(prepared.rows.map(text))).toEqual([
+      '<s>Below is an instruction that describes a task, paired with an input that provides further context. Write a response that appropriately completes the request.\n\n### Instruction:\nadd\n\n### Input:\n1 2\n\n### Response:\n3</s>',
+      '<s>Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n### Instruction:\ngreet\n\n### Response:\nyo</s>',
+    ])
+    expect(await learned(prepared.rows[0])).toBe('3</s>')
+    expect(warnings.at(-1)).toContain("with Stanford Alpaca's words, for the tokenizer has no chat template")
+  })
+
+  it('give way to a text column and to formatting_func; what is no text is named', async () => {
+    const both = await prepare([{ ...rows[0], text: 'whole' }])
+    expect(await text(both.rows[0])).toBe('<s>whole</s>')
+    const made = await prepare(rows, { formatting_func: (row) => row['output'] as string })
+    expect(await text(made.rows[0])).toBe('<s>3</s>')
+    await expect(prepare([rows[0]!, { instruction: 'x', input: null, output: null }])).rejects.toThrow(
+      '[SFT] row 1: output gave null, needs one string',
+    )
   })
 })
 

@@ -1,7 +1,11 @@
 import { expect, it } from 'vitest'
+import { Dataset } from '../../src/data/dataset'
 import { DatasetDict } from '../../src/data/dataset-dict'
+import { IterableDataset } from '../../src/data/iterable-dataset'
+import type { SFTInit } from '../../src/trainer/arguments'
 import type { TrainerCallback } from '../../src/trainer/callbacks'
 import type { EvalPrediction } from '../../src/trainer/evaluation'
+import type { EvaluationData } from '../../src/trainer/evaluation-call'
 import { silent, texts, tinyTrainer } from './tiny'
 
 it('compute_metrics gets the argmax ids and the labels of each row, and its metrics are named with the prefix', async () => {
@@ -92,4 +96,34 @@ it('predict returns ids, labels and metrics; log adds a row that callbacks hear'
   await trainer.log({ mine: 2 })
   expect(heard).toEqual(['test_loss', '2 true'])
   expect(trainer.state.log_history).toEqual([{ mine: 2, epoch: 0, step: 0 }])
+})
+
+it('a set that cannot be evaluated on is told before the first step', async () => {
+  const train = async (eval_dataset: EvaluationData, args: SFTInit = {}): Promise<number> => {
+    let steps = 0
+    const trainer = await tinyTrainer(
+      { eval_strategy: 'steps', eval_steps: 4, ...args },
+      { eval_dataset, callbacks: [{ on_step_begin: () => void steps++ }] },
+    )
+    await trainer.train().catch((error: unknown) => {
+      throw new Error(`after ${steps} steps: ${String(error)}`)
+    })
+    return steps
+  }
+  const bodies = Dataset.from_list([{ body: 'x', id: 1 }])
+  await expect(train(bodies)).rejects.toThrow(
+    "after 0 steps: Error: [SFT] the evaluation data set has no column 'text' (dataset_text_field), and neither 'messages' nor 'conversations' nor 'prompt' and 'completion' nor 'instruction' and 'output'. Its columns: body, id",
+  )
+  await expect(train({ good: texts(2), odd: bodies })).rejects.toThrow(
+    "after 0 steps: Error: [SFT] the evaluation 'odd' data set has no column 'text'",
+  )
+  await expect(train(Dataset.from_list([]))).rejects.toThrow(
+    'after 0 steps: Error: [SFT] the evaluation data set is empty',
+  )
+  const empty = IterableDataset.from_generator(() => [])
+  await expect(train({ good: texts(2), none: empty })).rejects.toThrow(
+    "after 0 steps: Error: [SFTTrainer] the evaluation 'none' data set, a stream, has no rows",
+  )
+  // A run that never evaluates does not read the set.
+  expect(await train(bodies, { eval_strategy: 'no' })).toBe(4)
 })

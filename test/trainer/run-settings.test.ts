@@ -16,7 +16,7 @@ const long: SFTInit = { max_steps: 2, save_strategy: 'steps', save_steps: 1 }
 async function settings(args: SFTInit = {}, options: Partial<SFTTrainerOptions> = {}): Promise<RunSettings> {
   const trainer = await tinyTrainer({ ...long, ...args }, options)
   const rows = [{ input_ids: Int32Array.of(1, 2), labels: Int32Array.of(-100, 2) }]
-  return settingsOf(trainer.model, trainer.args, rows, 2)
+  return settingsOf(trainer.model, trainer.args, { rows, isStream: false }, 2)
 }
 
 const refused: SFTInit & DPOInit & KTOInit = {

@@ -16,18 +16,22 @@ export type DataCollator =
   | { call(rows: Row[]): CollatedRows | Promise<CollatedRows> }
 
 /**
- * The rows from a user's collator. It is called once per row, before the first step, because memory is planned
- * from the lengths; so every epoch has the same rows.
- * @throws Error naming the row for which it fails or returns something else.
+ * The rows of a user's collator. It is called once with each row before the first step: memory is planned from
+ * their lengths, and every epoch sees the same rows. `from`: how many rows of a stream come before these.
+ * @throws Error naming the row where it fails or returns something else.
  */
-export async function collatedRows(collator: DataCollator, rows: readonly Row[]): Promise<LabelledRow[]> {
+export async function collatedRows(
+  collator: DataCollator,
+  rows: readonly Row[],
+  from: number = 0,
+): Promise<LabelledRow[]> {
   const collate = typeof collator === 'function' ? collator : (r: Row[]) => collator.call(r)
   const all: LabelledRow[] = []
   for (const [i, row] of rows.entries()) {
     try {
       all.push(rowOf(await collate([row])))
     } catch (error) {
-      throw new Error(`[data_collator] row ${i}: ${messageOf(error)}`, { cause: error })
+      throw new Error(`[data_collator] row ${from + i}: ${messageOf(error)}`, { cause: error })
     }
   }
   return all

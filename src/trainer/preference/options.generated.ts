@@ -774,15 +774,9 @@ export interface ParsedPreferenceTrainerOptions {
    */
   model: string | CausalLM | PeftModel
   /**
-   * Rows to learn from.
-   *
-   * Takes one Dataset, such as dict.get('train') of what load_dataset returns.
-   */
-  train_dataset: Dataset
-  /**
    * Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
    *
-   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
+   * Takes one Dataset or IterableDataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
    * @default null
    */
   eval_dataset: EvaluationData | null
@@ -826,6 +820,12 @@ export interface ParsedPreferenceTrainerOptions {
    */
   optimizers: [Optimizer | null, Schedule | null]
   /**
+   * Rows to learn from.
+   *
+   * Takes one Dataset: preference trainers do not read streams.
+   */
+  train_dataset: Dataset
+  /**
    * Settings of the run: a DPOConfig, or TrainingArguments, which keep their own defaults.
    *
    * Takes an SFTConfig or TrainingArguments.
@@ -842,15 +842,9 @@ export interface PreferenceTrainerOptions {
    */
   model: string | CausalLM | PeftModel
   /**
-   * Rows to learn from.
-   *
-   * Takes one Dataset, such as dict.get('train') of what load_dataset returns.
-   */
-  train_dataset: Dataset
-  /**
    * Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
    *
-   * Takes one Dataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
+   * Takes one Dataset or IterableDataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
    * @default null
    */
   eval_dataset?: EvaluationData | null
@@ -893,6 +887,12 @@ export interface PreferenceTrainerOptions {
    * @default [null,null]
    */
   optimizers?: [Optimizer | null, Schedule | null]
+  /**
+   * Rows to learn from.
+   *
+   * Takes one Dataset: preference trainers do not read streams.
+   */
+  train_dataset: Dataset
   /**
    * Settings of the run: a DPOConfig, or TrainingArguments, which keep their own defaults.
    *

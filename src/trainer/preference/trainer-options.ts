@@ -3,11 +3,13 @@ import type { OptionSet } from '../../options/declaration'
 import { parseOptions } from '../../options/parse'
 import type { TrainingArguments } from '../arguments'
 import type { ParsedPreferenceTrainerOptions, PreferenceTrainerOptions } from './options.generated'
+import { Dataset } from '../../data/dataset'
+import { object } from '../../options/call'
+import { setsOf } from '../evaluation-call'
 import { sftTrainerOptionSet } from '../trainer-options'
 
 const {
   model,
-  train_dataset,
   eval_dataset,
   processing_class,
   tokenizer,
@@ -27,7 +29,6 @@ export function preferenceTrainerOptionSet(owner: string): OptionSet<ParsedPrefe
     options: {
       ...{
         model,
-        train_dataset,
         eval_dataset,
         processing_class,
         tokenizer,
@@ -35,6 +36,16 @@ export function preferenceTrainerOptionSet(owner: string): OptionSet<ParsedPrefe
         callbacks,
         display,
         optimizers,
+      },
+      train_dataset: {
+        ...object<Dataset>(
+          'Dataset',
+          'one Dataset: preference trainers do not read streams',
+          (value) => value instanceof Dataset,
+          'Rows to learn from.',
+        ),
+        default: undefined as never,
+        required: true,
       },
       args: {
         ...args,
@@ -74,5 +85,12 @@ export function preferenceOptions<A extends TrainingArguments>(
     throw new TypeError(`[${owner}] processing_class and tokenizer are two different tokenizers; give one`)
   if ((options.args?.eval_strategy ?? 'no') !== 'no' && !options.eval_dataset)
     throw new TypeError(`[${owner}] eval_strategy is '${options.args?.eval_strategy}': give eval_dataset`)
+  if (
+    options.eval_dataset &&
+    setsOf(options.eval_dataset).some(({ dataset }) => !(dataset instanceof Dataset))
+  )
+    throw new TypeError(
+      `[${owner}] eval_dataset: preference trainers do not read streams; load the set whole`,
+    )
   return { ...options, args: new config((options.args ?? {}) as never), processing_class }
 }
