@@ -6,6 +6,8 @@ import { randomUUID } from 'node:crypto'
 import { inspect } from 'node:util'
 import { Dataset } from './data/dataset'
 import { DatasetDict } from './data/dataset-dict'
+import { IterableDataset } from './data/iterable-dataset'
+import { IterableDatasetDict } from './data/iterable-dataset-dict'
 import { PreTrainedTokenizer } from './data/tokenizer'
 import { CausalLM } from './models/causal-lm'
 import { PeftModel } from './peft/model'
@@ -16,7 +18,16 @@ import { tableBundle } from './display/table'
 import { Device } from './tensor/device'
 import { Tensor } from './tensor/tensor'
 import { SFTTrainer } from './trainer/sft-trainer'
-import { datasetBundle, datasetDictBundle, datasetDictText, datasetText } from './display/dataset-text'
+import {
+  datasetBundle,
+  datasetDictBundle,
+  datasetDictText,
+  datasetText,
+  streamBundle,
+  streamDictBundle,
+  streamDictText,
+  streamText,
+} from './display/dataset-text'
 import { formatNumber } from './display/format'
 import type { MimeBundle } from './display/output'
 import { setLook } from './display/rich-display'
@@ -28,6 +39,8 @@ setLook(Tensor.prototype, { text: tensorText, bundle: tensorBundle })
 setLook(Device.prototype, { text: (device) => `Device(${device.name})` })
 setLook(Dataset.prototype, { text: datasetText, bundle: datasetBundle })
 setLook(DatasetDict.prototype, { text: datasetDictText, bundle: datasetDictBundle })
+setLook(IterableDataset.prototype, { text: streamText, bundle: streamBundle })
+setLook(IterableDatasetDict.prototype, { text: streamDictText, bundle: streamDictBundle })
 for (const { prototype } of [CausalLM, PeftModel] as const)
   setLook<CausalLM | PeftModel>(prototype, { text: modelText, short: modelLine, bundle: modelBundle })
 setLook(PreTrainedTokenizer.prototype, {

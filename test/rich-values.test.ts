@@ -2,6 +2,8 @@ import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { Dataset } from '../src/data/dataset'
 import { DatasetDict } from '../src/data/dataset-dict'
+import { IterableDataset } from '../src/data/iterable-dataset'
+import { IterableDatasetDict } from '../src/data/iterable-dataset-dict'
 import { bundleOf } from '../src/display/show'
 import '../src/rich-values'
 import { AutoModelForCausalLM } from '../src/models/auto'
@@ -167,6 +169,25 @@ describe('a data set', () => {
       "DatasetDict({\n    train: Dataset({\n        features: ['text', 'n'],\n        num_rows: 9\n    })\n})",
     )
     expect(await html(splits)).toMatch(/<h4>train<\/h4>.*&lt;row 0&gt;/)
+  })
+
+  it('as a stream shows what is known, and reads nothing', async () => {
+    let read = 0
+    const stream = IterableDataset.from_generator(function* () {
+      read++
+      yield { a: 1 }
+    })
+    expect(inspect(stream)).toBe('IterableDataset({\n    features: Unknown\n})')
+    expect(inspect(new IterableDataset(() => stream.chunks(), ['a', '<b>']))).toBe(
+      "IterableDataset({\n    features: ['a', '<b>']\n})",
+    )
+    expect(await html(stream)).toContain('columns are known when rows come; nothing is read')
+    const splits = new IterableDatasetDict([['train', stream]])
+    expect(inspect(splits)).toBe(
+      'IterableDatasetDict({\n    train: IterableDataset({\n        features: Unknown\n    })\n})',
+    )
+    expect(await html(splits)).toContain('<h4>train</h4>')
+    expect(read).toBe(0)
   })
 })
 

@@ -1,5 +1,7 @@
 import type { Dataset } from '../data/dataset'
 import type { DatasetDict } from '../data/dataset-dict'
+import type { IterableDataset } from '../data/iterable-dataset'
+import type { IterableDatasetDict } from '../data/iterable-dataset-dict'
 import { escapeHtml } from './format'
 import type { MimeBundle } from './output'
 import { tableBundle } from './table'
@@ -51,7 +53,36 @@ export function datasetDictBundle(splits: DatasetDict): MimeBundle {
   return { 'text/plain': datasetDictText(splits), 'text/html': parts.join('') }
 }
 
-function paragraph(dataset: Dataset, facts: string): string {
+/** As Python's `datasets` prints it, without the number of files. Nothing is read for it. */
+export function streamText(stream: IterableDataset): string {
+  const names = stream.column_names?.map((name) => `'${name}'`).join(', ')
+  return `IterableDataset({\n    features: ${names === undefined ? 'Unknown' : `[${names}]`}\n})`
+}
+
+/** What is known of a stream before it is read, and how its first rows are seen. */
+export function streamBundle(stream: IterableDataset): MimeBundle {
+  const columns = stream.column_names
+  const facts =
+    (columns ? `columns ${columns.join(', ')}` : 'columns are known when rows come') +
+    '; nothing is read before the rows are used. The first rows: for await (const row of data.take(5)) console.log(row)'
+  return { 'text/plain': streamText(stream), 'text/html': paragraph(stream, facts) }
+}
+
+export function streamDictText(splits: IterableDatasetDict): string {
+  const lines = [...splits].map(
+    ([name, stream]) => `    ${name}: ${streamText(stream).replaceAll('\n', '\n    ')}`,
+  )
+  return `IterableDatasetDict({\n${lines.join('\n')}\n})`
+}
+
+export function streamDictBundle(splits: IterableDatasetDict): MimeBundle {
+  const parts = [...splits].map(
+    ([name, stream]) => `<h4>${escapeHtml(name)}</h4>${String(streamBundle(stream)['text/html'])}`,
+  )
+  return { 'text/plain': streamDictText(splits), 'text/html': parts.join('') }
+}
+
+function paragraph(dataset: object, facts: string): string {
   return `<p><b>${dataset.constructor.name}</b>: ${escapeHtml(facts)}</p>`
 }
 
