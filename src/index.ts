@@ -38,7 +38,16 @@ export { prepare_model_for_kbit_training } from './peft/kbit'
 export type { KbitOptions } from './peft/kbit'
 export { TaskType } from './peft/task-type'
 export { AutoPeftModelForCausalLM } from './peft/auto'
+export { FastLanguageModel } from './trainer/fast-language-model'
+export type { FastModelOptions, FastPeftOptions } from './trainer/fast-language-model'
 export { SFTConfig, TrainingArguments } from './trainer/arguments'
+export {
+  get_kbit_device_map,
+  get_peft_config,
+  get_quantization_config,
+  ModelConfig,
+  ScriptArguments,
+} from './trainer/script-arguments'
 export { SFTTrainer } from './trainer/sft-trainer'
 export { EarlyStoppingCallback } from './trainer/early-stopping'
 export type { EarlyStoppingOptions } from './trainer/early-stopping'

@@ -1,16 +1,58 @@
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { main as llama2Colab } from '../../examples/llama-2-colab'
 import { main as fsdpQlora } from '../../examples/run-fsdp-qlora'
+import { main as trlDpo } from '../../examples/trl-dpo'
+import { main as trlSft } from '../../examples/trl-sft'
+import { main as unslothAlpaca } from '../../examples/unsloth-llama-3-alpaca'
+import { IterableDataset, logging } from '../../src/index'
+import { cleanHubEnvironment } from '../files/support/hub-case'
+import { HubReceiver } from '../files/support/hub-receive'
+import { HubServer } from '../files/support/hub-server'
 import { temporaryFolder } from '../files/support/temporary'
 import { tinyFolder } from './tiny-folder'
 
 // Published scripts, ported line by line (examples/), on a tiny model and tiny data.
 
-it('run_fsdp_qlora.py: a YAML file, conversations, packing, an adapter saved', async () => {
-  vi.spyOn(console, 'log').mockImplementation(() => undefined)
+cleanHubEnvironment()
+const verbosity = logging.get_verbosity()
+afterEach(() => {
+  vi.restoreAllMocks()
+  logging.set_verbosity(verbosity)
+})
+
+/** What is printed from here on goes into the list. */
+function quiet(): string[] {
+  const printed: string[] = []
+  vi.spyOn(console, 'log').mockImplementation((...values: unknown[]) => {
+    printed.push(values.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))).join(' '))
+  })
   vi.spyOn(console, 'warn').mockImplementation(() => undefined)
+  return printed
+}
+
+/** A data set's folder with these rows, and those of a test split. */
+async function dataFolder(train: object[], test?: object[]): Promise<string> {
+  const folder = await temporaryFolder()
+  const lines = (rows: object[]): string => rows.map((row) => JSON.stringify(row)).join('\n')
+  await writeFile(join(folder, 'train.jsonl'), lines(train))
+  if (test) await writeFile(join(folder, 'test.jsonl'), lines(test))
+  return folder
+}
+
+async function fakeHub(): Promise<HubServer> {
+  const hub = await HubServer.start()
+  hub.receiver = new HubReceiver(hub, 'hf_x')
+  vi.stubEnv('HF_ENDPOINT', hub.endpoint)
+  vi.stubEnv('HF_HOME', await temporaryFolder())
+  vi.stubEnv('HF_TOKEN', 'hf_x')
+  return hub
+}
+
+it('run_fsdp_qlora.py: a YAML file, conversations, packing, an adapter saved', async () => {
+  quiet()
   const folder = await temporaryFolder()
   const rows = Array.from({ length: 6 }, (_, i) => ({
     messages: [
@@ -37,9 +79,139 @@ it('run_fsdp_qlora.py: a YAML file, conversations, packing, an adapter saved', a
   expect(existsSync(join(folder, 'out', 'adapter_model.safetensors'))).toBe(true)
 })
 
-it('run_fsdp_qlora.py: 26 statements, of which one needed more than syntax', async () => {
-  const text = await readFile(resolve(__dirname, '../../examples/run-fsdp-qlora.ts'), 'utf8')
-  const numbers = [...text.matchAll(/^ *\/\/ ((?:\d+(?:, )?)+)\./gm)].flatMap(([, list]) => list!.split(', '))
-  expect(numbers.map(Number)).toEqual(Array.from({ length: 26 }, (_, i) => i + 1))
-  expect([...text.matchAll(/^ *\/\/ \d+\. more than syntax: \w/gm)].length).toBe(1)
+it('Llama 2 in Colab: 4 bits, a text column, TensorBoard, an answer, merged, both on the hub', async () => {
+  const printed = quiet()
+  const hub = await fakeHub()
+  const folder = await temporaryFolder()
+  const trainer = await llama2Colab({
+    model_name: await tinyFolder(),
+    dataset_name: await dataFolder([{ text: '<s>[INST] hello [/INST] world </s>' }, { text: 'hello' }]),
+    new_model: 'me/miniguanaco',
+    output_dir: join(folder, 'results'),
+    device_map: 'cpu',
+    max_steps: 2,
+  })
+  onTestFinished(() => trainer.dispose())
+  expect(trainer.state.global_step).toBe(2)
+  expect(trainer.args).toMatchObject({ max_length: 1024, optim: 'paged_adamw_32bit', bf16: false })
+  expect((await readdir(join(folder, 'results'))).sort()).toEqual(
+    expect.arrayContaining(['adapter_config.json', 'adapter_model.safetensors', 'runs']),
+  )
+  expect(printed.at(-1)).toContain('[INST] What is a large language model?')
+  const { files } = hub.repos.find(({ key }) => key === 'model/me/miniguanaco')!
+  expect(Object.keys(files)).toEqual(
+    expect.arrayContaining(['config.json', 'model.safetensors', 'tokenizer.json']),
+  )
+})
+
+it("Unsloth's Llama 3 Alpaca: FastLanguageModel, batched map, 8-bit AdamW, streamed text, merged and GGUF", async () => {
+  quiet()
+  const shown = vi.spyOn(process.stdout, 'write').mockImplementation(() => true)
+  const folder = await temporaryFolder()
+  const trainer = await unslothAlpaca({
+    model_name: await tinyFolder(),
+    dataset_name: await dataFolder([
+      { instruction: 'add', input: '1 1', output: '2' },
+      { instruction: 'greet', input: '', output: 'hello world' },
+    ]),
+    folder,
+    max_steps: 2,
+    max_new_tokens: 3,
+  })
+  onTestFinished(() => trainer.dispose())
+  shown.mockRestore()
+  expect(trainer.state.global_step).toBe(2)
+  expect(trainer.model.peft_config).toMatchObject({ r: 16, lora_dropout: 0 })
+  const made = await Promise.all(
+    ['llama_lora', 'llama_finetune_16bit', 'llama_finetune'].map((name) => readdir(join(folder, name))),
+  )
+  expect(made[0]).toContain('adapter_model.safetensors')
+  expect(made[1]).toContain('model.safetensors')
+  expect(made[2]!.some((name) => name.endsWith('.gguf'))).toBe(true)
+})
+
+it("TRL's sft.py: the command line, 4 bits, an adapter, evaluation", async () => {
+  quiet()
+  const output = await temporaryFolder()
+  const rows = [{ text: 'hello world' }, { text: 'world' }]
+  const words = {
+    ...{ model_name_or_path: await tinyFolder(), dataset_name: await dataFolder(rows, rows) },
+    ...{
+      output_dir: output,
+      max_steps: '2',
+      eval_strategy: 'steps',
+      eval_steps: '2',
+      learning_rate: '2.0e-4',
+    },
+    ...{
+      lora_r: '4',
+      lora_target_modules: 'all-linear',
+      report_to: 'none',
+      bf16: 'False',
+      save_strategy: 'no',
+    },
+  }
+  const trainer = await trlSft([
+    ...Object.entries(words).flatMap(([name, value]) => [`--${name}`, value]),
+    ...['--use_peft', '--load_in_4bit', '--packing', '--gradient_checkpointing'],
+  ])
+  onTestFinished(() => trainer.dispose())
+  expect(trainer.state.log_history.some((row) => 'eval_loss' in row)).toBe(true)
+  expect(trainer.model.peft_config).toMatchObject({ r: 4, lora_alpha: 32, lora_dropout: 0.05 })
+  expect(trainer.model.base_model.quantization_config).toMatchObject({ bnb_4bit_quant_type: 'nf4' })
+  expect(existsSync(join(output, 'adapter_model.safetensors'))).toBe(true)
+})
+
+it("TRL's sft.py: a stream of the command line", async () => {
+  quiet()
+  const rows = [{ text: 'hello world' }, { text: 'world' }]
+  const words = ['--model_name_or_path', await tinyFolder(), '--dataset_name', await dataFolder(rows)]
+  const trainer = await trlSft([
+    ...[...words, '--output_dir', await temporaryFolder(), '--max_steps', '3', '--use_peft'],
+    ...['--dataset_streaming', '--report_to', 'none', '--bf16', 'False', '--save_strategy', 'no'],
+  ])
+  onTestFinished(() => trainer.dispose())
+  expect(trainer.state.global_step).toBe(3)
+  expect(trainer.train_dataset).toBeInstanceOf(IterableDataset)
+})
+
+it("TRL's dpo.py: pairs, an adapter, rewards measured", async () => {
+  const printed = quiet()
+  const output = await temporaryFolder()
+  const rows = [{ prompt: 'say', chosen: ' hello', rejected: ' world' }]
+  const words = {
+    ...{ model_name_or_path: await tinyFolder(), dataset_name: await dataFolder(rows, rows) },
+    ...{ output_dir: output, max_steps: '2', eval_strategy: 'epoch', report_to: 'none', bf16: 'False' },
+  }
+  const trainer = await trlDpo([
+    ...Object.entries(words).flatMap(([name, value]) => [`--${name}`, value]),
+    '--use_peft',
+  ])
+  onTestFinished(() => trainer.dispose())
+  expect(trainer.state.global_step).toBe(2)
+  expect(printed.some((line) => line.includes('eval_rewards/margins'))).toBe(true)
+  expect(existsSync(join(output, 'adapter_model.safetensors'))).toBe(true)
+  await expect(trlDpo(['--model_name_or_path', 'x', '--output_dir', output])).rejects.toThrow()
+})
+
+describe('docs/ports.md', async () => {
+  const page = await readFile(resolve(__dirname, '../../docs/ports.md'), 'utf8')
+  const rows = [...page.matchAll(/^\| .*\| `(examples\/[\w-]+\.ts)` +\| (\d+) +\| (\d+)/gm)]
+
+  it('lists every port', async () => {
+    const ports = (await readdir(resolve(__dirname, '../../examples'))).filter((name) => name.endsWith('.ts'))
+    expect(rows.map(([, path]) => path).sort()).toEqual(ports.map((name) => `examples/${name}`).sort())
+  })
+
+  it.each(rows.map(([, path, statements, more]) => [path!, Number(statements), Number(more)] as const))(
+    '%s: %i statements, of which %i needed more than syntax',
+    async (path, statements, more) => {
+      const text = await readFile(resolve(__dirname, '../..', path), 'utf8')
+      const numbers = [...text.matchAll(/^ *\/\/ ((?:\d+(?:, )?)+)\./gm)].flatMap(([, list]) =>
+        list!.split(', '),
+      )
+      expect(numbers.map(Number)).toEqual(Array.from({ length: statements }, (_, i) => i + 1))
+      expect([...text.matchAll(/^ *\/\/ [\d, ]+\. more than syntax: \w/gm)].length).toBe(more)
+    },
+  )
 })
