@@ -11,7 +11,7 @@ namespace qlora::cuda {
 
 namespace {
 
-constexpr int kKeysPerBlock = 64;   // fewer are not worth a block
+constexpr int kKeysPerBlock = 32;   // fewer are not worth a block
 constexpr int64_t kMostParts = 64;  // of a sequence's keys; longer ones have longer parts
 constexpr int64_t kWantedBlocks = 512;
 
@@ -52,7 +52,7 @@ __device__ bool find_keys(const OneQuery& p, int sequence, int part, int parts, 
     return blame(FaultKind::cu_end, sequence + 1, k1, p.keys);
   if (q1 == q0 || q0 < 0 || k0 < 0) return false;
   const int64_t begin = p.window > 0 ? max(int64_t{k0}, k1 - p.window) : k0;
-  const int64_t each = max(int64_t{kKeysPerBlock}, (k1 - begin + parts - 1) / parts);
+  const int64_t each = max(kKeysPerBlock, (static_cast<int>(k1 - begin) + parts - 1) / parts);
   keys = {q0, min(begin + part * each, int64_t{k1}), min(begin + (part + 1) * each, int64_t{k1})};
   return true;
 }
@@ -71,6 +71,14 @@ struct Running {
     most = largest;
     sum *= correction;
     for (int j = 0; j < 8; j++) values[j] *= correction;
+  }
+
+  /** Takes in what the lane `offset` away has seen, which does the same. */
+  __device__ void merge_lanes(int offset) {
+    const float other = __shfl_xor_sync(~0u, most, offset);
+    rescale(fmaxf(most, other));
+    sum += __shfl_xor_sync(~0u, sum, offset);
+    for (int j = 0; j < 8; j++) values[j] += __shfl_xor_sync(~0u, values[j], offset);
   }
 };
 
@@ -92,7 +100,10 @@ __device__ void finish(const OneQuery& p, int64_t query, int head, int part, int
 template <int kHeads, bool kCapped>
 __global__ void __launch_bounds__(kThreads) part_kernel(const OneQuery p) {
   constexpr int kAtOnce = kHeads > 2 ? 2 : 4;  // keys that a thread has under way
-  __shared__ float most[kThreads], sum[kThreads], values[kThreads * 8];
+  constexpr int kWarps = kThreads / 32;
+  __shared__ float most[kWarps][kHeads], sum[kWarps][kHeads];
+  __shared__ __align__(16) float values[kWarps][kHeads][32 * 8];
+  wait_for_previous();
   Keys keys;
   if (!find_keys(p, blockIdx.z, blockIdx.x, gridDim.x, keys)) return;
   const int head0 = blockIdx.y * kHeads, groups = kThreads / p.lanes;
@@ -122,8 +133,9 @@ __global__ void __launch_bounds__(kThreads) part_kernel(const OneQuery p) {
       for (int u = 0; u < kAtOnce; u++) {
         score[u] = 0;
         for (int j = 0; j < 8; j++) score[u] = fmaf(q[h][j], k[u][j], score[u]);
-        for (int offset = p.lanes / 2; offset > 0; offset /= 2)
-          score[u] += __shfl_xor_sync(~0u, score[u], offset);
+#pragma unroll
+        for (int offset = 16; offset > 0; offset /= 2)
+          if (offset < p.lanes) score[u] += __shfl_xor_sync(~0u, score[u], offset);
         score[u] *= p.scale;
         if constexpr (kCapped) score[u] = capped(score[u], p.softcap);
         if (base + u * groups + group >= keys.end) score[u] = -INFINITY;
@@ -138,27 +150,37 @@ __global__ void __launch_bounds__(kThreads) part_kernel(const OneQuery p) {
       }
     }
   }
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
 #pragma unroll
   for (int h = 0; h < kHeads; h++) {
-    __syncthreads();
-    most[group] = own[h].most;  // the same in all lanes of the group
-    sum[group] = own[h].sum;
-    for (int j = 0; j < 8; j++) values[group * p.lanes * 8 + column + j] = own[h].values[j];
-    __syncthreads();
-    if (threadIdx.x >= p.head_dim) continue;
-    Running all;
-    for (int i = 0; i < groups; i++) all.most = fmaxf(all.most, most[i]);
-    for (int i = 0; i < groups; i++) {
-      const float weight = exp2f(most[i] - base_of(all.most));
-      all.sum = fmaf(weight, sum[i], all.sum);
-      all.values[0] = fmaf(weight, values[i * p.lanes * 8 + threadIdx.x], all.values[0]);
+#pragma unroll
+    for (int offset = 1; offset < 32; offset *= 2)
+      if (offset >= p.lanes) own[h].merge_lanes(offset);
+    if (lane >= p.lanes) continue;
+    if (lane == 0) most[warp][h] = own[h].most, sum[warp][h] = own[h].sum;
+    float4* const to = reinterpret_cast<float4*>(values[warp][h] + column);
+    to[0] = make_float4(own[h].values[0], own[h].values[1], own[h].values[2], own[h].values[3]);
+    to[1] = make_float4(own[h].values[4], own[h].values[5], own[h].values[6], own[h].values[7]);
+  }
+  __syncthreads();
+  const int width = p.lanes * 8;  // head_dim or more
+  for (int i = threadIdx.x; i < kHeads * width; i += kThreads) {
+    const int h = i >> (31 - __clz(width)), c = i & (width - 1);
+    if (c >= p.head_dim) continue;
+    float largest = -INFINITY, total = 0, value = 0;
+    for (int w = 0; w < kWarps; w++) largest = fmaxf(largest, most[w][h]);
+    for (int w = 0; w < kWarps; w++) {
+      const float weight = exp2f(most[w][h] - base_of(largest));
+      total = fmaf(weight, sum[w][h], total);
+      value = fmaf(weight, values[w][h][c], value);
     }
-    finish(p, keys.query, head0 + h, blockIdx.x, gridDim.x, threadIdx.x, all.most, all.sum, all.values[0]);
+    finish(p, keys.query, head0 + h, blockIdx.x, gridDim.x, c, largest, total, value);
   }
 }
 
 /** Merges the parts of a head; block (head, sequence). */
 __global__ void __launch_bounds__(kThreads) merge_kernel(const OneQuery p, int parts) {
+  wait_for_previous();
   Keys keys;
   if (!find_keys(p, blockIdx.y, 0, parts, keys) || threadIdx.x >= p.head_dim) return;
   const int head = blockIdx.x, stride = p.head_dim + 2;
@@ -179,8 +201,7 @@ void launch_parts(const Context& context, const OneQuery& p, int parts) {
                   static_cast<unsigned>(p.sequences));
   // Without a cap its tanh would only cost registers, and with them blocks that run at once.
   const auto kernel = p.softcap > 0 ? part_kernel<kHeads, true> : part_kernel<kHeads, false>;
-  kernel<<<grid, kThreads, 0, context.stream>>>(p);
-  check_launch();
+  launch_overlapping(context, kernel, grid, kThreads, 0, p);
 }
 
 /** Heads that a block takes: as many as share keys, where there is a kernel for so many. */
@@ -231,8 +252,7 @@ void attention_one_query(const Context& context, const Tensor& q, const Tensor& 
   launch(context, p, static_cast<int>(parts));
   if (parts == 1) return;
   const dim3 grid(static_cast<unsigned>(heads), static_cast<unsigned>(p.sequences));
-  merge_kernel<<<grid, kThreads, 0, context.stream>>>(p, static_cast<int>(parts));
-  check_launch();
+  launch_overlapping(context, merge_kernel, grid, kThreads, 0, p, static_cast<int>(parts));
 }
 
 }  // namespace qlora::cuda

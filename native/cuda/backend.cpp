@@ -5,11 +5,13 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "cuda/context.h"
 #include "cuda/error.h"
 #include "cuda/file_stream.h"
+#include "cuda/joins.h"
 #include "cuda/pinned.h"
 #include "cuda/recording.h"
 
@@ -33,11 +35,14 @@ class CudaBackend final : public Backend {
     check(cudaMemsetAsync(fault_, 0, sizeof(Fault), stream_), "[device] memory");
     profiler_ = std::make_unique<Profiler>(stream_);
     blas_ = std::make_unique<Blas>(stream_, *profiler_);
-    const Gpu gpu{properties_.major * 10 + properties_.minor, properties_.sharedMemPerBlockOptin};
+    const Gpu gpu{properties_.major * 10 + properties_.minor, properties_.sharedMemPerBlockOptin,
+                  properties_.multiProcessorCount};
     cudnn_ = std::make_unique<CudnnAttention>(stream_, gpu.capability);
     copies_ = std::make_unique<CopyQueue>(stream_);
     files_ = std::make_unique<FileStream>(index, [this](auto... copy) { copy_piece(copy...); });
-    ops_ = std::make_unique<CudaOps>(Context{gpu, stream_, *allocator_, *blas_, *cudnn_, *copies_, fault_});
+    context_.emplace(
+        Context{gpu, stream_, *allocator_, *blas_, *cudnn_, *copies_, fault_, joins_, overlaps_});
+    ops_ = std::make_unique<CudaOps>(*context_);
     std::thread([this] { wait_for_events(); }).detach();  // the backend lives as long as the process
   }
 
@@ -101,7 +106,7 @@ class CudaBackend final : public Backend {
     std::lock_guard lock(mutex_);
     if (!lost_.empty()) fail(lost_);
     check(cudaSetDevice(index_), "[cuda]");
-    return std::make_shared<CudaRecording>(std::move(tasks), stream_, *allocator_);
+    return std::make_shared<CudaRecording>(std::move(tasks), *context_);
   }
 
   void replay(std::shared_ptr<Recording> recording) override {
@@ -234,6 +239,9 @@ class CudaBackend final : public Backend {
   std::unique_ptr<CudnnAttention> cudnn_;
   std::unique_ptr<CopyQueue> copies_;
   std::unique_ptr<FileStream> files_;
+  Joins joins_;
+  bool overlaps_ = false;
+  std::optional<Context> context_;
   std::unique_ptr<Ops> ops_;
   Fault* fault_ = nullptr;
   std::mutex mutex_;  // one enqueues at a time: worker threads of Node share the device

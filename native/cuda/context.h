@@ -14,7 +14,10 @@ namespace qlora::cuda {
 struct Gpu {
   int capability;       // 90 = 9.0
   size_t shared_bytes;  // of a block, at most
+  int multiprocessors;
 };
+
+class Joins;
 
 /** What an operation needs of its device. */
 struct Context {
@@ -25,6 +28,9 @@ struct Context {
   CudnnAttention& cudnn;
   CopyQueue& copies;
   Fault* fault;  // in device memory
+  Joins& joins;
+  /** Whether a kernel may begin while the one before it ends (`launch_overlapping`): in a recording. */
+  bool& overlaps;
 };
 
 /** Device memory for the length of one operation; returned in stream order, so the next one may reuse it at

@@ -13,8 +13,36 @@ inline unsigned blocks_for(int64_t items, int64_t per_block) {
   return static_cast<unsigned>(std::max<int64_t>(1, (items + per_block - 1) / per_block));
 }
 
+/** Before this, a kernel of `launch_overlapping` touches nothing that the kernel before it writes. */
+__device__ inline void wait_for_previous() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  cudaGridDependencySynchronize();
+  // Only now, so that what the next kernel reads early can be in doubt because of this one alone.
+  cudaTriggerProgrammaticLaunchCompletion();
+#endif
+}
+
+/** Launches a kernel that calls `wait_for_previous`. Where the context allows it, its blocks start while the
+ * kernel before still runs. */
+template <typename... P, typename... A>
+void launch_overlapping(const Context& context, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared,
+                        A... arguments) {
+  cudaLaunchAttribute attribute;
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared;
+  config.stream = context.stream;
+  config.attrs = &attribute;
+  config.numAttrs = context.overlaps && context.gpu.capability >= 90 ? 1 : 0;
+  check(cudaLaunchKernelEx(&config, kernel, P(arguments)...), "kernel launch");
+}
+
 template <typename F>
 __global__ void each_kernel(int64_t n, F f) {
+  wait_for_previous();
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i < n) f(i);
 }
@@ -23,8 +51,7 @@ __global__ void each_kernel(int64_t n, F f) {
 template <typename F>
 void launch_each(const Context& context, int64_t n, F f) {
   if (n == 0) return;
-  each_kernel<<<blocks_for(n, kThreads), kThreads, 0, context.stream>>>(n, f);
-  check_launch();
+  launch_overlapping(context, each_kernel<F>, blocks_for(n, kThreads), kThreads, 0, n, f);
 }
 
 /** f(i) for i = 0, 8, 16 .. below n: eight elements a thread. */

@@ -15,8 +15,9 @@ void CudaOps::matmul_4bit(const Tensor& x, const Tensor& codes, const BlockMaxim
   const DType rounding = dtype_from_name(weight_dtype), operands = dtype_from_name(operand_dtype);
   const Maxima of_blocks(maxima, blocksize);
   if (transpose && few_rows(context_, {x, codes, out, of_blocks, out_features, in_features, quant_type, alpha,
-                                       beta, rounding, operands}))
+                                       beta, operands}))
     return;
+  context_.joins.products.flush(context_);
   const DType stored = dequantized_dtype(rounding, operands);
   const int64_t n = out_features * in_features;
   const Scratch weight(context_, static_cast<size_t>(n) * size_of(stored));

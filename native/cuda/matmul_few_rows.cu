@@ -1,169 +1,153 @@
+#include <cmath>
 #include <optional>
+#include <utility>
 
+#include "cuda/attention.cuh"
+#include "cuda/few_rows.cuh"
 #include "cuda/matmul_few_rows.h"
-#include "cuda/mma.cuh"
 
-// x @ W^T for a few rows of x, as in generation: each code is read once and nothing is written but the
-// result.
 namespace qlora::cuda {
 
 namespace {
 
-/** A pass over W for every 8 rows costs half a byte a weight; dequantizing costs 4.5, and the product comes
- * on top. Two passes leave a margin for what the fused pass loses to its table look-ups. */
-constexpr int64_t kMostRows = 16;
+/** In one pass W costs half a byte a weight; dequantizing costs 4.5, and the product comes on top. */
+constexpr int64_t kMostRows = 32;
 
-constexpr int kTile = 16;    // rows of W that a block has
-constexpr int kColumns = 8;  // rows of x that a block has
-constexpr int kSlice = 32;   // weights that a lane loads at once, 16 bytes: never over the end of a block
-constexpr int kChunk = 4 * kSlice;  // columns of W that a warp takes at a time
-constexpr int kWarps = kThreads / 32;
-constexpr int kAhead = 2;  // chunks that a warp loads before it multiplies the first
-
-struct FewRows {
-  const uint8_t* codes;
-  Maxima maxima;
-  const void* x;  // operands
-  View out;
-  uint32_t rows, out_features, in_features;  // out_features * in_features fits, too
-  DType weight_dtype;
-  float alpha, beta;
-  CodeValues code;
-};
-
-/** Code values with a copy for each lane: every look-up in its own bank. */
-using Table = float[16][32];
-
-/** The value of the code in bits [bit, bit + 4) of `word`. */
-__device__ inline float code_value(const Table& table, uint32_t word, int bit, uint32_t lane_offset) {
-  // In place of index * 128 bytes: the bits are moved there at once.
-  const uint32_t moved = bit >= 7 ? word >> (bit - 7) : word << (7 - bit);
-  return *reinterpret_cast<const float*>(reinterpret_cast<const char*>(table) +
-                                         ((moved & 0x780u) | lane_offset));
+/**
+ * The codes' values are taken times this and rounded: the factor with the smallest mean error. In bfloat16 it
+ * is 0.85e-3 of NF4's values, less than that of weights that are rounded themselves (1.6e-3), in float16
+ * 0.9e-4. FP4's become exact.
+ */
+float scaling(const std::string& quant_type, DType operands) {
+  if (quant_type != "nf4") return 1.5f;
+  return operands == DType::bf16 ? 1.43675f : 1.36617f;
 }
 
-/** A block has 16 rows of W, its warps share their columns; a warp's sums are those of an m16n8k16 with W on
- * the left. The order of the columns inside a product is free: a lane takes 32 that follow each other. */
-template <typename T, bool kTwice, bool kNested>
-__global__ void __launch_bounds__(kThreads, 3) few_rows_kernel(const FewRows p) {
-  __shared__ Table table;
-  __shared__ float sums[kWarps][kColumns][kTile];
-  __shared__ float map[kNested ? kThreads : 1];
-  float offset = 0;
-  if constexpr (kNested) {
-    map[threadIdx.x] = p.maxima.map[threadIdx.x];
-    offset = *p.maxima.offset;
-  }
-  for (int i = threadIdx.x; i < 16 * 32; i += kThreads) table[i / 32][i % 32] = p.code.value[i / 32];
-  __syncthreads();
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
-  const uint32_t lane_offset = lane * sizeof(float);
-  const uint32_t row0 = blockIdx.x * kTile, x0 = blockIdx.y * kColumns;
-  // Rows past the last repeat it; their sums are not stored.
-  const uint32_t begin[2] = {min(row0 + g, p.out_features - 1) * p.in_features,
-                             min(row0 + g + 8, p.out_features - 1) * p.in_features};
-  const bool has_x = x0 + g < p.rows;
-  const uint4* own_x = static_cast<const uint4*>(p.x) + (x0 + g) * p.in_features / 8;
-  float sum[4] = {};
-  for (uint32_t first = warp * kChunk; first < p.in_features; first += kWarps * kAhead * kChunk) {
-    uint4 codes[kAhead][2], x[kAhead][4];
-    Maximum<kNested> maximum[kAhead][2] = {};
-#pragma unroll
-    for (int u = 0; u < kAhead; u++) {
-      const uint32_t k = first + u * kWarps * kChunk + t * kSlice;
-      const bool exists = k < p.in_features;
-#pragma unroll
-      for (int half = 0; half < 2; half++) {
-        const uint32_t i = begin[half] + k;
-        codes[u][half] =
-            exists ? __ldcs(reinterpret_cast<const uint4*>(p.codes + i / 2)) : make_uint4(0, 0, 0, 0);
-        if (exists) maximum[u][half] = Maximum<kNested>::fetch(p.maxima, i);
-      }
-#pragma unroll
-      for (int j = 0; j < 4; j++) x[u][j] = exists && has_x ? own_x[(k + 8 * j) / 8] : make_uint4(0, 0, 0, 0);
-    }
-#pragma unroll
-    for (int u = 0; u < kAhead; u++) {
-      const uint32_t words[2][4] = {{codes[u][0].x, codes[u][0].y, codes[u][0].z, codes[u][0].w},
-                                    {codes[u][1].x, codes[u][1].y, codes[u][1].z, codes[u][1].w}};
-      const float scale[2] = {maximum[u][0].value(map, offset), maximum[u][1].value(map, offset)};
-#pragma unroll
-      for (int j = 0; j < 4; j++) {
-        uint32_t weights[4][2];  // [byte][half]
-#pragma unroll
-        for (int byte = 0; byte < 4; byte++)
-#pragma unroll
-          for (int half = 0; half < 2; half++) {
-            float a = code_value(table, words[half][j], 8 * byte + 4, lane_offset) * scale[half];
-            float b = code_value(table, words[half][j], 8 * byte, lane_offset) * scale[half];
-            if (kTwice) a = rounded(p.weight_dtype, a), b = rounded(p.weight_dtype, b);
-            weights[byte][half] = Pair<T>::pack(a, b);
-          }
-        const uint32_t right[4] = {x[u][j].x, x[u][j].y, x[u][j].z, x[u][j].w};
-#pragma unroll
-        for (int pair = 0; pair < 2; pair++) {
-          const uint32_t left[4] = {weights[2 * pair][0], weights[2 * pair][1], weights[2 * pair + 1][0],
-                                    weights[2 * pair + 1][1]};
-          mma<T>(sum, left, right + 2 * pair);
-        }
-      }
-    }
-  }
-#pragma unroll
-  for (int i = 0; i < 4; i++) sums[warp][2 * t + i % 2][g + i / 2 * 8] = sum[i];
-  __syncthreads();
-  const uint32_t column = threadIdx.x / kTile, row = threadIdx.x % kTile;
-  if (column >= kColumns || x0 + column >= p.rows || row0 + row >= p.out_features) return;
-  float total = 0;
-  for (int w = 0; w < kWarps; w++) total += sums[w][column][row];
-  const int64_t i = int64_t{x0 + column} * p.out_features + row0 + row;
-  total *= p.alpha;
-  if (p.beta != 0.0f) total += p.beta * p.out.load(i);
-  p.out.store(i, total);
+uint16_t bits(float x, DType dtype) {
+  if (dtype == DType::bf16) return __bfloat16_as_ushort(__float2bfloat16_rn(x));
+  return __half_as_ushort(__float2half_rn(x));
 }
 
-template <typename T, bool kTwice>
-void launch(const Context& context, const FewRows& p) {
-  const dim3 grid(blocks_for(p.out_features, kTile), blocks_for(p.rows, kColumns));
-  const auto kernel = p.maxima.map ? few_rows_kernel<T, kTwice, true> : few_rows_kernel<T, kTwice, false>;
-  kernel<<<grid, kThreads, 0, context.stream>>>(p);
-  check_launch();
+/** Whether all matrices have the form that a GPU with much shared memory has a faster kernel for. */
+bool is_whole(const Context& context, const FewRows& p, size_t shared) {
+  if (context.gpu.shared_bytes < shared || p.in_features % kStep != 0 || p.shift != 6 || p.nested_shift < 2)
+    return false;
+  for (int i = 0; i < p.count; i++) {
+    const FewRowsMatrix& m = p.matrices[i];
+    if (!m.map || m.out_features < 32 || reinterpret_cast<uintptr_t>(m.stored) % 4 != 0) return false;
+  }
+  return true;
+}
+
+template <typename Form>
+void launch(const Context& context, FewRows p) {
+  constexpr int kTileRows = Form::kTileRows;
+  p.tiles = 0;
+  for (int i = 0; i < p.count; i++)
+    p.matrices[i].end_tile = p.tiles += blocks_for(p.matrices[i].out_features, kTileRows);
+  const uint32_t steps = blocks_for(p.in_features, kStep);
+  for (p.group = 1; p.group < kMostGroup && static_cast<uint32_t>(p.group) < steps;) p.group *= 2;
+  constexpr int kBlocks = Form::kWhole ? 1 : 2;  // of a multiprocessor at once
+  const dim3 grid(std::min<uint32_t>(p.tiles, context.gpu.multiprocessors * kBlocks),
+                  blocks_for(p.rows, Form::kTiles * kRowsOfX));
+  allow_shared(few_rows_kernel<Form>, Form::kShared);
+  const bool now = std::exchange(context.overlaps, p.overlaps);
+  launch_overlapping(context, few_rows_kernel<Form>, grid, dim3(Form::kWarps * 32), Form::kShared, p);
+  context.overlaps = now;
+}
+
+template <typename T>
+void launch_operands(const Context& context, const FewRows& p) {
+  using Whole4 = FewRowsForm<T, 16, 2, 1, true>;
+  using Whole8 = FewRowsForm<T, 16, 2, 2, true>;
+  using Whole16 = FewRowsForm<T, 16, 1, 4, true>;
+  if (is_whole(context, p, std::max({Whole4::kShared, Whole8::kShared, Whole16::kShared}))) {
+    if (p.rows <= 4) return launch<Whole4>(context, p);
+    if (p.rows <= 8) return launch<Whole8>(context, p);
+    return launch<Whole16>(context, p);
+  }
+  if (p.rows <= 4) return launch<FewRowsForm<T, 8, 1, 1, false>>(context, p);
+  if (p.rows <= 8) return launch<FewRowsForm<T, 8, 1, 2, false>>(context, p);
+  return launch<FewRowsForm<T, 8, 1, 4, false>>(context, p);
+}
+
+/** Whether one launch can have both. */
+bool joins(const FewRows& p, const FewRows& other) {
+  return p.count < kMostJoined && p.x == other.x && p.rows == other.rows &&
+         p.in_features == other.in_features && p.shift == other.shift &&
+         p.nested_shift == other.nested_shift && p.operands == other.operands && p.alpha == other.alpha &&
+         p.beta == other.beta && std::equal(p.code, p.code + 16, other.code);
 }
 
 }  // namespace
 
+void JoinedProducts::flush(const Context& context) {
+  if (product_.count == 0) return;
+  const FewRows product = product_;
+  product_.count = 0;
+  (product.operands == DType::bf16 ? launch_operands<__nv_bfloat16> : launch_operands<__half>)(context,
+                                                                                               product);
+}
+
+void JoinedProducts::end(const Context& context) {
+  flush(context);
+  waits_ = false;
+}
+
+void JoinedProducts::add(const Context& context, const FewRows& product, bool may_wait) {
+  if (product_.count > 0 && joins(product_, product)) {
+    product_.matrices[product_.count++] = product.matrices[0];
+  } else {
+    flush(context);
+    product_ = product;
+  }
+  if (!waits_ || !may_wait) flush(context);
+}
+
 bool few_rows(const Context& context, const FewRowsCall& call) {
   const int64_t rows = call.x.rows();
   const auto* codes = call.codes.data<uint8_t>();
+  const Maxima& maxima = call.maxima;
   if (rows > kMostRows || !has_mma(context.gpu.capability, call.operands)) return false;
-  if (call.in_features == 0 || call.in_features % kSlice != 0 || reinterpret_cast<uintptr_t>(codes) % 16 != 0)
+  // A lane's 32 columns, and the 64 of a pair of lanes, are of one block and begin at 16 bytes.
+  if (call.in_features == 0 || call.in_features % 64 != 0 || maxima.shift < 6 || call.out_features < 16)
     return false;
-  if (call.out_features * call.in_features > UINT32_MAX) return false;
+  if (reinterpret_cast<uintptr_t>(codes) % 16 != 0 || call.out_features * call.in_features > UINT32_MAX)
+    return false;
   View x(call.x);
   std::optional<Scratch> converted;
   if (x.dtype != call.operands || !x.aligned) {
+    context.joins.products.flush(context);  // what waits may have been given the same memory
     const int64_t n = call.x.numel();
     converted.emplace(context, static_cast<size_t>(n) * size_of(call.operands));
     const View from = x, to(converted->as<void>(), call.operands);
     launch_each(context, n, [=] __device__(int64_t i) { to.store(i, from.load(i)); });
     x = to;
   }
-  const FewRows p{codes,
-                  call.maxima,
-                  x.data,
-                  View(call.out),
-                  static_cast<uint32_t>(rows),
-                  static_cast<uint32_t>(call.out_features),
-                  static_cast<uint32_t>(call.in_features),
-                  call.weight_dtype,
-                  static_cast<float>(call.alpha),
-                  static_cast<float>(call.beta),
-                  code_values(call.quant_type)};
-  const bool twice = call.weight_dtype != DType::f32 && call.weight_dtype != call.operands;
-  if (call.operands == DType::bf16)
-    (twice ? launch<__nv_bfloat16, true> : launch<__nv_bfloat16, false>)(context, p);
-  else
-    (twice ? launch<__half, true> : launch<__half, false>)(context, p);
+  FewRows p{};
+  p.matrices[0] = {codes,
+                   maxima.stored,
+                   maxima.map,
+                   maxima.nested,
+                   maxima.offset,
+                   call.out.data<void>(),
+                   call.out.dtype,
+                   static_cast<uint32_t>(call.out_features),
+                   0};
+  p.count = 1;
+  const float factor = scaling(call.quant_type, call.operands);
+  const CodeValues values = code_values(call.quant_type);
+  for (int i = 0; i < 16; i++) p.code[i] = bits(values.value[i] * factor, call.operands);
+  p.x = x.data;
+  p.rows = static_cast<uint32_t>(rows);
+  p.in_features = static_cast<uint32_t>(call.in_features);
+  p.shift = maxima.shift;
+  p.nested_shift = maxima.nested_shift;
+  p.operands = call.operands;
+  p.alpha = static_cast<float>(call.alpha) / factor;
+  p.beta = static_cast<float>(call.beta);
+  p.overlaps = context.overlaps;
+  context.joins.products.add(context, p, !converted);
   return true;
 }
 

@@ -1,16 +1,18 @@
 #pragma once
 #include "cuda/four_bit.cuh"
+#include "cuda/joins.h"
 
 namespace qlora::cuda {
 
-/** The fused product of `few_rows`. Weights are rounded to weight_dtype, then weights and x to operands. */
+/** The fused product of `few_rows`: x is rounded to operands, and so are the codes' values; weights are not
+ * rounded to weight_dtype. */
 struct FewRowsCall {
   const Tensor &x, &codes, &out;
   const Maxima& maxima;
   int64_t out_features, in_features;
   const std::string& quant_type;
   double alpha, beta;
-  DType weight_dtype, operands;
+  DType operands;
 };
 
 /** out = alpha * x @ W^T + beta * out without a dequantized copy of W; false where that is not possible or

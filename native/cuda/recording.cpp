@@ -1,14 +1,17 @@
 #include "cuda/recording.h"
 
+#include <set>
+
 #include "cuda/error.h"
+#include "cuda/joins.h"
 
 namespace qlora::cuda {
 
-CudaRecording::CudaRecording(std::vector<Task> tasks, cudaStream_t stream, CudaAllocator& allocator)
-    : Recording(std::move(tasks)), allocator_(allocator) {
+CudaRecording::CudaRecording(std::vector<Task> tasks, const Context& context)
+    : Recording(std::move(tasks)), stream_(context.stream), allocator_(context.allocator) {
   allocator_.hold(&held_);
   try {
-    capture(stream);
+    capture(context);
   } catch (...) {
     allocator_.hold(nullptr);
     allocator_.release(held_);
@@ -18,18 +21,40 @@ CudaRecording::CudaRecording(std::vector<Task> tasks, cudaStream_t stream, CudaA
 }
 
 CudaRecording::~CudaRecording() {
-  // A replay that still runs ends first: both are in the order of the stream.
+  // Generation runs ahead of what it is asked for: a replay may be under way.
+  cudaStreamSynchronize(stream_);
   if (graph_) cudaGraphExecDestroy(graph_);
   allocator_.release(held_);
 }
 
-void CudaRecording::capture(cudaStream_t stream) {
+/** Operations that may write a weight's codes: a product that comes next reads them before it waits for what
+ * is in front of it. */
+static const std::set<std::string> kWriters{"quantize_4bit", "quantize_absmax", "copy",       "fill",
+                                            "gather_rows",   "scatter_rows",    "finish_copy"};
+
+void CudaRecording::run(const std::vector<Task>& tasks, const Context& context) {
+  context.joins.begin();
+  const std::string* previous = nullptr;
+  for (const Task& task : tasks) {
+    context.joins.before(context, task.op);
+    context.overlaps = previous && (task.op != "matmul_4bit" || kWriters.count(*previous) == 0);
+    task.run();
+    previous = &task.op;
+  }
+  context.joins.end(context);
+}
+
+void CudaRecording::capture(const Context& context) {
+  const cudaStream_t stream = context.stream;
   // Relaxed: an operation may ask the driver for memory.
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "[record]");
   cudaGraph_t graph = nullptr;
   try {
-    for (const Task& task : tasks) task.run();
+    run(tasks, context);
+    context.overlaps = false;
   } catch (...) {
+    context.joins.drop();
+    context.overlaps = false;
     cudaStreamEndCapture(stream, &graph);
     if (graph) cudaGraphDestroy(graph);
     cudaGetLastError();
@@ -39,7 +64,10 @@ void CudaRecording::capture(cudaStream_t stream) {
   const cudaError_t status = cudaGraphInstantiate(&graph_, graph, 0);
   cudaGraphDestroy(graph);
   check(status, "[record]");
-  check(cudaGraphUpload(graph_, stream), "[record]");
+  const cudaError_t uploaded = cudaGraphUpload(graph_, stream);
+  if (uploaded == cudaSuccess) return;
+  cudaGraphExecDestroy(graph_);
+  check(uploaded, "[record]");
 }
 
 void CudaRecording::launch(cudaStream_t stream) const { check(cudaGraphLaunch(graph_, stream), "[replay]"); }

@@ -2,7 +2,7 @@
 #include <cuda_runtime.h>
 
 #include "core/backend.h"
-#include "cuda/allocator.h"
+#include "cuda/context.h"
 
 namespace qlora::cuda {
 
@@ -11,13 +11,15 @@ class CudaRecording final : public Recording {
  public:
   /** Runs the tasks with the stream in capture mode; by the one thread that enqueues. Throws what a task
    * does. */
-  CudaRecording(std::vector<Task> tasks, cudaStream_t stream, CudaAllocator& allocator);
+  CudaRecording(std::vector<Task> tasks, const Context& context);
   ~CudaRecording() override;
   void launch(cudaStream_t stream) const;
 
  private:
-  void capture(cudaStream_t stream);
+  void capture(const Context& context);
+  static void run(const std::vector<Task>& tasks, const Context& context);
 
+  cudaStream_t stream_;
   CudaAllocator& allocator_;
   CudaAllocator::Held held_;  // what operations took for themselves: each replay writes there
   cudaGraphExec_t graph_ = nullptr;

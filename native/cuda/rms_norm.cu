@@ -1,6 +1,7 @@
 #include <type_traits>
 
 #include "cuda/column_sums.cuh"
+#include "cuda/joins.h"
 
 namespace qlora::cuda {
 
@@ -40,12 +41,26 @@ __device__ void for_vectors(int64_t cols, Body body) {
   }
 }
 
-template <int kVectors>
-__global__ void forward_kernel(View x, View weight, View out, float* rstd, int64_t cols, float eps,
+/** Of x, or first x = a + alpha * b where a sum is given. */
+struct Sum {
+  View a, b;
+  float alpha;
+};
+
+template <int kVectors, bool kAdds>
+__global__ void forward_kernel(View x, Sum sum, View weight, View out, float* rstd, int64_t cols, float eps,
                                float offset, bool round_first) {
+  wait_for_previous();
   const int64_t row = blockIdx.x, begin = row * cols;
   float a[kVectors][8];
-  for_vectors<kVectors>(cols, [&](int v, int64_t j) { x.load8(begin + j, begin + cols, a[v]); });
+  for_vectors<kVectors>(cols, [&](int v, int64_t j) {
+    if constexpr (!kAdds) return x.load8(begin + j, begin + cols, a[v]);
+    float b[8];
+    sum.a.load8(begin + j, begin + cols, a[v]);
+    sum.b.load8(begin + j, begin + cols, b);
+    for (int e = 0; e < 8; e++) a[v][e] = rounded(x.dtype, a[v][e] + sum.alpha * b[e]);
+    x.store8(begin + j, begin + cols, a[v]);
+  });
   float squares = 0;
   for_vectors<kVectors>(cols, [&](int v, int64_t) {
     for (int e = 0; e < 8; e++) squares = fmaf(a[v][e], a[v][e], squares);
@@ -96,10 +111,16 @@ __global__ void backward_kernel(View dout, View x, View weight, const float* rst
 void CudaOps::rms_norm_forward(const Tensor& x, const Tensor& weight, const Tensor& out, const Tensor& rstd,
                                double eps, double offset, bool round_first) {
   if (x.rows() == 0) return;
+  const std::optional<Addition> addition = context_.joins.take_sum(context_, x);
+  const View rows = by_row(x);
+  const Sum sum = addition
+                      ? Sum{by_row(addition->a), by_row(addition->b), static_cast<float>(addition->alpha)}
+                      : Sum{rows, rows, 0};
   launch_rows("rms_norm_forward", x.cols(), [&](auto vectors, unsigned threads) {
-    forward_kernel<vectors.value><<<static_cast<unsigned>(x.rows()), threads, 0, context_.stream>>>(
-        by_row(x), View(weight), by_row(out), rstd.data<float>(), x.cols(), static_cast<float>(eps),
-        static_cast<float>(offset), round_first);
+    const auto kernel = addition ? forward_kernel<vectors.value, true> : forward_kernel<vectors.value, false>;
+    launch_overlapping(context_, kernel, static_cast<unsigned>(x.rows()), threads, 0, rows, sum, View(weight),
+                       by_row(out), rstd.data<float>(), x.cols(), static_cast<float>(eps),
+                       static_cast<float>(offset), round_first);
   });
 }
 

@@ -3,10 +3,19 @@
 
 namespace qlora::cuda {
 
-/** Copies n rows of `bytes` bytes, from row at[i] to row i (gather) or from i to at[i]; a row that does not
+/** Rows of `bytes` bytes. */
+struct Rows {
+  const char* from;
+  char* to;
+  int64_t bytes;
+};
+
+/** Copies rows from row at[i] to row i (gather) or from i to at[i], block (i, side); a row that does not
  * exist is a fault. */
-static __global__ void move_rows(const char* from, const int32_t* at, char* to, int64_t rows, int64_t bytes,
-                                 bool gather, Fault* fault) {
+static __global__ void move_rows(Rows first, Rows second, const int32_t* at, int64_t rows, bool gather,
+                                 Fault* fault) {
+  wait_for_previous();
+  const auto [from, to, bytes] = blockIdx.y == 0 ? first : second;
   const int64_t i = blockIdx.x;
   const int32_t row = at[i];
   if (row < 0 || row >= rows) {

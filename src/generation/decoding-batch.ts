@@ -4,6 +4,8 @@ import type { KVCache } from '../models/kv-cache'
 import type { Sequence } from './sequence'
 
 const DEFAULT_CHUNK = 8192
+/** Steps that a GPU is given before their ids are known here: reading a token takes longer than one of a small model. */
+const STEPS_AHEAD = 2
 
 export interface BatchOptions {
   /** false: each step computes the whole sequences. */
@@ -114,7 +116,10 @@ export class DecodingBatch {
         sequence.isGreedy && forks.length === 0 && feed!.whole && feed!.draft.length === 0,
     )
     if (!plain) return false
-    const tokens = await greedyStep(this.model, steps, this.cache)
+    const left = Math.min(...[...feeds.keys()].map(({ sequence }) => sequence.limit - sequence.ids.length))
+    // A CPU would only compute in vain what comes behind an end token.
+    const ahead = this.model.device.name === 'cpu' ? 0 : Math.min(STEPS_AHEAD, left - 1)
+    const tokens = await greedyStep(this.model, steps, this.cache, { owner: this, steps: ahead })
     await Promise.all([...feeds.keys()].map(({ sequence }, i) => sequence.append(tokens[i]!)))
     this.members = this.members.filter(({ sequence }) => sequence.finished === undefined)
     return true

@@ -8,7 +8,7 @@ import { toDevice, type PackedBatch } from './batch'
 import type { CausalLM } from './causal-lm'
 import { frequencyKind, type KVCache } from './kv-cache'
 import { contextOf } from './pass'
-import type { StepRecording } from './step-recording'
+import type { Lookahead, StepRecording } from './step-recording'
 import { checkIds } from './token-ids'
 
 /** The next tokens of one row of a cache. */
@@ -46,16 +46,17 @@ export async function decodeStep(
 
 /**
  * Like `decodeStep`, but returns the index of the largest value of each row of logits, computed on the device;
- * logits are not copied.
+ * logits are not copied. With `ahead`, a recorded step also enqueues the steps that come next.
  */
 export async function greedyStep(
   model: CausalLM,
   steps: readonly RowStep[],
   cache: KVCache,
+  ahead?: Lookahead,
 ): Promise<Int32Array> {
   const values = await inGroups(model, steps, cache, {
     recorded: async (recording, order) => {
-      const ids = await recording.largestAfter(idsOf(order))
+      const ids = await recording.largestAfter(idsOf(order), ahead)
       return (step) => ids.subarray(order.indexOf(step), order.indexOf(step) + 1)
     },
     computed: async (logits, group, scope) => {

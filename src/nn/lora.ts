@@ -65,7 +65,7 @@ export class LoraLinear implements LinearLayer {
   forward(x: Tensor, ctx: Context): Tensor {
     if (!this.enabled) return this.base.forward(x, ctx)
     const down = this.down(x, ctx)
-    const y = this.up(down, x, ctx)
+    const y = this.base.forward(x, ctx, this.up(down, x, ctx))
     ctx.scope.free(down)
     return y
   }
@@ -90,13 +90,13 @@ export class LoraLinear implements LinearLayer {
     return down
   }
 
-  /** y [T, out] from x and `down`. */
+  /** scaling * B @ `down` [T, out], to which the base adds its product. */
   up(down: Tensor, x: Tensor, ctx: Context): Tensor {
     const { scaling } = this.settings
     const operand = this.operand(ctx)
     const y = ctx.scope.empty([x.rows, this.outFeatures], this.base.resultDtype(x, ctx))
     matmul(down, this.lora_B.data, y, { transposeA: true, transposeB: true, alpha: scaling, operand })
-    return this.base.forward(x, ctx, y)
+    return y
   }
 
   /** Accumulates B's gradient. Returns the gradient of `down` [r, T], in `out` if given. */

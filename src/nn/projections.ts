@@ -27,9 +27,11 @@ export function project(
   const joined = singleLowRank(lowRank)
   if (joined && layers.every(isPlainLora) && canFuseForward(layers, x, ctx))
     return { ys: projectFused(layers, x, joined, ctx), lowRank }
+  // The bases' products follow each other: of a few rows a GPU makes one launch of them.
+  const ups = lowRank.each.map((down, i) => down && (layers[i] as LoraLinear).up(down, x, ctx))
   const ys = layers.map((layer, i) => {
-    const down = lowRank.each[i]
-    return down ? (layer as LoraLinear).up(down, x, ctx) : layer.forward(x, ctx)
+    const up = ups[i]
+    return up ? (layer as LoraLinear).base.forward(x, ctx, up) : layer.forward(x, ctx)
   })
   return { ys, lowRank }
 }

@@ -223,4 +223,55 @@ describe('steps of one token, which are recorded', () => {
     expect(largest).toBe(on.indexOf(Math.max(...on)))
     recorded.dispose()
   })
+
+  it('computed ahead are those that are asked for one by one; what was not asked for is forgotten', async () => {
+    const model = await tinyModel()
+    const greedy = async (steps: number, length: number): Promise<number[][]> => {
+      const cache = new KVCache(model, length, 2)
+      const owner = {}
+      let ids = [5, 9]
+      const found: number[][] = []
+      await decodeStep(
+        model,
+        [
+          { row: 0, ids: [1, 2] },
+          { row: 1, ids: [3] },
+        ],
+        cache,
+      )
+      for (let t = 0; t < 8; t++) {
+        if (t === 5) ids = [7, 8] // not what was expected
+        const rows = ids.map((id, row) => ({ row, ids: [id] }))
+        const largest = await greedyStep(model, rows, cache, t === 6 ? undefined : { owner, steps })
+        ids = [...largest]
+        found.push(ids)
+      }
+      expect(cache.lengths).toEqual([10, 9])
+      await expect(
+        greedyStep(model, [{ row: 0, ids: [1] }], { ...cache, capacity: 10 } as KVCache),
+      ).rejects.toThrow('11 tokens do not fit')
+      cache.dispose()
+      return found
+    }
+    const oneByOne = await greedy(0, 12)
+    expect(await greedy(2, 12)).toEqual(oneByOne)
+    expect(await greedy(2, 10)).toEqual(oneByOne) // no room to go further
+  })
+
+  it('computed ahead for another, or before the weights changed, are not taken', async () => {
+    const model = await tinyModel()
+    const peft = get_peft_model(model, new LoraConfig({ r: 4, init_lora_weights: false }))
+    const cache = new KVCache(model, 16)
+    const first = { owner: {}, steps: 2 }
+    const step = async (id: number, ahead = first): Promise<number> =>
+      (await greedyStep(model, [{ row: 0, ids: [id] }], cache, ahead))[0]!
+    let id = 5
+    for (let t = 0; t < 4; t++) id = await step(id)
+    for (const [name, parameter] of peft.named_parameters())
+      if (name.includes('lora_B')) parameter.data.write(new Uint8Array(parameter.data.nbytes))
+    const after = await step(id, { owner: {}, steps: 2 })
+    cache.crop(0, 4)
+    expect(after).toBe(await step(id))
+    cache.dispose()
+  })
 })
