@@ -14,7 +14,8 @@ struct View {
   bool aligned;  // to 16 bytes
 
   View() = default;
-  __host__ __device__ View(void* p, DType d) : data(p), dtype(d), aligned(reinterpret_cast<uintptr_t>(p) % 16 == 0) {}
+  __host__ __device__ View(void* p, DType d)
+      : data(p), dtype(d), aligned(reinterpret_cast<uintptr_t>(p) % 16 == 0) {}
   explicit View(const Tensor& t) : View(t.data<char>(), t.dtype) {}
 
   __device__ float load(int64_t i) const {
