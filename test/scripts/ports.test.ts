@@ -3,11 +3,12 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { main as llama2Colab } from '../../examples/llama-2-colab'
+import { main as peftSft } from '../../examples/peft-sft'
 import { main as fsdpQlora } from '../../examples/run-fsdp-qlora'
 import { main as trlDpo } from '../../examples/trl-dpo'
 import { main as trlSft } from '../../examples/trl-sft'
 import { main as unslothAlpaca } from '../../examples/unsloth-llama-3-alpaca'
-import { IterableDataset, logging } from '../../src/index'
+import { Dataset, IterableDataset, logging } from '../../src/index'
 import { cleanHubEnvironment } from '../files/support/hub-case'
 import { HubReceiver } from '../files/support/hub-receive'
 import { HubServer } from '../files/support/hub-server'
@@ -128,6 +129,34 @@ it("Unsloth's Llama 3 Alpaca: FastLanguageModel, batched map, 8-bit AdamW, strea
   expect(made[0]).toContain('adapter_model.safetensors')
   expect(made[1]).toContain('model.safetensors')
   expect(made[2]!.some((name) => name.endsWith('.gguf'))).toBe(true)
+})
+
+it("peft's examples/sft: a JSON file, splits that save_to_disk wrote, a template, packing", async () => {
+  quiet()
+  const folder = await temporaryFolder()
+  const messages = [
+    { role: 'user', content: 'hello' },
+    { role: 'assistant', content: 'world' },
+  ]
+  for (const split of ['train', 'test'])
+    await Dataset.from_list([{ messages }, { messages }]).save_to_disk(join(folder, 'data', split))
+  const config = {
+    ...{ model_name_or_path: await tinyFolder(), dataset_name: join(folder, 'data') },
+    ...{ chat_template_format: 'chatml', dataset_text_field: 'content', lora_r: 8 },
+    ...{ use_peft_lora: true, use_4bit_quantization: true, use_nested_quant: true, packing: true },
+    ...{ max_seq_length: 64, output_dir: join(folder, 'out'), max_steps: 2, eval_strategy: 'epoch' },
+    ...{ gradient_checkpointing: true, use_reentrant: true, report_to: 'none', log_level: 'info', seed: 100 },
+  }
+  await writeFile(join(folder, 'config.json'), JSON.stringify(config))
+  const trainer = await peftSft([join(folder, 'config.json')])
+  onTestFinished(() => trainer.dispose())
+  expect(trainer.state.global_step).toBe(2)
+  expect(trainer.state.log_history.some((row) => 'eval_loss' in row)).toBe(true)
+  expect(trainer.args).toMatchObject({ packing: true, max_length: 64, dataset_text_field: 'content' })
+  expect(trainer.model.base_model.quantization_config).toMatchObject({ bnb_4bit_use_double_quant: true })
+  const [row] = trainer.train_dataset as Dataset
+  expect(row!['content']).toBe('<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\nworld<|im_end|>\n')
+  expect(existsSync(join(folder, 'out', 'adapter_model.safetensors'))).toBe(true)
 })
 
 it("TRL's sft.py: the command line, 4 bits, an adapter, evaluation", async () => {
