@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { train as artidoroQlora } from '../../examples/artidoro-qlora'
 import { main as llama2Colab } from '../../examples/llama-2-colab'
 import { main as peftSft } from '../../examples/peft-sft'
 import { main as fsdpQlora } from '../../examples/run-fsdp-qlora'
@@ -157,6 +158,29 @@ it("peft's examples/sft: a JSON file, splits that save_to_disk wrote, a template
   const [row] = trainer.train_dataset as Dataset
   expect(row!['content']).toBe('<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\nworld<|im_end|>\n')
   expect(existsSync(join(folder, 'out', 'adapter_model.safetensors'))).toBe(true)
+})
+
+it("artidoro's qlora.py: the command line, a collator of its own, a callback, evaluation", async () => {
+  quiet()
+  const output = await temporaryFolder()
+  const rows = Array.from({ length: 6 }, (_, i) => ({ instruction: `add ${i}`, input: '', output: 'world' }))
+  const words = {
+    ...{ model_name_or_path: await tinyFolder(), dataset: await dataFolder(rows), dataset_format: 'alpaca' },
+    ...{ output_dir: output, max_steps: '2', save_steps: '2', eval_dataset_size: '2', source_max_len: '40' },
+    ...{ per_device_train_batch_size: '2', gradient_accumulation_steps: '1', learning_rate: '0.0002' },
+    ...{ lora_r: '4', optim: 'paged_adamw_32bit', lr_scheduler_type: 'constant', max_grad_norm: '0.3' },
+    ...{ remove_unused_columns: 'False', report_to: 'none', group_by_length: 'True', warmup_ratio: '0.03' },
+  }
+  const trainer = await artidoroQlora([
+    ...Object.entries(words).flatMap(([name, value]) => [`--${name}`, value]),
+    ...['--do_train', '--do_eval', '--gradient_checkpointing'],
+  ])
+  onTestFinished(() => trainer.dispose())
+  expect(trainer.state.global_step).toBe(2)
+  expect(trainer.state.log_history.at(-1)).toHaveProperty('eval_loss')
+  expect((trainer.train_dataset as Dataset).column_names).toEqual(['input', 'output'])
+  for (const path of ['completed', 'checkpoint-2/adapter_model/adapter_model.safetensors'])
+    expect(existsSync(join(output, path))).toBe(true)
 })
 
 it("TRL's sft.py: the command line, 4 bits, an adapter, evaluation", async () => {
