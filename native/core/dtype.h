@@ -7,7 +7,7 @@
 
 namespace qlora {
 
-enum class DType : uint8_t { f32, bf16, f16, i32, i64, u8 };
+enum class DType : uint8_t { f32, bf16, f16, i32, i64, u8, i8 };
 
 /** Storage-only 16-bit floats; arithmetic happens in float (cpu/convert.h). */
 struct bf16_t {
@@ -31,6 +31,8 @@ inline const char* name_of(DType dtype) {
       return "int64";
     case DType::u8:
       return "uint8";
+    case DType::i8:
+      return "int8";
   }
   fail("unknown dtype ", static_cast<int>(dtype));
 }
@@ -48,6 +50,7 @@ inline size_t size_of(DType dtype) {
     case DType::i64:
       return 8;
     case DType::u8:
+    case DType::i8:
       return 1;
   }
   fail("unknown dtype ", static_cast<int>(dtype));
@@ -58,10 +61,10 @@ inline bool is_float(DType dtype) {
 }
 
 inline DType dtype_from_name(const std::string& name) {
-  for (DType dtype : {DType::f32, DType::bf16, DType::f16, DType::i32, DType::i64, DType::u8}) {
+  for (DType dtype : {DType::f32, DType::bf16, DType::f16, DType::i32, DType::i64, DType::u8, DType::i8}) {
     if (name == name_of(dtype)) return dtype;
   }
-  fail("unknown dtype '", name, "'; known: float32, bfloat16, float16, int32, int64, uint8");
+  fail("unknown dtype '", name, "'; known: float32, bfloat16, float16, int32, int64, uint8, int8");
 }
 
 template <typename T>

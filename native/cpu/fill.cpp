@@ -26,6 +26,8 @@ void CpuOps::fill(const Tensor& out, double value) {
       return fill_with(out, static_cast<int64_t>(value));
     case DType::u8:
       return fill_with(out, static_cast<uint8_t>(value));
+    case DType::i8:
+      return fill_with(out, static_cast<int8_t>(value));
   }
 }
 

@@ -25,6 +25,10 @@ cudaDataType_t type_of(DType dtype) {
       return CUDA_R_16BF;
     case DType::f16:
       return CUDA_R_16F;
+    case DType::i8:
+      return CUDA_R_8I;
+    case DType::i32:
+      return CUDA_R_32I;
     default:
       fail("[matmul] expected a float dtype, got ", name_of(dtype));
   }
@@ -128,7 +132,10 @@ Blas::Plan Blas::make_plan(const Gemm& g, const uint32_t alignment[3]) {
   Plan plan{};
   const auto ok = [&](int status, const char* call) { check_status(status, call, g); };
   const cudaDataType_t in = type_of(g.operands), out = type_of(g.result);
-  ok(lt_.cublasLtMatmulDescCreate(&plan.desc, lt::kCompute32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
+  const bool is_int8 = g.operands == DType::i8;
+  ok(lt_.cublasLtMatmulDescCreate(&plan.desc, is_int8 ? lt::kCompute32I : lt::kCompute32F,
+                                  is_int8 ? CUDA_R_32I : CUDA_R_32F),
+     "cublasLtMatmulDescCreate");
   const int op_a = g.transpose_b ? lt::kOpT : lt::kOpN, op_b = g.transpose_a ? lt::kOpT : lt::kOpN;
   ok(lt_.cublasLtMatmulDescSetAttribute(plan.desc, lt::kDescTransA, &op_a, sizeof op_a),
      "cublasLtMatmulDescSetAttribute");
@@ -160,17 +167,19 @@ std::vector<lt::Heuristic> Blas::propose(const Gemm& g, const Plan& plan, const 
   prefer(lt::kPreferenceAlignmentD, &alignment[2], sizeof alignment[2]);
   std::vector<lt::Heuristic> proposals(kProposals);
   int found = 0;
-  ok(lt_.cublasLtMatmulAlgoGetHeuristic(handle_, plan.desc, plan.b, plan.a, plan.out, plan.out, preference,
-                                        kProposals, proposals.data(), &found),
-     "cublasLtMatmulAlgoGetHeuristic");
+  const int status =
+      lt_.cublasLtMatmulAlgoGetHeuristic(handle_, plan.desc, plan.b, plan.a, plan.out, plan.out, preference,
+                                         kProposals, proposals.data(), &found);
   lt_.cublasLtMatmulPreferenceDestroy(preference);
+  if (g.operands == DType::i8 && (status != 0 || found == 0)) return {};
+  ok(status, "cublasLtMatmulAlgoGetHeuristic");
   if (found == 0)
     fail("[matmul] cuBLASLt has no algorithm for m=", g.m, " n=", g.n, " k=", g.k, " ", name_of(g.operands));
   proposals.resize(found);
   return proposals;
 }
 
-lt::Algo Blas::choose(const Gemm& g, const Plan& plan, const uint32_t alignment[3]) {
+std::optional<lt::Algo> Blas::choose(const Gemm& g, const Plan& plan, const uint32_t alignment[3]) {
   const std::string kind = kind_of(g, alignment);
   lt::Heuristic checked{};
   const lt::Algo* known = tunes() ? choices_.find(kind) : nullptr;
@@ -180,6 +189,7 @@ lt::Algo Blas::choose(const Gemm& g, const Plan& plan, const uint32_t alignment[
         checked.workspace <= kWorkspace)
       return *known;
   const std::vector<lt::Heuristic> proposals = propose(g, plan, alignment);
+  if (proposals.empty()) return std::nullopt;
   if (proposals.size() == 1 || !tunes() || g.m * g.n * g.k < kWorthTuning || is_captured())
     return proposals[0].algo;
   const lt::Algo algo = fastest(g, plan, proposals);
@@ -223,11 +233,15 @@ lt::Algo Blas::fastest(const Gemm& g, const Plan& plan, const std::vector<lt::He
 }
 
 int Blas::launch(const Gemm& g, const Plan& plan, const lt::Algo& algo, void* out) const {
-  return lt_.cublasLtMatmul(handle_, plan.desc, &g.alpha, g.b, plan.b, g.a, plan.a, &g.beta, out, plan.out,
-                            out, plan.out, &algo, workspace_, kWorkspace, stream_);
+  const int32_t one = 1, zero = 0;  // scales of int8 products are integers
+  const bool is_int8 = g.operands == DType::i8;
+  const void* alpha = is_int8 ? static_cast<const void*>(&one) : &g.alpha;
+  const void* beta = is_int8 ? static_cast<const void*>(&zero) : &g.beta;
+  return lt_.cublasLtMatmul(handle_, plan.desc, alpha, g.b, plan.b, g.a, plan.a, beta, out, plan.out, out,
+                            plan.out, &algo, workspace_, kWorkspace, stream_);
 }
 
-void Blas::run(const Gemm& g) {
+bool Blas::run(const Gemm& g) {
   if (!handle_) open();
   if (profiler_.on()) {
     profiler_.detail(std::string(g.transpose_a ? "T" : "N") + (g.transpose_b ? "T " : "N ") +
@@ -246,7 +260,10 @@ void Blas::run(const Gemm& g) {
                 alignment[0] << 20 | alignment[1] << 10 | alignment[2]};
   auto found = plans_.find(key);
   if (found == plans_.end()) found = plans_.emplace(key, make_plan(g, alignment)).first;
-  check_status(launch(g, found->second, found->second.algo, g.out), "cublasLtMatmul", g);
+  const Plan& plan = found->second;
+  if (!plan.algo) return false;
+  check_status(launch(g, plan, *plan.algo, g.out), "cublasLtMatmul", g);
+  return true;
 }
 
 }  // namespace qlora::cuda

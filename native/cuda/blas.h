@@ -1,5 +1,6 @@
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -12,7 +13,7 @@
 namespace qlora::cuda {
 
 /** out [m, n] = alpha * op(a) @ op(b) + beta * out, row-major and dense; a and b of one dtype, out of the
- * same or float32. */
+ * same or float32. Of int8 out is int32, alpha 1 and beta 0. */
 struct Gemm {
   const void *a, *b;
   void* out;
@@ -26,7 +27,8 @@ struct Gemm {
 class Blas {
  public:
   Blas(cudaStream_t stream, Profiler& profiler) : stream_(stream), profiler_(profiler) {}
-  void run(const Gemm& gemm);
+  /** false: cuBLASLt has no algorithm for a product of int8, and nothing was done. */
+  bool run(const Gemm& gemm);
   /** The file that was opened; empty before the first product. */
   const std::string& library() const { return library_; }
 
@@ -35,7 +37,7 @@ class Blas {
   struct Plan {
     lt::Desc desc;
     lt::Layout a, b, out;
-    lt::Algo algo;
+    std::optional<lt::Algo> algo;
   };
   using Key = std::tuple<int64_t, int64_t, int64_t, bool, bool, DType, DType, bool, uint32_t>;
 
@@ -44,7 +46,7 @@ class Blas {
   Plan make_plan(const Gemm& gemm, const uint32_t alignment[3]);
   /** cuBLASLt's proposals, best guess first. */
   std::vector<lt::Heuristic> propose(const Gemm& gemm, const Plan& plan, const uint32_t alignment[3]) const;
-  lt::Algo choose(const Gemm& gemm, const Plan& plan, const uint32_t alignment[3]);
+  std::optional<lt::Algo> choose(const Gemm& gemm, const Plan& plan, const uint32_t alignment[3]);
   bool is_captured() const;
   /** The fastest of the proposals on this very product, written to scratch memory. */
   lt::Algo fastest(const Gemm& gemm, const Plan& plan, const std::vector<lt::Heuristic>& proposals);

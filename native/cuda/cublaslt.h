@@ -15,6 +15,7 @@ using Desc = void*;
 using Layout = void*;
 using Preference = void*;
 
+constexpr int kCompute32I = 72;  // exact sums of int8 products
 constexpr int kCompute32F = 68;  // fp32 accumulation, and no TF32 for fp32 operands
 constexpr int kOpN = 0, kOpT = 1;
 constexpr int kDescTransA = 3, kDescTransB = 4;

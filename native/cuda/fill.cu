@@ -25,6 +25,8 @@ void CudaOps::fill(const Tensor& out, double value) {
       return fill_with(context_, out, static_cast<int64_t>(value));
     case DType::u8:
       return fill_with(context_, out, static_cast<uint8_t>(value));
+    case DType::i8:
+      return fill_with(context_, out, static_cast<int8_t>(value));
     default:
       break;
   }

@@ -70,7 +70,8 @@ void product(const Context& context, Operand a, Operand b, const Tensor& out, in
     gemm.out = out.data<char>();
     gemm.result = out.dtype;
     gemm.beta = static_cast<float>(beta);
-    return context.blas.run(gemm);
+    context.blas.run(gemm);
+    return;
   }
   gemm.out = sum.as<float>();
   gemm.result = DType::f32;

@@ -34,6 +34,22 @@ inline DType dequantized_dtype(DType weight_dtype, DType operand_dtype) {
   return operand_dtype == DType::f32 ? weight_dtype : operand_dtype;
 }
 
+/** Rows of x whose sums in int32 matmul_llm_int8 holds at a time: a multiple of 4 for the tensor cores. */
+constexpr int64_t kInt8Rows = 1024;
+
+/** Of matmul_llm_int8: the codes of x with their maxima, the flags of outlier columns and their list, and
+ * sums of some rows. */
+struct Int8Scratch {
+  size_t codes, maxima, flags, columns, sums;
+};
+
+inline Int8Scratch int8_scratch(int64_t m, int64_t n, int64_t k) {
+  const auto bytes = [](int64_t count, size_t size) { return static_cast<size_t>(count) * size; };
+  const int64_t rows = m < kInt8Rows ? m : kInt8Rows;
+  return {bytes(m * k, 1), bytes(m, sizeof(float)), bytes(k, 1), bytes(k + 1, sizeof(int32_t)),
+          bytes(rows * n, sizeof(int32_t))};
+}
+
 /** Of cross_entropy: four sums of each row. */
 inline size_t row_sums_bytes(int64_t rows) { return static_cast<size_t>(rows) * 4 * sizeof(double); }
 
@@ -56,6 +72,21 @@ class CudaScratch final : public ScratchBytes {
     const int64_t n = out_features * in_features;
     return n * static_cast<int64_t>(size_of(stored)) +
            total(product_scratch(x.dtype, x.numel(), stored, n, out, operands));
+  }
+
+  int64_t matmul_8bit(const Tensor& x, const Tensor& codes, const Tensor& maxima, const Tensor& out,
+                      bool transpose, double alpha, double beta,
+                      const std::string& operand_dtype) const override {
+    const DType operands = dtype_from_name(operand_dtype);
+    return codes.numel() * static_cast<int64_t>(size_of(operands)) +
+           total(product_scratch(x.dtype, x.numel(), operands, codes.numel(), out, operands));
+  }
+
+  int64_t matmul_llm_int8(const Tensor& x, const Tensor& codes, const Tensor& maxima,
+                          const OptionalTensor& bias, const Tensor& out, double threshold,
+                          double beta) const override {
+    const Int8Scratch s = int8_scratch(x.shape[0], codes.shape[0], codes.shape[1]);
+    return static_cast<int64_t>(s.codes + s.maxima + s.flags + s.columns + s.sums);
   }
 
   int64_t cross_entropy(const Tensor& logits, const Tensor& labels, const OptionalTensor& weights,

@@ -1,5 +1,6 @@
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { Linear4bit } from '../nn/linear4bit'
+import { Linear8bit } from '../nn/linear8bit'
 import { checkNames } from '../options/parse'
 import type { MergeOptions } from '../peft/merge-options'
 import type { PeftModel } from '../peft/model'
@@ -70,7 +71,8 @@ function ways(model: PeftModel, dtype: 'float32' | 'bfloat16' | 'float16'): [str
   const sources = (['dequantized', 'original'] as const).filter(
     (source) => source === 'dequantized' || (base.openOriginal && !base.config.quantization_config),
   )
-  const { bnb_4bit_quant_type: bits = '4 bits' } = base.quantization_config ?? {}
+  const { load_in_8bit, bnb_4bit_quant_type } = base.quantization_config ?? {}
+  const bits = load_in_8bit ? 'int8' : (bnb_4bit_quant_type ?? '4 bits')
   return sources.flatMap((base_weights): [string, MergeOptions][] => [
     [`${dtype}, ${base_weights}`, { base_weights, dtype }],
     [`${bits} again, ${base_weights}`, { base_weights }],
@@ -78,7 +80,8 @@ function ways(model: PeftModel, dtype: 'float32' | 'bfloat16' | 'float16'): [str
 }
 
 function isQuantized(layer: object): boolean {
-  return (layer as { base?: unknown }).base instanceof Linear4bit
+  const { base } = layer as { base?: unknown }
+  return base instanceof Linear4bit || base instanceof Linear8bit
 }
 
 async function logitsOf(model: PeftModel, ids: number[]): Promise<Float32Array> {

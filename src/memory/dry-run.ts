@@ -133,7 +133,7 @@ export class DryRun {
       numTargets: targets,
     }
     const dropout = this.step.lora.lora_dropout > 0 ? { seed: 0, microstep: 0 } : undefined
-    const ctx = contextOf(batch, scope, { autocast, dropout, deterministic })
+    const ctx = contextOf(batch, scope, { autocast, dropout, deterministic, training: true })
     const weights = (): Tensor => {
       const t = scope.empty([targets])
       fill(t, 0)

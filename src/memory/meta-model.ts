@@ -3,11 +3,9 @@ import { modulesOf, weightShape, type LinearModule } from '../models/blueprint'
 import { CausalLM } from '../models/causal-lm'
 import type { PretrainedConfig } from '../models/config'
 import { blueprintOf } from '../models/families'
-import { isQuantized } from '../models/quantized'
+import { isQuantized, layerQuantizer } from '../models/quantized'
 import { Linear } from '../nn/linear'
-import { Linear4bit } from '../nn/linear4bit'
 import type { BitsAndBytesConfig } from '../quantization/config'
-import { quantizeWeight } from '../quantization/quantize'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import { fill } from '../tensor/ops'
@@ -43,13 +41,12 @@ export function metaModel(
       return layer
     }
     using full = tensor(...weightShape(module))
-    const weight = quantizeWeight(full, {
-      quant_type: quantization.bnb_4bit_quant_type,
-      compress_statistics: quantization.bnb_4bit_use_double_quant,
-    })
+    const quantizer = layerQuantizer(quantization, device, [module.outFeatures, module.inFeatures], dtype)
+    quantizer.add(full)
+    const layer = quantizer.layer(key, bias)
     full.dispose()
-    made('4-bit weights')
-    return new Linear4bit(key, weight, quantization.bnb_4bit_compute_dtype, bias)
+    made(quantization.load_in_8bit ? '8-bit weights' : '4-bit weights')
+    return layer
   }
   const blueprint = blueprintOf(config)
   const rotaries = rotaryTables(blueprint, device)

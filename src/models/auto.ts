@@ -38,9 +38,9 @@ export class AutoConfig {
 export class AutoModelForCausalLM {
   /**
    * Loads a model from a folder, the hub's cache or the hub to one device. With a `quantization_config` the
-   * linear layers are quantized to 4 bits while they are read; a checkpoint that is already quantized is loaded
-   * as it is. `dtype` (or `torch_dtype`) is that of everything else. Default 'auto': that of config.json, else
-   * that of the checkpoint's first floating-point tensor by name; float32 for GGUF.
+   * linear layers are quantized to 4 or 8 bits while they are read; a checkpoint that is already quantized is
+   * loaded as it is. `dtype` (or `torch_dtype`) is that of everything else. Default 'auto': that of config.json,
+   * else that of the checkpoint's first floating-point tensor by name; float32 for GGUF.
    * @throws Error naming the file, tensor or option that is wrong.
    */
   static async from_pretrained(name_or_path: string, options: PretrainedOptions = {}): Promise<CausalLM> {

@@ -1,8 +1,6 @@
 import { Linear, type LinearLayer } from '../nn/linear'
-import { Linear4bit } from '../nn/linear4bit'
 import { logger } from '../logging'
 import type { BitsAndBytesConfig } from '../quantization/config'
-import { isPrequantized, loadPrequantized } from '../quantization/prequantized'
 import type { Device } from '../tensor/device'
 import type { FloatDType } from '../tensor/dtype'
 import type { Tensor } from '../tensor/tensor'
@@ -10,7 +8,7 @@ import { assemble, plainPart, rotaryTables, type ModelParts, type Part } from '.
 import { weightShape, type LinearModule, type Module } from './blueprint'
 import type { PretrainedConfig } from './config'
 import { blueprintOf } from './families'
-import { isQuantized } from './quantized'
+import { isQuantized, layerQuantizer, prequantizedLayer } from './quantized'
 import { allSettled, WeightStream } from './weight-stream'
 import type { WeightSource } from './weights'
 
@@ -83,7 +81,7 @@ class Loader {
     await this.stream.finite.finish()
     const known = new Set(keys)
     const unused = this.source.names().filter((name) => {
-      const key = /^(.*?)\.(weight|bias)(\..*)?$/.exec(name)?.[1] ?? name
+      const key = /^(.*?)\.(weight|bias|SCB|weight_format)(\..*)?$/.exec(name)?.[1] ?? name
       return !known.has(key) && !name.endsWith('rotary_emb.inv_freq')
     })
     if (unused.length === 0) return
@@ -129,27 +127,28 @@ class Loader {
   private async linear(module: LinearModule): Promise<LinearLayer> {
     const { key: name, inFeatures, outFeatures } = module
     const bias = module.bias ? await this.tensor(`${name}.bias`, [outFeatures]) : undefined
-    const { quantization } = this.options
-    if (quantization && isPrequantized(this.source, name)) {
-      const weight = await loadPrequantized(this.source, name, this.device)
-      const layer = this.own(new Linear4bit(name, weight, quantization.bnb_4bit_compute_dtype, bias))
+    const { quantization, dtype } = this.options
+    const stored =
+      quantization && (await prequantizedLayer(this.source, name, quantization, this.device, dtype, bias))
+    if (stored) {
+      this.own(stored)
       this.report()
-      if (weight.shape[0] !== outFeatures || weight.shape[1] !== inFeatures) {
+      if (stored.outFeatures !== outFeatures || stored.inFeatures !== inFeatures) {
         throw new Error(
-          `'${name}' has shape (${weight.shape.join(', ')}); the config asks for (${outFeatures}, ${inFeatures})`,
+          `'${name}' has shape (${stored.outFeatures}, ${stored.inFeatures}); the config asks for (${outFeatures}, ${inFeatures})`,
         )
       }
-      return layer
+      return stored
     }
     const shape = weightShape(module)
     if (!quantization || !isQuantized(module, quantization))
       return new Linear(name, await this.tensor(`${name}.weight`, shape), bias)
     this.checkShape(`${name}.weight`, shape)
-    const weight = await this.stream.quantized(`${name}.weight`, {
-      quant_type: quantization.bnb_4bit_quant_type,
-      compress_statistics: quantization.bnb_4bit_use_double_quant,
-    })
-    const layer = this.own(new Linear4bit(name, weight, quantization.bnb_4bit_compute_dtype, bias))
+    const quantizer = await this.stream.quantized(`${name}.weight`, (of, from) =>
+      layerQuantizer(quantization, this.device, of, from),
+    )
+    const layer = quantizer.layer(name, bias)
+    this.own(layer)
     this.report()
     return layer
   }

@@ -67,6 +67,13 @@ export interface ParsedPretrainedOptions {
    */
   load_in_4bit: boolean
   /**
+   * Short for quantization_config: new BitsAndBytesConfig({ load_in_8bit: true }); beside a configuration the two must agree.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  load_in_8bit: boolean
+  /**
    * Called after each tensor with how many are read and how many there are.
    *
    * Takes a function.
@@ -210,6 +217,13 @@ export interface PretrainedOptions {
    */
   load_in_4bit?: boolean
   /**
+   * Short for quantization_config: new BitsAndBytesConfig({ load_in_8bit: true }); beside a configuration the two must agree.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  load_in_8bit?: boolean
+  /**
    * Called after each tensor with how many are read and how many there are.
    *
    * Takes a function.
@@ -287,8 +301,6 @@ export interface PretrainedOptions {
     | 'torch.bfloat16'
     | 'torch.float16'
     | (string & {})
-  /** @deprecated not supported: LLM.int8 layers are not built yet. */
-  load_in_8bit?: false | null
   /** @deprecated not supported: the whole model is on one device. */
   offload_state_dict?: null | false
 }

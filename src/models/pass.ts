@@ -37,6 +37,8 @@ export interface PassOptions {
   backward?: boolean
   /** Also return the most likely id after each token; only without backward. */
   predictions?: boolean | undefined
+  /** Whether layers compute as in training (torch's `model.train()`). Default: as `backward`. */
+  training?: boolean | undefined
   /** Default: the model's plan; else keep the products, or with gradient checkpointing only the layers' inputs. */
   plan?: MemoryPlan | undefined
 }
@@ -83,7 +85,7 @@ export async function runPass(
   }
   if (onDevice.numTargets === 0 && !ids) return { lossSum: 0, numTargets: 0, entropySum: 0, correct: 0 }
   const { numItems = onDevice.numTargets } = options
-  const ctx = contextOf(onDevice, scope, options)
+  const ctx = contextOf(onDevice, scope, { ...options, training: options.training ?? backward })
   const plan = options.plan ?? model.memory_plans?.planFor(sizeOf(aligned)) ?? defaultPlan(model)
   const { host, token } = kindOf(options.objective)
   if (host) {
@@ -263,6 +265,7 @@ export function contextOf(batch: DeviceBatch, scope: Scope, options: PassOptions
     maxLength: batch.maxLength,
     autocast: options.autocast,
     dropout: options.dropout,
+    training: options.training,
     deterministic: options.deterministic,
   }
 }

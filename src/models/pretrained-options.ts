@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { HubOptions } from '../files/hub'
 import { logger } from '../logging'
 import { optionalFunction, type Progress, signal } from '../options/call'
-import { type OptionSet, renamed } from '../options/declaration'
+import { type Option, type OptionSet, renamed } from '../options/declaration'
 import { parseOptions } from '../options/parse'
 import { givenHubSettings, hubSettings } from '../options/hub'
 import { dtypeInput, flag, text, textOrNull } from '../options/schemas'
@@ -57,11 +57,8 @@ export function pretrainedOptionSet(owner: string): OptionSet<ParsedPretrainedOp
         doc: 'A GGUF file of the folder or repository to read; null: config.json and safetensors.',
       },
       ...hubSettings,
-      load_in_4bit: {
-        schema: flag,
-        default: false,
-        doc: 'Short for quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }); beside a configuration the two must agree.',
-      },
+      load_in_4bit: inShort('load_in_4bit'),
+      load_in_8bit: inShort('load_in_8bit'),
       progress: optionalFunction<Progress>(
         '(done: number, total: number) => void',
         'Called after each tensor with how many are read and how many there are.',
@@ -70,7 +67,6 @@ export function pretrainedOptionSet(owner: string): OptionSet<ParsedPretrainedOp
       ...inertPretrainedOptions,
     },
     refused: {
-      load_in_8bit: { default: false, reason: 'LLM.int8 layers are not built yet.' },
       offload_state_dict: { default: null, neutral: [false], reason: 'the whole model is on one device.' },
     },
   }
@@ -101,15 +97,27 @@ export function pretrainedOptions(
   }
 }
 
-/** @throws TypeError when load_in_4bit contradicts the configuration. */
+type InShort = 'load_in_4bit' | 'load_in_8bit'
+
+function inShort(name: InShort): Option<boolean> {
+  return {
+    schema: flag,
+    default: false,
+    doc: `Short for quantization_config: new BitsAndBytesConfig({ ${name}: true }); beside a configuration the two must agree.`,
+  }
+}
+
+/** @throws TypeError when a short form contradicts the configuration. */
 function quantizationOf(owner: string, o: ParsedPretrainedOptions): BitsAndBytesConfig | undefined {
-  const { quantization_config: config, load_in_4bit } = o
-  if (!load_in_4bit) return config ?? undefined
-  if (config && !config.load_in_4bit)
-    throw new TypeError(
-      `[${owner}] load_in_4bit = true, and quantization_config has load_in_4bit = false; give one`,
-    )
-  return config ?? new BitsAndBytesConfig({ load_in_4bit: true })
+  const config = o.quantization_config ?? undefined
+  const short = (['load_in_4bit', 'load_in_8bit'] as const).filter((name) => o[name])
+  if (short.length === 2)
+    throw new TypeError(`[${owner}] load_in_4bit = true and load_in_8bit = true; give one`)
+  const [name] = short
+  if (!name) return config
+  if (config && !config[name])
+    throw new TypeError(`[${owner}] ${name} = true, and quantization_config has ${name} = false; give one`)
+  return config ?? new BitsAndBytesConfig({ [name]: true })
 }
 
 /**

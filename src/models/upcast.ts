@@ -1,6 +1,7 @@
 import { Embedding } from '../nn/embedding'
 import { Linear } from '../nn/linear'
 import { Linear4bit } from '../nn/linear4bit'
+import { Linear8bit } from '../nn/linear8bit'
 import { RMSNorm } from '../nn/rms-norm'
 import type { Tensor } from '../tensor/tensor'
 import { copy } from '../tensor/ops'
@@ -34,6 +35,8 @@ function widened(part: Part): () => Part {
     return () => new Linear(part.name, wide(part.weight), part.bias && wide(part.bias))
   if (part instanceof Linear4bit)
     return () => new Linear4bit(part.name, part.weight, part.computeDtype, part.bias && wide(part.bias))
+  if (part instanceof Linear8bit)
+    return () => new Linear8bit(part.name, part.weight, part.threshold, part.bias && wide(part.bias))
   throw new Error(
     `[prepare_model_for_kbit_training] '${part.name}' has an adapter or is a layer of your own: call it before get_peft_model`,
   )

@@ -1,6 +1,4 @@
 import type { TensorInfo } from '../files/safetensors'
-import { WeightQuantizer, type QuantizeOptions } from '../quantization/quantize'
-import type { Weight4bit } from '../quantization/weight-4bit'
 import type { Device } from '../tensor/device'
 import { fromSafetensorsDType, isFloat, itemsize, type DType, type FloatDType } from '../tensor/dtype'
 import { copy } from '../tensor/ops'
@@ -13,6 +11,15 @@ import type { WeightSource } from './weights'
 const SLICE_BYTES = 32 << 20
 /** Number of slices in progress at a time: one each for the file, the bus and the device to work on. */
 const IN_FLIGHT = 4
+
+/** Quantizes a matrix that comes in parts. */
+export interface PartQuantizer {
+  /** A part begins at a multiple of so many values of the flattened matrix. */
+  readonly unit: number
+  /** Takes the values from `first` on. */
+  add(x: Tensor, first?: number): void
+  dispose(): void
+}
 
 /**
  * Copies weights from a source to a device. Several loads may run at the same time; only a few slices are in
@@ -57,27 +64,31 @@ export class WeightStream {
     }
   }
 
-  /** A matrix [out, in] in 4 bits; only a slice of it is on the device in full at a time. The caller owns it. */
-  async quantized(name: string, options: QuantizeOptions): Promise<Weight4bit> {
-    const shape = this.source.shape(name)
-    const quantizer = new WeightQuantizer(this.device, [shape[0]!, shape[1]!], this.dtype, options)
-    const info = this.source.location?.(name)
+  /** Quantizes a matrix [out, in]; only a slice of it is on the device in full at a time. The caller owns the result. */
+  async quantized<Q extends PartQuantizer>(
+    key: string,
+    quantizerOf: (shape: readonly [number, number], dtype: FloatDType) => Q,
+  ): Promise<Q> {
+    const shape = this.source.shape(key)
+    const quantizer = quantizerOf([shape[0]!, shape[1]!], this.dtype)
+    const info = this.source.location?.(key)
     try {
       if (info) {
-        await this.slices(info, floatOf(info), (slice, first) => {
+        const take = (slice: Tensor, first: number): void => {
           using x = this.converted(slice)
           quantizer.add(x, first)
-        })
+        }
+        await this.slices(info, floatOf(info), take, quantizer.unit)
       } else {
         await this.turn(async () => {
-          using x = await this.source.load(name, this.device, this.dtype)
+          using x = await this.source.load(key, this.device, this.dtype)
           quantizer.add(x)
           // A source that computes its values would run ahead of the device: many full matrices would be in
           // memory at once.
           await this.device.synchronize()
         })
       }
-      return quantizer.finish()
+      return quantizer
     } catch (error) {
       quantizer.dispose()
       throw error
@@ -89,9 +100,11 @@ export class WeightStream {
     info: TensorInfo,
     dtype: DType,
     take: (slice: Tensor, first: number) => void,
+    /** A slice begins at a multiple of so many values. */
+    unit = 1,
   ): Promise<void> {
     const size = itemsize[dtype]
-    const step = this.sliceBytes / size
+    const step = Math.max(1, Math.floor(this.sliceBytes / size / unit)) * unit
     const total = info.nbytes / size
     const firsts = Array.from({ length: Math.ceil(total / step) }, (_, i) => i * step)
     await allSettled(

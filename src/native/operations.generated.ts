@@ -91,6 +91,13 @@ export interface Operations {
     in_features: number,
   ): void
 
+  // -- 8-bit: a weight is codes[i, j] * maxima[i] / 127, codes int8 [out_features, in], maxima float32 [out_features] ---
+  /** bitsandbytes' LLM.int8 codes of the rows of h, x rounded to float16: maxima[i] = max_j |h[i, j]| float32 [rows],
+   *  codes[i, j] = h[i, j] * ((1 / maxima[i]) * 127) rounded to the nearest, ties to even; of a row of zeros 0. */
+  quantize_8bit(x: TensorHandle, codes: TensorHandle, maxima: TensorHandle): void
+  /** out = codes * (maxima * (1 / 127)), the factor in float32, rounded to out's dtype. */
+  dequantize_8bit(codes: TensorHandle, maxima: TensorHandle, out: TensorHandle): void
+
   // -- matrix products ------------------------------------------------------------------------------
   /**
    * out = alpha * op(a) @ op(b) + beta * out, op = transpose when the flag is set. a [m, k], b [k, n], out [m, n]
@@ -126,6 +133,34 @@ export interface Operations {
     beta: number,
     weight_dtype: string,
     operand_dtype: string,
+  ): void
+
+  /** As matmul_4bit, W as dequantize_8bit has it: each weight is rounded to `operand_dtype`, and x too. */
+  matmul_8bit(
+    x: TensorHandle,
+    codes: TensorHandle,
+    maxima: TensorHandle,
+    out: TensorHandle,
+    transpose: boolean,
+    alpha: number,
+    beta: number,
+    operand_dtype: string,
+  ): void
+  /**
+   * out [m, out_features] = beta * out + y, y = x @ W^T + bias by LLM.int8 (arXiv 2208.07339) as bitsandbytes has it, rounded to x's
+   * dtype as there, which is out's. h = x rounded to float16; its outliers are |h| >= threshold (0: none), their columns
+   * outlier columns. The rows of h without its outliers get codes a and maxima r as quantize_8bit gives them, but 0 in outlier columns; then
+   * y = round(sum_j a[i, j] codes[o, j] * (r[i] * maxima[o]) * 6.200124e-05 + bias[o]), the sum in int32; to which the outlier columns
+   * are added from x itself, with weights codes * maxima * (1 / 127) rounded to x's dtype, summed in float32 and rounded again.
+   */
+  matmul_llm_int8(
+    x: TensorHandle,
+    codes: TensorHandle,
+    maxima: TensorHandle,
+    bias: TensorHandle | undefined,
+    out: TensorHandle,
+    threshold: number,
+    beta: number,
   ): void
 
   // -- layers ---------------------------------------------------------------------------------------

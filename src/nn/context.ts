@@ -25,6 +25,8 @@ export interface Context {
   autocast?: FloatDType | undefined
   /** Set while training; absent in evaluation and generation. */
   dropout?: DropoutState | undefined
+  /** The pass is one of training, whether or not its backward runs. Default: false, evaluation or generation. */
+  training?: boolean | undefined
   /** Backward gives the same bits on every run. */
   deterministic?: boolean | undefined
 }

@@ -1,5 +1,5 @@
 import type { Device } from '../tensor/device'
-import type { FloatDType } from '../tensor/dtype'
+import type { DType, FloatDType } from '../tensor/dtype'
 import { addBias, copy, matmul, sumRows } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
@@ -53,6 +53,13 @@ export interface BaseLayer extends LinearLayer {
   resultDtype(x: Tensor, ctx: Context): FloatDType
   /** The weight as a new [out, in] tensor of `weightDtype`. */
   denseWeight(): Tensor
+  /**
+   * A layer like this one with another weight [out, in], rounded to this one's dtype and quantized as it is. The bias is shared, the
+   * tensor given stays the caller's.
+   */
+  withWeight(weight: Tensor): BaseLayer
+  /** Frees the weight, and not the bias, which a layer with another weight may share. */
+  disposeWeight(): void
   /** The dtype of the weight before quantization. */
   readonly weightDtype: FloatDType
   /** Bytes of the weight as it is stored. */
@@ -129,14 +136,26 @@ export class Linear implements BaseLayer {
   }
 
   denseWeight(): Tensor {
-    const weight = this.weight.device.empty(this.weight.shape, this.weight.dtype)
-    copy(this.weight, weight)
-    return weight
+    return copyOf(this.weight, this.weight.dtype)
+  }
+
+  withWeight(weight: Tensor): Linear {
+    return new Linear(this.name, copyOf(weight, this.weight.dtype), this.bias)
+  }
+
+  disposeWeight(): void {
+    this.weight.dispose()
   }
 
   dispose(): void {
-    this.weight.dispose()
+    this.disposeWeight()
     this.bias?.dispose()
     for (const p of this.parameters()) p.zeroGrad()
   }
+}
+
+function copyOf(tensor: Tensor, dtype: DType): Tensor {
+  const out = tensor.device.empty(tensor.shape, dtype)
+  copy(tensor, out)
+  return out
 }

@@ -1,9 +1,11 @@
 import { addon } from '../native/addon'
+import { quantizeWeight } from '../quantization/quantize'
 import {
   blockMaxima,
   dequantizeInto,
   dequantizeWeight,
   disposeWeight,
+  isNested,
   weightBytes,
   type Weight4bit,
 } from '../quantization/weight-4bit'
@@ -127,6 +129,18 @@ export class Linear4bit implements BaseLayer {
     return dequantizeWeight(this.weight)
   }
 
+  withWeight(weight: Tensor): Linear4bit {
+    const { quantType, blocksize, absmax, dtype } = this.weight
+    using rounded = this.device.empty(weight.shape, dtype)
+    copy(weight, rounded)
+    const options = { quant_type: quantType, blocksize, compress_statistics: isNested(absmax) }
+    return new Linear4bit(this.name, quantizeWeight(rounded, options), this.computeDtype, this.bias)
+  }
+
+  disposeWeight(): void {
+    disposeWeight(this.weight)
+  }
+
   dequantizeInto(out: Tensor): void {
     dequantizeInto(this.weight, out)
   }
@@ -136,7 +150,7 @@ export class Linear4bit implements BaseLayer {
   }
 
   dispose(): void {
-    disposeWeight(this.weight)
+    this.disposeWeight()
     this.bias?.dispose()
     this.trainedBias?.zeroGrad()
   }

@@ -2,14 +2,11 @@ import type { CausalLM } from '../models/causal-lm'
 import { namingFile } from '../files/naming'
 import { logger } from '../logging'
 import { Linear, type BaseLayer } from '../nn/linear'
-import { Linear4bit } from '../nn/linear4bit'
+import { baseLayer } from '../nn/lora'
 import { mergedRows } from '../nn/merged-rows'
 import type { WeightSource } from '../models/weights'
 import { BitsAndBytesConfig } from '../quantization/config'
-import { quantizeWeight } from '../quantization/quantize'
-import { disposeWeight, isNested } from '../quantization/weight-4bit'
 import { copy } from '../tensor/ops'
-import type { Tensor } from '../tensor/tensor'
 import type { AdaptedLayer } from './inject'
 import type { ParsedMergeOptions } from './options.generated'
 
@@ -31,7 +28,7 @@ export class MergedLayers {
     try {
       for (const one of adapted) made.push({ ...one, merged: await mergedLayer(one, options, source) })
     } catch (error) {
-      for (const { merged } of made) disposeWeightOf(merged)
+      for (const { merged } of made) merged.disposeWeight()
       throw error
     } finally {
       await source?.close()
@@ -49,7 +46,7 @@ export class MergedLayers {
   /** Restores the adapted layers and frees the merged ones. */
   undo(): void {
     this.use(false)
-    for (const { merged } of this.layers) disposeWeightOf(merged)
+    for (const { merged } of this.layers) merged.disposeWeight()
   }
 
   /** Makes the merged layers permanent: frees the base's own weights. */
@@ -59,7 +56,7 @@ export class MergedLayers {
     for (const { adapter } of this.layers) {
       const { base } = adapter
       const { name, weight } = model.parts.embed_tokens
-      if (!(base instanceof Linear && base.weight === weight)) disposeWeightOf(base)
+      if (!(base instanceof Linear && base.weight === weight)) base.disposeWeight()
       else
         logger.warning(
           `[merge_and_unload] the head shares its weight with ${name} (tie_word_embeddings): the adapter is merged into the head alone, which has a weight of its own now`,
@@ -84,14 +81,8 @@ async function mergedLayer(
     throw new Error(
       `[merge_adapter] the merged weight of '${slot.name}' is not finite; the adapter is broken`,
     )
-  if (base instanceof Linear4bit && dtype === 'auto') {
-    const { quantType, blocksize, absmax } = base.weight
-    const weight = quantizeWeight(merged, {
-      ...{ quant_type: quantType, blocksize, compress_statistics: isNested(absmax) },
-    })
-    return new Linear4bit(base.name, weight, base.computeDtype, base.bias)
-  }
-  const out = scope.empty(merged.shape, dtype === 'auto' ? merged.dtype : dtype)
+  if (dtype === 'auto') return base.withWeight(merged)
+  const out = scope.empty(merged.shape, dtype)
   copy(merged, out)
   return new Linear(base.name, scope.keep(out), base.bias)
 }
@@ -105,7 +96,7 @@ export async function originalWeights(model: CausalLM): Promise<WeightSource> {
     )
   if (model.config.quantization_config)
     throw new Error(
-      `[merge_adapter] base_weights: 'original': the checkpoint '${name}' itself is in 4 bits; use 'dequantized'`,
+      `[merge_adapter] base_weights: 'original': the checkpoint '${name}' itself is quantized; use 'dequantized'`,
     )
   return namingFile(name, openOriginal)
 }
@@ -114,14 +105,8 @@ export async function originalWeights(model: CausalLM): Promise<WeightSource> {
 function remaining(model: CausalLM, full: readonly string[]): BitsAndBytesConfig | undefined {
   const { quantization_config: config } = model
   if (!config || full.length === 0) return config
-  const some = [...model.linearSlots()].some((slot) => slot.get() instanceof Linear4bit)
-  if (!some) return undefined
+  const layers = [...model.linearSlots()].map((slot) => baseLayer(slot.get()))
+  if (layers.every((layer) => layer instanceof Linear)) return undefined
   const skip = config.llm_int8_skip_modules ?? ['lm_head']
   return BitsAndBytesConfig.from_dict({ ...config.to_dict(), llm_int8_skip_modules: [...skip, ...full] })
-}
-
-/** The bias is shared with the layer that replaces this one. */
-function disposeWeightOf(layer: BaseLayer): void {
-  if (layer instanceof Linear4bit) disposeWeight(layer.weight)
-  else (layer as Linear & { weight: Tensor }).weight.dispose()
 }

@@ -10,6 +10,11 @@ export const bitsAndBytesOptionSet: OptionSet<BitsAndBytesOptions> = {
   owner: 'BitsAndBytesConfig',
   options: {
     load_in_4bit: { schema: flag, default: false, doc: 'Store the linear layers in 4 bits, blocks of 64.' },
+    load_in_8bit: {
+      schema: flag,
+      default: false,
+      doc: 'Store the linear layers in 8 bits, a scale for each row, and multiply by LLM.int8: activations in 8 bits too, but for columns with outliers.',
+    },
     bnb_4bit_quant_type: {
       schema: oneOf('nf4', 'fp4'),
       default: 'fp4',
@@ -35,24 +40,22 @@ export const bitsAndBytesOptionSet: OptionSet<BitsAndBytesOptions> = {
     llm_int8_skip_modules: {
       schema: names,
       default: null,
-      doc: 'Linear layers left unquantized, by the end of their name; null: the output head only.',
+      doc: 'Linear layers left unquantized, of 4 and of 8 bits, by the end of their name; null: the output head only.',
     },
     llm_int8_threshold: {
       schema: real({ min: 0 }),
       default: 6.0,
-      inert: true,
-      doc: 'Read by 8-bit layers only, in transformers too. Kept so that a config.json is written back unchanged.',
+      doc: 'Of 8-bit layers: columns of the activations with a magnitude of so much or more are multiplied in their own dtype. 0: none. In training on a CPU activations are not quantized at all, as in bitsandbytes.',
     },
   },
   refused: {
-    load_in_8bit: { default: false, reason: 'LLM.int8 layers are not built yet; use load_in_4bit: true.' },
     llm_int8_enable_fp32_cpu_offload: {
       default: false,
       reason: 'a model is on one device; parts of it cannot be left on the CPU.',
     },
     llm_int8_has_fp16_weight: {
       default: false,
-      reason: 'it belongs to 8-bit layers, which are not built yet.',
+      reason: 'the weights of 8-bit layers are frozen, for adapters to be trained on them.',
     },
   },
 }
@@ -62,10 +65,10 @@ export type { BitsAndBytesInit } from './options.generated'
 export interface BitsAndBytesConfig extends BitsAndBytesOptions {}
 
 /**
- * How `from_pretrained` quantizes the linear layers, with the names and defaults of transformers. Block size is 64 for
+ * How `from_pretrained` quantizes the linear layers, with the names and defaults of transformers. Block size of 4 bits is 64 for
  * weights, 256 for double-quantized scales; output head and embeddings are never quantized.
  *
- * Throws `TypeError` on an unknown name, a wrong value, and on anything this version does not do (8 bit).
+ * Throws `TypeError` on an unknown name, a wrong value, and when 4 and 8 bits are asked for at once.
  */
 export class BitsAndBytesConfig {
   static readonly options: OptionSet<BitsAndBytesOptions> = bitsAndBytesOptionSet
@@ -73,22 +76,25 @@ export class BitsAndBytesConfig {
 
   constructor(init: BitsAndBytesInit = {}) {
     Object.assign(this, parseOptions(bitsAndBytesOptionSet, init))
+    if (this.load_in_4bit && this.load_in_8bit)
+      throw new TypeError('[BitsAndBytesConfig] load_in_4bit and load_in_8bit are both true; give one')
   }
 
-  /** 'nf4' or 'fp4'; null when nothing is to be quantized. */
-  quantization_method(): 'nf4' | 'fp4' | null {
+  /** 'llm_int8', 'nf4' or 'fp4'; null when nothing is to be quantized. */
+  quantization_method(): 'llm_int8' | 'nf4' | 'fp4' | null {
+    if (this.load_in_8bit) return 'llm_int8'
     return this.load_in_4bit ? this.bnb_4bit_quant_type : null
   }
 
   is_quantizable(): boolean {
-    return this.load_in_4bit
+    return this.load_in_4bit || this.load_in_8bit
   }
 
   /** `quantization_config` of a config.json, as transformers writes it. */
   to_dict(): Record<string, unknown> {
     return {
       _load_in_4bit: this.load_in_4bit,
-      _load_in_8bit: false,
+      _load_in_8bit: this.load_in_8bit,
       bnb_4bit_compute_dtype: this.bnb_4bit_compute_dtype,
       bnb_4bit_quant_storage: this.bnb_4bit_quant_storage,
       bnb_4bit_quant_type: this.bnb_4bit_quant_type,
@@ -98,7 +104,7 @@ export class BitsAndBytesConfig {
       llm_int8_skip_modules: this.llm_int8_skip_modules === null ? null : [...this.llm_int8_skip_modules],
       llm_int8_threshold: this.llm_int8_threshold,
       load_in_4bit: this.load_in_4bit,
-      load_in_8bit: false,
+      load_in_8bit: this.load_in_8bit,
       quant_method: this.quant_method,
     }
   }

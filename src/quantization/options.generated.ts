@@ -10,6 +10,13 @@ export interface BitsAndBytesOptions {
    */
   load_in_4bit: boolean
   /**
+   * Store the linear layers in 8 bits, a scale for each row, and multiply by LLM.int8: activations in 8 bits too, but for columns with outliers.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  load_in_8bit: boolean
+  /**
    * The 16 code values: nf4 (quantiles of a normal distribution) or fp4 (a 4-bit float).
    *
    * Takes one of 'nf4', 'fp4'.
@@ -38,14 +45,14 @@ export interface BitsAndBytesOptions {
    */
   bnb_4bit_quant_storage: 'uint8' | 'float16' | 'bfloat16' | 'float32'
   /**
-   * Linear layers left unquantized, by the end of their name; null: the output head only.
+   * Linear layers left unquantized, of 4 and of 8 bits, by the end of their name; null: the output head only.
    *
    * Takes a list, each a text that is not empty or null.
    * @default null
    */
   llm_int8_skip_modules: string[] | null
   /**
-   * Read by 8-bit layers only, in transformers too. Kept so that a config.json is written back unchanged.
+   * Of 8-bit layers: columns of the activations with a magnitude of so much or more are multiplied in their own dtype. 0: none. In training on a CPU activations are not quantized at all, as in bitsandbytes.
    *
    * Takes a number >= 0.
    * @default 6
@@ -62,6 +69,13 @@ export interface BitsAndBytesInit {
    * @default false
    */
   load_in_4bit?: boolean
+  /**
+   * Store the linear layers in 8 bits, a scale for each row, and multiply by LLM.int8: activations in 8 bits too, but for columns with outliers.
+   *
+   * Takes true or false.
+   * @default false
+   */
+  load_in_8bit?: boolean
   /**
    * The 16 code values: nf4 (quantiles of a normal distribution) or fp4 (a 4-bit float).
    *
@@ -101,23 +115,21 @@ export interface BitsAndBytesInit {
     | 'torch.float32'
     | null
   /**
-   * Linear layers left unquantized, by the end of their name; null: the output head only.
+   * Linear layers left unquantized, of 4 and of 8 bits, by the end of their name; null: the output head only.
    *
    * Takes a list, each a text that is not empty or null.
    * @default null
    */
   llm_int8_skip_modules?: string[] | null
   /**
-   * Read by 8-bit layers only, in transformers too. Kept so that a config.json is written back unchanged.
+   * Of 8-bit layers: columns of the activations with a magnitude of so much or more are multiplied in their own dtype. 0: none. In training on a CPU activations are not quantized at all, as in bitsandbytes.
    *
    * Takes a number >= 0.
    * @default 6
    */
   llm_int8_threshold?: number
-  /** @deprecated not supported: LLM.int8 layers are not built yet; use load_in_4bit: true. */
-  load_in_8bit?: false | null
   /** @deprecated not supported: a model is on one device; parts of it cannot be left on the CPU. */
   llm_int8_enable_fp32_cpu_offload?: false | null
-  /** @deprecated not supported: it belongs to 8-bit layers, which are not built yet. */
+  /** @deprecated not supported: the weights of 8-bit layers are frozen, for adapters to be trained on them. */
   llm_int8_has_fp16_weight?: false | null
 }

@@ -5,7 +5,7 @@ import { Tensor } from '../tensor/tensor'
 import type { Weight4bit } from './weight-4bit'
 
 /** What is read from a checkpoint to load a quantized weight. */
-interface QuantizedSource {
+export interface QuantizedSource {
   has(name: string): boolean
   load(name: string, device: Device): Promise<Tensor>
   bytes(name: string): Promise<Uint8Array>

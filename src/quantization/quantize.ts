@@ -26,6 +26,8 @@ export function quantizeWeight(x: Tensor, options: QuantizeOptions = {}): Weight
 
 /** Quantizes a matrix [out, in] that arrives in parts. */
 export class WeightQuantizer {
+  /** A part begins at a multiple of so many values, beside whole blocks. */
+  readonly unit: number = 1
   private readonly quantType: 'nf4' | 'fp4'
   private readonly blocksize: number
   private readonly nested: boolean

@@ -1,7 +1,7 @@
 import type { DType, FloatDType } from './dtype'
 
 /** The result of `await tensor.data()`: 16-bit floats are widened to float32; int64 is a BigInt64Array. */
-export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array
+export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array | Int8Array
 
 const scratch: DataView = new DataView(new ArrayBuffer(4))
 
@@ -51,6 +51,8 @@ export function decode(bytes: ArrayBuffer, dtype: DType): TensorData {
       return new BigInt64Array(bytes)
     case 'uint8':
       return new Uint8Array(bytes)
+    case 'int8':
+      return new Int8Array(bytes)
     case 'bfloat16': {
       const source = new Uint16Array(bytes)
       const bits = new Uint32Array(source.length)
@@ -74,6 +76,8 @@ export function encode(values: ArrayLike<number | bigint>, dtype: DType): Uint8A
       return bytesOf(BigInt64Array.from(Array.from(values as ArrayLike<number | bigint>), (v) => BigInt(v)))
     case 'uint8':
       return bytesOf(values instanceof Uint8Array ? values : Uint8Array.from(numbers))
+    case 'int8':
+      return bytesOf(values instanceof Int8Array ? values : Int8Array.from(numbers))
     case 'bfloat16':
       return bytesOf(Uint16Array.from(numbers, bf16Bits))
     case 'float16':

@@ -1,5 +1,5 @@
 /** Element types of tensors, spelled as PyTorch spells them. */
-export type DType = 'float32' | 'bfloat16' | 'float16' | 'int32' | 'int64' | 'uint8'
+export type DType = 'float32' | 'bfloat16' | 'float16' | 'int32' | 'int64' | 'uint8' | 'int8'
 export type FloatDType = 'float32' | 'bfloat16' | 'float16'
 
 /** Bytes of one element. */
@@ -10,6 +10,7 @@ export const itemsize: Readonly<Record<DType, number>> = {
   int32: 4,
   int64: 8,
   uint8: 1,
+  int8: 1,
 }
 
 const safetensorsNames = {
@@ -19,9 +20,10 @@ const safetensorsNames = {
   int32: 'I32',
   int64: 'I64',
   uint8: 'U8',
+  int8: 'I8',
 } as const
 
-type SafetensorsName = 'F32' | 'BF16' | 'F16' | 'I32' | 'I64' | 'U8'
+type SafetensorsName = 'F32' | 'BF16' | 'F16' | 'I32' | 'I64' | 'U8' | 'I8'
 
 /** The name a safetensors header uses. */
 export function toSafetensorsDType(dtype: DType): SafetensorsName {

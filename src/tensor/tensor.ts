@@ -138,5 +138,6 @@ function defaultDType(array: ArrayLike<number> | BigInt64Array): DType {
   if (array instanceof Int32Array) return 'int32'
   if (array instanceof BigInt64Array) return 'int64'
   if (array instanceof Uint8Array) return 'uint8'
+  if (array instanceof Int8Array) return 'int8'
   return 'float32'
 }

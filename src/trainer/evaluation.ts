@@ -57,7 +57,7 @@ export async function evaluateRows(
   for await (const batch of windows(rows, args.per_device_eval_batch_size)) {
     signal?.throwIfAborted()
     const collated = collate(batch)
-    const given = prepare ? await prepare(collated) : collated
+    const given = prepare ? await prepare(collated, false) : collated
     const stats = await runPass(model, given, { backward: false, autocast, objective, predictions })
     counted.rows += batch.length
     counted.batches += 1

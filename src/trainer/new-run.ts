@@ -77,7 +77,7 @@ export async function newRun(parts: RunParts): Promise<TrainRun> {
         lr_scheduler_kwargs: args.lr_scheduler_kwargs,
       }),
     objective,
-    prepare: task.prepare && ((batch) => task.prepare!(batch)),
+    prepare: task.prepare && ((batch) => task.prepare!(batch, true)),
     dropout,
     state,
     progress: newProgress(args),

@@ -32,8 +32,8 @@ export interface TrainingTask {
   ): Promise<LabelledRow[]>
   /** Computes columns of all rows once, before the first step; called after memory is planned. */
   measure?(rows: LabelledRow[], split: string, signal: AbortSignal | undefined): Promise<LabelledRow[]>
-  /** Computes columns of a batch before its pass. */
-  prepare?(batch: PackedBatch): Promise<PackedBatch>
+  /** Computes columns of a batch before its pass, with layers that compute as in it. */
+  prepare?(batch: PackedBatch, training: boolean): Promise<PackedBatch>
   /** Further passes to plan memory for, by the rows of a batch. */
   passes?(rows: readonly LabelledRow[]): BatchSize[]
   dispose?(): void

@@ -41,8 +41,8 @@ function toF16(x) {
   const sign = x < 0 ? 0x8000 : 0
   return n < 1024 ? sign | n : sign | ((e + 15) << 10) | (n - 1024)
 }
-const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array }
-const sizes = { float32: 4, bfloat16: 2, float16: 2, int32: 4, uint8: 1 }
+const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, int8: Int8Array }
+const sizes = { float32: 4, bfloat16: 2, float16: 2, int32: 4, uint8: 1, int8: 1 }
 
 function encode(values, dtype) {
   if (dtype === 'bfloat16') return Uint16Array.from(values, toBf16)

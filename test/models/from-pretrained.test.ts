@@ -172,6 +172,11 @@ describe('options', () => {
       'load_in_4bit = true, and quantization_config has load_in_4bit = false; give one',
     ],
     [
+      { load_in_8bit: true, quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }) },
+      'load_in_8bit = true, and quantization_config has load_in_8bit = false; give one',
+    ],
+    [{ load_in_4bit: true, load_in_8bit: true }, 'load_in_4bit = true and load_in_8bit = true; give one'],
+    [
       { device_map: { 'model.embed_tokens': 0, lm_head: 'cpu' } },
       'device_map: a model is on one device; give { "": device }',
     ],

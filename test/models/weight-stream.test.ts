@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { WeightStream } from '../../src/models/weight-stream'
 import { SafetensorsSource } from '../../src/models/weights'
-import { quantizeWeight } from '../../src/quantization/quantize'
+import { quantizeWeight, WeightQuantizer, type QuantizeOptions } from '../../src/quantization/quantize'
 import { disposeWeight, isNested, type Weight4bit } from '../../src/quantization/weight-4bit'
 import { Device } from '../../src/tensor/device'
 import { copy } from '../../src/tensor/ops'
@@ -30,6 +30,14 @@ async function matrix(): Promise<{ source: SafetensorsSource; w: Tensor; file: s
   return { source, w, file }
 }
 
+async function quantizedBy(stream: WeightStream, options: QuantizeOptions = {}): Promise<Weight4bit> {
+  const quantizer = await stream.quantized(
+    'w',
+    (shape, dtype) => new WeightQuantizer(device, shape, dtype, options),
+  )
+  return quantizer.finish()
+}
+
 async function bytesOf(weight: Weight4bit): Promise<unknown[]> {
   const { codes, absmax } = weight
   const parts = isNested(absmax) ? [absmax.q, absmax.absmax, absmax.offset] : [absmax]
@@ -46,7 +54,7 @@ it.each([
     const { source, w } = await matrix()
     const stream = new WeightStream(source, device, dtype, undefined, SLICE)
     const options = { compress_statistics: nested }
-    const sliced = await stream.quantized('w', options)
+    const sliced = await quantizedBy(stream, options)
     using converted = device.empty(w.shape, dtype)
     copy(w, converted)
     const whole = quantizeWeight(converted, options)
@@ -70,7 +78,7 @@ it('a few slices are in memory at a time, not the matrix', async () => {
   const { source } = await matrix()
   const before = await liveBytes()
   device.resetPeakMemory()
-  const weight = await new WeightStream(source, device, 'float32', undefined, SLICE).quantized('w', {})
+  const weight = await quantizedBy(new WeightStream(source, device, 'float32', undefined, SLICE))
   await device.synchronize()
   const held = weight.codes.nbytes + 131 * 257 * 4 * (1 / 64)
   expect(device.memoryStats().peak - before).toBeLessThan(held + 5 * SLICE)
@@ -83,7 +91,7 @@ it('an abort or a file that ends early leaves nothing behind', async () => {
   const before = await liveBytes()
   const controller = new AbortController()
   const stream = new WeightStream(source, device, 'float32', controller.signal, SLICE)
-  const loading = stream.quantized('w', {})
+  const loading = quantizedBy(stream)
   controller.abort()
   await expect(loading).rejects.toThrow('aborted')
   stream.finite.dispose()
@@ -92,7 +100,7 @@ it('an abort or a file that ends early leaves nothing behind', async () => {
   const { truncate } = await import('node:fs/promises')
   await truncate(file, 5 * SLICE)
   const broken = new WeightStream(source, device, 'float32', undefined, SLICE)
-  await expect(broken.quantized('w', {})).rejects.toThrow(`${file}: ends at offset ${5 * SLICE}`)
+  await expect(quantizedBy(broken)).rejects.toThrow(`${file}: ends at offset ${5 * SLICE}`)
   await expect(broken.tensor('w')).rejects.toThrow(`${file}: ends at offset`) // nothing new is begun
   broken.finite.dispose()
   expect(await liveBytes()).toBeLessThanOrEqual(before)

@@ -130,6 +130,22 @@ async function products(dtype) {
   }
 }
 
+async function eightBit(dtype) {
+  const [m, k, n] = [37, 129, 67]
+  const [x, weight] = [normal([m, k], dtype), normal([n, k], dtype)]
+  const [codes, maxima] = [empty([n, k], 'int8'), empty([n])]
+  native.quantize_8bit(weight, codes, maxima)
+  await keep(`codes 8bit ${dtype}`, codes)
+  await keep(`maxima 8bit ${dtype}`, maxima)
+  native.dequantize_8bit(codes, maxima, weight)
+  await keepFloats(`dequantize_8bit ${dtype}`, weight, [n, k])
+  const [y, dx] = [empty([m, n], dtype), empty([m, k], dtype)]
+  native.matmul_llm_int8(x, codes, maxima, undefined, y, 1.6, 0)
+  await keepFloats(`matmul_llm_int8 ${dtype}`, y, [m, n])
+  native.matmul_8bit(y, codes, maxima, dx, false, 1, 0, dtype)
+  await keepFloats(`matmul_8bit ${dtype}`, dx, [m, k])
+}
+
 async function attention(dtype) {
   const tokens = 45
   const [wide, narrow] = [
@@ -172,6 +188,7 @@ async function main() {
   for (const dtype of ['float32', 'bfloat16', 'float16']) {
     await layers(dtype)
     await products(dtype)
+    await eightBit(dtype)
     await attention(dtype)
   }
   process.stdout.write(JSON.stringify({ info: native.device_info(cpu), results }))

@@ -176,7 +176,7 @@ describe('type check', () => {
     ["new SFTConfig({ memory: '6.6' })", 'is not assignable'],
     ["new SFTConfig({ memory: 'fastest' })", 'is not assignable'],
     ['new SFTConfig({ learning_rat: 1 })', "'learning_rate'"],
-    ['new BitsAndBytesConfig({ load_in_8bit: true })', "Type 'true' is not assignable"],
+    ['new BitsAndBytesConfig({ llm_int8_has_fp16_weight: true })', "Type 'true' is not assignable"],
     ['new SFTTrainer({ model })', 'train_dataset'],
     ["load_dataset('x', { streaming: 'yes' })", 'No overload matches'],
   ])('%s is a red line', (code, message) => expect(faults(code).join('\n')).toContain(message))

@@ -17,6 +17,7 @@ describe('BitsAndBytesConfig', () => {
     expect({ ...new BitsAndBytesConfig() }).toEqual({
       quant_method: 'bitsandbytes',
       load_in_4bit: false,
+      load_in_8bit: false,
       bnb_4bit_quant_type: 'fp4',
       bnb_4bit_compute_dtype: 'float32',
       bnb_4bit_use_double_quant: false,
@@ -58,6 +59,14 @@ describe('BitsAndBytesConfig', () => {
     },
   )
 
+  it('8 bits, written as transformers writes it', () => {
+    const config = new BitsAndBytesConfig({ load_in_8bit: true, llm_int8_threshold: 5 })
+    expect([config.quantization_method(), config.is_quantizable()]).toEqual(['llm_int8', true])
+    const dict = { _load_in_4bit: false, _load_in_8bit: true, load_in_4bit: false, load_in_8bit: true }
+    expect(config.to_dict()).toMatchObject({ ...dict, llm_int8_threshold: 5 })
+    expect(BitsAndBytesConfig.from_dict(config.to_dict())).toEqual(config)
+  })
+
   it('keeps the modules to skip', () => {
     const config = new BitsAndBytesConfig({
       load_in_4bit: true,
@@ -74,14 +83,11 @@ describe('BitsAndBytesConfig', () => {
   })
 
   it('refuses what it cannot do', () => {
-    expect(() => new BitsAndBytesConfig({ load_in_4bit: true, load_in_8bit: true as never })).toThrow(
-      'load_in_8bit = true is not supported: LLM.int8',
+    expect(() => new BitsAndBytesConfig({ load_in_4bit: true, load_in_8bit: true })).toThrow(
+      'load_in_4bit and load_in_8bit are both true; give one',
     )
-    expect(() => new BitsAndBytesConfig({ load_in_8bit: true as never })).toThrow(
-      'load_in_8bit = true is not supported: LLM.int8',
-    )
-    expect(() => BitsAndBytesConfig.from_dict({ load_in_8bit: true, quant_method: 'bitsandbytes' })).toThrow(
-      'LLM.int8',
+    expect(() => new BitsAndBytesConfig({ load_in_8bit: true, llm_int8_threshold: -1 })).toThrow(
+      'llm_int8_threshold: got -1',
     )
     expect(() => BitsAndBytesConfig.from_dict({ quant_method: 'gptq', bits: 4 })).toThrow(
       "quant_method is 'gptq'",
@@ -95,7 +101,7 @@ describe('BitsAndBytesConfig', () => {
     expect(() => new BitsAndBytesConfig({ llm_int8_skip_modules: 'lm_head' as never })).toThrow(
       'needs a list, each a text',
     )
-    expect(() => new BitsAndBytesConfig({ llm_int8_has_fp16_weight: true as never })).toThrow('8-bit layers')
+    expect(() => new BitsAndBytesConfig({ llm_int8_has_fp16_weight: true as never })).toThrow('frozen')
     // In a file it stands beside 4-bit weights too, which it does not concern.
     expect(
       BitsAndBytesConfig.from_dict({ load_in_4bit: true, llm_int8_has_fp16_weight: true }).load_in_4bit,

@@ -69,7 +69,7 @@ it('dtypes go by their several names', () => {
     ['torch.float16', 'half', 'fp16', 'bf16', 'torch.bfloat16', 'float', 'fp32', 'uint8'].map(parseDType),
   ).toEqual([...['float16', 'float16', 'float16', 'bfloat16', 'bfloat16', 'float32', 'float32', 'uint8']])
   expect(() => parseDType('float64')).toThrow(
-    "unknown dtype 'float64'; known: float32, bfloat16, float16, int32, int64, uint8",
+    "unknown dtype 'float64'; known: float32, bfloat16, float16, int32, int64, uint8, int8",
   )
   expect(() => parseFloatDType('int64', 'here')).toThrow(
     'here: expected float32, bfloat16 or float16, got int64',

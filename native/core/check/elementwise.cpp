@@ -18,6 +18,7 @@ void require_index(const char* op, const Tensor& index) {
 void Checks::fill(const Tensor& out, double value) {
   if (is_float(out.dtype)) return;
   double low = 0, high = 255;
+  if (out.dtype == DType::i8) low = -128, high = 127;
   if (out.dtype == DType::i32) low = -2147483648.0, high = 2147483647.0;
   if (out.dtype == DType::i64) low = -9007199254740991.0, high = 9007199254740991.0;
   if (!(value >= low && value <= high && value == std::floor(value))) {

@@ -52,7 +52,9 @@ function dpoTask(
       )
     },
     ...measured(args, {
-      measure: async (batch) => ({ ref_logps: await reference.logps(batch, autocastOf(args)) }),
+      measure: async (batch, training) => ({
+        ref_logps: await reference.logps(batch, { autocast: autocastOf(args), training }),
+      }),
     }),
     dispose: () => reference.dispose(),
   }

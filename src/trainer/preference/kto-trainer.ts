@@ -47,9 +47,9 @@ function ktoTask(
   const usesKl = args.loss_type === 'kto'
   const klBatch = ({ columns }: PackedBatch): PackedBatch => collate(mismatched(columns!['kl']!))
   const { prepare, measure } = measured(args, {
-    measure: async (batch) => ({
-      ref_logps: await reference.logps(batch, autocast),
-      ...(usesKl && { ref_kl_logps: await reference.logps(klBatch(batch), autocast) }),
+    measure: async (batch, training) => ({
+      ref_logps: await reference.logps(batch, { autocast, training }),
+      ...(usesKl && { ref_kl_logps: await reference.logps(klBatch(batch), { autocast, training }) }),
     }),
   })
   return {
@@ -64,10 +64,10 @@ function ktoTask(
       return tokenizeUnpaired(dataset, data, usesKl ? args.per_device_train_batch_size : undefined)
     },
     ...(measure && { measure }),
-    prepare: async (batch) => {
-      const known = prepare ? await prepare(batch) : batch
+    prepare: async (batch, training) => {
+      const known = prepare ? await prepare(batch, training) : batch
       if (!usesKl) return known
-      const now = await sequenceLogps(model.base_model, klBatch(known), autocast)
+      const now = await sequenceLogps(model.base_model, klBatch(known), { autocast, training })
       const before = known.columns!['ref_kl_logps'] as number[]
       return { ...known, columns: { ...known.columns, kl_ratio: now.map((logp, s) => logp - before[s]!) } }
     },

@@ -1,10 +1,12 @@
 import type { CausalLM } from '../../models/causal-lm'
 import type { PackedBatch } from '../../models/batch'
-import { runPass } from '../../models/pass'
+import { runPass, type PassOptions } from '../../models/pass'
 import type { PeftModel } from '../../peft/model'
-import type { FloatDType } from '../../tensor/dtype'
 import { copy } from '../../tensor/ops'
 import type { Tensor } from '../../tensor/tensor'
+
+/** How the layers compute. */
+export type Arithmetic = Pick<PassOptions, 'autocast' | 'training'>
 
 /**
  * The reference model of the rewards, as TRL has it for adapters: the base model if the trainer put the adapter
@@ -21,9 +23,9 @@ export class Reference {
   }
 
   /** The sum of the log-probabilities of each sequence's targets. */
-  async logps(batch: PackedBatch, autocast?: FloatDType): Promise<number[]> {
+  async logps(batch: PackedBatch, how: Arithmetic): Promise<number[]> {
     const { base_model } = this.model
-    const measured = (): Promise<number[]> => sequenceLogps(base_model, batch, autocast)
+    const measured = (): Promise<number[]> => sequenceLogps(base_model, batch, how)
     const { came } = this
     if (!came) return this.model.disable_adapter(measured)
     const parameters = this.model.parameters().map(({ data }) => data)
@@ -46,16 +48,12 @@ export class Reference {
  * The sum of the log-probabilities of each sequence's targets, for the current model. Nothing is saved for a
  * backward.
  */
-export async function sequenceLogps(
-  model: CausalLM,
-  batch: PackedBatch,
-  autocast?: FloatDType,
-): Promise<number[]> {
+export async function sequenceLogps(model: CausalLM, batch: PackedBatch, how: Arithmetic): Promise<number[]> {
   // Without a target there is nothing to run.
   let sums: number[] = Array<number>(batch.cu_seqlens.length - 1).fill(0)
   await runPass(model, batch, {
     backward: false,
-    autocast,
+    ...how,
     objective: (logps, { cu_seqlens }) => {
       sums = sumsOf(logps, cu_seqlens)
       return { loss: 0, dlogps: new Float32Array(logps.length) }

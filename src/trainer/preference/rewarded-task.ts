@@ -8,7 +8,7 @@ import type { TrainingTask } from '../task'
 /** How to compute columns of batches, one at a time or for all rows at once. */
 export interface Measuring {
   /** The measured columns: one value per sequence. */
-  measure(batch: PackedBatch): Promise<Record<string, number[]>>
+  measure(batch: PackedBatch, training: boolean): Promise<Record<string, number[]>>
 }
 
 interface Precomputing {
@@ -26,14 +26,14 @@ export function measured(
     columns: { ...batch.columns, ...columns },
   })
   if (!args.precompute_ref_log_probs)
-    return { prepare: async (batch) => withColumns(batch, await measure(batch)) }
+    return { prepare: async (batch, training) => withColumns(batch, await measure(batch, training)) }
   return {
     measure: async (rows, split, signal) => {
       const usual = split === 'train' ? args.per_device_train_batch_size : args.per_device_eval_batch_size
       const done: LabelledRow[] = []
       for (const batch of chunked(rows, args.precompute_ref_batch_size ?? usual)) {
         signal?.throwIfAborted()
-        const columns = await measure(collate(batch))
+        const columns = await measure(collate(batch), split === 'train')
         let at = 0
         for (const row of batch) {
           const [begin, end] = [at, (at += row.seq_lengths?.length ?? 1)]
