@@ -1,5 +1,6 @@
 #include "binding/arguments.h"
 #include "binding/promise.h"
+#include "binding/recorder.h"
 #include "binding/table.h"
 
 namespace qlora {
@@ -57,6 +58,7 @@ Napi::Value empty_cache(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value synchronize(const Napi::CallbackInfo& info) {
+  refuse_while_recording("synchronize");
   return finish_as_promise(info.Env(), device_argument(info, "synchronize"), nullptr,
                            [](Napi::Env env) { return env.Undefined(); });
 }

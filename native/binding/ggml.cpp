@@ -1,5 +1,6 @@
 #include "binding/arguments.h"
 #include "binding/promise.h"
+#include "binding/recorder.h"
 #include "binding/table.h"
 #include "core/ggml_blocks.h"
 #include "cpu/thread_pool.h"
@@ -11,6 +12,7 @@ namespace {
 /** quantize_ggml(tensor, format) -> Promise<ArrayBuffer>: the blocks of a float32 tensor on the CPU, one
  * after another. */
 Napi::Value quantize_ggml(const Napi::CallbackInfo& info) {
+  refuse_while_recording("quantize_ggml");
   Tensor tensor = Argument<Tensor>::from(info[0], {"quantize_ggml", 0});
   const GgmlFormat& format = ggml_format(Argument<std::string>::from(info[1], {"quantize_ggml", 1}));
   if (tensor.dtype != DType::f32 || tensor.backend->name() != "cpu")

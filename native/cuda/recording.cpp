@@ -13,6 +13,8 @@ CudaRecording::CudaRecording(std::vector<Task> tasks, const Context& context)
   try {
     capture(context);
   } catch (...) {
+    // The destructor does not run.
+    if (graph_) cudaGraphExecDestroy(graph_);
     allocator_.hold(nullptr);
     allocator_.release(held_);
     throw;

@@ -47,6 +47,15 @@ it('refuses what cannot be repeated, and is over when its body throws', async ()
     '[tensor_write] is no operation: it cannot be recorded',
   )
   expect(() => new Recording(device, () => new Recording(device, () => {}))).toThrow('[record]')
+  // A promise that the queue settles would not wait for what is only recorded.
+  for (const [name, call] of [
+    ['synchronize', () => addon().synchronize(device.handle)],
+    ['quantize_ggml', () => addon().quantize_ggml(x.handle, 'Q8_0')],
+    ['tensor_read', () => addon().tensor_read(x.handle)],
+  ] as const)
+    expect(() => new Recording(device, call), name).toThrow(
+      `[${name}] is no operation: it cannot be recorded`,
+    )
   const stop = new Error('stop')
   expect(() => {
     new Recording(device, () => {
