@@ -42,7 +42,7 @@ export class SpecialTokens {
     unk_token: null,
     pad_token: null,
   }
-  private readonly extra: readonly string[]
+  private extra: readonly string[]
 
   /** `extra`: special tokens without a name, such as the marks of chat turns. */
   constructor(
@@ -126,6 +126,16 @@ export class SpecialTokens {
     return this.all_special_tokens.flatMap((token) => this.native.tokenToId(token) ?? [])
   }
 
+  /** Names tokens that are in the vocabulary, and sets or extends those without a name. */
+  protected register(
+    named: Partial<Record<SpecialTokenName, string>>,
+    extra: readonly string[],
+    replace: boolean,
+  ): void {
+    for (const [name, token] of Object.entries(named)) this.setNamed(name as SpecialTokenName, token)
+    if (extra.length > 0) this.extra = replace ? [...extra] : [...new Set([...this.extra, ...extra])]
+  }
+
   private idOf(token: string | null): number | null {
     return token === null ? null : this.native.tokenToId(token)
   }
@@ -137,7 +147,8 @@ export class SpecialTokens {
         `[tokenizer] ${name} = '${token}' is not in the vocabulary, so the model has no embedding for it. ` +
           (near === undefined
             ? `Special tokens there: ${this.all_special_tokens.join(', ')}`
-            : `Did you mean '${near}'?`),
+            : `Did you mean '${near}'?`) +
+          `. add_special_tokens adds a new one`,
       )
     }
     this.named[name] = token

@@ -8,6 +8,7 @@ import { disk } from '../files/disk'
 import { checkNames } from '../options/parse'
 import { type ChatMessage } from './chat-template'
 import { CHAT_TEMPLATE, CHAT_TEMPLATE_FOLDER, ChatTemplates } from './chat-templates'
+import { type NewToken, type SpecialTokensToAdd, specialTokensToAdd, tokenTexts } from './new-tokens'
 import { type BatchEncoding, type Encoded, padEncodings, utf16Offsets } from './token-padding'
 import {
   type CallOptions,
@@ -66,6 +67,35 @@ export class PreTrainedTokenizer extends ChatTemplates {
 
   get_vocab(): Record<string, number> {
     return this.native.getVocab(true)
+  }
+
+  /**
+   * Adds tokens that the vocabulary lacks, behind the others; returns how many. The model needs rows for them:
+   * `model.resize_token_embeddings(tokenizer.length)`. `special_tokens`: texts are never split there, and decoding can skip them.
+   */
+  add_tokens(
+    new_tokens: NewToken | readonly NewToken[],
+    { special_tokens = false }: { special_tokens?: boolean } = {},
+  ): number {
+    const texts = tokenTexts('add_tokens', new_tokens)
+    const before = this.length
+    if (special_tokens) this.native.addSpecialTokens(texts)
+    else this.native.addTokens(texts)
+    return this.length - before
+  }
+
+  /**
+   * Adds special tokens and sets them under their names (`pad_token`, ...); those of `extra_special_tokens` have none and take the
+   * place of earlier ones, unless `replace_extra_special_tokens` is false. Returns how many are new; see `add_tokens`.
+   */
+  add_special_tokens(
+    special_tokens_dict: SpecialTokensToAdd,
+    { replace_extra_special_tokens = true }: { replace_extra_special_tokens?: boolean } = {},
+  ): number {
+    const { named, extra } = specialTokensToAdd(special_tokens_dict)
+    const added = this.add_tokens([...Object.values(named), ...extra], { special_tokens: true })
+    this.register(named, extra, replace_extra_special_tokens)
+    return added
   }
 
   /** Ids of one text. */

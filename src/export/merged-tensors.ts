@@ -14,9 +14,28 @@ export function merged(tensor: SlicedTensor, adapter: AdapterUpdate): SlicedTens
       copy(values, out)
       return out
     })
+  const trained = adapter.rows.get(tensor.key)
+  if (trained) return mapped(tensor, (slice, begin) => withRows(slice, begin, trained))
   const update = adapter.layers.get(tensor.module.key)
   if (!update || !tensor.key.endsWith('.weight')) return tensor
   return mapped(tensor, (slice, begin) => mergedRows(slice, update, begin))
+}
+
+/** The slice with those of the trained rows that lie in it. */
+function withRows(
+  slice: Tensor,
+  begin: number,
+  { indices, values }: { indices: readonly number[]; values: Tensor },
+): Tensor {
+  const out = slice.device.empty(slice.shape, slice.dtype)
+  copy(slice, out)
+  indices.forEach((id, i) => {
+    if (id < begin || id >= begin + slice.shape[0]!) return
+    using from = values.slice(i, i + 1)
+    using to = out.slice(id - begin, id - begin + 1)
+    copy(from, to)
+  })
+  return out
 }
 
 /** `make` gets a slice and the index of its first row, and returns a new tensor. */

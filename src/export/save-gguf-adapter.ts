@@ -47,8 +47,11 @@ function refuse(adapter: AdapterUpdate, { tied }: Blueprint): void {
   }
   if (adapter.config.use_dora)
     fail('use_dora scales the rows of the merged weight, for which llama.cpp has no place in an adapter')
-  const [replaced] = adapter.replaced.keys()
-  if (replaced !== undefined) fail(`it trained '${replaced}' in full, and such files hold pairs A and B only`)
+  const other = adapter.beyondPairs
+  if (other !== undefined)
+    fail(
+      `it trained '${other}' ${adapter.replaced.has(other) ? 'in full' : 'in part'}, and such files hold pairs A and B only`,
+    )
   if (tied && adapter.layers.has('lm_head'))
     fail("it is on lm_head, which in the base model is the embedding's weight and has no tensor of its own")
 }

@@ -12,12 +12,11 @@ import type { Tensor } from '../tensor/tensor'
  * @throws Error when ranks differ, or a module was trained in full.
  */
 export async function saveMlxAdapter(folder: string, adapter: AdapterUpdate, layers: number): Promise<void> {
-  const { config, replaced } = adapter
+  const { config, beyondPairs: full } = adapter
   const fail = (what: string): never => {
     throw new Error(`[save_pretrained_mlx] mlx-lm's layout has no place for this adapter: ${what}`)
   }
-  const [full] = replaced.keys()
-  if (full !== undefined) fail(`it trained '${full}' in full`)
+  if (full !== undefined) fail(`it trained '${full}' ${adapter.replaced.has(full) ? 'in full' : 'in part'}`)
   const updates = [...adapter.layers]
   const rank = updates[0]![1].a.rows
   const other = updates.find(([, { a }]) => a.rows !== rank)

@@ -73,6 +73,13 @@ function checkFits(
         `${path}: the update of '${key}' has shape (${b.rows}, ${a.cols}), in '${base}' it is (${rows}, ${columns}); the adapter is another model's`,
       )
   }
+  for (const [key, { shape }] of replaced) {
+    const module = modules.get(key.replace(/\.weight$/, ''))
+    if (module && shape[0] !== weightShape(module)[0])
+      throw new Error(
+        `${path}: '${key}' has ${shape[0]} rows, in '${base}' it has ${weightShape(module)[0]}: its tokens were added with resize_token_embeddings. Load the base model, resize it, load the adapter, and save from there`,
+      )
+  }
   const unknown = [...replaced.keys()].find((key) => !modules.has(key.replace(/\.(weight|bias)$/, '')))
   if (unknown !== undefined)
     throw new Error(`${path}: '${base}' has no tensor '${unknown}'; the adapter is another model's`)

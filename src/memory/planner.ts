@@ -2,6 +2,7 @@ import { keepInput, keepProducts, uniformPlan, type LayerPlan, type MemoryPlan }
 import { savedKinds, passSeconds, stepCosts, type SavedKind, type StepCosts } from './costs'
 import { DryRun, type Peaks, type StepShape } from './dry-run'
 import type { Machine } from './machine'
+import { trainsEmbedding } from '../peft/trained-modules'
 import type { PlannedStep, PlanSpace } from './planned-step'
 import { fastestPlan, lastFitting, lastKept, LEAST_ROWS, WORTH } from './search'
 
@@ -172,7 +173,9 @@ export class Planner implements PlanSpace {
   }
 
   private get embedding(): 'host' | 'device' {
-    return this.machine.sharesHost || this.step.config.tie_word_embeddings ? 'device' : 'host'
+    const { config, lora } = this.step
+    const stays = config.tie_word_embeddings || trainsEmbedding(lora)
+    return this.machine.sharesHost || stays ? 'device' : 'host'
   }
 
   private bytesOf(name: string): number {

@@ -1,3 +1,4 @@
+import type { Embedding } from '../nn/embedding'
 import type { LinearLayer } from '../nn/linear'
 import type { Parameter } from '../nn/parameter'
 import type { BitsAndBytesConfig } from '../quantization/config'
@@ -11,6 +12,7 @@ import type { WeightSource } from './weights'
 import type { MemoryPlans } from './memory-plan'
 import { modelTensors, type ModelTensor } from './model-tensors'
 import { type ModelInputs } from './padding'
+import { newRows, resizeTables, type ResizeOptions } from './resize'
 import { forwardPadded, type ModelOutput } from './forward'
 import { forwardBackward, type ForwardBackwardOptions, type StepResult } from './pass'
 import type { PackedBatch } from './batch'
@@ -48,11 +50,12 @@ export class CausalLM {
   adapter: { unload(): unknown } | undefined
   /** Opens the checkpoint of the weights again; set by `from_pretrained`. @internal */
   openOriginal: (() => Promise<WeightSource>) | undefined
-  /** The description of the model's modules. */
-  readonly blueprint: Blueprint
+  /** Rows of embedding and head in the checkpoint, where `resize_token_embeddings` has changed their number. @internal */
+  originalVocabulary: number | undefined
+  private described: { config: PretrainedConfig; blueprint: Blueprint }
 
   constructor(
-    readonly config: PretrainedConfig,
+    config: PretrainedConfig,
     readonly parts: ModelParts,
     readonly device: Device,
     /** Dtype of activations, embedding, norms and head; `prepare_model_for_kbit_training` changes it to float32. */
@@ -63,7 +66,36 @@ export class CausalLM {
     public quantization_config?: BitsAndBytesConfig | undefined,
     readonly generation_config: GenerationDefaults = {},
   ) {
-    this.blueprint = blueprintOf(config)
+    this.described = { config, blueprint: blueprintOf(config) }
+  }
+
+  get config(): PretrainedConfig {
+    return this.described.config
+  }
+
+  /** The description of the model's modules. */
+  get blueprint(): Blueprint {
+    return this.described.blueprint
+  }
+
+  /**
+   * Gives embedding and head so many rows, as a rule `tokenizer.length`; the old rows stay, `mean_resizing` says how new ones begin.
+   * null: as many as there are, rounded up. Call it before an adapter is put on the model. Returns the embedding.
+   * @throws TypeError on a number that is none; Error while an adapter is on the model.
+   */
+  resize_token_embeddings(new_num_tokens: number | null = null, options: ResizeOptions = {}): Embedding {
+    const rows = newRows(this, new_num_tokens, options)
+    if (this.adapter)
+      throw new Error(
+        '[resize_token_embeddings] the model has an adapter: call it before get_peft_model, or take the adapter off with unload()',
+      )
+    const { vocab_size } = this.config
+    if (rows === vocab_size) return this.parts.embed_tokens
+    const config = this.config.withVocabulary(rows)
+    resizeTables(this, rows, options)
+    this.originalVocabulary ??= vocab_size
+    this.described = { config, blueprint: blueprintOf(config) }
+    return this.parts.embed_tokens
   }
 
   /**
@@ -127,7 +159,8 @@ export class CausalLM {
   }
 
   parameters(): Parameter[] {
-    return [...this.linearSlots()].flatMap((s) => s.get().parameters())
+    const linears = [...this.linearSlots()].flatMap((s) => s.get().parameters())
+    return [...this.parts.embed_tokens.parameters(), ...linears]
   }
 
   /** Trainable parameters by name; `.grad` holds a float32 tensor after a backward. */

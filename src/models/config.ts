@@ -130,6 +130,11 @@ export class PretrainedConfig {
     return new PretrainedConfig(raw)
   }
 
+  /** The same with another number of tokens. @throws Error when a token that it names is none of them */
+  withVocabulary(vocab_size: number): PretrainedConfig {
+    return new PretrainedConfig({ ...this.raw, vocab_size })
+  }
+
   /** The object to write as config.json. */
   to_dict(): Record<string, unknown> {
     return { ...this.raw, use_cache: this.use_cache }

@@ -59,12 +59,16 @@ export function forwardLayers(
   return pass
 }
 
-/** Overwrites dx with the gradient of each layer's input in turn; each layer's memory is freed when it is done. */
+/**
+ * Overwrites dx with the gradient of each layer's input in turn, of the first layer's only if `embeddingTrains`;
+ * each layer's memory is freed when it is done.
+ */
 export function backwardLayers(
   layers: readonly DecoderLayer[],
   dx: Tensor,
   { inputs, saved, parking, ahead }: LayersForward,
   ctx: Context,
+  embeddingTrains: boolean,
 ): void {
   if (ahead) parking.fetch(layers.length - 1)
   for (const layer of [...layers].reverse()) {
@@ -72,7 +76,7 @@ export function backwardLayers(
     parking.fetch(index - ahead)
     parking.arrive(index)
     const input = inputs[index]!
-    layer.backward(dx, input, saved[index]!, ctx, index === 0)
+    layer.backward(dx, input, saved[index]!, ctx, index === 0 && !embeddingTrains)
     ctx.scope.free(input)
   }
 }

@@ -115,6 +115,7 @@ async function readStats(stats: Tensor): Promise<PassStats> {
 
 /** What forward saves for backward: that of the layers, and the final hidden states with their norm's rstd. */
 interface ForwardPass extends Disposable {
+  ids: Tensor
   layers: LayersForward
   hidden: Tensor
   rstd: Tensor
@@ -130,21 +131,22 @@ export function forwardPass(
   const { embed_tokens, layers, norm } = model.parts
   const pass = forwardLayers(layers, embed_tokens.forward(ids, ctx), ctx, plan)
   const { y: hidden, rstd } = norm.forward(pass.x, ctx)
-  return { layers: pass, hidden, rstd, [Symbol.dispose]: () => pass[Symbol.dispose]() }
+  return { ids, layers: pass, hidden, rstd, [Symbol.dispose]: () => pass[Symbol.dispose]() }
 }
 
 /** Enqueues the backward from dhidden, which is overwritten with the gradient of each layer's input in turn. */
 export function backwardPass(
   model: CausalLM,
-  { layers: pass, hidden, rstd }: ForwardPass,
+  { ids, layers: pass, hidden, rstd }: ForwardPass,
   dhidden: Tensor,
   ctx: Context,
 ): void {
-  const { layers, norm } = model.parts
+  const { embed_tokens, layers, norm } = model.parts
   ctx.scope.free(hidden)
   norm.backward(dhidden, pass.x, rstd, undefined, dhidden)
   ctx.scope.free(pass.x)
-  backwardLayers(layers, dhidden, pass, ctx)
+  backwardLayers(layers, dhidden, pass, ctx, embed_tokens.isTrained)
+  if (embed_tokens.isTrained) embed_tokens.backward(dhidden, ids, ctx)
 }
 
 /** Enqueues forward and backward; returns the loss's statistics, in ctx.scope. */

@@ -39,7 +39,7 @@ export class StepRecording {
   private readonly largest: Tensor
   private readonly recording: Recording
   private readonly layers: readonly Placed[]
-  private readonly embedding: Tensor
+  private readonly embedding: EmbeddingKey
   /** Of `inputs`, all but the ids. */
   private readonly places: Tensor
   private pending: Pending[] = []
@@ -56,7 +56,7 @@ export class StepRecording {
     this.scope = device.scope()
     try {
       this.layers = layersOf(model)
-      this.embedding = parts.embed_tokens.weight
+      this.embedding = embeddingKey(model)
       const n = rows.length
       // A row is a sequence with one query; the places between its tokens and the next row's form another
       // sequence, without queries.
@@ -103,7 +103,9 @@ export class StepRecording {
 
   /** Whether the model's layers are still the recorded ones. */
   get isCurrent(): boolean {
-    return this.embedding === this.model.parts.embed_tokens.weight && this.layers.every(isUnchanged)
+    const { weight, trainedRows } = embeddingKey(this.model)
+    const isSame = weight === this.embedding.weight && trainedRows === this.embedding.trainedRows
+    return isSame && this.layers.every(isUnchanged)
   }
 
   /** Logits after the next token of each row, float32 [rows, vocab]. */
@@ -186,6 +188,14 @@ function bytesOf(values: readonly number[]): Uint8Array {
 
 function isEqual(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
   return a.length === b.length && Array.from(a).every((x, i) => x === b[i])
+}
+
+/** What the embedding's part of a step depends on besides values. */
+type EmbeddingKey = Pick<CausalLM['parts']['embed_tokens'], 'weight' | 'trainedRows'>
+
+function embeddingKey({ parts }: CausalLM): EmbeddingKey {
+  const { weight, trainedRows } = parts.embed_tokens
+  return { weight, trainedRows }
 }
 
 /** A layer at its place, and what its forward depended on. */

@@ -4,6 +4,7 @@ import { addBias, copy, matmul, sumRows } from '../tensor/ops'
 import type { Tensor } from '../tensor/tensor'
 import type { Context } from './context'
 import type { Parameter } from './parameter'
+import type { TrainedRows } from './trained-rows'
 
 /** A tensor to which a layer adds its result, in place of making a new one. */
 export type Into = Tensor | undefined
@@ -72,10 +73,12 @@ export interface BaseLayer extends LinearLayer {
   productDtypes?(ctx: Context): FloatDType[]
 }
 
-/** y = x @ weight^T + bias, weight [out, in]. Frozen unless `trainedWeight` or `trainedBias` is set. */
+/** y = x @ weight^T + bias, weight [out, in]. Frozen unless `trainedWeight`, `trainedRows` or `trainedBias` is set. */
 export class Linear implements BaseLayer {
   readonly className: string = 'Linear'
   trainedWeight: Parameter | undefined
+  /** Of a head: rows of the weight that train. A tied embedding has the same. */
+  trainedRows: TrainedRows | undefined
   trainedBias: Parameter | undefined
 
   constructor(
@@ -97,7 +100,11 @@ export class Linear implements BaseLayer {
   }
 
   get backwardNeedsInput(): boolean {
-    return this.trainedWeight !== undefined
+    return this.trainedWeight !== undefined || this.trainedRows !== undefined
+  }
+
+  get forwardKey(): unknown {
+    return this.trainedRows
   }
 
   get inFeatures(): number {
@@ -109,6 +116,7 @@ export class Linear implements BaseLayer {
   }
 
   forward(x: Tensor, ctx: Context, into?: Into): Tensor {
+    this.trainedRows?.write(ctx.scope)
     const dtype = this.resultDtype(x, ctx)
     const y = into ?? ctx.scope.empty([x.rows, this.outFeatures], dtype)
     matmul(x, this.weight, y, { transposeB: true, beta: into ? 1 : 0, operand: dtype })
@@ -124,6 +132,7 @@ export class Linear implements BaseLayer {
     const operand = ctx.autocast ?? (x.dtype as FloatDType)
     if (this.trainedWeight)
       matmul(dy, x, this.trainedWeight.gradient(), { transposeA: true, beta: 1, operand })
+    this.trainedRows?.addProduct(dy, x, operand)
     if (this.trainedBias) sumRows(dy, this.trainedBias.gradient(), 1)
     if (dx.skip) return undefined
     const out = dx.into ?? ctx.scope.empty([x.rows, this.inFeatures], x.dtype)

@@ -1,18 +1,20 @@
 import { readTextFile } from '../files/text'
 import { resolve_file } from '../files/hub'
 import { parseJsonObject } from '../files/json'
+import { SafetensorsFile } from '../files/safetensors'
 import { AutoModelForCausalLM } from '../models/auto'
 import type { CausalLM } from '../models/causal-lm'
 import { pretrainedOptions, type PretrainedOptions } from '../models/pretrained-options'
 import type { AdapterOptions } from './adapter-options'
 import { PeftModel } from './model'
-import { ADAPTER_CONFIG } from './save'
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './save'
 
 /** Loads a base model together with an adapter. */
 export class AutoPeftModelForCausalLM {
   /**
    * `source`: a folder or hub repository with an adapter. Its adapter_config.json names the base model, which
-   * is loaded with the same options. `revision` is the adapter's.
+   * is loaded with the same options. If the adapter's file has an embedding, the model is resized to its number
+   * of tokens. `revision` is the adapter's.
    * @throws Error naming the adapter's file when it names no base model, or one that cannot be loaded.
    */
   static async from_pretrained(source: string, options: PretrainedOptions = {}): Promise<PeftModel> {
@@ -29,11 +31,29 @@ export class AutoPeftModelForCausalLM {
       })
     })
     try {
+      const rows = await tableRows(source, hub)
+      if (rows !== undefined && rows !== model.config.vocab_size) model.resize_token_embeddings(rows)
       return await PeftModel.from_pretrained(model, source, hubOptions(options))
     } catch (error) {
       model.dispose()
       throw error
     }
+  }
+}
+
+/** Rows of the embedding that an adapter's file has; undefined where it has none. */
+async function tableRows(
+  source: string,
+  hub: Parameters<typeof resolve_file>[2],
+): Promise<number | undefined> {
+  const path = await resolve_file(source, ADAPTER_WEIGHTS, hub)
+  if (!path) return undefined
+  const file = await SafetensorsFile.open(path)
+  try {
+    const key = [...file.tensors.keys()].find((name) => /\.embed_tokens\.(.*base_layer\.)?weight$/.test(name))
+    return key === undefined ? undefined : file.tensors.get(key)!.shape[0]
+  } finally {
+    await file.close()
   }
 }
 

@@ -1,18 +1,17 @@
 import type { LinearSlot, CausalLM } from '../models/causal-lm'
-import { Linear, type BaseLayer } from '../nn/linear'
+import type { BaseLayer } from '../nn/linear'
 import { DoraLinear } from '../nn/dora'
 import { baseLayer, LoraLinear } from '../nn/lora'
 import { Parameter } from '../nn/parameter'
 import { ParameterStack } from '../nn/parameter-stack'
 import type { FloatDType } from '../tensor/dtype'
-import { copy, fill } from '../tensor/ops'
+import { fill } from '../tensor/ops'
 import type { Generator } from '../tensor/random'
 import type { Tensor } from '../tensor/tensor'
 import type { LoraConfig } from './config'
+import { KEY_PREFIX } from './keys'
+import { trainedModules } from './trained-modules'
 import { expandTargets, matchTargets, rankFor, scalingFor } from './targets'
-
-/** Adapter files prepend this to the module's path. */
-export const KEY_PREFIX = 'base_model.model.'
 
 /** What an adapter trains, and how to remove it. */
 export interface Injection {
@@ -54,7 +53,7 @@ export function injectAdapter(
   let attached = true
   const remove = (): void => undo.forEach((f) => f(attached))
   try {
-    const copies = trainedModules(model, config)
+    const copies = trainedModules(model, config, dtype)
     undo.push(...copies.map((c) => c.remove))
     const stackOf = stacks(
       targets.map((name) => byName.get(name)!),
@@ -186,54 +185,6 @@ function initialize(a: Tensor, b: Tensor, scheme: LoraConfig['init_lora_weights'
   else random.uniform(a, -1 / Math.sqrt(inFeatures), 1 / Math.sqrt(inFeatures))
   if (scheme === false) random.uniform(b, -1 / Math.sqrt(r), 1 / Math.sqrt(r))
   else fill(b, 0)
-}
-
-/** A full copy of a module that is trained together with the adapter (`modules_to_save`). */
-interface TrainedCopy {
-  parameter: Parameter
-  /** Uses the copy, or the original. */
-  use(on: boolean): void
-  /** The copy, frozen, replaces the original permanently; `remove` then does nothing. */
-  adopt(): void
-  /** Restores the original, if the copy is in its place, and frees the copy. */
-  remove(isAttached: boolean): void
-}
-
-function trainedModules(model: CausalLM, config: LoraConfig): TrainedCopy[] {
-  const modules = config.modules_to_save ?? []
-  const unknown = modules.find((module) => module !== 'lm_head')
-  if (unknown !== undefined) {
-    throw new TypeError(`[LoraConfig] modules_to_save: '${unknown}' is not supported; supported: lm_head`)
-  }
-  return [...new Set(modules)].map(() => trainedHead(model))
-}
-
-function trainedHead(model: CausalLM): TrainedCopy {
-  const { parts } = model
-  const head = parts.lm_head as Linear
-  const weight = head.weight.device.empty(head.weight.shape, head.weight.dtype)
-  copy(head.weight, weight)
-  const trained = new Linear(head.name, weight, head.bias)
-  const parameter = new Parameter(`${KEY_PREFIX}lm_head.weight`, weight)
-  trained.trainedWeight = parameter
-  parts.lm_head = trained
-  let adopted = false
-  return {
-    parameter,
-    use: (on) => (parts.lm_head = on ? trained : head),
-    adopt: () => {
-      adopted = true
-      parameter.zeroGrad()
-      trained.trainedWeight = undefined
-      // A tied head shares the embedding's weight, which stays.
-      if (head.weight !== parts.embed_tokens.weight) head.weight.dispose()
-    },
-    remove: (isAttached) => {
-      if (adopted) return
-      if (isAttached) parts.lm_head = head
-      parameter.dispose()
-    },
-  }
 }
 
 function trainedBiases(

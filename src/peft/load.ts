@@ -3,6 +3,7 @@ import { resolve_file, type HubOptions } from '../files/hub'
 import { parseJsonObject } from '../files/json'
 import { SafetensorsFile, type TensorInfo } from '../files/safetensors'
 import type { CausalLM, LinearSlot } from '../models/causal-lm'
+import type { Embedding } from '../nn/embedding'
 import { Linear } from '../nn/linear'
 import { baseLayer } from '../nn/lora'
 import { namingFile } from '../files/naming'
@@ -16,7 +17,8 @@ import type { Tensor } from '../tensor/tensor'
 import { Generator } from '../tensor/random'
 import { adapterOptions, type AdapterOptions } from './adapter-options'
 import { LoraConfig } from './config'
-import { injectAdapter, KEY_PREFIX, type Injection } from './inject'
+import { injectAdapter, type Injection } from './inject'
+import { KEY_PREFIX, rowsKey } from './keys'
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from './save'
 
 /** Loads an adapter folder onto a model. */
@@ -67,10 +69,14 @@ function storedDType(file: SafetensorsFile): FloatDType {
  * Reads the weights of an adapter's folder into parameters with the same names and shapes. @throws Error naming
  * what does not fit.
  */
-export async function readAdapterWeights(folder: string, parameters: Parameter[]): Promise<void> {
+export async function readAdapterWeights(
+  folder: string,
+  parameters: Parameter[],
+  model: CausalLM,
+): Promise<void> {
   const file = await SafetensorsFile.open(join(folder, ADAPTER_WEIGHTS))
   try {
-    await fillParameters(parameters, file)
+    await fillParameters(parameters, file, model)
   } finally {
     await file.close()
   }
@@ -79,7 +85,7 @@ export async function readAdapterWeights(folder: string, parameters: Parameter[]
 async function fillParameters(
   parameters: Parameter[],
   file: SafetensorsFile,
-  model?: CausalLM,
+  model: CausalLM,
 ): Promise<void> {
   const unused = new Set(file.tensors.keys())
   const finite = new FiniteCheck()
@@ -98,8 +104,17 @@ async function fillParameters(
     finite.add(info, stored)
     copy(stored, data)
   }
+  for (const [table, info] of frozenTables(model, file)) {
+    if (!unused.delete(info.name)) continue
+    using stored = await tableOf(file, info, table)
+    finite.add(info, stored)
+    copy(stored, table.weight)
+    table.trainedRows?.capture()
+  }
+  const head = baseLayer(model.parts.lm_head)
+  if (head instanceof Linear && head.trainedRows) unused.delete(rowsKey(head.name))
   await finite.finish()
-  for (const slot of model?.linearSlots() ?? []) {
+  for (const slot of model.linearSlots()) {
     const key = `${KEY_PREFIX}${slot.name}.base_layer.weight`
     const info = file.tensors.get(key)
     if (!info) continue
@@ -108,6 +123,35 @@ async function fillParameters(
   }
   if (unused.size > 0)
     throw new Error(`${file.path}: the model has no place for '${[...unused].slice(0, 3).join("', '")}'`)
+}
+
+/** Embedding and head that a file has although they did not train: those of a model whose vocabulary was resized. */
+function frozenTables(model: CausalLM, file: SafetensorsFile): [Embedding | Linear, TensorInfo][] {
+  const { embed_tokens, lm_head } = model.parts
+  const head = baseLayer(lm_head)
+  return [embed_tokens, ...(head instanceof Linear ? [head] : [])].flatMap((table) =>
+    ['', 'token_adapter.base_layer.'].flatMap((around): [Embedding | Linear, TensorInfo][] => {
+      const info = file.tensors.get(`${KEY_PREFIX}${table.name}.${around}weight`)
+      return info ? [[table, info]] : []
+    }),
+  )
+}
+
+async function tableOf(
+  file: SafetensorsFile,
+  info: TensorInfo,
+  { name, weight }: Embedding | Linear,
+): Promise<Tensor> {
+  const [rows, cols] = info.shape
+  if (cols === weight.cols && rows !== weight.rows)
+    throw new Error(
+      `${file.path}: '${name}' has ${rows} rows; the model has ${weight.rows}: call model.resize_token_embeddings(${rows}) first`,
+    )
+  if (cols !== weight.cols)
+    throw new Error(
+      `${file.path}: '${info.name}' has shape (${info.shape.join(', ')}); the model needs (${weight.shape.join(', ')})`,
+    )
+  return readTensor(info, weight.device)
 }
 
 /**

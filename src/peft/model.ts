@@ -18,7 +18,7 @@ import { injectAdapter, type Injection } from './inject'
 import { loadAdapter } from './load'
 import { MergedLayers } from './merge'
 import { mergeOptions, type MergeOptions } from './merge-options'
-import { saveAdapter } from './save'
+import { resizedTables, saveAdapter } from './save'
 import { weightedSum, type WeightedOptions } from './weighted'
 
 /** Puts a new adapter on a model; only its parameters are trained. */
@@ -220,7 +220,8 @@ export class PeftModel {
    * layout. To write another one, activate it first.
    */
   save_pretrained(folder: string): Promise<void> {
-    return saveAdapter(folder, this.peft_config, this.injection.parameters)
+    const { base_model, peft_config, injection } = this
+    return saveAdapter(folder, peft_config, injection.parameters, resizedTables(base_model))
   }
 
   /** Removes and frees all adapters; the base model stays. */

@@ -59,12 +59,19 @@ export interface LoraOptions {
    */
   use_dora: boolean
   /**
-   * Modules trained in full and saved with the adapter: lm_head, or null for none.
+   * Modules trained in full and saved with the adapter: lm_head, embed_tokens, or null for none. Where the head is the embedding (tie_word_embeddings), the one that trains becomes a copy.
    *
    * Takes a list, each a text that is not empty or null.
    * @default null
    */
   modules_to_save: string[] | null
+  /**
+   * Tokens whose rows of the embedding train, the others stay; a tied head is the embedding and has them too.
+   *
+   * Takes a list of token ids, lists by embed_tokens or lm_head, or null.
+   * @default null
+   */
+  trainable_token_indices: number[] | Record<string, number[]> | null
   /**
    * Start of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; false: both uniform, so that the adapter changes the model from the start.
    *
@@ -203,12 +210,19 @@ export interface LoraInit {
    */
   use_dora?: boolean
   /**
-   * Modules trained in full and saved with the adapter: lm_head, or null for none.
+   * Modules trained in full and saved with the adapter: lm_head, embed_tokens, or null for none. Where the head is the embedding (tie_word_embeddings), the one that trains becomes a copy.
    *
    * Takes a list, each a text that is not empty or null.
    * @default null
    */
   modules_to_save?: string[] | null
+  /**
+   * Tokens whose rows of the embedding train, the others stay; a tied head is the embedding and has them too.
+   *
+   * Takes a list of token ids, lists by embed_tokens or lm_head, or null.
+   * @default null
+   */
+  trainable_token_indices?: number[] | Record<string, number[]> | null
   /**
    * Start of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; false: both uniform, so that the adapter changes the model from the start.
    *
@@ -322,8 +336,6 @@ export interface LoraInit {
   runtime_config?: { ephemeral_gpu_offload: false } | null
   /** @deprecated not supported: adapters go on linear layers only. */
   target_parameters?: null
-  /** @deprecated not supported: single token rows cannot be trained. */
-  trainable_token_indices?: null
   /** @deprecated not supported: block-diagonal factors are not built. */
   use_bdlora?: null
   /** @deprecated not supported: it needs GPTQ weights. */

@@ -14,6 +14,8 @@ import {
 } from '../options/schemas'
 import type { LoraOptions } from './options.generated'
 
+const tokenIds = z.array(z.int().min(0))
+
 /** The PEFT release whose adapter_config.json ours equals, field by field. */
 const PEFT_VERSION = '0.21.2'
 
@@ -44,10 +46,6 @@ const refused: Readonly<Record<string, Refused>> = {
     reason: 'there is no device to offload to while starting.',
   },
   target_parameters: { default: null, reason: 'adapters go on linear layers only.' },
-  trainable_token_indices: {
-    default: null,
-    reason: 'single token rows cannot be trained.',
-  },
   use_bdlora: { default: null, reason: 'block-diagonal factors are not built.' },
   use_qalora: { default: false, reason: 'it needs GPTQ weights.' },
   velora_config: { default: null, reason: 'VeLoRA is not built.' },
@@ -88,7 +86,14 @@ export const loraOptionSet: OptionSet<LoraOptions> = {
     modules_to_save: {
       schema: names,
       default: null,
-      doc: 'Modules trained in full and saved with the adapter: lm_head, or null for none.',
+      doc: 'Modules trained in full and saved with the adapter: lm_head, embed_tokens, or null for none. Where the head is the embedding (tie_word_embeddings), the one that trains becomes a copy.',
+    },
+    trainable_token_indices: {
+      schema: z
+        .union([tokenIds, z.record(z.string(), tokenIds), z.null()])
+        .describe('a list of token ids, lists by embed_tokens or lm_head, or null'),
+      default: null,
+      doc: 'Tokens whose rows of the embedding train, the others stay; a tied head is the embedding and has them too.',
     },
     init_lora_weights: {
       schema: z

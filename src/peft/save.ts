@@ -1,24 +1,52 @@
 import { join } from 'node:path'
 import { writeFileAtomic } from '../files/atomic'
+import type { CausalLM } from '../models/causal-lm'
+import type { Embedding } from '../nn/embedding'
+import { Linear } from '../nn/linear'
+import { baseLayer } from '../nn/lora'
 import type { Parameter } from '../nn/parameter'
+import type { Tensor } from '../tensor/tensor'
 import { save_safetensors } from '../tensor/safetensors'
 import type { LoraConfig } from './config'
+import { KEY_PREFIX, rowsKey } from './keys'
 
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors'
 export const ADAPTER_CONFIG = 'adapter_config.json'
 
 /**
- * Writes an adapter folder. Each file appears complete or not at all. The weights are renamed last, so a new
- * folder with weights is complete.
+ * Embedding and head of a model whose vocabulary was resized, by the keys of an adapter file: without them the new rows would be lost.
+ * Of other models nothing.
+ */
+export function resizedTables({ parts, config, originalVocabulary }: CausalLM): Record<string, Tensor> {
+  const head = baseLayer(parts.lm_head)
+  if (originalVocabulary === undefined || originalVocabulary === config.vocab_size) return {}
+  const { embed_tokens } = parts
+  return {
+    [tableKey(embed_tokens)]: embed_tokens.weight,
+    ...(head instanceof Linear && { [tableKey(head)]: head.weight }),
+    // PEFT names rows that a tied head shares once more.
+    ...(head instanceof Linear && head.trainedRows && { [rowsKey(head.name)]: head.trainedRows.rows.data }),
+  }
+}
+
+/** Where a file has the frozen table of the embedding or of the head. PEFT puts a word before it where an adapter is around it. */
+function tableKey(table: Embedding | Linear): string {
+  return `${KEY_PREFIX}${table.name}.${table.trainedRows ? 'token_adapter.base_layer.' : ''}weight`
+}
+
+/**
+ * Writes an adapter folder; `resized` holds further tensors. Each file appears complete or not at all. The weights
+ * are renamed last, so a new folder with weights is complete.
  * @throws Error with the disk's error; if there is no space for the weights, the folder is unchanged.
  */
 export async function saveAdapter(
   folder: string,
   config: LoraConfig,
   parameters: Parameter[],
+  resized: Readonly<Record<string, Tensor>> = {},
 ): Promise<void> {
   const saved = { ...config.to_dict(), inference_mode: true }
-  const tensors = Object.fromEntries(parameters.map((p) => [p.name, p.data]))
+  const tensors = { ...resized, ...Object.fromEntries(parameters.map((p) => [p.name, p.data])) }
   await save_safetensors(join(folder, ADAPTER_WEIGHTS), tensors, undefined, async () => {
     await writeFileAtomic(join(folder, ADAPTER_CONFIG), JSON.stringify(saved, null, 2))
     await writeFileAtomic(join(folder, 'README.md'), modelCard(config))

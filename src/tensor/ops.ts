@@ -96,6 +96,11 @@ export function gatherRows(x: Tensor, index: Tensor, out: Tensor): void {
   addon().gather_rows(x.handle, index.handle, out.handle)
 }
 
+/** out[index[i]] += x[i], out float32; indices may repeat, rows with a negative one are left out. */
+export function addRows(x: Tensor, index: Tensor, out: Tensor): void {
+  addon().add_rows(x.handle, index.handle, out.handle)
+}
+
 /** out[index[i]] = x[i] */
 export function scatterRows(x: Tensor, index: Tensor, out: Tensor): void {
   addon().scatter_rows(x.handle, index.handle, out.handle)

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { logger } from '../logging'
-import type { Parameter } from '../nn/parameter'
+import type { PeftModel } from '../peft/model'
 import { readAdapterWeights } from '../peft/load'
 import type { TrainingArguments } from './arguments'
 import type { LogRow, TrainerState } from './state'
@@ -50,13 +50,13 @@ export function trackBestCheckpoint(args: TrainingArguments, state: TrainerState
 export async function loadBest(
   args: TrainingArguments,
   { best_model_checkpoint: folder, best_metric }: TrainerState,
-  parameters: Parameter[],
+  model: PeftModel,
 ): Promise<void> {
   if (!args.load_best_model_at_end) return
   if (folder === null)
     return logger.warning(
       'load_best_model_at_end: no checkpoint was the best; the model stays as the last step left it',
     )
-  await readAdapterWeights(folder, parameters)
+  await readAdapterWeights(folder, model.parameters(), model.base_model)
   logger.info(`the model is that of ${folder}, whose ${bestMetricName(args)} was ${best_metric}`)
 }

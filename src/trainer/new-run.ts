@@ -88,7 +88,7 @@ export async function newRun(parts: RunParts): Promise<TrainRun> {
     rowsPerStep: args.per_device_train_batch_size * args.gradient_accumulation_steps,
     evaluate: (stop) => parts.evaluate(stop, events),
     save: (current) => saveCheckpoint(model, tokenizer, current),
-    finish: () => loadBest(args, state, model.parameters()),
+    finish: () => loadBest(args, state, model),
   }
   if (checkpoint) await goOn(run, checkpoint, model)
   return run
@@ -97,7 +97,7 @@ export async function newRun(parts: RunParts): Promise<TrainRun> {
 /** Restores the checkpoint's state. */
 async function goOn(run: TrainRun, checkpoint: Checkpoint, model: PeftModel): Promise<void> {
   const { state: saved, run: runState } = checkpoint
-  await restoreWeights(checkpoint, model.parameters(), run.optimizer)
+  await restoreWeights(checkpoint, model, run.optimizer)
   const { max_steps: _, ...place } = saved
   Object.assign(run.state, place)
   run.progress = restoredProgress(runState.progress, run.args)

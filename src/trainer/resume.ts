@@ -6,7 +6,7 @@ import { parseJsonObject } from '../files/json'
 import { SafetensorsFile } from '../files/safetensors'
 import { readTextFile } from '../files/text'
 import { logger } from '../logging'
-import type { Parameter } from '../nn/parameter'
+import type { PeftModel } from '../peft/model'
 import type { Optimizer } from '../optim/optimizer'
 import { readAdapterWeights } from '../peft/load'
 import { ADAPTER_WEIGHTS } from '../peft/save'
@@ -143,10 +143,10 @@ async function accept({ folder, run }: Checkpoint, now: RunSettings): Promise<vo
 /** Loads the adapter's weights and the optimizer's state. */
 export async function restoreWeights(
   { folder, run }: Checkpoint,
-  parameters: Parameter[],
+  model: PeftModel,
   optimizer: Optimizer,
 ): Promise<void> {
-  await readAdapterWeights(folder, parameters)
+  await readAdapterWeights(folder, model.parameters(), model.base_model)
   await restoreOptimizer(join(folder, OPTIMIZER_STATE), optimizer, run.optimizer_steps)
 }
 

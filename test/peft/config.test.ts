@@ -42,6 +42,7 @@ describe('LoraConfig', () => {
       use_rslora: false,
       use_dora: false,
       modules_to_save: null,
+      trainable_token_indices: null,
       init_lora_weights: true,
       layers_to_transform: null,
       layers_pattern: null,

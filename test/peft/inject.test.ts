@@ -271,10 +271,10 @@ describe('refused, the model stays as it was', () => {
   it.each([
     [
       'tiny-llama',
-      { modules_to_save: ['embed_tokens'] },
-      "[LoraConfig] modules_to_save: 'embed_tokens' is not supported; supported: lm_head",
+      { modules_to_save: ['norm'] },
+      "[LoraConfig] modules_to_save: 'norm' is not supported; supported: lm_head, embed_tokens",
     ],
-    ['tiny-llama', { modules_to_save: ['lm_head', 'embed_tokens'] }, "'embed_tokens' is not supported"],
+    ['tiny-llama', { modules_to_save: ['lm_head', 'mlp'] }, "'mlp' is not supported"],
     [
       'tiny-llama',
       { use_dora: true, lora_dropout: 0.1 },
