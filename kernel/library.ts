@@ -9,7 +9,7 @@ interface Manifest {
 
 const root = join(__dirname, '..')
 
-/** The package that this kernel belongs to: cells may import it where the notebook's folder has none installed. */
+/** The package that this kernel belongs to; cells can import it if the notebook's folder has none installed. */
 export function ownLibrary(): { name: string; main: string; types: string } | undefined {
   const { name, main, types } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
   const library = { name, main: join(root, main), types: join(root, types) }

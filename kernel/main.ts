@@ -36,7 +36,7 @@ async function main(): Promise<void> {
     shutdown: () => end(0),
   })
   runner.onRestart = () => kernel.restarted()
-  // The cell's error goes out before the process ends; Jupyter then starts a new kernel.
+  // Sends the cell's error before the process ends; Jupyter then starts a new kernel.
   runner.onExit = (code) => void setTimeout(100).then(() => end(code))
   process.on('SIGINT', () => kernel.interrupt())
   for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(0))

@@ -2,8 +2,9 @@
 const interval = 1000
 
 /**
- * Calls `end` when the process that started the kernel has ended: nothing else would stop the kernel. Jupyter names that process in
- * JPY_PARENT_PID; without it (a kernel started by hand) the kernel stays.
+ * Calls `end` when the process that started the kernel has ended, since nothing else would stop the kernel.
+ * Jupyter gives that process's id in JPY_PARENT_PID; without it (a kernel started by hand) the kernel keeps
+ * running.
  */
 export function watchParent(end: () => void): void {
   if (!process.env.JPY_PARENT_PID) return
@@ -21,7 +22,7 @@ function exists(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // It is there, of another user.
+    // The process exists, but belongs to another user.
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

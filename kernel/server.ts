@@ -10,7 +10,10 @@ type Handler = (channel: 'shell' | 'control' | 'stdin', message: Message) => voi
 /** Maximum frame size in bytes; ZeroMQ drops a peer that exceeds it. */
 const maxMessageSize = 512 * 1024 * 1024
 
-/** The five sockets. Each one's sends wait for each other: ZeroMQ refuses a `send` while another one is pending. */
+/**
+ * The five sockets. The sends of each are sequential, since ZeroMQ refuses a `send` while another one is
+ * pending.
+ */
 export class Server {
   log: MessageLog | undefined
   private readonly sockets = {
@@ -55,7 +58,7 @@ export class Server {
     this.tails.set(socket, tail)
   }
 
-  /** Closes the sockets once everything handed to `send` is queued. */
+  /** Closes the sockets once everything passed to `send` is queued. */
   async close(): Promise<void> {
     await Promise.all(this.tails.values())
     for (const socket of [...Object.values(this.sockets), this.heartbeat]) {
@@ -80,7 +83,7 @@ export class Server {
     for await (const frames of this.heartbeat) await this.heartbeat.send(frames)
   }
 
-  /** Protocol 5.4: a subscriber learns that its subscription has arrived. */
+  /** Protocol 5.4: a subscriber is told that its subscription has arrived. */
   private async welcomeSubscribers(): Promise<void> {
     for await (const [frame] of this.sockets.iopub) {
       if (frame?.[0] !== 1) continue

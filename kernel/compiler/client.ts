@@ -4,15 +4,15 @@ import type { Completeness } from './completeness'
 import { DeclarationList } from './declaration-list'
 import type { Compiled, CompilerReply, CompilerRequest, Completion, Inspection } from './messages'
 
-/** What the kernel asks of TypeScript; positions are in UTF-16 units. */
+/** The requests that the kernel makes to TypeScript; positions are in UTF-16 units. */
 export interface Compiler {
   convert(code: string): Promise<Compiled>
   complete(code: string, position: number): Promise<Completion>
   inspect(code: string, position: number): Promise<Inspection>
   isComplete(code: string): Promise<Completeness>
-  /** Ends a conversion that takes long; it rejects with a KeyboardInterrupt. */
+  /** Ends a conversion that takes too long; it rejects with a KeyboardInterrupt. */
   interrupt(): void
-  /** What the cells have declared is gone. */
+  /** Forgets what the cells have declared. */
   forget(): void
 }
 
@@ -28,10 +28,13 @@ type Question = CompilerRequest extends infer R
     : never
   : never
 
-/** Milliseconds that a conversion still gets after an interrupt. */
+/** Milliseconds that a conversion may still take after an interrupt. */
 const patience = 300
 
-/** The TypeScript thread, started again when it is interrupted or fails: the declarations of the cells are kept here too. */
+/**
+ * The TypeScript thread. It is restarted when it is interrupted or fails, so the cells' declarations are kept
+ * here too.
+ */
 export class CompilerThread implements Compiler {
   private worker: Worker
   private readonly waiting = new Map<number, Waiting>()
@@ -77,7 +80,7 @@ export class CompilerThread implements Compiler {
   private start(): Worker {
     const worker = new Worker(join(__dirname, 'worker.js'), {
       workerData: this.declarations.all,
-      // A small young generation: parsing fills it with what stays, and it never shrinks again.
+      // A small young generation: parsing fills it with long-lived objects, and it never shrinks again.
       resourceLimits: { maxYoungGenerationSizeMb: 12 },
     })
     worker.on('message', (reply: CompilerReply) => {

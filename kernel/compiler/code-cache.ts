@@ -6,8 +6,9 @@ import { cachedDataVersionTag } from 'node:v8'
 import { Script } from 'node:vm'
 
 /**
- * `require` of one big file with V8's compiled code kept for the next process. Node 22 has this built in
- * (`module.enableCompileCache`), Node 20 does not. In the user's own cache folder: code is run from it.
+ * `require` of one large file, with V8's compiled code stored for the next process. Node 22 has this built in
+ * (`module.enableCompileCache`), Node 20 does not. The cache is in the user's own folder, since code is
+ * executed from it.
  */
 export function requireCached(file: string): { exports: unknown; keep: () => void } {
   const source = readFileSync(file, 'utf8')
@@ -16,7 +17,7 @@ export function requireCached(file: string): { exports: unknown; keep: () => voi
   const script = new Script(Module.wrap(source), { filename: file, ...(cachedData && { cachedData }) })
   const module = new Module(file)
   module.filename = file
-  // The next `require` of the file finds this copy.
+  // The next `require` of the file finds this module.
   createRequire(file).cache[file] = module
   const run = script.runInThisContext() as (...given: unknown[]) => void
   run.call(module.exports, module.exports, createRequire(file), module, file, dirname(file))
@@ -32,7 +33,7 @@ function cacheFile(file: string): string {
   return join(folder, 'qlora', 'kernel', `${key.join('-')}-${cachedDataVersionTag()}.bin`)
 }
 
-/** Only a start-up is slower where this fails. */
+/** If this fails, only the next start is slower. */
 function write(cache: string, script: Script): void {
   try {
     mkdirSync(dirname(cache), { recursive: true })

@@ -11,25 +11,28 @@ export function completeness(code: string): Completeness {
   const file = parse(code)
   const [first] = syntaxErrors(file)
   if (!first) return { status: file.statements.some(isNameless) ? 'invalid' : 'complete' }
-  // Two empty lines say that nothing more comes.
+  // Two empty lines mean that the input is complete.
   const isOpen = !/\n\s*\n\s*$/.test(code) && isOpenEnd(first, code)
   return isOpen ? { status: 'incomplete', indent: indent(code) } : { status: 'invalid' }
 }
 
-/** `class {}` parses, and only the checker refuses it. */
+/** `class {}` parses; only the checker rejects it. */
 function isNameless(statement: TypeScript.Statement): boolean {
   if (!ts.isClassDeclaration(statement) || statement.name) return false
   return !statement.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword)
 }
 
-/** What does not parse. */
+/** The syntax errors. */
 export function syntaxErrors(file: TypeScript.SourceFile): readonly TypeScript.Diagnostic[] {
   return (file as unknown as { parseDiagnostics: TypeScript.Diagnostic[] }).parseDiagnostics
 }
 
 const unterminated = new Set([1010, 1126, 1160])
 
-/** A message about something that is missing where the code ends, or about a comment or template that does not end. */
+/**
+ * Whether an error is about something missing at the end of the code, or about a comment or template that is
+ * not closed.
+ */
 function isOpenEnd({ code: message, start = 0 }: TypeScript.Diagnostic, code: string): boolean {
   return unterminated.has(message) || start >= code.trimEnd().length
 }
@@ -49,7 +52,7 @@ function parse(code: string): TypeScript.SourceFile {
   })
 }
 
-/** Whether an `await`, a `for await` or an `await using` stands outside of every function. */
+/** Whether there is an `await`, a `for await` or an `await using` outside of all functions. */
 export function hasAwait(file: TypeScript.SourceFile): boolean {
   const find = (node: TypeScript.Node): boolean => {
     if (ts.isFunctionLike(node)) return false

@@ -14,22 +14,25 @@ import { ts, type ProgramInternals } from './typescript'
 import { Workspace, type Checked } from './workspace'
 
 /**
- * No errors of a cell: `await`, `for await` and `await using` outside of functions, for a cell is one; attributes of
- * imports, which `require` does not need.
+ * Not errors in a cell: `await`, `for await` and `await using` outside of functions, since a cell is a
+ * function; and import attributes, which `require` does not need.
  */
 const allowed = new Set([1309, 1378, 1432, 2852, 2823, 2854, 2856])
 
-/** `noImplicitAny` gives `[]` and `null` the types of what is put there; what then stays `any` is no error. */
+/**
+ * `noImplicitAny` gives `[]` and `null` the type of what is assigned later; what is still `any` then is no
+ * error.
+ */
 const isImplicitAny = (code: number): boolean => code >= 7000 && code < 7100
 
-/** Checks cells and turns them into JavaScript; keeps what the cells so far have declared. */
+/** Checks cells and converts them to JavaScript; keeps the declarations of earlier cells. */
 export class Converter {
   private readonly workspace: Workspace
   private declarations: DeclarationList
-  /** The helper files as they were last given to the cells. */
+  /** The helper files as they were last sent to the cells. */
   private readonly given = new Map<string, TypeScript.SourceFile>()
 
-  /** @param declared - of earlier cells, where a thread before this one has converted them */
+  /** @param declared - declarations of earlier cells that a previous thread has converted */
   constructor(
     private readonly folder: string,
     declared: readonly Declaration[] = [],
@@ -60,13 +63,13 @@ export class Converter {
     }
   }
 
-  /** What the cells have declared and loaded is gone. */
+  /** Forgets what the cells have declared and loaded. */
   forget(): void {
     this.declarations = new DeclarationList()
     this.given.clear()
   }
 
-  /** Goes through all that a cell does, and declares nothing. */
+  /** Runs everything that a cell needs once, without declaring anything, so that V8 compiles it. */
   warm(): void {
     const code =
       '{ const warm: number[] = [1]; for (const n of warm) console.log(`${n}`) }\nawait Promise.resolve({ a: 1 })'
@@ -81,7 +84,7 @@ export class Converter {
     return help.inspect(this.workspace.check(code, this.declarations.text, true), position)
   }
 
-  /** With errors it looks a second time: a package may have been installed, a file written. */
+  /** If there are errors it checks again, since a package may have been installed or a file written. */
   private check(text: string): {
     checked: Checked
     changed: TypeScript.SourceFile[]
@@ -103,7 +106,7 @@ export class Converter {
       ...program.getSemanticDiagnostics(file).filter(({ code }) => !isImplicitAny(code)),
     ]
     const own = errorsOf(cell).filter(({ code }) => !allowed.has(code))
-    // One helper's types may depend on another's.
+    // One helper's types can depend on another's.
     return { checked, changed, errors: [...own, ...(changed.length > 0 ? helpers.flatMap(errorsOf) : [])] }
   }
 
@@ -115,7 +118,7 @@ export class Converter {
   }
 }
 
-/** Every name that the cell declares is exported, for the next cells. */
+/** Exports every name that the cell declares, for the next cells. */
 function withExports(cell: TypeScript.SourceFile): string {
   const { symbol } = cell as unknown as { symbol?: TypeScript.Symbol }
   const exported = symbol?.exports
@@ -123,9 +126,12 @@ function withExports(cell: TypeScript.SourceFile): string {
   return names.length > 0 ? `${cell.text}\nexport { ${names.join(', ')} };` : cell.text
 }
 
-/** On the first line, so that lines stay; its columns are off by the parameters. */
+/**
+ * The wrapper is on the first line, so that line numbers do not change; that line's columns are shifted by the
+ * parameters.
+ */
 function wrapped(code: string, asynchronous: boolean, names: Map<string, unknown>): string {
-  // In a block of its own a cell may declare `module`.
+  // In a block of its own, a cell may declare `module`.
   const body = parameters.some((name) => names.has(name)) ? `{ ${code}\n}` : `${code}\n`
   return `(${asynchronous ? 'async ' : ''}function(${parameters.join(', ')}) { ${body}})`
 }

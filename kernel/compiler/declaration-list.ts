@@ -1,18 +1,21 @@
-/** A declaration that a cell has left to the next ones. */
+/** A declaration of a cell that later cells can use. */
 export interface Declaration {
   name: string
-  /** TypeScript's SymbolFlags: what the name stands for. A later value of the name leaves a type of the name as it is. */
+  /**
+   * TypeScript's SymbolFlags: the kind of the name. A later value with the same name does not replace a type
+   * with that name.
+   */
   meaning: number
   text: string
 }
 
-/** What a cell changes: the names it declares, with their meanings, and their declarations. */
+/** What a cell changes: the names that it declares with their kinds, and their declarations. */
 export interface DeclarationChange {
   declared: readonly (readonly [name: string, meaning: number])[]
   added: readonly Declaration[]
 }
 
-/** What the cells so far have declared, one name at a time: a name declared again loses its old declarations. */
+/** The declarations of the cells so far, by name: a name that is declared again loses its old declarations. */
 export class DeclarationList {
   constructor(private kept: readonly Declaration[] = []) {}
 

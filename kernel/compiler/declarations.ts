@@ -5,7 +5,7 @@ import { ts } from './typescript'
 const { Value, Type, Namespace, Alias } = ts.SymbolFlags
 const everything = Value | Type | Namespace
 
-/** @param output - the cell's declaration file; its names alone are taken, not what it re-exports */
+/** @param output - the cell's declaration file; only its own names are used, not its re-exports */
 export function changeOf(cell: TypeScript.SourceFile, output: string): DeclarationChange {
   const names = localsOf(cell)
   return {
@@ -20,7 +20,7 @@ export function localsOf(cell: TypeScript.SourceFile): Map<string, TypeScript.Sy
   const named = [...(locals ?? [])].map(
     ([name, symbol]) => [ts.unescapeLeadingUnderscores(name), symbol] as const,
   )
-  // `declare global` and `declare module "x"` are there as well.
+  // `declare global` and `declare module "x"` are included too.
   return new Map(named.filter(([name]) => ts.isIdentifierText(name) && name !== '__global'))
 }
 
@@ -69,7 +69,7 @@ function imports({ importClause, moduleSpecifier }: TypeScript.ImportDeclaration
   return found.map(([local, names]) => ({ name: local, meaning: everything, text: from(names) }))
 }
 
-/** Without `export`, which the cell had or was given. */
+/** Without `export`, which the cell contained or was given. */
 function ambient(statement: TypeScript.Statement, text: string): string {
   const bare = text.replace(/^export\s+(default\s+)?/, '')
   const declarable = !ts.isInterfaceDeclaration(statement) && !ts.isTypeAliasDeclaration(statement)

@@ -3,7 +3,7 @@ import { hintFor } from './hints'
 import type { Compiled } from './messages'
 import { ts } from './typescript'
 
-/** The cell's errors as the kernel tells them: place, message, and the line with what is wrong underlined. */
+/** The cell's errors as the kernel reports them: place, message, and the line with the wrong part underlined. */
 export function refused(
   diagnostics: readonly TypeScript.Diagnostic[],
   cell: string,
@@ -27,7 +27,7 @@ function describe(
 ): string {
   const message = ts.flattenDiagnosticMessageText(messageText, '\n')
   if (!file) return message
-  // What was put behind the cell is not the cell's.
+  // Text that was added after the cell is not part of it.
   const end = isCell(file) ? cell.length : file.text.length
   const from = file.getLineAndCharacterOfPosition(Math.min(start, end))
   const to = file.getLineAndCharacterOfPosition(Math.min(start + length, end))
@@ -43,7 +43,7 @@ function relative(folder: string, name: string): string {
   return name.startsWith(at) ? name.slice(at.length) : name
 }
 
-/** The cell's line that an error is in; empty for one of another file. */
+/** The cell's line that contains an error; empty for an error in another file. */
 function lineOf({ file, start = 0 }: TypeScript.Diagnostic, cell: string): string {
   if (!file || !isCell(file)) return ''
   const { line } = file.getLineAndCharacterOfPosition(Math.min(start, cell.length))

@@ -1,7 +1,7 @@
 import type * as TypeScript from 'typescript'
 import { ts } from './typescript'
 
-/** Gives the declarations of what stands at `position` their doc comments, which `documents.ts` has left out. */
+/** Adds doc comments, which `documents.ts` has removed, to the declarations of the symbol at `position`. */
 export function attachDocs(
   checker: TypeScript.TypeChecker,
   cell: TypeScript.SourceFile,
@@ -13,7 +13,7 @@ export function attachDocs(
     if (!file.isDeclarationFile) continue
     const text = ts.sys.readFile(file.fileName)
     if (text?.length !== file.text.length) continue
-    // `declare const x` has its comment two levels up.
+    // The comment of `declare const x` is two levels up.
     for (
       let at = declaration, level = 0;
       level < 3 && !ts.isSourceFile(at);
@@ -25,7 +25,7 @@ export function attachDocs(
   }
 }
 
-/** Of a name in an object literal, the property that its context expects there: an option has its documentation. */
+/** For a name in an object literal, the expected property, so that options have their documentation. */
 export function symbolAt(
   node: TypeScript.Node,
   checker: TypeScript.TypeChecker,

@@ -7,7 +7,7 @@ interface Known {
   stamp: string
 }
 
-/** The source files, each parsed once until it changes on disk. */
+/** The source files; each is parsed once until it changes on disk. */
 export class Documents {
   private readonly known = new Map<string, Known>()
 
@@ -24,7 +24,7 @@ export class Documents {
     return known.file
   }
 
-  /** Drops the files that have changed on disk; true if there were any. */
+  /** Drops files that have changed on disk; returns whether there were any. */
   refresh(which: 'helpers' | 'all'): boolean {
     const before = this.known.size
     for (const [name, known] of this.known) {
@@ -43,9 +43,9 @@ function stamp(name: string): string {
 }
 
 /**
- * Doc comments are a third of the work and a tenth of the memory of parsing Node's declarations, and only inspection
- * reads them. Every place stays the same, so `docs.ts` finds them again. Those that say `@deprecated` stay: completion
- * puts what they stand on last.
+ * Doc comments are a third of the time and a tenth of the memory of parsing Node's declarations, and only
+ * inspection reads them. Positions do not change, so `docs.ts` can find them. Comments with `@deprecated` are
+ * kept: completion puts such names last.
  */
 const withoutDocs = (text: string): string =>
   text.replace(/\/\*\*(?!\/)[^]*?\*\//g, (comment) =>

@@ -11,7 +11,7 @@ export interface Output {
   diagnostics: readonly TypeScript.Diagnostic[]
 }
 
-/** JavaScript, source map and declarations of the cell, or of a helper file of the same program. */
+/** JavaScript, source map and declarations of the cell, or of a helper file in the same program. */
 export function emit(checked: Checked, file: TypeScript.SourceFile): Output {
   const output: Output = {
     code: '',
@@ -65,7 +65,7 @@ function namesOfEarlierCells(
     }
     if (ts.isShorthandPropertyAssignment(node)) return shorthand(node)
     if (ts.isCallExpression(node) && ts.isIdentifier(node.expression)) return call(node)
-    // Types go away; `extends x` is not one, though it is parsed so.
+    // Types are removed; `extends x` is parsed as one, but is none.
     if (ts.isTypeNode(node) && !ts.isExpressionWithTypeArguments(node)) return node
     if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return node
     return ts.visitEachChild(node, visit, context)
@@ -94,7 +94,7 @@ function namesOfEarlierCells(
   return ts.visitEachChild(cell, visit, context)
 }
 
-/** Gives the same file where a cell does not end in an expression. */
+/** Returns the same file if a cell does not end with an expression. */
 function keepLastExpression(cell: TypeScript.SourceFile): TypeScript.SourceFile {
   const statements = [...cell.statements]
   const isNothing = (statement: TypeScript.Statement): boolean =>
@@ -115,7 +115,7 @@ function keepLastExpression(cell: TypeScript.SourceFile): TypeScript.SourceFile 
   return factory.updateSourceFile(cell, statements)
 }
 
-/** `import(x)` becomes `require.import(x)`, which also takes what only `import` can load. */
+/** `import(x)` becomes `require.import(x)`, which also loads what only `import` can load. */
 function dynamicImports(context: TypeScript.TransformationContext) {
   return (file: TypeScript.SourceFile): TypeScript.SourceFile => {
     const visit = (node: TypeScript.Node): TypeScript.Node => {
@@ -129,7 +129,7 @@ function dynamicImports(context: TypeScript.TransformationContext) {
   }
 }
 
-/** Cells are not in strict mode, as in tslab: TypeScript's own `'use strict'` goes, one that the cell has stays. */
+/** As in tslab, cells are not in strict mode: TypeScript's own `'use strict'` is removed; one in the cell stays. */
 function withoutUseStrict() {
   return (file: TypeScript.SourceFile): TypeScript.SourceFile => {
     const isAdded = (statement: TypeScript.Statement): boolean =>

@@ -16,13 +16,13 @@ interface Links {
   parent: TypeScript.Node
 }
 
-/** A cell that may bring new files or change what is global needs a program of its own. */
+/** A cell that may add files or change globals needs a program of its own. */
 const needsProgram = /\b(?:import|require|from|declare|namespace|module|global)\b|\/\/\/|@jsx/
 
 /**
- * Checks a cell with the checker of an earlier cell's program, which has bound and merged all of Node's declarations: that
- * is nearly all of the work of a small cell. Undefined where the cell needs a program of its own; its errors are to be
- * looked at again in one.
+ * Checks a cell with the checker of an earlier cell's program, which has already processed Node's declarations,
+ * nearly all of the work for a small cell. Returns undefined if the cell needs a program of its own; a cell
+ * with errors should be checked again in one.
  */
 export function extend(
   program: TypeScript.Program,
@@ -59,7 +59,7 @@ export function extend(
 
 const resolutions = new WeakMap<TypeScript.Program, Resolutions>()
 
-/** What the files that are added to a program import: its checker asks the program. */
+/** The imports of files that are added to a program; its checker asks the program for them. */
 function resolutionsOf(program: TypeScript.Program): Resolutions {
   const known = resolutions.get(program)
   if (known) return known

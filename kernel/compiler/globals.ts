@@ -1,4 +1,4 @@
-/** What every cell finds declared; the runner puts the values there. */
+/** The globals that are declared in every cell; the runner defines their values. */
 export const globals = `declare function prompt(message?: string, fallback?: string): string | null;
 /** Clears the output of the running cell; with wait only when something new is shown. */
 declare function clear_output(options?: { wait?: boolean }): void;

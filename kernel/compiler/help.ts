@@ -5,7 +5,10 @@ import { nodeModules } from './node-types'
 import { neverCancelled, ts } from './typescript'
 import type { Checked } from './workspace'
 
-/** What may stand at a place of the cell; names that begin with what is typed, or where there are none, contain it. */
+/**
+ * Completions at a position of the cell: names that begin with the typed text, or if there are none, contain
+ * it.
+ */
 export function complete({ program, cell }: Checked, position: number): Completion {
   const info = ts.Completions.getCompletionsAtPosition(
     { ...disk, getCurrentDirectory: () => program.getCurrentDirectory() },
@@ -27,7 +30,7 @@ export function complete({ program, cell }: Checked, position: number): Completi
     return lower.startsWith(typed) ? 1 : lower.includes(typed) ? 2 : 3
   }
   const entries = new Map((info?.entries ?? []).map((entry) => [entry.name, entry.sortText]))
-  // The checker knows those of Node's modules that are loaded.
+  // The checker knows only those of Node's modules that are loaded.
   if (isPackageName.test(cell.text.slice(0, position)))
     for (const name of nodeModules) entries.set(name, name)
   const ranked = [...entries]
@@ -43,14 +46,14 @@ export function complete({ program, cell }: Checked, position: number): Completi
 }
 
 const { fileExists, readFile, directoryExists, getDirectories, readDirectory } = ts.sys
-/** Where paths in strings are completed. */
+/** The file system functions for completing paths in strings. */
 const disk = { fileExists, readFile, directoryExists, getDirectories, readDirectory }
 
 const isPackageName = /\b(?:from|import|require)\s*\(?\s*["'](?:node:)?\w*$/
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** Type and documentation of what stands at a place of the cell. */
+/** Type and documentation of the symbol at a position of the cell. */
 export function inspect({ checker, cell }: Checked, position: number): Inspection {
   attachDocs(checker, cell, position)
   const node = ts.getTouchingPropertyName(cell, position)

@@ -1,4 +1,7 @@
-/** What to write instead of a habit from IPython, a shell or Python; undefined where the line has none of them. */
+/**
+ * What to write instead of something from IPython, a shell or Python; undefined if the line contains none of
+ * it.
+ */
 export function hintFor(line: string, message: string): string | undefined {
   const install = /^\s*[!%]?\s*(?:pip3?|npm|conda|yarn|pnpm)\s+(?:install|add|i)\s+(.+)/.exec(line)
   if (install) {

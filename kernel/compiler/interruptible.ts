@@ -2,8 +2,9 @@ import type * as TypeScript from 'typescript'
 import { ts } from './typescript'
 
 /**
- * Makes JavaScript interruptible without moving a line: `await x` becomes `await __q.wait(x)`, `for await` reads through
- * `__q.iterate`, and every loop's body starts with `__q.check()`. The executor gives `__q`.
+ * Makes JavaScript interruptible without changing line numbers: `await x` becomes `await __q.wait(x)`, `for
+ * await` reads through `__q.iterate`, and every loop body starts with `__q.check()`. The executor provides
+ * `__q`.
  */
 export function interruptible(code: string): string {
   if (!/\b(?:await|for|while|do)\b/.test(code)) return code

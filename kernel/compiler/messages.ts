@@ -1,9 +1,9 @@
 import type { Completeness } from './completeness'
 import type { DeclarationChange } from './declaration-list'
 
-/** JavaScript of a helper file that is new or has changed. */
+/** The JavaScript of a new or changed helper file. */
 export interface SideOutput {
-  /** Of the source file. */
+  /** Path of the source file. */
   path: string
   data: string
   imports?: string[]

@@ -6,14 +6,15 @@ import { ts } from './typescript'
 
 interface File {
   name: string
-  /** Declares modules only: not needed unless one of them is imported. */
+  /** It only declares modules: needed only if one of them is imported. */
   isModules: boolean
   imports: string[]
 }
 
 /**
- * `@types/node`, of which only those files are loaded that its globals need, and those that something imports: a third
- * of it (`http2`, `inspector`, `test`, `child_process`, ...) stays out of most notebooks, and out of their start.
+ * `@types/node`, of which only the files are loaded that its globals need or that something imports. A third of
+ * it (`http2`, `inspector`, `test`, `child_process`, ...) is not needed by most notebooks, and would delay
+ * their start.
  */
 export class NodeTypes {
   private readonly byModule = new Map<string, File[]>()
@@ -22,7 +23,7 @@ export class NodeTypes {
   private readonly seen = new WeakSet<TypeScript.SourceFile>()
   readonly libs: string[] = []
 
-  /** @param index - the package's declaration file, which refers to all others */
+  /** @param index - the package's declaration file, which references all others */
   constructor(index: string | undefined) {
     if (index !== undefined) this.read(index, new Set())
     for (const file of this.globals) this.loadFile(file)
@@ -33,7 +34,7 @@ export class NodeTypes {
     return [...this.loaded].map(({ name }) => name)
   }
 
-  /** Loads what the files of a program import; true if that was something new. */
+  /** Loads the files that a program imports; returns whether one of them is new. */
   addImportsOf(program: TypeScript.Program): boolean {
     const before = this.loaded.size
     for (const file of program.getSourceFiles()) {
@@ -48,7 +49,7 @@ export class NodeTypes {
   private read(name: string, read: Set<string>): void {
     if (read.has(name)) return
     read.add(name)
-    // Examples in comments import what the declarations do not.
+    // Examples in comments import modules that the declarations do not.
     const text = (ts.sys.readFile(name) ?? '').replace(/\/\*[^]*?\*\//g, '')
     const references = [...text.matchAll(/^\/\/\/ *<reference path=["'](.+?)["']/gm)].map(
       (match) => match[1]!,
@@ -56,7 +57,7 @@ export class NodeTypes {
     for (const [, lib] of text.matchAll(/^\/\/\/ *<reference lib=["'](.+?)["']/gm))
       this.libs.push(`lib.${lib}.d.ts`)
     for (const reference of references) this.read(resolve(dirname(name), reference), read)
-    // A list of references only: loading it would load them all.
+    // A list of references only; loading it would load all of them.
     const isList = references.length > 0 && !/^[a-z]/m.test(text)
     if (isList || !existsSync(name)) return
     const isModules = !/\bglobal \{/.test(text) && !/^(?!declare module ["'])[a-z]/m.test(text)
@@ -84,5 +85,5 @@ export class NodeTypes {
 
 const bare = (module: string): string => module.replace(/^node:/, '')
 
-/** What may be imported of Node; the checker knows only what is loaded. */
+/** Node's modules that can be imported; the checker knows only the loaded ones. */
 export const nodeModules: readonly string[] = builtinModules.filter((name) => !name.startsWith('_'))

@@ -1,4 +1,4 @@
 import { CompilerThread } from './client'
 
-/** Begun before anything else is loaded: it takes longest until it is ready. */
+/** Started before anything else is loaded, since it takes the longest to become ready. */
 export const compiler = new CompilerThread()

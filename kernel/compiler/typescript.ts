@@ -5,7 +5,7 @@ import { requireCached } from './code-cache'
 
 export const tslabFolder: string = dirname(dirname(require.resolve('tslab/dist/converter.js')))
 
-/** What TypeScript has without declaring it. */
+/** Parts of TypeScript's API that are not declared. */
 interface Internals {
   bindSourceFile(file: TypeScript.SourceFile, options: TypeScript.CompilerOptions): void
   getTouchingPropertyName(file: TypeScript.SourceFile, position: number): TypeScript.Node
@@ -53,7 +53,7 @@ interface Internals {
   }
 }
 
-/** What a program does without declaring it. */
+/** Parts of a program's API that are not declared. */
 export interface ProgramInternals {
   getResolvedModule(
     file: TypeScript.SourceFile,
@@ -67,16 +67,16 @@ export interface ProgramInternals {
 }
 
 /**
- * The TypeScript that builds this package, never the notebook's own: some of what is used here is not declared, so that
- * another version may lack it. (Stock tslab has a fork of its own, 5.0.4.)
+ * The TypeScript that builds this package, never the notebook's own: some of the functions used here are not
+ * declared, so another version may not have them. (Stock tslab has its own fork, 5.0.4.)
  */
 const loaded = requireCached(require.resolve('typescript'))
 export const ts = loaded.exports as typeof TypeScript & Internals
 
-/** Keeps what V8 has compiled so far for the next kernel's start. */
+/** Stores what V8 has compiled so far, for the next kernel's start. */
 export const keepCompiled: () => void = loaded.keep
 
-/** `@types`, wherever npm has hoisted them. */
+/** The `@types` folder, wherever npm has put it. */
 export function typesFolder(): string {
   const tslab = createRequire(join(tslabFolder, 'package.json'))
   return dirname(dirname(tslab.resolve('@types/node/package.json')))

@@ -33,7 +33,10 @@ parentPort!.on('message', (request: CompilerRequest) => {
   parentPort!.postMessage(reply)
 })
 
-/** Conversions are slow until V8 has compiled what they use; no request waits for these, and requests are answered between them. */
+/**
+ * Conversions are slow until V8 has compiled the code that they use. No request waits for these; requests are
+ * answered between them.
+ */
 function warm(turns: number): void {
   converter.warm()
   if (turns > 1) setImmediate(warm, turns - 1)

@@ -13,20 +13,20 @@ export interface Checked {
   program: TypeScript.Program
   checker: TypeScript.TypeChecker
   cell: TypeScript.SourceFile
-  /** What the cells before have declared. */
+  /** The declarations of earlier cells. */
   earlier: TypeScript.SourceFile
 }
 
 type Resolution = TypeScript.ResolvedModuleWithFailedLookupLocations
 
 /**
- * The notebook's folder as TypeScript sees it: a new program for each cell, which takes over all files of the one before.
- * The cell is a module whose parent is the file of earlier declarations, so that names are looked up there next; a cell
- * may thus declare any name again.
+ * The notebook's folder as TypeScript sees it: a new program for each cell, which reuses all files of the
+ * previous one. The cell is a module whose parent is the file of earlier declarations, so names are looked up
+ * there next; a cell can therefore declare any name again.
  */
 export class Workspace {
   private readonly cellName: string
-  /** Cells that share the newest program's checker. */
+  /** Number of cells that share the newest program's checker. */
   private extensions = 0
   private readonly earlierName: string
   private readonly globals: TypeScript.SourceFile
@@ -55,7 +55,7 @@ export class Workspace {
     this.earlier = this.parseEarlier('', this.earlierName)
   }
 
-  /** A cell alone; its names are bound, nothing is checked. */
+  /** Parses a cell alone; its names are bound, but nothing is checked. */
   parse(text: string): TypeScript.SourceFile {
     const file = ts.createSourceFile(this.cellName, text, asModule)
     ts.bindSourceFile(file, this.options)
@@ -66,7 +66,7 @@ export class Workspace {
     const changed = this.documents.refresh('helpers')
     const extended = mayExtend && !changed ? this.extend(cell, earlier) : undefined
     if (extended) return extended
-    // Never the same object twice: a checked file remembers its program's answers.
+    // Never the same object twice: a checked file stores results of its program.
     this.cell = ts.createSourceFile(this.cellName, cell, asModule)
     this.setEarlier(earlier, this.earlierName)
     let program = this.createProgram()
@@ -82,7 +82,7 @@ export class Workspace {
   private extend(cell: string, earlier: string): Checked | undefined {
     if (!this.program || this.resolveAnew || this.extensions >= maxExtensions) return undefined
     this.extensions++
-    // A checker keeps what it has found by a file's name.
+    // A checker caches results by file name.
     const name = this.cellName.replace(/\.ts$/, `${this.extensions}.ts`)
     this.setEarlier(earlier, this.earlierName.replace(/\.d\.ts$/, `${this.extensions}.d.ts`))
     const file = ts.createSourceFile(name, cell, asModule)
@@ -97,7 +97,7 @@ export class Workspace {
     this.earlier = this.parseEarlier(text, name)
   }
 
-  /** The next program looks at the disk again: packages may have come. */
+  /** The next program reads the disk again, since packages may have been installed. */
   refresh(): void {
     this.documents.refresh('all')
     this.resolutions = this.createResolutions()
@@ -125,7 +125,7 @@ export class Workspace {
   }
 
   private parseEarlier(text: string, name: string): TypeScript.SourceFile {
-    // Without an export, a declaration file exports all it declares.
+    // Without an export, a declaration file exports everything that it declares.
     return ts.createSourceFile(name, `export {};\n${text}`, asModule)
   }
 
@@ -145,7 +145,7 @@ export class Workspace {
         options: TypeScript.CompilerOptions,
       ): Resolution[] =>
         literals.map(({ text }) =>
-          // Declared, never a file, and what Node requires by that name.
+          // Declared, not a file, and a name that Node's `require` knows.
           isBuiltin(text)
             ? { resolvedModule: undefined }
             : orOwn(text, ts.resolveModuleName(text, from, options, base, this.resolutions, redirected)),
@@ -162,7 +162,7 @@ export class Workspace {
           if (name !== 'node' || node === undefined) {
             return ts.resolveTypeReferenceDirective(name, from, options, base, redirected)
           }
-          // All of it is what `NodeTypes` is there to avoid.
+          // `NodeTypes` exists to avoid loading all of it.
           return {
             resolvedTypeReferenceDirective: { primary: true, resolvedFileName: node },
             failedLookupLocations: [],
@@ -179,7 +179,7 @@ export class Workspace {
 
 const library = ownLibrary()
 
-/** The kernel's own library, where the notebook has none of that name. */
+/** The kernel's own library, if the notebook has no package of that name. */
 function orOwn(name: string, found: Resolution): Resolution {
   if (found.resolvedModule || name !== library?.name) return found
   const resolvedFileName = slashes(library.types)
@@ -188,10 +188,10 @@ function orOwn(name: string, found: Resolution): Resolution {
   } as Resolution
 }
 
-/** A checker grows with each cell it sees. */
+/** A checker grows with each cell that it checks. */
 const maxExtensions = 50
 
-/** A module even without imports and exports: top-level `await` parses. */
+/** A module even without imports and exports, so that top-level `await` parses. */
 const asModule: TypeScript.CreateSourceFileOptions = {
   languageVersion: ts.ScriptTarget.ES2022,
   setExternalModuleIndicator: (file) => {
@@ -205,9 +205,9 @@ const slashes = (path: string): string => path.replaceAll('\\', '/').replace(/\/
 function compilerOptions(folder: string): TypeScript.CompilerOptions {
   const roots = ts.getEffectiveTypeRoots({}, { getCurrentDirectory: () => folder }) ?? []
   return {
-    // Not `ESNext`: what is checked is also what runs, in one pass.
+    // Not `ESNext`: the checked module is also the one that runs, in one pass.
     module: ts.ModuleKind.CommonJS,
-    // `exports` of packages are seen, and `./helper` needs no suffix.
+    // `exports` of packages are used, and `./helper` needs no suffix.
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     customConditions: ['node', 'require'],
     allowImportingTsExtensions: true,
@@ -215,25 +215,25 @@ function compilerOptions(folder: string): TypeScript.CompilerOptions {
     resolveJsonModule: true,
     target: ts.ScriptTarget.ES2022,
     lib: ['lib.es2022.d.ts'],
-    // Node's come one by one (`node-types.ts`), other packages' globals with their imports.
+    // Node's are loaded one by one (`node-types.ts`), other packages' globals with their imports.
     types: [],
     typeRoots: [...new Set([...roots, typesFolder()])],
-    // tslab's own declarations, also where the notebook's folder has no packages.
+    // tslab's own declarations, even if the notebook's folder has no packages.
     paths: { tslab: [slashes(join(tslabFolder, 'dist/public.d.ts'))] },
-    // A JavaScript helper gives its types; what runs under Node does not stop a cell.
+    // A JavaScript helper provides types; code that runs under Node must not be an error.
     allowJs: true,
     checkJs: false,
     declaration: true,
     sourceMap: true,
     newLine: ts.NewLineKind.LineFeed,
-    // `null` is checked. noImplicitAny gives `[]` the type of what is pushed; converter.ts ignores its errors.
+    // Null checks are on. noImplicitAny gives `[]` the type of what is pushed; converter.ts ignores its errors.
     strict: false,
     strictNullChecks: true,
     noImplicitAny: true,
     noUncheckedSideEffectImports: false,
     jsx: ts.JsxEmit.React,
     skipLibCheck: true,
-    // Nothing is written: names of outputs only must not be those of inputs.
+    // Nothing is written, but output names must differ from input names.
     rootDir: slashes(folder).replace(/\/.*$/, '/'),
     outDir: slashes(join(folder, '__out__')),
   }

@@ -8,7 +8,7 @@ export interface Breakpoint {
   message?: string
 }
 
-/** Breakpoints as the frontend wants them, by path, and as V8 has them, by script. */
+/** Breakpoints as the frontend requests them, by path, and as V8 has them, by script. */
 export class Breakpoints {
   private readonly wanted = new Map<string, Breakpoint[]>()
   /** V8's ids, by script URL. */
@@ -28,17 +28,17 @@ export class Breakpoints {
     this.placed.clear()
   }
 
-  /** V8 knows none of them any more: those of a cell are set when it runs again. */
+  /** V8 has none of them any more; those of a cell are set when it runs again. */
   unplaced(): void {
     this.placed.clear()
   }
 
-  /** Replaces those of a path; a line without code gives way to the next one that has some. */
+  /** Replaces the breakpoints of a path; a breakpoint on a line without code moves to the next line with code. */
   async set(path: string, lines: number[], isAttached: boolean): Promise<Breakpoint[]> {
     const cells = this.sources.cellsOf(path)
     const newest = cells.at(-1)
     const set: Breakpoint[] = lines.map((line) => {
-      // Before the cell has run nothing is known of its lines.
+      // Nothing is known about a cell's lines before it has run.
       if (!newest) return { line, verified: true }
       const place = breakable(newest, line)
       if (place) return { line: place.line, verified: true }
@@ -51,14 +51,14 @@ export class Breakpoints {
     return set
   }
 
-  /** Tells V8 of everything that is wanted. */
+  /** Sends all breakpoints to V8. */
   async placeAll(): Promise<void> {
     for (const path of this.wanted.keys()) {
       for (const cell of this.sources.cellsOf(path)) await this.place(cell)
     }
   }
 
-  /** Instead of those that the script's URL had. */
+  /** Replaces the breakpoints of the script's URL. */
   async place(cell: CellScript): Promise<void> {
     await this.unplace(cell.url)
     const wanted = this.wanted.get(this.sources.path(cell.code)) ?? []
@@ -68,7 +68,7 @@ export class Breakpoints {
     }
   }
 
-  /** A file of JavaScript that a cell has loaded: its lines are what runs. */
+  /** A JavaScript file that a cell has loaded: its lines are those that run. */
   private async placeInFile(path: string, set: Breakpoint[]): Promise<void> {
     const url = pathToFileURL(path).href
     await this.unplace(url)
@@ -78,7 +78,7 @@ export class Breakpoints {
     }
   }
 
-  /** True if the script is there and has code there. */
+  /** Returns whether the script exists and has code there. */
   private async placeAt(url: string, lineNumber: number): Promise<boolean> {
     const { breakpointId, locations } = await this.inspector.post<{
       breakpointId: string

@@ -11,13 +11,19 @@ import { Variables } from './variables'
 type Arguments = Record<string, unknown>
 type Command = (given: Arguments) => object | Promise<object>
 
-/** The one thread that frontends see. */
+/** The only thread that frontends see. */
 const threadId = 1
-/** Not shown: what every cell's function gets, and what the kernel puts beside the cells' own names. */
+/**
+ * Names that are not shown: the parameters of every cell's function, and what the kernel adds to the cells'
+ * names.
+ */
 const hiddenNames = new Set<string>([...parameters, 'arguments'])
 const globals = new Set([...kernelGlobals, lastExpression, '__esModule'])
 
-/** Jupyter's debugger: Debug Adapter Protocol in, V8's inspector protocol to the thread that runs the cells. */
+/**
+ * Jupyter's debugger: receives the Debug Adapter Protocol and sends V8's inspector protocol to the thread that
+ * runs the cells.
+ */
 export class Debugger {
   private readonly sources = new Sources()
   private readonly variables: Variables
@@ -74,7 +80,7 @@ export class Debugger {
     )
   }
 
-  /** Answers a `debug_request`'s content. */
+  /** Answers the content of a `debug_request`. */
   async handle(request: DapRequest): Promise<DapResponse> {
     const { seq, command, arguments: given = {} } = request
     const head = { type: 'response', seq: ++this.sequence, request_seq: seq, command } as const
@@ -88,7 +94,7 @@ export class Debugger {
     }
   }
 
-  /** Before a cell runs: its breakpoints are set. */
+  /** Called before a cell runs: sets its breakpoints. */
   async beforeRun(script: CellScript): Promise<void> {
     this.sources.executed(script)
     if (!this.attached) return
@@ -100,12 +106,12 @@ export class Debugger {
     if (this.attached) await this.stops.ended()
   }
 
-  /** A stopped cell goes on, to its interrupt. */
+  /** Resumes a stopped cell, so that its interrupt can end it. */
   async interrupt(): Promise<void> {
     if (this.attached) await this.stops.release()
   }
 
-  /** The thread is a new one, which knows nothing of this debugger. */
+  /** The thread was restarted, and its inspector has no state of this debugger. */
   async restarted(): Promise<void> {
     this.breakpoints.unplaced()
     this.variables.clear()
@@ -226,7 +232,7 @@ export class Debugger {
     }
   }
 
-  /** What the cells have declared. */
+  /** The variables that the cells have declared. */
   private async notebook(): Promise<number> {
     const { result } = await this.inspector.post<Evaluated>('Runtime.evaluate', {
       expression: `({ ...${cellExports} })`,
@@ -239,7 +245,7 @@ export class Debugger {
     return { variables: await this.variables.list(await this.notebook()) }
   }
 
-  /** As the cell's last value would be shown. */
+  /** The value as it would be displayed as a cell's result. */
   private async richInspectVariables({ variableName, frameId }: Arguments): Promise<object> {
     const name = String(variableName)
     if (!/^[\w$\u0080-\uffff]+$/.test(name)) return { data: {}, metadata: {} }

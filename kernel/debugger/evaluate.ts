@@ -3,12 +3,12 @@ import type { Evaluated, RemoteObject } from './messages'
 
 const maxNames = 20
 
-/** What earlier cells declared: they are properties, not variables, in the JavaScript of a cell. */
+/** Declarations of earlier cells: in a cell's JavaScript they are properties, not variables. */
 export const cellExports = 'globalThis.__tslab__.exports'
 
 /**
- * The value of an expression in a frame, or outside of every function. Throws what the expression throws.
- * Names that the frame does not know are those of earlier cells.
+ * The value of an expression in a frame, or outside of all functions. Throws what the expression throws. Names
+ * that the frame does not have are looked up among those of earlier cells.
  */
 export async function evaluate(
   inspector: Inspector,

@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os'
 import { join, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
-/** A cell as it ran: `lines` gives for each line of its JavaScript the cell's line, both from 1. */
+/** A cell as it ran: `lines` gives the cell's line for each line of its JavaScript, both counted from 1. */
 export interface CellScript {
   code: string
   url: string
@@ -11,7 +11,7 @@ export interface CellScript {
 
 const kernelFolder = pathToFileURL(join(__dirname, '..')).href + '/'
 
-/** Scripts that steps pass through and that no stack shows: Node's and the kernel's own. */
+/** Scripts that steps skip and stacks do not show: Node's and the kernel's own. */
 export const internalPatterns: readonly string[] = [
   '^node:',
   `^${kernelFolder.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`,
@@ -21,7 +21,7 @@ export const isInternal = (url: string): boolean => url.startsWith('node:') || u
 
 export const hashSeed = 0xc70f6907
 
-/** MurmurHash2, 32 bits, of the UTF-8 bytes: frontends find a cell by the hash of its text. */
+/** MurmurHash2 (32 bits) of the UTF-8 bytes: frontends identify a cell by the hash of its text. */
 export function murmur2(text: string, seed: number): number {
   const bytes = Buffer.from(text)
   const m = 0x5bd1e995
@@ -41,7 +41,7 @@ export function murmur2(text: string, seed: number): number {
   return (hash ^ (hash >>> 15)) >>> 0
 }
 
-/** Which cell a script is, and back. A cell's path is a name only: frontends compute it from the cell's text. */
+/** Maps scripts to cells and back. A cell's path is only a name, which frontends compute from the cell's text. */
 export class Sources {
   readonly prefix: string = join(tmpdir(), `qlora_kernel_${process.pid}`) + sep
   readonly suffix: string = '.ts'
@@ -53,14 +53,14 @@ export class Sources {
     return `${this.prefix}${murmur2(code, hashSeed)}${this.suffix}`
   }
 
-  /** Makes a text known; returns its path. */
+  /** Registers a text; returns its path. */
   dump(code: string): string {
     const path = this.path(code)
     this.texts.set(path, code)
     return path
   }
 
-  /** A cell is about to run; what ran under the same URL before is forgotten. */
+  /** A cell is about to run; forgets what ran under the same URL before. */
   executed(script: CellScript): void {
     this.cells.set(script.url, script)
   }
@@ -73,7 +73,7 @@ export class Sources {
     return this.urls.get(scriptId) ?? ''
   }
 
-  /** The script of a URL that is no cell's. */
+  /** The script of a URL that is not a cell's. */
   scriptId(url: string): string | undefined {
     return [...this.urls].find(([, known]) => known === url)?.[0]
   }
@@ -100,8 +100,8 @@ export class Sources {
 const lineCount = (code: string): number => code.split('\n').length
 
 /**
- * Where to stop for a line of the cell: the first JavaScript line, from 0, of that line or of the next one that has code.
- * What the converter added has no line, or one behind the cell's last.
+ * Where to stop for a line of the cell: the first JavaScript line (counted from 0) of that line, or of the next
+ * line with code. Code that the converter added has no line, or one after the cell's last.
  */
 export function breakable(cell: CellScript, line: number): { script: number; line: number } | undefined {
   const last = lineCount(cell.code)
@@ -113,7 +113,7 @@ export function breakable(cell: CellScript, line: number): { script: number; lin
   return found
 }
 
-/** The cell's line of a JavaScript line, from 0; nothing for what the converter added. */
+/** The cell's line for a JavaScript line (counted from 0); undefined for code that the converter added. */
 export function cellLine(cell: CellScript, script: number): number | undefined {
   const line = cell.lines[script]
   return line !== undefined && line > 0 && line <= lineCount(cell.code) ? line : undefined

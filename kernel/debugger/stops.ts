@@ -6,10 +6,10 @@ import { cellLine, internalPatterns, isInternal, type Sources } from './sources'
 export interface Frame {
   id: number
   name: string
-  /** From 1. */
+  /** Counted from 1. */
   line: number
   path: string
-  /** The cell that the frame is in, by its URL. */
+  /** The cell that contains the frame, by its URL. */
   cell: string | undefined
   call: CallFrame
 }
@@ -23,13 +23,13 @@ export interface StopsOptions {
   continued: () => void
 }
 
-/** Where the thread stands, and its way on from there, line by line of the cells. */
+/** Where the thread is stopped, and steps from there, line by line of the cells. */
 export class Stops {
   frames: Frame[] | undefined
   private reason: 'step' | 'pause' | undefined
   private step: { kind: Step; from: Frame | undefined; depth: number } | undefined
   private released = false
-  /** Of the stack, all frames counted. */
+  /** Number of all frames on the stack. */
   private depth = 0
   private lastFrame = 0
 
@@ -48,7 +48,7 @@ export class Stops {
     return frame
   }
 
-  /** Steps pass through what is not the user's. */
+  /** Whether steps skip code that is not the user's. */
   async passInternals(pass: boolean): Promise<void> {
     await this.options.inspector.post('Debugger.setBlackboxPatterns', {
       patterns: pass ? internalPatterns : [],
@@ -57,7 +57,7 @@ export class Stops {
 
   async pause(): Promise<void> {
     this.reason = 'pause'
-    // V8 drops a pause that comes while a passed-over function runs, such as the check in every loop.
+    // V8 loses a pause that is requested while a skipped function runs, such as the check in every loop.
     await this.passInternals(false)
     await this.options.inspector.post('Debugger.pause')
   }
@@ -81,21 +81,21 @@ export class Stops {
     if (were) this.options.continued()
   }
 
-  /** An interrupt: nothing stops the cell until it has ended. */
+  /** After an interrupt: nothing stops the cell until it has ended. */
   async release(): Promise<void> {
     this.released = true
     await this.options.inspector.post('Debugger.setSkipAllPauses', { skip: true })
     await this.resume()
   }
 
-  /** Before a cell runs: an interrupt of the previous cell must not keep it from stopping. */
+  /** Before a cell runs: an interrupt of the previous cell must not prevent it from stopping. */
   async begins(): Promise<void> {
     if (!this.released) return
     this.released = false
     await this.options.inspector.post('Debugger.setSkipAllPauses', { skip: false })
   }
 
-  /** The cell has ended: a step that went past its end stops nowhere. */
+  /** The cell has ended: a step past its end does not stop anywhere. */
   async ended(): Promise<void> {
     const { reason } = this
     this.step = this.reason = undefined
@@ -134,7 +134,7 @@ export class Stops {
     this.options.inspector.post(`Debugger.${how}`).catch(() => {})
   }
 
-  /** V8 steps statement by statement; the rest of a line that was just shown is passed over. */
+  /** V8 steps statement by statement; the rest of a line that was already shown is skipped. */
   private isSameLine(step: { from: Frame | undefined; depth: number }, top: Frame, depth: number): boolean {
     const { from } = step
     if (!from || from.cell === undefined || depth !== step.depth) return false

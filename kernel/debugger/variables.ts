@@ -2,28 +2,28 @@ import type { Inspector } from '../runner/inspector'
 import type { DapVariable, ObjectPreview, PropertyDescriptor, RemoteObject } from './messages'
 
 interface Held {
-  /** Their properties are shown as one list. */
+  /** Objects whose properties are shown as one list. */
   objectIds: string[]
   hidden?: ReadonlySet<string>
-  /** Indices from, up to; for long arrays. */
+  /** Indices [from, to) of long arrays. */
   range?: [number, number]
   extra?: DapVariable[]
 }
 
-/** Elements shown at a time; a longer array is shown in parts. */
+/** Elements shown at a time; longer arrays are shown in parts. */
 const maxElements = 100
 const maxText = 1000
 
 const notShown = new Set(['[[Prototype]]', '[[Scopes]]', '[[FunctionLocation]]', '__proto__'])
 
-/** Objects of the stopped (or running) thread behind DAP's `variablesReference` numbers. */
+/** The objects of the stopped (or running) thread behind DAP's `variablesReference` numbers. */
 export class Variables {
   private readonly held = new Map<number, Held>()
   private last = 0
 
   constructor(private readonly inspector: Inspector) {}
 
-  /** References handed out so far lose their meaning. */
+  /** Invalidates the references given so far. */
   clear(): void {
     this.held.clear()
   }
@@ -34,7 +34,7 @@ export class Variables {
   }
 
   variable(name: string, object: RemoteObject): DapVariable {
-    // JupyterLab's tree shows the type where one is given, else the value, which of a plain value says more.
+    // JupyterLab's tree shows the type if there is one, else the value, which is more useful for plain values.
     const type = object.className ?? object.subtype ?? object.type
     const shown = { name, value: text(object), variablesReference: this.reference(object) }
     return object.objectId === undefined ? shown : { ...shown, type }
@@ -47,7 +47,7 @@ export class Variables {
       held.objectIds.map((id) => (held.range ? this.elements(id, held.range) : this.properties(id))),
     )
     const found = new Map<string, DapVariable>()
-    // Inner scopes come first and win.
+    // Inner scopes come first and have priority.
     for (const variable of [...(held.extra ?? []), ...lists.flat()]) {
       if (!held.hidden?.has(variable.name) && !found.has(variable.name)) found.set(variable.name, variable)
     }

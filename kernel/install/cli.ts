@@ -16,7 +16,7 @@ function place(options: { user?: boolean; 'sys-prefix'?: boolean; python?: strin
   return options['sys-prefix'] ? sysPrefixPlace(options.python) : userPlace()
 }
 
-/** Whether what the kernel loads can be loaded. */
+/** Checks whether the modules that the kernel needs can be loaded. */
 function loadFaults(): string[] {
   return ['zeromq', 'tslab/dist/converter.js'].flatMap((name) => {
     try {

@@ -6,12 +6,15 @@ import { join, resolve } from 'node:path'
 export const kernelName = 'qlora'
 
 export interface Place {
-  /** The folder that holds `kernels/`. */
+  /** The folder that contains `kernels/`. */
   data: string
   description: string
 }
 
-/** Without it, on Node 22, ending a cell that uses an AsyncLocalStorage may abort the process; Node 24 does it always. */
+/**
+ * Without this flag, on Node 22, ending a cell that uses an AsyncLocalStorage can abort the process; on Node 24
+ * it is the default.
+ */
 const contextFrames = ['--experimental-async-context-frame'].filter((flag) =>
   process.allowedNodeEnvironmentFlags.has(flag),
 )
@@ -21,7 +24,7 @@ export function kernelSpec(): object {
   return {
     argv: [
       process.execPath,
-      // An interrupt ends JavaScript anywhere, also inside Node's own callbacks.
+      // Lets an interrupt end JavaScript anywhere, even inside Node's own callbacks.
       '--no-force-async-hooks-checks',
       '--disable-warning=ExperimentalWarning',
       ...contextFrames,
@@ -31,7 +34,7 @@ export function kernelSpec(): object {
     display_name: 'TypeScript (qlora)',
     language: 'typescript',
     interrupt_mode: 'message',
-    // Escape codes stay out of kept outputs, wherever the notebook ran.
+    // Keeps escape codes out of saved outputs, wherever the notebook ran.
     env: { FORCE_COLOR: '0' },
     metadata: { debugger: true },
   }
@@ -53,7 +56,7 @@ export function prefixPlace(prefix: string): Place {
   return { data: join(resolve(prefix), 'share/jupyter'), description: resolve(prefix) }
 }
 
-/** The environment of a Python, by default the first on PATH. */
+/** The environment of a Python interpreter, by default the first on PATH. */
 export function sysPrefixPlace(python = process.platform === 'win32' ? 'python' : 'python3'): Place {
   const prefix = execFileSync(python, ['-c', 'import sys; print(sys.prefix)'], { encoding: 'utf8' }).trim()
   return prefixPlace(prefix)
@@ -69,14 +72,14 @@ export function install(place: Place): string {
   return file
 }
 
-/** False if there was none. */
+/** Returns false if there was none. */
 export function uninstall(place: Place): boolean {
   if (!existsSync(folder(place))) return false
   rmSync(folder(place), { recursive: true })
   return true
 }
 
-/** What is wrong with the kernelspec of a place; nothing if it is as `install` writes it. */
+/** Faults of the kernelspec of a place; none if it is as `install` writes it. */
 export function faults(place: Place): string[] {
   const file = join(folder(place), 'kernel.json')
   if (!existsSync(file)) return [`${file}: not there; run \`qlora kernel install\``]

@@ -2,21 +2,21 @@ import { openSync, writeSync } from 'node:fs'
 import type { Channel, Message } from './message'
 
 /**
- * Every message of the kernel as a line of JSON: `{ time, way, channel, type, id, parent, content, ... }`. On request only
- * (`QLORA_KERNEL_LOG=<file>`), for bug reports. The connection's key and the signatures are not written; what cells and
- * their outputs say is, so the file is readable by its owner alone.
+ * Writes every message of the kernel as a line of JSON: `{ time, way, channel, type, id, parent, content, ...
+ * }`. Only on request (`QLORA_KERNEL_LOG=<file>`), for bug reports. The connection's key and the signatures are
+ * not written, but cells and their outputs are, so only the owner can read the file.
  */
 export class MessageLog {
   private readonly file: number
 
-  /** @throws if the file cannot be written; lines are added to what it has. */
+  /** @throws when the file cannot be written. Lines are appended to an existing file. */
   constructor(path: string) {
     this.file = openSync(path, 'a', 0o600)
   }
 
   add(way: 'in' | 'out', channel: Channel, message: Message): void {
     const { header, parent_header, metadata, content, buffers } = message
-    // A password that the user has typed.
+    // The answer may be a password.
     const isAnswer = header.msg_type === 'input_reply'
     const line = {
       time: new Date().toISOString(),

@@ -4,11 +4,14 @@ import type { Content, Header, Message } from './message'
 const delimiter = Buffer.from('<IDS|MSG>')
 const rememberedSignatures = 65_536
 
-/** Frames to messages and back; signs what goes out, refuses what is not signed, signed wrongly, or seen before. */
+/**
+ * Converts frames to messages and back; signs outgoing messages, and refuses unsigned, wrongly signed or
+ * repeated ones.
+ */
 export class Wire {
   private readonly seen = new Set<string>()
 
-  /** An empty key turns signing off, as the protocol says. */
+  /** An empty key turns signing off, as the protocol defines. */
   constructor(private readonly key: string) {}
 
   encode(message: Message): Buffer[] {
@@ -18,7 +21,7 @@ export class Wire {
     return [...message.identities, delimiter, Buffer.from(this.sign(parts)), ...parts, ...message.buffers]
   }
 
-  /** Throws for frames that are no message of this connection. */
+  /** Throws for frames that are not a message of this connection. */
   decode(frames: readonly Buffer[]): Message {
     const at = frames.findIndex((frame) => frame.equals(delimiter))
     if (at < 0) throw new Error('message: no <IDS|MSG> delimiter')

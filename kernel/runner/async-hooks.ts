@@ -1,17 +1,17 @@
 import { createHook } from 'node:async_hooks'
 import { Session } from 'node:inspector'
 
-/** Node's own `internalBinding('async_wrap')`, as far as it is used here. */
+/** The part of Node's own `internalBinding('async_wrap')` that is used here. */
 interface AsyncWrap {
   async_hook_fields: Uint32Array
   constants: { kCheck: number; kTotals: number }
 }
 
 /**
- * An interrupt may end a cell in the middle of a callback, and Node's stack of async ids is then not what Node expects:
- * it aborts the process. `--no-force-async-hooks-checks` turns that check off, but each hook that is enabled (before
- * Node 24 an AsyncLocalStorage is one) turns it on again, and after an await the mere count of the hooks does. Both are
- * zeroed behind Node's back; it calls the hooks all the same.
+ * An interrupt can end a cell in the middle of a callback; Node's stack of async ids is then inconsistent, and
+ * Node aborts the process. `--no-force-async-hooks-checks` turns that check off, but every hook that is enabled
+ * (before Node 24 an AsyncLocalStorage is one) turns it on again, and after an await so does the number of
+ * hooks. Both are set to zero without Node's knowledge; it still calls the hooks.
  */
 export function withoutAsyncChecks(): void {
   const hooks = Object.getPrototypeOf(createHook({})) as Record<'enable' | 'disable', () => unknown>
@@ -21,7 +21,7 @@ export function withoutAsyncChecks(): void {
     try {
       return (wrap ??= asyncWrap())
     } catch {
-      // A later Node may use another name: hooks must still work there.
+      // A later version of Node may use another name; hooks must still work there.
       return undefined
     }
   }
@@ -31,7 +31,7 @@ export function withoutAsyncChecks(): void {
       const counts = found()
       if (!counts) return original.call(this)
       const { async_hook_fields: fields, constants } = counts
-      // The first hook and the last are special: by the count Node knows them.
+      // Node recognizes the first and the last hook by this count.
       fields[constants.kTotals] = total
       const result = original.call(this)
       total = fields[constants.kTotals]!
@@ -46,11 +46,14 @@ interface Property {
   value: { objectId?: string }
 }
 
-/** Found as the debugger finds it, in the scope of Node's functions: newer Nodes have no other way to it. */
+/**
+ * Found through the inspector, in the scope of Node's functions: newer versions of Node have no other way to
+ * it.
+ */
 function asyncWrap(): AsyncWrap {
   const session = new Session()
   session.connect()
-  // In its own thread the inspector answers at once.
+  // In its own thread, the inspector answers at once.
   const ask = <T>(method: string, params: object): T => {
     let answer: T | undefined
     session.post(method, params, (error, result) => {

@@ -4,18 +4,19 @@ import { readdir, readFile } from 'node:fs/promises'
 interface Row {
   pid: number
   parent: number
-  /** Seconds since the process began. */
+  /** Seconds since the process started. */
   age: number
 }
 
 /**
- * Signals the processes that this one has started in the last `age` seconds, and theirs: `execSync` keeps its thread in
- * native code, where nothing but the child's end reaches it. Older ones, such as a server of an earlier cell, stay.
+ * Signals the processes that this one started in the last `age` seconds, and their children: `execSync` blocks
+ * its thread in native code until the child ends. Older processes, such as a server from an earlier cell, keep
+ * running.
  */
 export async function signalChildren(signal: NodeJS.Signals, age: number): Promise<void> {
   const rows = await (process.platform === 'linux' ? fromProc() : fromPs()).catch(() => [])
   const found = new Set([process.pid])
-  // A parent may stand behind its child in the list.
+  // A parent can come after its child in the list.
   for (let before = 0; before < found.size;) {
     before = found.size
     for (const row of rows) if (found.has(row.parent) && row.age <= age) found.add(row.pid)
@@ -30,7 +31,7 @@ export async function signalChildren(signal: NodeJS.Signals, age: number): Promi
   }
 }
 
-/** Clock ticks of /proc/<pid>/stat in a second, on every Linux that Node runs on. */
+/** Clock ticks of /proc/<pid>/stat per second, on every Linux that Node supports. */
 const ticks = 100
 
 async function fromProc(): Promise<Row[]> {
@@ -39,7 +40,7 @@ async function fromProc(): Promise<Row[]> {
   const read = async (pid: string): Promise<Row[]> => {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
     if (stat === undefined) return []
-    // The name, in parentheses, may hold anything.
+    // The name in parentheses can contain anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return [{ pid: Number(pid), parent: Number(fields[1]), age: uptime - Number(fields[19]) / ticks }]
   }

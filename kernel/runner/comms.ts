@@ -3,7 +3,7 @@ import type { CommKind, CommMessage } from './messages'
 
 type Json = Record<string, unknown>
 
-/** What a handler gets: the wire's content, metadata and binary buffers. */
+/** What a handler receives: the message's content, metadata and binary buffers. */
 export interface CommEvent {
   content: { comm_id: string; data: Json; target_name?: string }
   metadata: Json
@@ -18,7 +18,7 @@ interface Extras {
   buffers?: Uint8Array[]
 }
 
-/** One end of a line between cells and a frontend's widget. */
+/** The cells' end of a connection to a frontend's widget. */
 export class Comm {
   private onMessage: Handler | undefined
   private onClose: Handler | undefined
@@ -45,7 +45,7 @@ export class Comm {
     this.onClose = handler
   }
 
-  /** A frontend's message. */
+  /** Handles a frontend's message. */
   handle(kind: 'comm_msg' | 'comm_close', event: CommEvent): unknown {
     return (kind === 'comm_msg' ? this.onMessage : this.onClose)?.(event)
   }
@@ -63,7 +63,7 @@ export class Comms {
     get: (comm_id: string) => this.opened.get(comm_id),
   }
 
-  /** `new kernel.Comm(target, data, { comm_id, metadata, buffers, target_module })` opens one at the frontend. */
+  /** `new kernel.Comm(target, data, { comm_id, metadata, buffers, target_module })` opens one in the frontend. */
   readonly Comm: unknown
 
   constructor(private readonly post: Send) {
@@ -89,12 +89,12 @@ export class Comms {
     this.post({ kind, content: plain, metadata, buffers })
   }
 
-  /** False if it was closed already. */
+  /** Returns false if it was already closed. */
   forget(comm: Comm): boolean {
     return this.opened.delete(comm.comm_id)
   }
 
-  /** A frontend's message; settles when the handlers have ended. */
+  /** Handles a frontend's message; settles when the handlers have ended. */
   async receive({ kind, content, metadata, buffers }: CommMessage): Promise<void> {
     const event = { content, metadata, buffers } as unknown as CommEvent
     const { comm_id, target_name = '' } = event.content

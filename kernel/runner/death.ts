@@ -1,21 +1,21 @@
 import { totalmem } from 'node:os'
 import type { FromHost, RunOutcome } from './messages'
 
-/** What is known of a process of cells that has ended. */
+/** What is known about a process of cells that has ended. */
 export interface Death {
   code: number | null
   signal: string | null
-  /** What it said itself before it ended. */
+  /** What the process itself reported before it ended. */
   ended: Extract<FromHost, { type: 'ended' }> | undefined
-  /** The end of what it wrote to stderr: V8 says there why it aborts. */
+  /** The end of its stderr output, where V8 writes why it aborts. */
   words: string
-  /** MB; undefined if the process never came so far. */
+  /** MB; undefined if the process ended before it reported this. */
   heapLimit: number | undefined
 }
 
 const lost = 'All variables, models and open files of the cells are gone: run the cells again that made them.'
 
-/** The outcome of the cell that was running. */
+/** The result of the cell that was running. */
 export function failureOf(death: Death): RunOutcome {
   const cause = causeOf(death)
   const [ename, ...advice] = adviceOf(death)
@@ -23,7 +23,7 @@ export function failureOf(death: Death): RunOutcome {
   return { error: { ename: ename!, evalue: [cause, ...advice].join('\n'), traceback }, userExpressions: {} }
 }
 
-/** One line: why the process ended. */
+/** Why the process ended, in one line. */
 export function causeOf(death: Death): string {
   const { ended, code, signal, heapLimit } = death
   if (isOutOfHeap(death)) return `the cells' JavaScript heap reached its limit of ${heapLimit} MB`
@@ -32,7 +32,7 @@ export function causeOf(death: Death): string {
   return `the process that runs the cells ended with ${signal ?? `exit code ${code}`}`
 }
 
-/** The error's name, then a line each: what is lost, and what to do. */
+/** The error's name, then lines that say what is lost and what to do. */
 function adviceOf(death: Death): string[] {
   const { ended, signal, heapLimit = 0 } = death
   if (isOutOfHeap(death)) {

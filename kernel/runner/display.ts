@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import type { Bundle } from './messages'
 
-/** Sends one display; `update` replaces what the id shows. */
+/** Sends a display; with `update`, replaces the display with this id. */
 export type Show = (data: Bundle, id: string | undefined, update: boolean) => void
 export type Clear = (wait: boolean) => void
 
-/** Symbol.for names that the library looks for. */
+/** The name of the symbol (Symbol.for) that the library looks for. */
 export const hookName = 'qlora.display'
 export const signalName = 'qlora.interrupt'
 
@@ -49,7 +49,7 @@ export function displayHook(show: Show, clear: Clear): DisplayHook {
   }
 }
 
-/** What `require('tslab')` gives in a cell: tslab's public API over this kernel. */
+/** The result of `require('tslab')` in a cell: tslab's public API, implemented by this kernel. */
 export function tslabApi(show: Show): object {
   const make = (id?: string): TslabDisplay => {
     let shown = false
@@ -73,7 +73,7 @@ function versions(): Record<string, string> {
   }
 }
 
-/** The bundle as the threads pass it on: bytes in base64, JSON values as JSON's text. */
+/** The bundle as the threads send it: bytes in base64, JSON values as JSON text. */
 export function encode(bundle: Record<string, Content>): Bundle {
   return Object.fromEntries(Object.entries(bundle).map(([mime, content]) => [mime, encoded(content)]))
 }

@@ -14,25 +14,25 @@ export interface ExecutorOptions {
   onResult: (data: Bundle) => void
 }
 
-/** Runs converted cells. What a cell declares lands on `exports`, where the next cells' code looks for it. */
+/** Runs converted cells. What a cell declares is stored in `exports`, where the code of the next cells finds it. */
 export class Executor {
   readonly exports: Record<string, unknown>
   readonly failures = new Failures()
   private readonly modules: CellModules
-  /** An unhandled rejection that Node reported while a cell ran or just after: it is that cell's error. */
+  /** An unhandled rejection that Node reported while a cell ran or just after: it counts as the cell's error. */
   private rejection: { reason: unknown } | undefined
 
   constructor(private readonly options: ExecutorOptions) {
     this.exports = openExports()
     this.modules = new CellModules(options.folder, options.tslab, options.interrupts)
     options.interrupts.isHelper = (file) => this.modules.isHelper(file)
-    // The library under stock tslab finds the cells' `require` there; helper files find `q`.
+    // Under stock tslab the library finds the cells' `require` there; helper files find `q`.
     Object.assign(globalThis, {
       __tslab__: { exports: this.exports, require: this.modules.require, q: options.interrupts, render },
     })
   }
 
-  /** True if a cell was running and takes the rejection as its own. */
+  /** Returns true if a cell was running, which takes the rejection as its own error. */
   rejected(reason: unknown): boolean {
     if (!this.options.interrupts.foreground) return false
     this.rejection ??= { reason }
@@ -48,7 +48,7 @@ export class Executor {
       await interrupts.wait(this.prepare(request))
       await this.start(request)
       const value = this.takeLast(request)
-      // Node tells of unhandled rejections only after the microtasks.
+      // Node reports unhandled rejections only after the microtasks.
       await new Promise((resolve) => setImmediateOriginal(resolve))
       this.throwRejection()
       await this.result(request, value)
@@ -61,8 +61,8 @@ export class Executor {
   }
 
   /**
-   * A cell beside the one in the foreground, possibly in the middle of it: without an await it is over when this returns,
-   * and no microtask was needed for that.
+   * Runs a cell beside the one in the foreground, possibly in the middle of it. Without an await it has ended
+   * when this returns, and needed no microtask.
    */
   runBeside(request: RunRequest, done: (outcome: RunOutcome) => void): void {
     const { interrupts } = this.options
@@ -85,7 +85,7 @@ export class Executor {
     }
   }
 
-  /** A promise where a package takes one to load. */
+  /** A promise if a package needs one to load. */
   private prepare({ cell, lines, imports = [], sideOutputs }: RunRequest): Promise<unknown> | undefined {
     this.failures.remember(cell, lines)
     for (const { path, lines = [] } of sideOutputs) this.failures.rememberFile(path, lines)
@@ -96,7 +96,7 @@ export class Executor {
     if (this.rejection) throw this.rejection.reason
   }
 
-  /** Runs the cell up to its first await; a promise if it has one. */
+  /** Runs the cell up to its first await; returns a promise if it has one. */
   private start(request: RunRequest): unknown {
     const { folder, interrupts } = this.options
     const filename = cellUrl(request.cell)
@@ -105,7 +105,7 @@ export class Executor {
     return cell(this.exports, this.modules.require, module, join(folder, filename), folder, interrupts)
   }
 
-  /** The value of the last expression: at once, or another cell's comes in its place. */
+  /** Takes the value of the last expression at once, before another cell's replaces it. */
   private takeLast({ lastExpression }: RunRequest): unknown {
     if (lastExpression === undefined) return undefined
     const value = this.exports[lastExpression]
@@ -113,7 +113,7 @@ export class Executor {
     return value
   }
 
-  /** A promise when the value's own display needs time. */
+  /** A promise if the value's own display method is asynchronous. */
   private result(request: RunRequest, value: unknown): Promise<void> | undefined {
     if (value === undefined || request.silent) return undefined
     const { interrupts, onResult } = this.options
@@ -140,7 +140,7 @@ export class Executor {
 
 const setImmediateOriginal = setImmediate
 
-/** TypeScript defines imported names as getters; as plain values, a later cell may declare them again. */
+/** TypeScript defines imported names as getters; as plain values, later cells can declare them again. */
 function openExports(): Record<string, unknown> {
   const values: Record<string, unknown> = {}
   return new Proxy(values, {

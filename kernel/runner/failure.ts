@@ -4,14 +4,17 @@ import type { Failure } from './messages'
 
 const cellFrame = /cell-(\d+)\.ts:(\d+)(?::\d+)?/g
 
-/** Turns what a cell threw into an error output: the cells' own lines, no frames of the kernel or of Node. */
+/**
+ * Converts what a cell threw into an error output: the cells' own lines, without frames of the kernel or of
+ * Node.
+ */
 export class Failures {
   private readonly tables = new Map<number, readonly number[]>()
   private readonly files = new Map<string, readonly number[]>()
-  /** Errors whose stack has these lines already. */
+  /** Errors whose stack already contains these lines. */
   private readonly told = new WeakSet<Error>()
 
-  /** `lines` maps the lines of the cell's JavaScript to the cell's. */
+  /** `lines` maps lines of the cell's JavaScript to those of the cell. */
   remember(cell: number, lines: readonly number[]): void {
     this.tables.set(cell, lines)
   }
@@ -25,13 +28,13 @@ export class Failures {
     try {
       return this.described(thrown, new Set())
     } catch (error) {
-      // A property of it throws when it is read.
+      // A property of the error throws when it is read.
       const evalue = `an error that cannot be shown: ${plain(error)}`
       return { ename: 'Uncaught', evalue, traceback: [`Uncaught ${evalue}`] }
     }
   }
 
-  /** For `Error.prepareStackTrace`: what a cell prints of an error has the same lines as the error of a cell. */
+  /** For `Error.prepareStackTrace`: an error that a cell prints has the same lines as an error that ends a cell. */
   stack(error: Error, sites: readonly NodeJS.CallSite[]): string {
     this.told.add(error)
     const frames = sites.map((site) => `    at ${String(site)}`).filter((line) => !isInternal(line))
@@ -78,12 +81,12 @@ export class Failures {
         return `${before}${file}:${table[Number(at) - 1] || at}${rest}`
       }
     }
-    // The cell itself is an anonymous function of the kernel's.
+    // The cell itself is an anonymous function of the kernel.
     return text.replace(/at (?:async )?\((cell .*)\)$/, 'at $1')
   }
 }
 
-/** As V8 writes it; Node adds the code of its own errors. */
+/** The first lines as V8 writes them; Node adds the code of its own errors. */
 function headOf(error: Error): string {
   try {
     const { code } = error as { code?: unknown }

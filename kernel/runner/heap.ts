@@ -11,7 +11,10 @@ const margin = 1.25
 /** Milliseconds between two looks at the heap of a running cell. */
 const lookEvery = 250
 
-/** The limit of the cells' heap in MB: `nodes` is what Node gives this process, `options` how it was started. */
+/**
+ * The limit of the cells' heap in MB. `nodes`: Node's limit for this process; `options`: the options it was
+ * started with.
+ */
 export function heapLimitFor(nodes: number, options: string): number {
   return options.includes('--max-old-space-size') || options.includes('--max_old_space_size')
     ? nodes

@@ -1,6 +1,7 @@
 /**
- * The process that runs the cells, started by `process.ts`. Its main thread never runs a cell: it passes the kernel's
- * requests to the thread that does. V8 or native code may abort this process; the kernel's own lives on and says so.
+ * The process that runs the cells, started by `process.ts`. Its main thread never runs a cell: it passes the
+ * kernel's requests to the thread that does. V8 or native code can abort this process; the kernel's own process
+ * then reports it.
  */
 import { RunnerThread } from './thread'
 import { WorkerInspector } from './inspector'
@@ -31,7 +32,7 @@ runner.onExit = (reason, code) =>
   // A thread with a full heap is busy, and `process.exit` would wait for it.
   send({ type: 'ended', reason, code }, () => process.kill(process.pid, 'SIGKILL'))
 
-/** Asked to end; the cell that runs saves its work. */
+/** The process was asked to end; the running cell saves its work. */
 let ending = false
 
 const over = (run: number) => (outcome: RunOutcome) => send({ type: 'over', run, outcome })
@@ -63,7 +64,10 @@ function receive(message: ToHost): void {
 }
 
 process.on('message', receive)
-/** Ends the process by `signal`, after the cell that runs if its work listens: Jupyter signals both processes, more than once. */
+/**
+ * Ends the process with `signal`; if the running cell's work listens to it, after that. Jupyter signals both
+ * processes, more than once.
+ */
 function end(signal: NodeJS.Signals): void {
   if (ending) return
   ending = runner.terminate()
@@ -72,13 +76,13 @@ function end(signal: NodeJS.Signals): void {
     process.kill(process.pid, signal)
   }
   if (!ending) return kill()
-  // The kernel's own limit ends with the kernel, which Jupyter kills after 5 s.
+  // The kernel's own time limit ends with the kernel, which Jupyter kills after 5 s.
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), savingTime)
 }
 
 for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(signal))
-// The kernel is gone. A busy thread would delay `process.exit`.
+// The kernel has ended. A busy thread would delay `process.exit`.
 process.on('disconnect', () => end('SIGKILL'))
-// A terminal sends Ctrl-C to both processes; the kernel's passes it on.
+// A terminal sends Ctrl-C to both processes; the kernel passes it on.
 process.on('SIGINT', () => {})
 send({ type: 'ready', heapLimit: runner.heapLimit })

@@ -29,7 +29,7 @@ const kinds: readonly {
   },
 ]
 
-/** The bundle of a file's bytes when their signature is an image's. */
+/** The bundle of a file's bytes if they have the signature of an image. */
 export function imageOf(value: Uint8Array): Bundle | undefined {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   const kind = kinds.find(({ matches }) => matches(bytes))

@@ -4,7 +4,7 @@ import { slots } from './messages'
 
 export type InputReply = { value: string } | { interrupted: true }
 
-/** Asks the frontend for a line and waits for it, as a browser's `prompt` does. */
+/** Asks the frontend for a line and waits for it, like a browser's `prompt`. */
 export class Input {
   constructor(
     private readonly flags: Int32Array,
@@ -12,7 +12,7 @@ export class Input {
     private readonly ask: (prompt: string) => void,
   ) {}
 
-  /** @param allowed - whether the frontend said that it can answer; throws when not. */
+  /** @param allowed - whether the frontend has declared that it can answer; throws if not. */
   prompt(message: string, fallback: string | undefined, allowed: boolean): string {
     if (!allowed) throw new Error('prompt: this frontend does not take input (allow_stdin is false)')
     Atomics.store(this.flags, slots.input, 0)

@@ -1,6 +1,9 @@
 import { Session } from 'node:inspector'
 
-/** V8's inspector protocol, spoken to one thread; works while that thread is busy, and while it stands at a breakpoint. */
+/**
+ * V8's inspector protocol to one thread. It works while that thread is busy, and while it is stopped at a
+ * breakpoint.
+ */
 export interface Inspector {
   post<T = unknown>(method: string, params?: object): Promise<T>
   on<T>(event: string, listener: (params: T) => void): void
@@ -23,12 +26,15 @@ interface Attached {
   params: { sessionId: string; workerInfo: { url: string } }
 }
 
-/** Reaches the worker whose script's URL ends in `script`; create it before that worker starts, or it is not notified of the worker. */
+/**
+ * Connects to the worker whose script's URL ends with `script`. Create it before that worker starts, or it is
+ * not notified of the worker.
+ */
 export class WorkerInspector implements Inspector {
   private readonly session = new Session()
   private readonly waiting = new Map<number, Waiting>()
   private readonly listeners = new Map<string, ((params: never) => void)[]>()
-  /** What was asked before the worker was there. */
+  /** Requests made before the worker existed. */
   private early: string[] = []
   private target: string | undefined
   private sequence = 0

@@ -9,15 +9,15 @@ export class KeyboardInterrupt extends Error {
   }
 }
 
-/** One cell's run: what an interrupt has to end. */
+/** The run of one cell, and what an interrupt must end in it. */
 export class Run {
   readonly waiting = new Set<(error: Error) => void>()
-  /** Given up by the kernel: its awaits and loops throw from now on, its timers no longer fire. */
+  /** The kernel has given the cell up: its awaits and loops throw from now on, and its timers no longer fire. */
   abandoned = false
 
   constructor(
     readonly id: number,
-    /** A subshell's or a comm handler's: an interrupt ends its loops, not its awaits. */
+    /** A run of a subshell or a comm handler: an interrupt ends its loops, but not its awaits. */
     readonly isBeside = false,
   ) {}
 
@@ -28,37 +28,37 @@ export class Run {
   }
 }
 
-/** The cooperative half of an interrupt: what cells' rewritten awaits and loops ask. */
+/** The cooperative half of an interrupt, which the cells' rewritten awaits and loops call. */
 export class Interrupts {
-  /** Whose code runs now, for outputs; `foreground` is the cell the kernel waits for. */
+  /** The run whose code is executing now, for outputs; `foreground` is the cell that the kernel waits for. */
   current: Run | undefined
   foreground: Run | undefined
-  /** Of the interrupts that have come, the last one a loop or an await has thrown for. */
+  /** Number of the last interrupt for which a loop or an await has thrown. */
   private handled = 0
   private controller = new AbortController()
   /** Whether a file is one of the notebook's own, which cells import. */
   isHelper: (file: string) => boolean = () => false
-  /** The run whose interrupt was heard by work that is stopping now, such as training. */
+  /** The run whose interrupt was received by work that is stopping now, such as training. */
   private stopping: { run: Run; sequence: number; moved: boolean } | undefined
 
-  /** @param onMove - called once when a cell goes on by itself while such work is stopping */
+  /** @param onMove - called once if a cell continues by itself while such work is stopping */
   constructor(
     private readonly flags: Int32Array,
     private readonly onMove: (sequence: number) => void = () => {},
   ) {}
 
-  /** Aborted at each interrupt; the next one gets a new signal. */
+  /** Aborted at each interrupt; the next cell gets a new signal. */
   get signal(): AbortSignal {
     return this.controller.signal
   }
 
-  /** A cell begins in the foreground. */
+  /** A cell starts in the foreground. */
   start(run: Run): void {
     this.foreground = this.current = run
     this.stopping = undefined
   }
 
-  /** Outputs of `act`, until its first await, are those of `run`. */
+  /** Outputs of `act`, until its first await, belong to `run`. */
   as<T>(run: Run, act: () => T): T {
     const before = this.current
     this.current = run
@@ -69,7 +69,7 @@ export class Interrupts {
     }
   }
 
-  /** Throws in the interrupted cell; reads shared memory, so it works while this thread never rests. */
+  /** Throws in the interrupted cell. It reads shared memory, so it works even if this thread never becomes idle. */
   readonly check = (): void => {
     if (Atomics.load(this.flags, slots.interrupt) !== 0) this.raise()
     if (this.stopping) this.notice()
@@ -81,7 +81,7 @@ export class Interrupts {
     const run = this.current
     if (!run || !isThenable(value)) return value
     return new Promise((resolve, reject) => {
-      // An interrupt ends the awaits of the foreground only.
+      // An interrupt ends only the awaits of the foreground.
       if (run === this.foreground) run.waiting.add(reject)
       const goOn = (act: () => void): void => {
         run.waiting.delete(reject)
@@ -107,8 +107,8 @@ export class Interrupts {
   }
 
   /**
-   * An interrupt that arrived as a message. True if somebody listens to SIGINT (training) and the cell may end in its own
-   * time; a second interrupt ends it at once.
+   * Handles an interrupt that arrived as a message. Returns true if something listens to SIGINT (training), so
+   * that the cell may end in its own time; a second interrupt ends it at once.
    */
   arrive(runId: number, sequence: number): boolean {
     Atomics.store(this.flags, slots.interrupt, 0)
@@ -124,30 +124,33 @@ export class Interrupts {
     return false
   }
 
-  /** The kernel has given the cell up: whatever of it still runs ends at its next loop, await or timer. */
+  /** The kernel has given the cell up: whatever still runs ends at its next loop, await or timer. */
   abandon(runId: number): void {
     Atomics.store(this.flags, slots.interrupt, 0)
     const run = this.foreground
     if (run?.id !== runId) return
     this.foreground = undefined
-    // What follows the rejected awaits runs as this cell, where loops and awaits throw.
+    // What follows the rejected awaits runs as this cell, whose loops and awaits throw.
     within(this, run, () => run.interrupt(), 50)
     run.abandoned = true
   }
 
   private raise(): void {
-    // The flag stays: it is for the foreground too.
+    // The flag stays, since it is also for the foreground.
     if (this.current?.isBeside) throw new KeyboardInterrupt()
     const run = this.foreground
     if (!run || this.current !== run) return
     this.handled = Atomics.exchange(this.flags, slots.interrupt, 0)
     this.announce(run)
-    // The loop may be in a callback: the cell's own awaits end as well.
+    // The loop may be in a callback, so the cell's own awaits are ended too.
     run.interrupt()
     throw new KeyboardInterrupt()
   }
 
-  /** Emits SIGINT and aborts the signal, once for each cell; true if there was a SIGINT listener, whose work now stops. */
+  /**
+   * Emits SIGINT and aborts the signal, once per cell; returns whether there was a SIGINT listener, whose work
+   * now stops.
+   */
   private announce(run: Run): boolean {
     if (this.stopping?.run === run) return false
     this.stopping = undefined
@@ -159,7 +162,10 @@ export class Interrupts {
     return heard
   }
 
-  /** Code of the cell runs after an interrupt that was left to others; what they call back, such as a trainer's callback, is theirs. */
+  /**
+   * The cell's code is running after an interrupt that was left to other work. Callbacks from that work, such
+   * as a trainer's, belong to it and do not count.
+   */
   private notice(): void {
     const { stopping } = this
     if (!stopping || stopping.moved || this.current !== stopping.run || this.isCalledBack()) return
@@ -167,7 +173,7 @@ export class Interrupts {
     this.onMove(stopping.sequence)
   }
 
-  /** Whether a package has called the cells' code that runs now, directly or with awaits between. */
+  /** Whether a package has called the cell's code that runs now, directly or with awaits between. */
   private isCalledBack(): boolean {
     const { prepareStackTrace, stackTraceLimit } = Error
     try {

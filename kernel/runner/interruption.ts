@@ -1,26 +1,26 @@
 import type { ToRunner } from './messages'
 
 /**
- * Milliseconds: for the thread to answer; for a cell to end after its awaits were rejected, or after it went on beside
- * work that is stopping; for that work to stop.
+ * Milliseconds: for the thread to answer; for a cell to end after its awaits were rejected, or after it
+ * continued while work is stopping; for that work to stop.
  */
 const patience = { answer: 150, ending: 1000, stopping: 15_000 }
 
 export interface InterruptionActions {
-  /** Sets the flag that the cells' loops read, and clears it with 0. */
+  /** Sets the flag that the cells' loops read; 0 clears it. */
   flag: (sequence: number) => void
   post: (message: ToRunner) => void
-  /** Ends the JavaScript that the thread runs now. */
+  /** Ends the JavaScript that the thread is running. */
   terminate: () => void
   /** Signals the processes that the cell has started and waits for. */
   signalChildren: (signal: NodeJS.Signals) => void
-  /** The cell is over for the kernel, whatever of it still runs. */
+  /** Considers the cell ended, whatever of it still runs. */
   giveUp: (run: number) => void
 }
 
 type State = 'idle' | 'asked' | 'stopping' | 'ending' | 'forced'
 
-/** An interrupt as the main thread drives it; docs/architecture.md has the diagram of its states. */
+/** An interrupt as the main thread controls it; docs/architecture.md has its state diagram. */
 export class Interruption {
   state: State = 'idle'
   private run = 0
@@ -30,31 +30,37 @@ export class Interruption {
 
   constructor(private readonly actions: InterruptionActions) {}
 
-  /** An interrupt for the cell of that run, 0 where none runs; a second one ends a cell that waits for work to stop. */
+  /**
+   * Interrupts the cell of that run (0 if none is running); a second interrupt ends a cell that waits for work
+   * to stop.
+   */
   begin(run: number): void {
     this.run = run
     this.ask()
   }
 
-  /** The cell is over. */
+  /** The cell has ended. */
   end(): void {
     this.enter('idle')
   }
 
-  /** The thread has seen the interrupt; `stopping`: the cell waits for work that listens to it, such as training. */
+  /**
+   * The thread has received the interrupt; `stopping`: the cell waits for work that listens to it, such as
+   * training.
+   */
   answered(sequence: number, stopping: boolean): void {
     if (sequence !== this.sequence || this.state === 'idle') return
     if (stopping) this.enter('stopping', patience.stopping, () => this.ask())
     else this.enter('ending', patience.ending, () => this.probe())
   }
 
-  /** The cell goes on although the work that it may have waited for is still stopping: it has to end soon. */
+  /** The cell continues although the work that it may have waited for is still stopping: it must end soon. */
   moved(sequence: number): void {
     if (sequence === this.sequence && this.state === 'stopping')
       this.enter('stopping', patience.ending, () => this.ask())
   }
 
-  /** The thread came to its messages: what it ran has ended, or waits. */
+  /** The thread has read its messages, so what it ran has ended or waits. */
   pong(sequence: number): void {
     if (sequence === this.sequence && this.state === 'forced') this.giveUp()
   }
@@ -68,7 +74,7 @@ export class Interruption {
     this.enter('asked', patience.answer, () => this.force())
   }
 
-  /** The cell has had its time. It is given up when nothing keeps the thread. */
+  /** The cell's time is over. It is given up if the thread is not busy. */
   private probe(): void {
     this.actions.post({ type: 'ping', sequence: this.sequence })
     this.enter('forced', patience.answer, () => this.force())
@@ -77,7 +83,8 @@ export class Interruption {
   private force(): void {
     const { sequence, actions } = this
     actions.terminate()
-    // An idle thread would end the handler of the next message instead: the first may be lost.
+    // In an idle thread, termination would end the handler of the next message instead; the first ping may be
+    // lost.
     actions.post({ type: 'ping', sequence })
     actions.post({ type: 'ping', sequence })
     const signals = [undefined, 'SIGINT', 'SIGTERM', 'SIGKILL'] as const

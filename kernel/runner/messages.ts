@@ -26,7 +26,7 @@ export interface RunRequest {
 
 export type CommKind = 'comm_open' | 'comm_msg' | 'comm_close'
 
-/** A comm message, either way; `content` is the wire's. */
+/** A comm message in either direction; `content` is that of the wire. */
 export interface CommMessage {
   run: number
   kind: CommKind
@@ -40,7 +40,7 @@ export type ToRunner =
   | { type: 'interrupt'; run: number; sequence: number }
   | { type: 'abandon'; run: number }
   | { type: 'ping'; sequence: number }
-  /** The process was asked to end; somebody in the thread listens to that. */
+  /** The process was asked to end, and something in the thread listens to that. */
   | { type: 'terminate' }
   | { type: 'comm'; message: CommMessage }
   | { type: 'live'; request: RunRequest }
@@ -61,26 +61,26 @@ export interface RunOutcome {
 export type FromRunner =
   | RunEvent
   | { type: 'began'; run: number }
-  /** `look` is to be called every so many seconds; undefined: no more. */
+  /** Call `look` every `every` seconds; undefined: no longer. */
   | { type: 'watch'; watch: number; every: number | undefined }
   | { type: 'done'; run: number; outcome: RunOutcome }
-  /** `stopping`: somebody listens to SIGINT, and the cell may end in its own time. */
+  /** `stopping`: something listens to SIGINT, and the cell may end in its own time. */
   | { type: 'interrupted'; sequence: number; stopping: boolean }
-  /** The cell goes on by itself after such an interrupt. */
+  /** The cell continues by itself after such an interrupt. */
   | { type: 'moved'; sequence: number }
   | { type: 'pong'; sequence: number }
 
-/** What the kernel says to the process that runs the cells. */
+/** Messages from the kernel to the process that runs the cells. */
 export type ToHost =
   | { type: 'run' | 'live'; request: RunRequest }
   | { type: 'comm'; message: CommMessage }
   | { type: 'interrupt' }
   | { type: 'input'; value: string }
-  /** A command of V8's inspector protocol, and an event of it to be told of. */
+  /** A command of V8's inspector protocol; and an event of it to subscribe to. */
   | { type: 'inspect'; id: number; method: string; params: object }
   | { type: 'listen'; event: string }
 
-/** Why the thread of the cells is gone: `process.exit` in a cell, or its heap is full. */
+/** Why the cells' thread has ended: `process.exit` in a cell, or a full heap. */
 export type EndReason = 'exit' | 'memory'
 
 export type FromHost =
@@ -95,8 +95,8 @@ export type FromHost =
 /** The name of a cell's script, in stacks and for breakpoints. */
 export const cellUrl = (cell: number): string => `cell-${cell}.ts`
 
-/** Int32 slots shared between main and the runner; `ending` counts the listeners to SIGTERM. */
+/** Int32 slots shared by the main thread and the runner; `ending` counts the SIGTERM listeners. */
 export const slots = { interrupt: 0, input: 1, ending: 2 } as const
 
-/** Milliseconds: for the process of the cells to save its work when it is asked to end. */
+/** Milliseconds that the cells' process has to save its work when it is asked to end. */
 export const savingTime = 30_000

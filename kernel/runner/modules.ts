@@ -5,17 +5,17 @@ import { constants, Script } from 'node:vm'
 import type { SideOutput } from '../compiler/messages'
 import { ownLibrary } from '../library'
 
-/** `require` as cells have it; `import` is what their `import()` becomes. */
+/** The cells' `require`; their `import()` becomes its `import`. */
 export type CellRequire = NodeJS.Require & { import(name: string): Promise<unknown> }
 
 type Import = (name: string) => Promise<object>
 
-/** The cells' `require`: `tslab` is the kernel's own, source files of the folder come from the converter. */
+/** The cells' `require`: `tslab` is the kernel's own, and source files of the folder come from the converter. */
 export class CellModules {
   readonly require: CellRequire
   private readonly outputs = new Map<string, SideOutput>()
   private readonly loaded = new Map<string, { exports: unknown }>()
-  /** Packages that `require` does not load, by folder and name. */
+  /** Packages that `require` cannot load, by folder and name. */
   private readonly imported = new Map<string, object>()
   private readonly imports = new Map<string, Import>()
 
@@ -32,11 +32,11 @@ export class CellModules {
   }
 
   /**
-   * Before a cell runs: new texts of helper files (one that changed is loaded again, and so is what imports it), and the
-   * packages that only `import` loads. A promise if there are any.
+   * Called before a cell runs: new texts of helper files (a changed one is loaded again, together with those
+   * that import it), and the packages that only `import` can load. Returns a promise if there are any.
    */
   prepare(imports: readonly string[], outputs: readonly SideOutput[]): Promise<unknown> | undefined {
-    // A compiler that was started again sends them all.
+    // A compiler that was restarted sends all of them again.
     const changed = outputs.filter(({ path, data }) => this.outputs.get(resolve(path))?.data !== data)
     if (changed.length > 0) this.loaded.clear()
     for (const output of changed) this.outputs.set(resolve(output.path), output)
@@ -51,7 +51,7 @@ export class CellModules {
     return Promise.all(missing.map(([folder, name]) => this.import(folder, name)))
   }
 
-  /** False where only `import` helps; what else is wrong shows where the cell requires it. */
+  /** False if only `import` works; other errors appear when the cell requires the package. */
   private isRequired(folder: string, name: string): boolean {
     if (this.imported.has(key(folder, name))) return true
     try {
@@ -72,7 +72,7 @@ export class CellModules {
       this.imports.set(folder, (load = script.runInThisContext() as Import))
     }
     const namespace = await load(name)
-    // As Node's `require` of an ES module tells its default export from the module itself.
+    // Like Node's `require` of an ES module, distinguishes its default export from the module itself.
     const get = (target: object, property: string | symbol): unknown =>
       property === '__esModule' ? true : Reflect.get(target, property)
     this.imported.set(key(folder, name), new Proxy(namespace, { get }))
@@ -128,7 +128,7 @@ export class CellModules {
   }
 }
 
-/** The kernel's own library, where the notebook has none of that name. */
+/** The kernel's own library, if the notebook has no package of that name. */
 function requireOrOwn(require: NodeJS.Require, name: string): unknown {
   try {
     return require(name)
@@ -145,7 +145,10 @@ const key = (folder: string, name: string): string => `${folder}\n${name}`
 
 const suffixes = ['.ts', '.tsx', '.mts', '.cts', '.js', '.jsx', '.mjs', '.cjs']
 
-/** The source files that a path may mean, as TypeScript resolves it: `./a`, `./a.ts`, `./a.js` for `a.ts`, a folder. */
+/**
+ * The source files that a path can mean, as TypeScript resolves it: `./a`, `./a.ts`, `./a.js` for `a.ts`, a
+ * folder.
+ */
 function candidates(path: string): string[] {
   const instead = path.replace(/\.([cm]?)js(x?)$/, '.$1ts$2')
   const endings = [...suffixes, ...suffixes.map((suffix) => `/index${suffix}`)]
@@ -156,7 +159,7 @@ const importOnly = new Set(['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE', 'ERR_
 const isForImport = (error: unknown): boolean =>
   importOnly.has(String((error as { code?: unknown } | undefined)?.code))
 
-/** What `import()` gives of a module that was required. */
+/** The result of `import()` for a module that was loaded with require. */
 function asNamespace(module: unknown): unknown {
   if (types.isModuleNamespaceObject(module)) return module
   if ((module as { __esModule?: unknown } | undefined)?.__esModule) return module

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { KeyboardInterrupt, type Interrupts } from './interrupt'
 
-/** `await npm.install('name', ...)` in a cell: what npm prints is the cell's output. */
+/** `await npm.install('name', ...)` in a cell: npm's output is the cell's output. */
 export interface Npm {
-  /** @throws if npm fails; its message is in the output */
+  /** @throws when npm fails; its message is in the output. */
   install(...names: string[]): Promise<void>
 }
 
@@ -49,7 +49,7 @@ function npm(given: string[], cwd: string, interrupts: Interrupts): Promise<void
   })
 }
 
-/** The npm of this Node; the first on PATH where it has none of its own. */
+/** This Node's npm; the first on PATH if it has none of its own. */
 function npmCommand(): string[] {
   const home = dirname(process.execPath)
   const scripts = [join(home, 'node_modules'), join(home, '../lib/node_modules')].map((packages) =>

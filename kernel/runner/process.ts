@@ -12,12 +12,12 @@ import {
   type ToHost,
 } from './messages'
 
-/** What the kernel asks of whatever runs the cells. */
+/** What the kernel needs from whatever runs the cells. */
 export interface Runner {
   onEvent: (event: RunEvent) => void
-  /** Resolves when the cell is over, also when an interrupt has given it up. */
+  /** Resolves when the cell has ended, or an interrupt has given it up. */
   run(request: RunRequest): Promise<RunOutcome>
-  /** A subshell's cell: begins at once, also while another cell never rests. */
+  /** A subshell's cell: it starts at once, even if another cell never becomes idle. */
   live(request: RunRequest): Promise<RunOutcome>
   /** A frontend's comm message; resolves when the cells' handlers have ended. */
   comm(message: CommMessage): Promise<void>
@@ -30,22 +30,22 @@ interface Asked {
   reject(error: Error): void
 }
 
-/** Milliseconds in which the last words of a dead process arrive. */
+/** Milliseconds to wait for the last output of a dead process. */
 const lastWords = 100
 const keptWords = 8000
 
-/** The process that runs the cells (`host.ts`), started again when it dies. */
+/** The process that runs the cells (`host.ts`); it is restarted when it dies. */
 export class RunnerProcess implements Runner, Inspector {
   onEvent: (event: RunEvent) => void = () => {}
-  /** `process.exit` in a cell, or a process that cannot be started. */
+  /** Called after `process.exit` in a cell, or if the process cannot be started. */
   onExit: (code: number) => void = () => {}
-  /** The process died and a new one has been started: nothing that cells have declared is left. */
+  /** Called when the process died and a new one was started: the cells' declarations are lost. */
   onRestart: () => void = () => {}
   private child: ChildProcess
   private ended: Extract<FromHost, { type: 'ended' }> | undefined
   private words = ''
   private heapLimit: number | undefined
-  /** Told to the next cell, if none was running when the process died. */
+  /** The error to report to the next cell, if none was running when the process died. */
   private untold: RunOutcome | undefined
   private closing: Promise<void> | undefined
   private readonly waiting = new Map<number, (outcome: RunOutcome) => void>()
@@ -93,7 +93,7 @@ export class RunnerProcess implements Runner, Inspector {
     if (!known) this.send({ type: 'listen', event })
   }
 
-  /** Ends the process; work of a cell that listens to SIGTERM, such as training, may save first. */
+  /** Ends the process; work of a cell that listens to SIGTERM, such as training, can save first. */
   close(): Promise<void> {
     const { child } = this
     this.closing ??= new Promise((ended) => {
@@ -133,7 +133,7 @@ export class RunnerProcess implements Runner, Inspector {
     return child
   }
 
-  /** What is sent to a process that has just died is answered by `died`. */
+  /** A message to a process that has just died is answered by `died`. */
   private send(message: ToHost): void {
     if (this.child.connected) this.child.send(message, () => {})
   }
@@ -171,7 +171,7 @@ export class RunnerProcess implements Runner, Inspector {
     const outcome = failureOf(death)
     const wasRunning = this.waiting.size > 0
     const restarts = heapLimit !== undefined && ended?.reason !== 'exit'
-    // The new process is there before anybody who waited asks for something.
+    // The new process must exist before those who waited send requests.
     if (restarts) {
       this.child = this.start()
       for (const event of this.listeners.keys()) this.send({ type: 'listen', event })

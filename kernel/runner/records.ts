@@ -1,12 +1,12 @@
 const maxRows = 50
 const maxColumns = 30
-/** Characters of one value, in HTML and in text. */
+/** The most characters of one value, in HTML and in text. */
 const maxCell = { html: 500, text: 40 }
 
 type Rows = readonly Record<string, unknown>[]
 type Plain = (value: unknown) => string
 
-/** An array of plain objects, which reads best as a table. */
+/** An array of plain objects, which is best shown as a table. */
 export function isRecords(value: unknown): value is Record<string, unknown>[] {
   return Array.isArray(value) && value.length > 0 && value.slice(0, maxRows).every(isRecord)
 }
@@ -17,7 +17,7 @@ function isRecord(value: unknown): boolean {
   return (prototype === Object.prototype || prototype === null) && Object.keys(value).length > 0
 }
 
-/** The records as HTML; `plain` shows what is no text. */
+/** The records as HTML; `plain` converts values that are not text. */
 export function htmlTable(rows: Rows, plain: Plain): string {
   const { columns, cells, more } = cut(rows, plain, maxCell.html)
   const head = columns.map((column) => `<th>${escape(column)}</th>`).join('')

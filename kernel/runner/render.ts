@@ -4,24 +4,24 @@ import { imageOf } from './image'
 import type { Bundle } from './messages'
 import { htmlTable, isRecords, textTable } from './records'
 
-/** A value's method of this name gives its MIME bundle, at once or as a promise; Deno's kernel asks it too. */
+/** A value's method of this name returns its MIME bundle, directly or as a promise; Deno's kernel uses it too. */
 export const displayMethod: unique symbol = Symbol.for('Jupyter.display')
 
-/** Turns an Error into text: the cells' own lines, no internal frames. */
+/** Converts an Error to text: the cells' own lines, without internal frames. */
 export type Describe = (error: unknown) => string
 
-/** Characters of `text/plain`; more would flood the notebook and its file. */
+/** The most characters of `text/plain`; more would flood the notebook and its file. */
 const maxText = 20_000
 const depths = [1, 2, 4]
 
-/** The forms of a cell's last value, as far as they are there at once. */
+/** The forms of a cell's last value that are available at once. */
 export function render(value: unknown, describe: Describe = plain): Bundle {
   const own = ownForms(value)
   if (isNothing(own)) return {}
   return isBundle(own) ? withText(own, value) : commonForms(value, describe)
 }
 
-/** The forms of a cell's last value; a promise when the value's own method gives one. */
+/** The forms of a cell's last value; a promise if the value's own method returns one. */
 export function renderFully(value: unknown, describe: Describe = plain): Bundle | Promise<Bundle> {
   const own = ownForms(value)
   if (own instanceof Promise) {
@@ -34,7 +34,10 @@ export function renderFully(value: unknown, describe: Describe = plain): Bundle 
   return isBundle(own) ? withText(own, value) : commonForms(value, describe)
 }
 
-/** The value as `util.inspect` shows it, as deep as it stays short; also when its own inspection throws. */
+/**
+ * The value as `util.inspect` shows it, as deep as the text stays short; also works if its own inspection
+ * throws.
+ */
 export function plain(value: unknown): string {
   try {
     let text = ''
@@ -54,7 +57,7 @@ function commonForms(value: unknown, describe: Describe): Bundle {
   if (isError(value)) return { 'text/plain': describe(value) }
   const text = plain(value)
   if (!isRecords(value)) return { 'text/plain': text }
-  // What fits on a line is clearest as it was written.
+  // A value that fits on one line is kept on one line.
   return {
     'text/plain': text.includes('\n') ? textTable(value, plain) : text,
     'text/html': htmlTable(value, plain),
@@ -80,7 +83,7 @@ function withText(bundle: Record<string, Content>, value: unknown): Bundle {
   return encode({ ...bundle, 'text/plain': typeof text === 'string' ? shortened(text) : text })
 }
 
-/** A bundle without forms: the value wants nothing shown. */
+/** A bundle without forms: nothing should be shown for the value. */
 const isNothing = (own: unknown): boolean =>
   typeof own === 'object' && own !== null && !(own instanceof Promise) && Object.keys(own).length === 0
 

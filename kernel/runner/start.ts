@@ -1,4 +1,4 @@
 import { RunnerProcess } from './process'
 
-/** Started before anything else is loaded: it takes longest until it is ready, with the compiler. */
+/** Started before anything else is loaded: with the compiler, it takes the longest to become ready. */
 export const runner = new RunnerProcess()

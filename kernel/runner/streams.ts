@@ -1,13 +1,13 @@
-/** Characters after which the text is sent without waiting for more. */
+/** Number of characters after which the text is sent at once. */
 const largest = 65_536
-/** Milliseconds: while a cell writes without end, a message in so many. */
+/** Milliseconds between messages while a cell writes continuously. */
 const interval = 10
 
-/** Joins a run's consecutive writes into one message; `flush` must come before anything else is sent. */
+/** Joins a run's successive writes into one message; call `flush` before sending anything else. */
 export class Streams {
   private pending: { run: number; name: 'stdout' | 'stderr'; text: string } | undefined
   private scheduled = false
-  /** Of `performance.now`. */
+  /** In `performance.now` time. */
   private lastFlush = -Infinity
 
   constructor(private readonly send: (run: number, name: 'stdout' | 'stderr', text: string) => void) {}

@@ -18,7 +18,10 @@ import {
 } from './messages'
 import type { Runner } from './process'
 
-/** Milliseconds: for a subshell's cell to begin, and to end where it broke in; for a watch to look. */
+/**
+ * Milliseconds: for a subshell's cell to start; for it to end where it broke in; for a watch to run its
+ * function.
+ */
 const patience = { turn: 50, breakIn: 10_000, look: 1000 }
 
 const failed = (ename: string, evalue: string): RunOutcome => ({
@@ -27,12 +30,12 @@ const failed = (ename: string, evalue: string): RunOutcome => ({
 })
 const interrupted = failed('KeyboardInterrupt', 'the cell was interrupted')
 
-/** The thread that runs the cells, as the main thread of its process sees it. */
+/** The thread that runs the cells, as seen by the main thread of its process. */
 export class RunnerThread implements Runner {
   onEvent: (event: RunEvent) => void = () => {}
   /** The thread is gone, or its heap is full and the process has to end; what it was asked stays unanswered. */
   onExit: (reason: EndReason, code: number) => void = () => {}
-  /** Of the thread's heap, in MB. */
+  /** The limit of the thread's heap in MB. */
   readonly heapLimit: number = heapLimitFor(
     Math.floor(getHeapStatistics().heap_size_limit / 2 ** 20),
     [process.env['NODE_OPTIONS'] ?? '', ...process.execArgv].join(' '),
@@ -40,12 +43,12 @@ export class RunnerThread implements Runner {
   private readonly flags = new Int32Array(new SharedArrayBuffer(12))
   private readonly channel = new MessageChannel()
   private readonly worker: Worker
-  /** Runs beside the foreground's: subshells' cells, comm messages. */
+  /** Runs beside the foreground: subshells' cells and comm messages. */
   private readonly others = new Map<number, (outcome: RunOutcome) => void>()
-  /** Subshells' cells of which the thread has not said that they run. */
+  /** Subshells' cells that the thread has not started yet. */
   private readonly beginning = new Map<number, NodeJS.Timeout>()
   private readonly watches = new Map<number, NodeJS.Timeout>()
-  /** `since`: milliseconds of `performance.now`. */
+  /** `since`: in milliseconds of `performance.now`. */
   private running: { id: number; since: number; settle: (outcome: RunOutcome) => void } | undefined
   private asking = false
   private readonly heap: HeapWatch
@@ -94,7 +97,10 @@ export class RunnerThread implements Runner {
     })
   }
 
-  /** The thread does not come to its messages: the cell begins in the middle of what runs. Nothing could end it there but V8. */
+  /**
+   * The thread does not read its messages: the cell starts in the middle of what is running. There, only V8
+   * could end it.
+   */
   private breakIn(request: RunRequest): void {
     this.began(request.id)
     const timeout = patience.breakIn
@@ -106,9 +112,12 @@ export class RunnerThread implements Runner {
     this.call(`live(${JSON.stringify(request)})`, timeout).then((ended) => ended || end(), end)
   }
 
-  /** Calls a function of the thread, also in the middle of what runs there; false if it took too long and was ended. */
+  /**
+   * Calls a function in the thread, even in the middle of what is running; returns false if it took too long
+   * and was ended.
+   */
   private async call(call: string, timeout: number): Promise<boolean> {
-    // The name is one that stacks leave out.
+    // A name that stacks omit.
     const evaluate = (text: string): object => ({
       expression: `globalThis.__tslab__.${text}\n//# sourceURL=node:kernel`,
     })
@@ -151,7 +160,10 @@ export class RunnerThread implements Runner {
     this.reply({ interrupted: true })
   }
 
-  /** The process has to end: true if the cell's work, such as training, listens to SIGTERM and now saves what it has. */
+  /**
+   * The process has to end: returns true if the cell's work, such as training, listens to SIGTERM and is saving
+   * now.
+   */
   terminate(): boolean {
     if (!this.running || Atomics.load(this.flags, slots.ending) === 0) return false
     this.post({ type: 'terminate' })
@@ -162,7 +174,7 @@ export class RunnerThread implements Runner {
     this.reply({ value })
   }
 
-  /** Wakes a waiting `prompt`; when none waits, nothing may be left for the next one. */
+  /** Wakes a waiting `prompt`; if none is waiting, the reply must not be left for the next one. */
   private reply(reply: InputReply): void {
     if (!this.asking) return
     this.asking = false

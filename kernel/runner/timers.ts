@@ -4,8 +4,9 @@ type Callback = (...args: unknown[]) => void
 type Start = (callback: Callback, ...rest: unknown[]) => unknown
 
 /**
- * Makes what a timer's callback prints belong to the cell that set it. Not AsyncLocalStorage: on Node 20 its promise hooks
- * leave the async stack corrupt when a cell is terminated, and the process aborts.
+ * Makes the output of a timer's callback belong to the cell that set the timer. AsyncLocalStorage cannot be
+ * used: on Node 20 its promise hooks leave the async stack inconsistent when a cell is terminated, and the
+ * process aborts.
  */
 export function ownTimers(interrupts: Interrupts): void {
   for (const name of ['setTimeout', 'setInterval', 'setImmediate'] as const) {
@@ -21,8 +22,8 @@ export function ownTimers(interrupts: Interrupts): void {
 }
 
 /**
- * Calls back as `run`. Promises that the callback settles go on in microtasks: `run` stays the current one for so many of
- * them.
+ * Runs the callback as `run`. Promises that the callback settles continue in microtasks, so `run` stays the
+ * current one for this many of them.
  */
 export function within(interrupts: Interrupts, run: Run, callback: () => void, microtasks = 8): void {
   if (run.abandoned) return

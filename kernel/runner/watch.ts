@@ -2,15 +2,15 @@ import type { Bundle } from './messages'
 import { plain, render } from './render'
 
 export interface WatchesOptions {
-  /** Shows a display, or with `update` replaces it. */
+  /** Shows a display; with `update`, replaces it. */
   show: (data: Bundle, id: string, update: boolean) => void
-  /** Asks the kernel to call `look` every so many seconds, from now on; undefined ends that. */
+  /** Asks the kernel to call `look` every `every` seconds from now on; undefined ends that. */
   poll: (watch: number, every: number | undefined) => void
 }
 
 const shortest = 0.1
 
-/** What `kernel.watch` returns. */
+/** The result of `kernel.watch`. */
 class Watch {
   readonly #end: () => void
 
@@ -24,8 +24,8 @@ class Watch {
 }
 
 /**
- * `kernel.watch`: a display of a value that follows it. The kernel's main thread keeps the time and asks through the
- * inspector, so that it moves while a cell never rests.
+ * `kernel.watch`: a display that follows a value. The kernel's main thread keeps the time and calls through the
+ * inspector, so the display is updated even while a cell never becomes idle.
  */
 export class Watches {
   private readonly looks = new Map<number, () => void>()

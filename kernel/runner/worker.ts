@@ -84,7 +84,7 @@ process.on('unhandledRejection', (reason) => {
   if (!executor.rejected(reason)) tell(reason)
 })
 
-// No signal comes to a thread: the main one passes SIGTERM on where somebody listens.
+// Threads receive no signals: the main thread passes SIGTERM on if something listens to it.
 const count = (step: number) => (name: string | symbol) => {
   if (name === 'SIGTERM') Atomics.add(flags, slots.ending, step)
 }
@@ -94,7 +94,10 @@ process.on('removeListener', count(-1))
 const done = (run: number, outcome: RunOutcome): void => post({ type: 'done', run, outcome })
 
 const begun = new Set<number>()
-/** The run that interrupted another one through the inspector, and that other one; still set if it was terminated. */
+/**
+ * The run that interrupted another one through the inspector, and that other one; still set if it was
+ * terminated.
+ */
 let breakIn: { id: number; from: Run | undefined } | undefined
 
 function breakingIn(id: number, act: () => void): void {
@@ -104,7 +107,7 @@ function breakingIn(id: number, act: () => void): void {
   breakIn = outer
 }
 
-/** Called by a message; while this thread is busy and reads no messages, by the inspector. */
+/** Called by a message, or by the inspector while this thread is busy and reads no messages. */
 function live(request: RunRequest): void {
   if (begun.has(request.id)) return
   begun.add(request.id)

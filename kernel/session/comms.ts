@@ -1,6 +1,6 @@
 import type { Content } from '../protocol/message'
 
-/** Which comms are open, according to the messages in both directions. */
+/** The open comms, according to the messages in both directions. */
 export class OpenComms {
   private readonly targets = new Map<string, string>()
 

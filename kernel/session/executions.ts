@@ -19,7 +19,7 @@ export type Publish = (
   extras?: { metadata: Content; buffers: Buffer[] },
 ) => void
 
-/** The main shell's cells, or a subshell's: one at a time, in the order of their requests. */
+/** The cells of the main shell or of a subshell: they run one at a time, in the order of their requests. */
 interface Lane {
   queue: Message[]
   running: Message | undefined
@@ -30,17 +30,17 @@ export interface ExecutionsOptions {
   runner: Runner
   history: History
   publish: Publish
-  /** Just before and after a cell runs in the foreground. */
+  /** Called just before and after a cell runs in the foreground. */
   beforeRun: (script: { code: string; url: string; lines: readonly number[] }) => Promise<void>
   afterRun: () => Promise<void>
   reply: (parent: Message, content: Content) => void
   ask: (parent: Message, content: Content) => void
 }
 
-/** Late output still finds its cell among so many runs. */
+/** The number of runs to remember, so that late output is assigned to its cell. */
 const rememberedRuns = 2000
 
-/** The cells of the main shell, and beside them those of subshells. */
+/** Runs the cells of the main shell, and beside them those of subshells. */
 export class Executions {
   private readonly main: Lane = { queue: [], running: undefined }
   private readonly subshells = new Map<string, Lane>()
@@ -60,7 +60,7 @@ export class Executions {
     void this.drain(lane)
   }
 
-  /** Whether that shell is there; the main one always is. */
+  /** Whether that shell exists; the main one always does. */
   has(subshell: string | null | undefined): boolean {
     return this.lane(subshell) !== undefined
   }
@@ -71,7 +71,7 @@ export class Executions {
     return id
   }
 
-  /** The cell that it is running goes on to its end. */
+  /** A cell that it is running continues to its end. */
   closeSubshell(id: string): void {
     const lane = this.subshells.get(id)
     if (!lane) throw new Error(`subshell_id '${id}': no such subshell`)
@@ -83,7 +83,7 @@ export class Executions {
     return [...this.subshells.keys()]
   }
 
-  /** A comm message of a frontend; what its handlers print is its output. */
+  /** A comm message of a frontend; its handlers' output belongs to it. */
   async comm(parent: Message, kind: CommKind): Promise<void> {
     const run = this.register(parent, this.count)
     const { content, metadata, buffers } = parent
@@ -93,7 +93,7 @@ export class Executions {
     this.restateBusy()
   }
 
-  /** Ends the running cell; while it is still being compiled, it will not run. */
+  /** Ends the running cell; if it is still being compiled, it will not run. */
   interrupt(): void {
     this.interrupted = true
     this.options.runner.interrupt()
@@ -119,7 +119,8 @@ export class Executions {
       this.publish(request, 'status', { execution_state: 'idle' })
       if (lane !== this.main) this.restateBusy()
       if (!failed || request.content.stop_on_error === false) continue
-      // Cells sent together with the failed one; a turn of the event loop lets those in the sockets come in.
+      // Cancels cells sent together with the failed one; a turn of the event loop lets those still in the
+      // sockets arrive.
       await new Promise((resolve) => setImmediate(resolve))
       this.abort(lane)
     }
@@ -133,7 +134,7 @@ export class Executions {
     }
   }
 
-  /** True if the cell failed. */
+  /** Returns true if the cell failed. */
   private async execute(request: Message): Promise<boolean> {
     const code = typeof request.content.code === 'string' ? request.content.code : ''
     const silent = request.content.silent === true
@@ -165,7 +166,7 @@ export class Executions {
     const name = before ?? after
     if (name === undefined) return undefined
     const { found, text } = await this.options.compiler.inspect(name, name.length)
-    // Of a name that it does not know TypeScript says `any`.
+    // For an unknown name TypeScript reports `any`.
     const data = { 'text/plain': found && text !== 'any' ? text : `${name}: not found` }
     return { source: 'page', data, start: 0 }
   }
@@ -251,7 +252,7 @@ function failure(ename: string, evalue: string, traceback = [`${ename}: ${evalue
   return { error, userExpressions: {} }
 }
 
-/** JSON types travel as JSON, not as text. */
+/** Sends JSON types as JSON, not as text. */
 function withParsedJson(data: Record<string, string>): Content {
   const parse = ([mime, content]: [string, string]): [string, unknown] => {
     if (!/(\/|\+)json$/.test(mime)) return [mime, content]

@@ -3,14 +3,14 @@ import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises
 import { dirname } from 'node:path'
 
 export interface Entry {
-  /** From 1, in the order in which sessions appear in the file; 0 where there is no file. */
+  /** Counted from 1, in the order in which sessions appear in the file; 0 if there is no file. */
   session: number
   line: number
   input: string
   output?: string
 }
 
-/** A line of the file; a second one of the same session and line adds the output. */
+/** A line of the file; a second one with the same session and line adds the output. */
 interface Stored {
   session: string
   line: number
@@ -18,7 +18,7 @@ interface Stored {
   output?: string
 }
 
-/** Sessions dropped from the file's beginning keep their numbers. */
+/** Keeps the numbers of sessions after older ones were removed from the file's beginning. */
 interface Head {
   dropped: number
 }
@@ -34,8 +34,8 @@ const keptBytes = maxBytes / 2
 const maxOutput = 10_000
 
 /**
- * The inputs of all kernels of this user, one JSON object a line; kernels only append, so that they need no lock. Where
- * it cannot be written, the kernel goes on with what it has in memory.
+ * The inputs of all kernels of this user, one JSON object per line. Kernels only append, so no lock is needed.
+ * If the file cannot be written, the kernel continues with what is in memory.
  */
 export class HistoryFile {
   private readonly id = randomUUID()
@@ -47,7 +47,7 @@ export class HistoryFile {
     this.tail = this.then(() => this.open())
   }
 
-  /** The first time the input, after that the output. */
+  /** The first call stores the input, the second one the output. */
   add({ line, input, output }: Entry): void {
     const known = this.stored.has(line)
     this.stored.add(line)
@@ -97,7 +97,7 @@ export class HistoryFile {
     await rename(temporary, this.path)
   }
 
-  /** One after another; after the first that fails nothing is written any more. */
+  /** Runs one action after another; after the first failure nothing is written any more. */
   private then(act: () => Promise<void>): Promise<void> {
     return (this.tail ?? Promise.resolve()).then(async () => {
       if (!this.usable) return
@@ -111,7 +111,7 @@ export class HistoryFile {
   }
 }
 
-/** Lines that are none of ours, and one that was cut off, are passed over. */
+/** Skips lines that are not ours, and a line that was cut off. */
 function parse(content: string): (Stored | Head)[] {
   return content.split('\n').flatMap((line): (Stored | Head)[] => {
     try {

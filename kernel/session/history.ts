@@ -1,7 +1,7 @@
 import type { Content } from '../protocol/message'
 import { HistoryFile, type Entry } from './history-file'
 
-/** What the cells of this session said, and those of earlier ones if there is a file. */
+/** The cells of this session, and those of earlier ones if there is a file. */
 export class History {
   private readonly own: Entry[] = []
   private readonly file: HistoryFile | undefined
@@ -36,7 +36,7 @@ export class History {
     const own = this.own.map((entry) => ({ ...entry, session }))
     if (request.hist_access_type === 'range') {
       const asked = typeof request.session === 'number' ? request.session : 0
-      // 0 is this session, -1 the one before.
+      // 0 is this session, -1 the previous one.
       const wanted = asked > 0 ? asked : session + asked
       const start = typeof request.start === 'number' ? request.start : 0
       const stop = typeof request.stop === 'number' ? request.stop : Infinity
@@ -61,7 +61,7 @@ function isLastOf(entries: Entry[]): (entry: Entry) => boolean {
   return (entry) => last.get(entry.input) === entry
 }
 
-/** `*`, `?` and `[abc]`, `[^abc]`, as IPython's history has them. */
+/** `*`, `?`, `[abc]` and `[^abc]`, as in IPython's history. */
 function globPattern(glob: string): RegExp {
   const source = glob.replace(/\[(\^?)([^\]]+)\]|[\s\S]/g, (found, not: string, set?: string) => {
     if (set !== undefined) return `[${not}${set.replace(/[\\\]^]/g, '\\$&')}]`

@@ -18,15 +18,15 @@ export interface KernelOptions {
   send: (channel: Channel, message: Message) => void
   /** The inspector of the thread that runs the cells; without it there is no debugger. */
   inspector?: Inspector
-  /** Where inputs are kept over sessions; without it they are kept in memory. */
+  /** The file that stores inputs across sessions; without it they are kept in memory. */
   historyFile?: string
-  /** After the reply to a shutdown_request was sent. */
+  /** Called after the reply to a shutdown_request was sent. */
   shutdown: () => void
 }
 
 type Answer = (content: Content, message: Message) => Content | Promise<Content>
 
-/** Jupyter's kernel without sockets: messages come in by `handle` and go out by `send`. */
+/** Jupyter's kernel without sockets: messages arrive through `handle` and leave through `send`. */
 export class Kernel {
   private readonly history: History
   private readonly executions: Executions
@@ -71,12 +71,12 @@ export class Kernel {
     }
   }
 
-  /** Sent once, before anything else. */
+  /** Called once, before any other message is sent. */
   starting(): void {
     this.publish(undefined, 'status', { execution_state: 'starting' })
   }
 
-  /** The process of the cells was started again: nothing that they have declared is left. */
+  /** The cells' process was restarted: what they have declared is lost. */
   restarted(): void {
     this.options.compiler.forget()
     this.comms.clear()
@@ -120,7 +120,7 @@ export class Kernel {
     // Frontends show the newest state, whichever request it belongs to.
     this.executions.restateBusy()
     if (message.header.msg_type === 'shutdown_request') {
-      // The other frontends learn of it too.
+      // The other frontends are informed too.
       this.publish(message, 'shutdown_reply', content)
       this.options.shutdown()
     }

@@ -1,4 +1,4 @@
-/** Jupyter counts code points, JavaScript UTF-16 units. */
+/** Converts a position: Jupyter counts code points, JavaScript UTF-16 units. */
 export function toUnits(text: string, points: number): number {
   let units = 0
   for (const character of text) {
