@@ -27,13 +27,13 @@ async function fourBit(what, dtype, m, [rows, cols], transpose, { beta = 0, nest
   const codes = addon.tensor_empty(device, 'uint8', [(rows * cols) / 2])
   const absmax = addon.tensor_empty(device, 'float32', [(rows * cols) / 64])
   addon.quantize_4bit(random([rows, cols], 'float32'), codes, absmax, 'nf4', 64)
-  let maxima = { absmax }
+  let maxima = [absmax]
   if (nested) {
     const blocks = (rows * cols) / 64
     const [q, map] = [addon.tensor_empty(device, 'uint8', [blocks]), random([256], 'float32')]
     const [most, offset] = [[Math.ceil(blocks / 256)], [1]].map((n) => addon.tensor_empty(device, 'float32', n))
     addon.quantize_absmax(absmax, map, q, most, offset, 256)
-    maxima = { absmax: q, code_map: map, nested_absmax: most, offset, nested_blocksize: 256 }
+    maxima = [q, map, most, offset, 256]
   }
   const x = random([m, transpose ? cols : rows], dtype)
   const out = random([m, transpose ? rows : cols], dtype)

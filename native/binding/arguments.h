@@ -59,23 +59,26 @@ struct Argument<int64_t, Tensors> {
   }
 };
 
-/** { absmax, code_map, nested_absmax, offset, nested_blocksize }, all but absmax optional. */
+/**
+ * [absmax, code_map, nested_absmax, offset, nested_blocksize], all but absmax optional. An array, since
+ * reading five elements takes half the time of five properties by name.
+ */
 template <typename Tensors>
 struct Argument<BlockMaxima, Tensors> {
   static BlockMaxima from(const Napi::Value& v, ArgumentPlace at) {
-    if (!v.IsObject()) fail(at, ": expected an object with absmax");
-    const auto object = v.As<Napi::Object>();
-    const auto optional = [&](const char* name) {
-      return Argument<OptionalTensor, Tensors>::from(object.Get(name), at.part(name));
+    if (!v.IsArray()) fail(at, ": expected an array that begins with absmax");
+    const auto array = v.As<Napi::Array>();
+    const uint32_t length = array.Length();
+    const auto optional = [&](uint32_t i, const char* name) {
+      return i < length ? Argument<OptionalTensor, Tensors>::from(array.Get(i), at.part(name)) : std::nullopt;
     };
     BlockMaxima maxima;
-    maxima.absmax = Tensors::tensor(object.Get("absmax"), at.part("absmax"));
-    maxima.code_map = optional("code_map");
-    maxima.nested_absmax = optional("nested_absmax");
-    maxima.offset = optional("offset");
+    maxima.absmax = Tensors::tensor(array.Get(uint32_t{0}), at.part("absmax"));
+    maxima.code_map = optional(1, "code_map");
+    maxima.nested_absmax = optional(2, "nested_absmax");
+    maxima.offset = optional(3, "offset");
     if (maxima.code_map)
-      maxima.nested_blocksize =
-          Argument<int64_t>::from(object.Get("nested_blocksize"), at.part("nested_blocksize"));
+      maxima.nested_blocksize = Argument<int64_t>::from(array.Get(uint32_t{4}), at.part("nested_blocksize"));
     return maxima;
   }
 };

@@ -49,9 +49,7 @@ for (const [rows, cols] of [
       const absmax = empty(nested ? 'uint8' : 'float32', n / BLOCK)
       const ofMaxima = nested ? empty('float32', Math.ceil(n / BLOCK / NESTED)) : undefined
       for (const t of [absmax, ofMaxima]) if (t) addon.fill(t, 1)
-      const maxima = nested
-        ? { absmax, code_map: map, nested_absmax: ofMaxima, offset, nested_blocksize: NESTED }
-        : { absmax }
+      const maxima = nested ? [absmax, map, ofMaxima, offset, NESTED] : [absmax]
       const half = Math.round(bytes / 4 / 8) * 8
       const [from, to] = [empty('bfloat16', half), empty('bfloat16', half)]
       addon.fill(from, 1)

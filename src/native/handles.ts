@@ -6,17 +6,17 @@ export type DeviceHandle = { readonly __device: never }
 export type RecordingHandle = { readonly __recording: never }
 
 /**
- * The maxima of 4-bit blocks: absmax is float32; or it is uint8 codes, and the other members decode them. See
+ * The maxima of 4-bit blocks: absmax is float32; or it is uint8 codes, and the other elements decode them. See
  * native/core/ops.inc.
  */
-export interface BlockMaxima {
-  absmax: TensorHandle
-  code_map?: TensorHandle | undefined
-  nested_absmax?: TensorHandle | undefined
-  offset?: TensorHandle | undefined
+export type BlockMaxima = readonly [
+  absmax: TensorHandle,
+  code_map?: TensorHandle | undefined,
+  nested_absmax?: TensorHandle | undefined,
+  offset?: TensorHandle | undefined,
   /** Needed with code_map. */
-  nested_blocksize?: number | undefined
-}
+  nested_blocksize?: number | undefined,
+]
 
 /** The dtype and shape of a tensor, without its memory. */
 export interface DescribedTensor {

@@ -38,15 +38,9 @@ export function isNested(absmax: Tensor | NestedAbsmax): absmax is NestedAbsmax 
 
 /** Block maxima as the operations take them. */
 export function blockMaxima(absmax: Tensor | NestedAbsmax): BlockMaxima {
-  if (!isNested(absmax)) return { absmax: absmax.handle }
+  if (!isNested(absmax)) return [absmax.handle]
   const { q, codeMap, absmax: nested, offset, blocksize } = absmax
-  return {
-    absmax: q.handle,
-    code_map: codeMap.handle,
-    nested_absmax: nested.handle,
-    offset: offset.handle,
-    nested_blocksize: blocksize,
-  }
+  return [q.handle, codeMap.handle, nested.handle, offset.handle, blocksize]
 }
 
 /** The whole matrix [out, in], rounded to `dtype` (default: its own). The caller owns it. */

@@ -92,14 +92,8 @@ export function blockMaxima(blocks, nested = 0) {
       [n],
       'float32',
     )
-  if (!nested) return { absmax: floats(blocks) }
-  return {
-    absmax: bytes(blocks),
-    code_map: floats(256, -0.5),
-    nested_absmax: floats(Math.ceil(blocks / nested)),
-    offset: floats(1),
-    nested_blocksize: nested,
-  }
+  if (!nested) return [floats(blocks)]
+  return [bytes(blocks), floats(256, -0.5), floats(Math.ceil(blocks / nested)), floats(1), nested]
 }
 export const int32 = (values) => tensor(values, [values.length], 'int32')
 

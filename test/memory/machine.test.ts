@@ -65,7 +65,7 @@ describe("an operation's own memory on a GPU", () => {
     ['bfloat16', 'bfloat16', 'bfloat16', 'float32', 2 * 512],
     ['float32', 'bfloat16', 'bfloat16', 'float32', 2 * 512 + 4 * 512 + 4 * 96],
   ])('matmul_4bit of %s into %s, weights as %s, operands as %s', (x, out, weight, operands, bytes) => {
-    const maxima = { absmax: like('float32', 8) }
+    const maxima = [like('float32', 8)] as const
     const tensors = [like(x, 3, 16), like('uint8', 256), maxima, like(out, 3, 32)] as const
     const args = [...tensors, 32, 16, 'nf4', 64, true, 1, 0, weight, operands] as const
     expect(native.scratch_bytes('cuda', 'matmul_4bit', [...args])).toBe(bytes)

@@ -58,14 +58,8 @@ describe('Sizes', () => {
         ...[like('float32', 4, 64), like('uint8', 512), maxima, like('float32', 4, 16), 16, 64, 'nf4', 64],
         ...[true, 1, 0, 'float32', 'bfloat16'],
       ] as never
-    const nested = {
-      absmax: like('uint8', 16),
-      code_map: like('float32', 256),
-      nested_absmax: like('float32', 1),
-      offset: like('float32', 1),
-      nested_blocksize: 256,
-    }
-    for (const maxima of [{ absmax: like('float32', 16) }, nested])
+    const nested = [like('uint8', 16), like('float32', 256), like('float32', 1), like('float32', 1), 256]
+    for (const maxima of [[like('float32', 16)], nested])
       expect(sizes.scratch('matmul_4bit', args(maxima))).toBe(
         native.scratch_bytes('cuda', 'matmul_4bit', args(maxima)),
       )

@@ -105,7 +105,7 @@ async function products(dtype) {
     const [codes, absmax] = [empty([Math.ceil((n * k) / 2)], 'uint8'), empty([Math.ceil((n * k) / 64)])]
     native.quantize_4bit(weight, codes, absmax, type, 64)
     await keep(`codes ${type}`, codes)
-    const plain = { absmax }
+    const plain = [absmax]
     const [q, most, offset] = [
       empty([Math.ceil((n * k) / 64)], 'uint8'),
       empty([Math.ceil((n * k) / 4096)]),
@@ -115,7 +115,7 @@ async function products(dtype) {
     const dequantized = empty([n, k], dtype)
     native.dequantize_4bit(codes, plain, dequantized, type, 64, 0)
     await keepFloats(`dequantize_4bit ${type} ${dtype}`, dequantized, [n, k])
-    const nested = { absmax: q, code_map: map, nested_absmax: most, offset, nested_blocksize: 64 }
+    const nested = [q, map, most, offset, 64]
     native.dequantize_4bit(codes, nested, dequantized, type, 64, 0)
     await keepFloats(`dequantize_4bit nested ${type} ${dtype}`, dequantized, [n, k])
     for (const rows of [1, m]) {

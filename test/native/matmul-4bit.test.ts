@@ -53,7 +53,7 @@ async function check(given: Case): Promise<void> {
   native.matmul_4bit(
     tensor(x, [c.m, k], c.x),
     tensor(codes, [codes.length], 'uint8'),
-    { absmax: tensor(absmax, [absmax.length]) },
+    [tensor(absmax, [absmax.length])],
     out.handle,
     ...c.w,
     c.type,
@@ -140,13 +140,7 @@ describe.each([true, false])('matmul_4bit with double-quantized maxima, transpos
           const [got, want] = [0, 1].map(() => new Output([m, n], x, normals(m * n, 8))) as [Output, Output]
           const rest = [...w, c.type, blocksize, transpose, 0.75, c.beta, c.weight, c.operands] as const
           native.matmul_4bit(operand, codes, nested, got.handle, ...rest)
-          native.matmul_4bit(
-            operand,
-            codes,
-            { absmax: tensor(restored, [restored.length]) },
-            want.handle,
-            ...rest,
-          )
+          native.matmul_4bit(operand, codes, [tensor(restored, [restored.length])], want.handle, ...rest)
           expect(await got.read()).toEqual(await want.read())
         }
   })
@@ -160,7 +154,7 @@ describe('matmul_4bit, refused arguments', () => {
       native.matmul_4bit(
         native.tensor_empty(cpu, 'float32', x),
         native.tensor_empty(cpu, 'uint8', [codes]),
-        { absmax: native.tensor_empty(cpu, 'float32', [absmax]) },
+        [native.tensor_empty(cpu, 'float32', [absmax])],
         native.tensor_empty(cpu, 'float32', out),
         4,
         64,
@@ -200,12 +194,13 @@ describe('matmul_4bit, refused arguments', () => {
       offset: f32(1),
       nested_blocksize: 32,
     }
-    const nested = (parts: Partial<BlockMaxima>) => (): void => {
+    const nested = (parts: { [K in keyof typeof good]?: (typeof good)[K] | undefined }) => (): void => {
       const out = f32(3, 33)
+      const m = { ...good, ...parts }
       native.matmul_4bit(
         f32(3, 64),
         u8(33 * 32),
-        { ...good, ...parts },
+        [m.absmax!, m.code_map, m.nested_absmax, m.offset, m.nested_blocksize],
         out,
         33,
         64,
@@ -251,13 +246,15 @@ describe('matmul_4bit, refused arguments', () => {
     const codes = native.tensor_empty(cpu, 'uint8', [128])
     const maxima = (given: unknown) => (): void =>
       native.dequantize_4bit(codes, given as BlockMaxima, f32(4, 64), 'nf4', 64, 0)
-    expect(maxima({ absmax: f32(4) })).not.toThrow()
-    expect(maxima(undefined)).toThrow('[dequantize_4bit] argument 1: expected an object with absmax')
-    expect(maxima({})).toThrow('[dequantize_4bit] argument 1.absmax: expected a tensor handle')
-    expect(maxima({ absmax: f32(4), offset: 1 })).toThrow(
+    expect(maxima([f32(4)])).not.toThrow()
+    expect(maxima(undefined)).toThrow(
+      '[dequantize_4bit] argument 1: expected an array that begins with absmax',
+    )
+    expect(maxima([])).toThrow('[dequantize_4bit] argument 1.absmax: expected a tensor handle')
+    expect(maxima([f32(4), undefined, undefined, 1])).toThrow(
       '[dequantize_4bit] argument 1.offset: expected a tensor handle',
     )
-    expect(maxima({ absmax: f32(4), code_map: f32(256) })).toThrow(
+    expect(maxima([f32(4), f32(256)])).toThrow(
       '[dequantize_4bit] argument 1.nested_blocksize: expected a number',
     )
   })

@@ -18,12 +18,12 @@ export function nestedMaxima(blocks: number, blocksize: number): NestedMaxima {
   const restored = Float64Array.from(q, (code, i) =>
     Math.fround(Math.fround(map[code]! * most[Math.floor(i / blocksize)]!) + offset),
   )
-  const nested = {
-    absmax: tensor(q, [blocks], 'uint8'),
-    code_map: tensor(map, [256]),
-    nested_absmax: tensor(most, [most.length]),
-    offset: tensor([offset], [1]),
-    nested_blocksize: blocksize,
-  }
+  const nested: BlockMaxima = [
+    tensor(q, [blocks], 'uint8'),
+    tensor(map, [256]),
+    tensor(most, [most.length]),
+    tensor([offset], [1]),
+    blocksize,
+  ]
   return { nested, restored }
 }

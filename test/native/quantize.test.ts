@@ -102,7 +102,7 @@ describe.each(all)('$key as bitsandbytes has it', ({ name, src, type, blocksize,
     const [codes, absmax] = [load(`${key}.codes`), load(`${key}.absmax`)]
     const { shape } = load(`${name}.${src}.source`)
     const out = new Output(shape, short[dst]!)
-    native.dequantize_4bit(codes.handle, { absmax: absmax.handle }, out.handle, type, blocksize, 0)
+    native.dequantize_4bit(codes.handle, [absmax.handle], out.handle, type, blocksize, 0)
     const [got, want] = [await out.read(), floats(`${key}.dequant.${dst}`)]
     expect(got.map((v) => v + 0)).toEqual(want.map((v) => v + 0)) // -0 is 0
   })
@@ -145,13 +145,7 @@ describe('double quantization as bitsandbytes has it', () => {
     for (const key of nested()) {
       const [, type, blocksize] = /(nf4|fp4)\.bs(\d+)\.dq$/.exec(key)!
       const [q, maxima, offset] = ['absmax_q', 'nested_absmax', 'offset'].map((f) => load(`${key}.${f}`))
-      const nested = {
-        absmax: q!.handle,
-        code_map: map(),
-        nested_absmax: maxima!.handle,
-        offset: offset!.handle,
-        nested_blocksize: 256,
-      }
+      const nested = [q!.handle, map(), maxima!.handle, offset!.handle, 256] as const
       expect(await restored(q!.n, nested), key).toEqual(floats(`${key}.absmax_restored`))
       const want = floats(`${key}.dequant.f32`)
       const out = new Output([want.length])
@@ -174,13 +168,7 @@ describe('double quantization as bitsandbytes has it', () => {
       256,
     )
     expect(new Set(await q.read())).toEqual(new Set([127]))
-    const values = await restored(300, {
-      absmax: q.handle,
-      code_map: map(),
-      nested_absmax: maxima.handle,
-      offset: offset.handle,
-      nested_blocksize: 256,
-    })
+    const values = await restored(300, [q.handle, map(), maxima.handle, offset.handle, 256])
     expect(new Set(values)).toEqual(new Set([0.25]))
   })
 })
@@ -220,7 +208,7 @@ describe('4-bit blocks of other sizes', () => {
           expect(type === 'fp4' ? oneZero(got) : Array.from(got)).toEqual(bytes)
           const maxima = await absmax.read()
           const out = new Output([n], dtype)
-          native.dequantize_4bit(codes.handle, { absmax: absmax.handle }, out.handle, type, blocksize, 0)
+          native.dequantize_4bit(codes.handle, [absmax.handle], out.handle, type, blocksize, 0)
           const values = want.map((c, i) =>
             Math.fround(code4bit[type][c]! * maxima[Math.floor(i / blocksize)]!),
           )
@@ -248,7 +236,7 @@ describe('4-bit blocks of other sizes', () => {
           native.dequantize_4bit(codes, nested, got.handle, 'nf4', blocksize, 0)
           native.dequantize_4bit(
             codes,
-            { absmax: tensor(restored, [restored.length]) },
+            [tensor(restored, [restored.length])],
             want.handle,
             'nf4',
             blocksize,
@@ -318,10 +306,10 @@ describe('refused arguments', () => {
     expect(() => native.quantize_4bit(u8(130), u8(65), f32(3), 'nf4', 64)).toThrow(
       '[quantize_4bit] x: expected a float dtype, got uint8',
     )
-    expect(() => native.dequantize_4bit(u8(65), { absmax: f32(3) }, f32(131), 'nf4', 64, 0)).toThrow(
+    expect(() => native.dequantize_4bit(u8(65), [f32(3)], f32(131), 'nf4', 64, 0)).toThrow(
       '[dequantize_4bit] codes',
     )
-    expect(() => native.dequantize_4bit(u8(65), { absmax: f32(3) }, f32(130), 'NF4', 64, 0)).toThrow(
+    expect(() => native.dequantize_4bit(u8(65), [f32(3)], f32(130), 'NF4', 64, 0)).toThrow(
       "[dequantize_4bit] quant_type: expected one of 'nf4', 'fp4', got 'NF4'",
     )
     for (const blocksize of [0, 48, 16, 8192])
@@ -335,14 +323,7 @@ describe('refused arguments', () => {
       '[quantize_absmax] blocksize: expected a power of two from 32 to 4096, got 100',
     )
     const nested = (q: TensorHandle, map: TensorHandle) => (): void =>
-      native.dequantize_4bit(
-        u8(65),
-        { absmax: q, code_map: map, nested_absmax: f32(1), offset: f32(1), nested_blocksize: 256 },
-        f32(130),
-        'nf4',
-        64,
-        0,
-      )
+      native.dequantize_4bit(u8(65), [q, map, f32(1), f32(1), 256], f32(130), 'nf4', 64, 0)
     expect(nested(u8(3), f32(256))).not.toThrow()
     expect(nested(u8(4), f32(256))).toThrow('[dequantize_4bit] absmax: expected 3 elements, got shape (4)')
     expect(nested(u8(3), f32(16))).toThrow(
