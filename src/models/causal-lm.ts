@@ -44,6 +44,7 @@ export class CausalLM {
   /**
    * The plans of training passes, by batch size: what to keep, offload and recompute. Set by a trainer.
    * Default: gradient checkpointing decides.
+   * @internal
    */
   memory_plans: MemoryPlans | undefined
   /** The adapter on the model, set by the adapter. @internal */
@@ -56,6 +57,7 @@ export class CausalLM {
 
   constructor(
     config: PretrainedConfig,
+    /** The modules, arranged as the passes use them. @internal */
     readonly parts: ModelParts,
     readonly device: Device,
     /** Dtype of activations, embedding, norms and head; `prepare_model_for_kbit_training` changes it to float32. */

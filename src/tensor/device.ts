@@ -24,6 +24,7 @@ const devices: Map<string, Device> = new Map()
 export class Device {
   private constructor(
     readonly name: string,
+    /** The native device. @internal */
     readonly handle: DeviceHandle,
   ) {}
 
@@ -43,12 +44,12 @@ export class Device {
     return Object.fromEntries(lines.map((line) => line.split('=', 2) as [string, string]))
   }
 
-  /** The number of tokens in a product should be a multiple of this: a GPU reads 16 bytes at a time. */
+  /** The number of tokens in a product should be a multiple of this: a GPU reads 16 bytes at a time. @internal */
   get rowMultiple(): number {
     return this.isCpu ? 1 : 8
   }
 
-  /** Whether a product with a 4-bit weight dequantizes the whole matrix first, as a GPU's libraries need it. */
+  /** Whether a product with a 4-bit weight dequantizes the whole matrix first, for a GPU's libraries. @internal */
   get dequantizesWhole(): boolean {
     return !this.isCpu
   }

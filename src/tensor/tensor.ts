@@ -22,6 +22,7 @@ export class Tensor {
   private disposed = false
 
   constructor(
+    /** The native tensor. @internal */
     readonly handle: TensorHandle,
     readonly shape: readonly number[],
     readonly dtype: DType,
