@@ -6,8 +6,8 @@
 namespace {
 
 /**
- * Node closes an addon with the last worker that loaded it, while our threads still run its code: a second,
- * last reference keeps it in memory until the process ends.
+ * Node closes an addon together with the last worker that loaded it, while our threads still run its code.
+ * This second reference keeps it in memory until the process ends.
  */
 void keep_loaded() {
   Dl_info info;

@@ -8,7 +8,7 @@
 
 namespace qlora {
 
-/** Where the tensors of arguments come from: handles, of an operation that is to run. */
+/** Reads the tensors of an operation's arguments from handles. */
 struct Handles {
   static Tensor tensor(const Napi::Value& v, ArgumentPlace at) { return unwrap_tensor(v, at); }
 };
@@ -115,8 +115,8 @@ struct Argument<Shape, Tensors> {
 };
 
 /**
- * Exports body(info) under name. What it throws becomes a JavaScript Error, unless the environment is ending:
- * then JavaScript takes no error any more, and none is to end the process.
+ * Exports body(info) under name. What it throws becomes a JavaScript Error, except when the environment is
+ * ending: JavaScript then accepts no errors, and they must not abort the process.
  */
 template <typename Body>
 void export_function(Napi::Object exports, const char* name, Body body) {
@@ -124,7 +124,7 @@ void export_function(Napi::Object exports, const char* name, Body body) {
     try {
       return body(info);
     } catch (const Napi::Error&) {
-      throw;  // has a JavaScript error already
+      throw;  // already a JavaScript error
     } catch (const std::exception& e) {
       napi_throw_error(info.Env(), nullptr, e.what());
       return Napi::Value();

@@ -9,8 +9,10 @@ namespace qlora {
 
 namespace {
 
-/** quantize_ggml(tensor, format) -> Promise<ArrayBuffer>: the blocks of a float32 tensor on the CPU, one
- * after another. */
+/**
+ * quantize_ggml(tensor, format) -> Promise<ArrayBuffer>: the ggml blocks of a float32 tensor on the CPU,
+ * concatenated.
+ */
 Napi::Value quantize_ggml(const Napi::CallbackInfo& info) {
   refuse_while_recording("quantize_ggml");
   Tensor tensor = Argument<Tensor>::from(info[0], {"quantize_ggml", 0});

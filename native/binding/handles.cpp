@@ -7,9 +7,9 @@ namespace qlora {
 namespace {
 
 /**
- * What the Externals of this thread's environment point to. Another addon's may point to anything, which must
- * not be read; Node's type tags would tell as well, but each look is a call into Node, several times an
- * operation.
+ * The pointers in Externals of this thread's environment. An External of another addon may point to
+ * anything and must not be read. Node's type tags would show this too, but each check is a call into Node,
+ * several times per operation.
  */
 thread_local std::unordered_set<const void*> live_tensors, known_devices, live_recordings;
 
@@ -49,13 +49,13 @@ Backend& unwrap_device(const Napi::Value& value, ArgumentPlace at) {
 Napi::Value wrap_tensor(Napi::Env env, Tensor tensor, bool owns_bytes) {
   auto* handle = new TensorHandle;
   handle->tensor = std::move(tensor);
-  // V8 is told of host memory only: gigabytes on a GPU would make it collect garbage all the time for
-  // nothing.
+  // V8 is informed only about host memory: gigabytes on a GPU would make it collect garbage all the time
+  // without effect.
   if (owns_bytes && handle->tensor.backend->name() == "cpu") {
     handle->external_bytes = static_cast<int64_t>(handle->tensor.bytes());
     Napi::MemoryManagement::AdjustExternalMemory(env, handle->external_bytes);
   }
-  // The finalizer is a net for handles that nobody disposed; scopes free memory long before it runs.
+  // The finalizer is a fallback for handles that were not disposed; scopes free memory long before it runs.
   const auto finalize = [](napi_env env, void* data, void*) {
     auto* handle = static_cast<TensorHandle*>(data);
     release_tensor(env, *handle);

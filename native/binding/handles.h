@@ -7,19 +7,21 @@
 
 namespace qlora {
 
-/** What a JavaScript tensor handle (an External) points to. */
+/** The object that a JavaScript tensor handle (an External) points to. */
 struct TensorHandle {
   Tensor tensor;
   bool released = false;
-  int64_t external_bytes = 0;  // what V8 was told
+  int64_t external_bytes = 0;  // the size reported to V8
 };
 
-/** The place of an argument or of a part of it, for messages: "[op] argument 2: ...", "[op]
- * argument 2.absmax: ...". */
+/**
+ * The place of an argument, or of a part of it, for messages: "[op] argument 2: ...", "[op] argument
+ * 2.absmax: ...".
+ */
 struct ArgumentPlace {
   const char* op;
   size_t position;
-  const char* name = nullptr;  // of the part
+  const char* name = nullptr;  // name of the part
 
   ArgumentPlace part(const char* of) const { return {op, position, of}; }
 };
@@ -34,7 +36,7 @@ TensorHandle& unwrap_handle(const Napi::Value& value, ArgumentPlace at);
 const Tensor& unwrap_tensor(const Napi::Value& value, ArgumentPlace at);
 void release_tensor(Napi::Env env, TensorHandle& handle);
 
-/** What a JavaScript recording handle points to; null once it was released. */
+/** The object that a JavaScript recording handle points to; its recording is null after release. */
 struct RecordingHandle {
   Backend* backend;
   std::shared_ptr<Recording> recording;

@@ -31,8 +31,8 @@ void JsThread::open(napi_env env) {
   require_ok(napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, self, finalize, this,
                                              run_task, &function_));
   require_ok(napi_unref_threadsafe_function(env, function_));
-  // Node deletes the function with the environment, whoever may still hold it: from this hook on nobody calls
-  // it.
+  // Node deletes the function with the environment, whoever still holds it: after this hook it is never
+  // called.
   const auto close = [](void* thread) {
     auto* ended = static_cast<JsThread*>(thread);
     std::lock_guard lock(ended->mutex_);
@@ -54,14 +54,14 @@ void JsThread::run(Task task) {
 
 void JsThread::run_task(napi_env env, napi_value, void* data, void* task) {
   const std::unique_ptr<Task> held(static_cast<Task*>(task));
-  if (!env) return;  // the environment has ended with this task in the queue
+  if (!env) return;  // the environment ended while this task was queued
   auto* thread = static_cast<JsThread*>(data);
   if (--thread->expected_ == 0 && thread->function_) napi_unref_threadsafe_function(env, thread->function_);
   try {
     (*held)(env);
   } catch (...) {
-    // Only an ending environment refuses what tasks do. Nobody is there to be told, and Node would abort the
-    // process.
+    // Only an ending environment refuses what tasks do. Nothing can receive the error, and Node would abort
+    // the process.
   }
 }
 

@@ -8,7 +8,7 @@
 
 namespace qlora {
 
-/** The one device of all tensor arguments; throws when they live on different ones. */
+/** The one device of all tensor arguments; throws when they are on different ones. */
 class DeviceOf {
  public:
   explicit DeviceOf(const char* op) : op_(op) {}

@@ -6,7 +6,7 @@ namespace qlora {
 
 namespace {
 
-/** Statuses are not looked at: when the environment is ending all of this is refused, and nobody waits. */
+/** Statuses are ignored: an ending environment refuses all of this, and nothing waits for the promise. */
 void reject(napi_env env, napi_deferred deferred, const std::string& error) {
   napi_value text = nullptr, reason = nullptr;
   napi_create_string_utf8(env, error.data(), error.size(), &text);
@@ -31,7 +31,7 @@ Napi::Promise as_promise(Napi::Env env, const std::function<void(Done)>& start,
       }
     });
   });
-  thread->expect_task();  // it runs on this thread, so it has not yet
+  thread->expect_task();  // it runs on this thread, so it has not run yet
   return Napi::Promise(env, promise);
 }
 

@@ -11,15 +11,15 @@ namespace qlora {
 using Done = std::function<void(const std::string& error)>;
 
 /**
- * A promise of what `start` begins: it resolves with value(env), made on the JavaScript thread, when the Done
- * that start was given is called with an empty text, from whatever thread, and rejects with any other text.
- * When the environment (a worker, say) has ended by then, nothing happens: nobody waits any more.
+ * A promise for the work that `start` begins. `start` gets a Done function; calling it with an empty text,
+ * from any thread, resolves the promise with value(env), made on the JavaScript thread; any other text
+ * rejects it. If the environment (for instance a worker) has ended before, nothing happens.
  */
 Napi::Promise as_promise(Napi::Env env, const std::function<void(Done)>& start,
                          std::function<Napi::Value(Napi::Env)> value);
 
 /**
- * Queues `work` behind everything submitted to the backend and returns a promise. It resolves with
+ * Queues `work` after everything submitted to the backend and returns a promise. It resolves with
  * value(env), made on the JavaScript thread, or rejects with the first error of the queue since the last
  * promise.
  */

@@ -7,7 +7,7 @@ namespace qlora {
 
 namespace {
 
-/** The operations of a `record` under way. */
+/** The operations recorded so far. */
 struct Recorder {
   Backend& backend;
   std::vector<Task> tasks;
@@ -15,7 +15,7 @@ struct Recorder {
 
 thread_local Recorder* recorder = nullptr;
 
-/** record(device, body): the operations that body calls are not run but kept, for `replay`. */
+/** record(device, body): stores the operations that body calls, without running them, for `replay`. */
 Napi::Value record(const Napi::CallbackInfo& info) {
   refuse_while_recording("record");
   Backend& backend = unwrap_device(info[0], {"record", 0});
@@ -32,7 +32,7 @@ Napi::Value record(const Napi::CallbackInfo& info) {
   return wrap_recording(info.Env(), {&backend, backend.record(std::move(own.tasks))});
 }
 
-/** replay(recording): its operations run again, in their order. */
+/** replay(recording): runs its operations in their order. */
 Napi::Value replay(const Napi::CallbackInfo& info) {
   refuse_while_recording("replay");
   RecordingHandle& handle = unwrap_recording(info[0], {"replay", 0});

@@ -6,10 +6,10 @@
 
 namespace qlora {
 
-/** Submits an operation, or keeps it where this thread is recording. */
+/** Submits an operation, or stores it if this thread is recording. */
 void enqueue(Backend& backend, const char* op, std::function<void()> task);
 
-/** Throws where this thread is recording: a function that is no operation cannot be repeated. */
+/** Throws if this thread is recording: a function that is not an operation cannot be replayed. */
 void refuse_while_recording(const char* function);
 
 }  // namespace qlora

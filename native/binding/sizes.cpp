@@ -7,12 +7,12 @@
 #include "cpu/scratch.h"
 #include "cuda/scratch.h"
 
-// What a backend's memory would take, for the memory planner: neither the backend nor tensors are needed.
+// The memory sizes of a backend, for the memory planner; neither the backend nor tensors are needed.
 namespace qlora {
 
 namespace {
 
-/** Tensors that are described: { dtype, shape }. They have neither memory nor a device. */
+/** Reads described tensors: { dtype, shape }. They have neither memory nor a device. */
 struct Descriptions {
   static Tensor tensor(const Napi::Value& v, ArgumentPlace at) {
     if (!v.IsObject()) fail(at, ": expected { dtype, shape }");
@@ -23,13 +23,13 @@ struct Descriptions {
   }
 };
 
-/** An operation's scratch bytes of described arguments. */
+/** The scratch bytes of an operation with described arguments. */
 using Query = std::function<int64_t(const Napi::Array& arguments)>;
 using Queries = std::unordered_map<std::string, Query>;
 
 template <typename Backend, typename Of, typename... A, size_t... I>
 Query query(const char* name, int64_t (Of::*method)(A...) const, std::index_sequence<I...>) {
-  // What a backend does not override is 0: no query.
+  // An operation that a backend does not override needs 0 bytes: no query.
   if constexpr (std::is_same_v<Of, ScratchBytes>) return nullptr;
   return [name, method](const Napi::Array& arguments) {
     if (arguments.Length() != sizeof...(A))

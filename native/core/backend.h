@@ -17,7 +17,7 @@ struct Task {
   std::function<void()> run;
 };
 
-/** Operations that can be run again and again with the same tensors, which it keeps alive. */
+/** Recorded operations that can be run many times with the same tensors, which the recording keeps alive. */
 class Recording {
  public:
   explicit Recording(std::vector<Task> tasks) : tasks(std::move(tasks)) {}
@@ -25,7 +25,7 @@ class Recording {
   const std::vector<Task> tasks;
 };
 
-/** A device: memory, a queue that runs operations in the order they were submitted, and the operations. */
+/** A device: memory, a queue that runs operations in the order of submission, and the operations. */
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -35,35 +35,39 @@ class Backend {
   virtual std::string info() const = 0;
   virtual void set_num_threads(int n) = 0;
   virtual Allocator& allocator() = 0;
-  /** Host memory that this device's operations read and write in place; its own memory where that is the
-   * host's. */
+  /**
+   * Host memory that this device's operations read and write in place; its own memory if that is the
+   * host's.
+   */
   virtual Allocator& pinned_allocator() { return allocator(); }
   virtual Ops& ops() = 0;
 
   /**
-   * Runs task after everything submitted before it. A task that throws poisons the queue: later tasks are
-   * dropped until `finish` reports the error.
+   * Runs task after everything submitted before. If a task throws, later tasks are dropped until `finish`
+   * reports the error.
    */
   virtual void submit(std::string op, std::function<void()> task) = 0;
-  /** Like submit, but always runs: `task` for its work when healthy, then done(error or empty). */
+  /** Like submit, but always runs done(error or empty); runs `task` before it if there was no error. */
   virtual void finish(std::function<void()> task, std::function<void(const std::string& error)> done) = 0;
 
-  /** Prepares tasks for `replay`; none of them runs now. */
+  /** Prepares tasks for `replay`; does not run them. */
   virtual std::shared_ptr<Recording> record(std::vector<Task> tasks) {
     return std::make_shared<Recording>(std::move(tasks));
   }
-  /** Submits the recorded tasks, in their order. */
+  /** Submits the recorded tasks in their order. */
   virtual void replay(std::shared_ptr<Recording> recording) {
     for (size_t i = 0; i < recording->tasks.size(); i++)
       submit(recording->tasks[i].op, [recording, i] { recording->tasks[i].run(); });
   }
 
-  /** Copies host memory into device memory; only inside a task. `from` may be reused when it returns. */
+  /** Copies host memory to device memory; only inside a task. `from` can be reused when it returns. */
   virtual void upload(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
-  /** Copies device memory to the host; only inside a task of `finish`. The bytes are there when `done` is
-   * called. */
+  /**
+   * Copies device memory to the host; only inside a task of `finish`. The bytes have arrived when `done` is
+   * called.
+   */
   virtual void download(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
-  /** Like finish, with the task of filling a tensor from a byte range of a file. */
+  /** Like finish, with a task that fills a tensor from a byte range of a file. */
   virtual void read_file(const Tensor& tensor, const std::string& path, uint64_t offset,
                          std::function<void(const std::string& error)> done) {
     finish([tensor, path, offset] { read_range(path, offset, tensor.data<char>(), tensor.bytes()); },
@@ -84,10 +88,14 @@ class Backend {
 /** The device called `name` ("cpu", "cuda:0"); one per process, never destroyed. Throws on an unknown name.
  */
 Backend& open_backend(const std::string& name);
-/** GPU `index`, from the library qlora-cuda.so beside the addon. Throws when it was not built or finds no
- * GPU. */
+/**
+ * GPU `index`, from the library qlora-cuda.so beside the addon. Throws when it was not built or finds no
+ * GPU.
+ */
 Backend& open_cuda(int index);
-/** How many GPUs the CUDA library sees, without opening one. Throws when it was not built or finds no driver.
+/**
+ * The number of GPUs that the CUDA library finds, without opening one. Throws when it was not built or
+ * finds no driver.
  */
 int cuda_device_count();
 

@@ -3,7 +3,9 @@
 
 namespace qlora {
 
-/** The maxima of 4-bit blocks: absmax float32, or q of quantize_absmax with the others, as ops.inc has them.
+/**
+ * The maxima of 4-bit blocks: absmax is float32; or it is q of quantize_absmax, and the others decode it;
+ * see ops.inc.
  */
 struct BlockMaxima {
   Tensor absmax;

@@ -6,8 +6,9 @@
 namespace qlora::QLORA_HERE {
 
 /**
- * bitsandbytes' search of its 256-entry map, step by step: begin at these places, step by 64, 32 .. 1, then
- * end. It is not "the nearest entry": a value in the middle of two stays where the search ended.
+ * bitsandbytes' search in its 256-entry map, step by step: start at these positions, with steps of 64, 32
+ * .. 1. It does not always find the nearest entry: a value exactly between two entries stays where the
+ * search ended.
  */
 constexpr int kSearchPivot = 127, kSearchLow = 0, kSearchHigh = 255, kSearchStep = 64;
 
@@ -27,7 +28,8 @@ QLORA_BOTH int search_end(const float* map, float x, int pivot, int low, int hig
   return moves ? other : pivot;
 }
 
-/** The code of x in a signed map: moved by one, modulo 256, where the entry found has not the sign of x. */
+/** The code of x in a signed map: moved by one, modulo 256, if the entry found does not have the sign of x.
+ */
 QLORA_BOTH int keep_sign(const float* map, float x, int code) {
   const bool differs = (map[code] < 0) != (x < 0);
   const int by = x > 0 ? 1 : -1;

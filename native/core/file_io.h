@@ -5,6 +5,6 @@
 
 namespace qlora {
 
-/** Reads exactly `bytes` bytes at `offset`; throws naming file, offset and how much was there. */
+/** Reads exactly `bytes` bytes at `offset`; throws naming file, offset and the number of bytes available. */
 void read_range(const std::string& path, uint64_t offset, void* data, size_t bytes);
 }  // namespace qlora

@@ -4,7 +4,7 @@
 
 namespace qlora {
 
-/** One of ggml's block formats: how many values a block holds, its bytes, and how it is made. */
+/** One of ggml's block formats: values per block, bytes per block, and the function that writes a block. */
 struct GgmlFormat {
   const char* name;
   int64_t values;
@@ -13,7 +13,7 @@ struct GgmlFormat {
   void (*block)(const float* x, uint8_t* out);
 };
 
-/** Throws on a name that is none of Q4_0, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K. */
+/** Throws unless the name is Q4_0, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K. */
 const GgmlFormat& ggml_format(const std::string& name);
 
 }  // namespace qlora

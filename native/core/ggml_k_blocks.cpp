@@ -2,16 +2,18 @@
 
 #include "core/ggml_round.h"
 
-// As ggml-quants.c's quantize_row_q4_K_ref, q5_K and q6_K: which sums are taken in which order counts, since
-// the blocks are equal to llama.cpp's to the bit.
+// As ggml-quants.c's quantize_row_q4_K_ref, q5_K and q6_K. The order of the operations matters, since the
+// blocks are bit for bit those of llama.cpp.
 namespace qlora::ggml {
 
 namespace {
 
 constexpr int total = 256, sub = 32, subs = total / sub;
 
-/** How the search of scale and minimum goes: levels, and the steps of (first + step * delta + levels) /
- * range. */
+/**
+ * Parameters of the search for scale and minimum: the levels, and the steps of (first + step * delta +
+ * levels) / range.
+ */
 struct Search {
   int levels;
   float first;
@@ -33,7 +35,10 @@ float error_of(Fit fit, const float* x, const float* weights, const uint8_t* cod
   return sum;
 }
 
-/** x = scale * code - minimum with the least weighted square error of the scales tried (make_qkx2_quants). */
+/**
+ * Fits x = scale * code - minimum with the least weighted square error of the tried scales
+ * (make_qkx2_quants).
+ */
 Fit fit_range(const Search& search, const float* x, const float* weights, uint8_t* codes) {
   float low = x[0], high = x[0], sum_w = weights[0], sum_x = sum_w * x[0];
   for (int i = 1; i < sub; i++) {
@@ -79,7 +84,7 @@ Fit fit_range(const Search& search, const float* x, const float* weights, uint8_
   return {best.scale, -best.minimum};
 }
 
-/** Six bits each of eight scales and minima in 12 bytes. */
+/** Packs eight scales and minima of six bits each into 12 bytes. */
 void pack_scales(const uint8_t* scales, const uint8_t* minima, uint8_t* out) {
   for (int j = 0; j < 4; j++) {
     out[j] = static_cast<uint8_t>(scales[j] | (scales[j + 4] >> 4) << 6);
@@ -88,7 +93,9 @@ void pack_scales(const uint8_t* scales, const uint8_t* minima, uint8_t* out) {
   }
 }
 
-/** Codes of all sub-blocks with 6-bit scales and minima; writes d, dmin and the 12 bytes of these: 16 bytes.
+/**
+ * The codes of all sub-blocks with 6-bit scales and minima; writes d, dmin and the 12 bytes of scales: 16
+ * bytes.
  */
 void range_codes(const Search& search, const float* x, uint8_t* out, uint8_t* codes) {
   Fit fits[subs];
@@ -124,7 +131,7 @@ void range_codes(const Search& search, const float* x, uint8_t* out, uint8_t* co
   }
 }
 
-/** Of 64 values at a time, the low four bits of value i and i + 32 in one byte. */
+/** For 64 values at a time, packs the low four bits of values i and i + 32 into one byte. */
 void pack_nibbles(const uint8_t* codes, uint8_t* out) {
   for (int from = 0; from < total; from += 2 * sub)
     for (int i = 0; i < sub; i++)
@@ -133,8 +140,10 @@ void pack_nibbles(const uint8_t* codes, uint8_t* out) {
 
 constexpr float tiny = 1e-15f;  // GROUP_MAX_EPS
 
-/** The scale of 16 values with codes -32 .. 31, of 19 that are tried; weights x^2 (make_qx_quants). Codes
- * come out plus 32. */
+/**
+ * The scale of 16 values with codes -32 .. 31, the best of 19 that are tried; weights x^2 (make_qx_quants).
+ * Codes are stored plus 32.
+ */
 float fit_signed(const float* x, uint8_t* codes) {
   constexpr int n = 16, levels = 32;
   float amax = 0, extreme = 0;

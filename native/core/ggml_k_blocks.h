@@ -1,8 +1,8 @@
 #pragma once
 #include <cstdint>
 
-// One super-block of 256 values each: sub-blocks with scales of their own in few bits, and float16 scales of
-// these.
+// Each writes one super-block of 256 values: sub-blocks with their own scales in few bits, and float16
+// scales of these.
 namespace qlora::ggml {
 
 void q4_k(const float* x, uint8_t* out);

@@ -7,7 +7,7 @@
 // The roundings of ggml's reference quantizers.
 namespace qlora::ggml {
 
-/** To the nearest integer, halves to even, by adding 1.5 * 2^23; |x| < 2^22. */
+/** To the nearest integer, ties to even, by adding 1.5 * 2^23; |x| < 2^22. */
 inline int nearest(float x) {
   float shifted = x + 12582912.f;
   int bits;
@@ -17,7 +17,10 @@ inline int nearest(float x) {
 
 inline int clamped(int value, int low, int high) { return std::max(low, std::min(high, value)); }
 
-/** float16 bits, to nearest even. The ISA copies of cpu/convert.h are not for code that is compiled once. */
+/**
+ * float16 bits, rounded to nearest even. cpu/convert.h cannot be used here: it is compiled once per
+ * instruction set.
+ */
 inline uint16_t half_bits(float x) {
   uint32_t u;
   std::memcpy(&u, &x, 4);
@@ -26,7 +29,7 @@ inline uint16_t half_bits(float x) {
   if (rest >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);
   if (rest >= 0x38800000u)
     return static_cast<uint16_t>(sign | ((rest - 0x38000000u + 0xfffu + ((rest >> 13) & 1u)) >> 13));
-  // Subnormal: the sum with 0.5 has its last bit at 2^-24.
+  // Subnormal: adding 0.5 makes the last bit 2^-24.
   float magnitude;
   std::memcpy(&magnitude, &rest, 4);
   const float shifted = magnitude + 0.5f;

@@ -2,15 +2,15 @@
 
 #include "core/ggml_round.h"
 
-// Blocks of 32 values with one scale, as ggml-quants.c's quantize_row_*_ref: the order of the operations
-// counts, since the blocks are equal to llama.cpp's to the bit.
+// Blocks of 32 values with one scale, as ggml-quants.c's quantize_row_*_ref. The order of the operations
+// matters, since the blocks are bit for bit those of llama.cpp.
 namespace qlora::ggml {
 
 namespace {
 
 constexpr int size = 32, half = 16;
 
-/** The value that is largest in magnitude, with its sign. */
+/** The value with the largest magnitude, with its sign. */
 float extreme(const float* x) {
   float amax = 0, value = 0;
   for (int i = 0; i < size; i++)
@@ -21,7 +21,10 @@ float extreme(const float* x) {
   return value;
 }
 
-/** Low four bits of values i and i + 16 in one byte; returns the fifth bits, value i's at bit i. */
+/**
+ * Packs the low four bits of values i and i + 16 into one byte; returns the fifth bits, that of value i at
+ * bit i.
+ */
 uint32_t pack(const uint8_t* codes, uint8_t* out) {
   uint32_t fifth = 0;
   for (int i = 0; i < half; i++) {
@@ -33,7 +36,7 @@ uint32_t pack(const uint8_t* codes, uint8_t* out) {
   return fifth;
 }
 
-/** Codes of values scaled to +-levels, whose end is the extreme one. Returns the scale. */
+/** The codes of values scaled to +-levels, where the extreme value is at the end. Returns the scale. */
 float signed_codes(const float* x, int levels, uint8_t* codes) {
   const float d = extreme(x) / static_cast<float>(-levels);
   const float inverse = d ? 1.0f / d : 0.0f;

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-// One block of 32 values each: scale (and minimum) as float16, then codes.
+// Each writes one block of 32 values: scale (and minimum) as float16, then codes.
 namespace qlora::ggml {
 
 void q4_0(const float* x, uint8_t* out);

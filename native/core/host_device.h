@@ -1,8 +1,8 @@
 #pragma once
 
 // For arithmetic that both backends share: `namespace qlora::QLORA_HERE { QLORA_BOTH float f(...) {...} }`.
-// nvcc makes it a function of the host and the GPU; on the CPU it is compiled once for each instruction set,
-// like the operations (cpu/cpu_ops.h).
+// With nvcc it is a function for host and GPU; on the CPU it is compiled once per instruction set, like the
+// operations (cpu/cpu_ops.h).
 #ifndef QLORA_ISA
 #define QLORA_ISA baseline
 #endif

@@ -17,10 +17,10 @@ std::string library_path() {
   return addon.substr(0, addon.rfind('/') + 1) + "qlora-cuda.so";
 }
 
-/** Opened at the first use of a GPU and kept. */
+/** Opened at the first use of a GPU; stays open. */
 void* load() {
   const std::string path = library_path();
-  // On most machines it was never built: a warning that notebooks keep must not name their folders.
+  // On most machines it was never built; the warning, which notebooks store, must not contain folder names.
   if (access(path.c_str(), F_OK) != 0) {
     fail("[device] this build has no CUDA backend: npm run build, where there is nvcc");
   }

@@ -6,8 +6,10 @@
 
 namespace qlora {
 
-/** Every operation a backend has; ops.inc documents each. Implementations include ops.inc with an OP that
- * adds `override`. */
+/**
+ * Every operation of a backend; ops.inc documents each. Implementations include ops.inc with an OP that
+ * adds `override`.
+ */
 class Ops {
  public:
   virtual ~Ops() = default;

@@ -4,9 +4,9 @@
 namespace qlora {
 
 /**
- * Bytes that an operation takes of its device's memory while it runs, beside its tensors: 0 unless a backend
- * says otherwise. The arguments are the operation's; only dtypes and shapes of the tensors may be looked at,
- * since they have neither memory nor a device.
+ * Bytes of device memory that an operation needs while it runs, in addition to its tensors; 0 unless a
+ * backend overrides it. The arguments are those of the operation, but only dtypes and shapes of the tensors
+ * may be used, since they have neither memory nor a device.
  */
 class ScratchBytes {
  public:

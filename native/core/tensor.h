@@ -10,9 +10,9 @@
 namespace qlora {
 
 struct MemoryStats {
-  size_t allocated;  // bytes now in live storages
+  size_t allocated;  // bytes in live storages
   size_t peak;       // largest `allocated` since the last reset
-  size_t reserved;   // allocated plus what the cache keeps for reuse
+  size_t reserved;   // allocated plus the cache
 };
 
 class Allocator {
@@ -26,8 +26,8 @@ class Allocator {
 };
 
 /**
- * Bytes of a tensor. Memory is taken when the first operation that touches it runs, not when the tensor is
- * made: JavaScript enqueues far ahead of the backend, and the peak must follow the order of execution.
+ * The memory of a tensor. It is allocated when the first operation that uses it runs, not when the tensor
+ * is made: JavaScript enqueues far ahead of the backend, and the peak must follow the order of execution.
  */
 class Storage {
  public:
@@ -39,7 +39,7 @@ class Storage {
   Storage& operator=(const Storage&) = delete;
 
   size_t bytes() const { return bytes_; }
-  /** Only from the thread that executes operations. */
+  /** Only on the thread that runs operations. */
   void* data() {
     if (!data_ && bytes_ > 0) data_ = allocator_.allocate(bytes_);
     return data_;

@@ -5,14 +5,13 @@
 
 #include "core/host_device.h"
 
-// The optimizers' arithmetic for one element. Scalars are computed in double and used in float.
+// The optimizers' arithmetic for one element. Scalars are computed in double and used as float.
 namespace qlora::QLORA_HERE {
 
-/** Elements that share a maximum in 8-bit state. */
+/** Number of elements that share a maximum in 8-bit state. */
 constexpr int64_t kStateBlock = 256;
 
-/** What clipping multiplies gradients by, as torch: min(1, max_norm / (norm + 1e-6)); NaN when the norm is.
- */
+/** The factor of clipping, as in torch: min(1, max_norm / (norm + 1e-6)); NaN if the norm is. */
 QLORA_BOTH float clip_factor(float norm, float max_norm) {
   const float factor = max_norm / (norm + 1e-6f);
   return factor >= 1.0f ? 1.0f : factor;
@@ -30,7 +29,7 @@ struct AdamwRule {
         eps(static_cast<float>(eps_)),
         step_size(static_cast<float>(lr / (1 - std::pow(beta1, static_cast<double>(step))))) {}
 
-  /** Operation by operation as torch; `round` to the moments' dtype after each. */
+  /** In torch's order of operations; `round` to the moments' dtype after each. */
   template <typename Round>
   QLORA_BOTH void update(float& p, float g, float& m, float& v, Round round) const {
     p = round(p * decay);
@@ -42,7 +41,7 @@ struct AdamwRule {
   }
 };
 
-/** bitsandbytes' AdamW as its GPU kernels have it: the weight decays after the update. */
+/** bitsandbytes' AdamW as in its GPU kernels: weight decay comes after the update. */
 struct Adamw8bitRule {
   float decay, beta1, lerp1, beta2, lerp2, eps, step_size;
 
@@ -57,7 +56,7 @@ struct Adamw8bitRule {
     step_size = static_cast<float>(lr * root2 / (1 - std::pow(beta1_, static_cast<double>(step))));
   }
 
-  /** A gradient that is not finite sets both moments to 0 and leaves the parameter alone. */
+  /** A gradient that is not finite sets both moments to 0 and does not change the parameter. */
   QLORA_BOTH void update(float& p, float g, float& m, float& v) const {
     const bool finite = fabsf(g) <= FLT_MAX;
     m = finite ? m * beta1 + lerp1 * g : 0.0f;
@@ -87,7 +86,7 @@ struct LionRule {
 
 struct SgdRule {
   float lr, momentum, keep, weight_decay;
-  bool nesterov, first;  // the first step's momentum is its gradient, whatever the dampening
+  bool nesterov, first;  // in the first step momentum is the gradient, without dampening
 
   SgdRule(double lr_, double momentum_, double dampening, bool nesterov_, double weight_decay_, bool first_)
       : lr(static_cast<float>(lr_)),

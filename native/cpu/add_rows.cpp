@@ -2,7 +2,7 @@
 
 namespace qlora::QLORA_ISA {
 
-// Threads take columns, so that rows of one index are added in their order.
+// Each thread has some columns, so that rows with the same index are added in order.
 void CpuOps::add_rows(const Tensor& x, const Tensor& index, const Tensor& out) {
   int64_t rows = out.shape[0], n = index.numel(), cols = x.shape[1];
   const int32_t* at = index.data<int32_t>();

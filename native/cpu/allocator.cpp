@@ -9,7 +9,7 @@ namespace qlora {
 namespace {
 
 #ifdef QLORA_POISON
-constexpr bool kPoison = true;  // debug builds: a fresh block is full of NaNs, so that a missing write shows
+constexpr bool kPoison = true;  // debug builds: a new block is filled with NaNs, to detect missing writes
 #else
 constexpr bool kPoison = false;
 #endif
@@ -50,7 +50,7 @@ void CpuAllocator::release(void* data, size_t bytes) {
   allocated_ -= size;
   cache_.emplace(size, data);
   cached_ += size;
-  // What is live now plus the cache never exceeds the peak by more than a quarter: reuse without hoarding.
+  // Live memory plus the cache never exceeds the peak by more than a quarter.
   while (cached_ > 0 && allocated_ + cached_ > peak_ + peak_ / 4) {
     auto largest = std::prev(cache_.end());
     std::free(largest->second);

@@ -7,8 +7,10 @@
 
 namespace qlora {
 
-/** 64-byte aligned host memory; released blocks are kept by size for reuse, since mapping fresh pages costs
- * more than most operations. */
+/**
+ * 64-byte aligned host memory. Released blocks are cached by size for reuse, since mapping new pages costs
+ * more than most operations.
+ */
 class CpuAllocator final : public Allocator {
  public:
   void* allocate(size_t bytes) override;
@@ -17,8 +19,10 @@ class CpuAllocator final : public Allocator {
   void reset_peak() override;
   void empty_cache() override;
 
-  /** What so many bytes take. Rounded so that batches of slightly different length share blocks: to 64 B,
-   * above 64 KiB to 1/16 of their power of two. */
+  /**
+   * The size that `bytes` bytes occupy. It is rounded up, so that batches of slightly different length
+   * share blocks: to 64 B; above 64 KiB to 1/16 of the power of two below.
+   */
   static size_t rounded(size_t bytes);
 
  private:

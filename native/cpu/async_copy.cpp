@@ -2,7 +2,7 @@
 
 namespace qlora::QLORA_ISA {
 
-// The queue of this device is the host's own memory copy: done at once.
+// On this device the copy is an ordinary host copy, done at once.
 void CpuOps::start_copy(const Tensor& x, const Tensor& out) { copy(x, out); }
 void CpuOps::finish_copy(const Tensor&) {}
 

@@ -19,10 +19,10 @@ struct Arguments {
 };
 
 /**
- * A task goes through its query tiles and, for each, the key tiles it sees: scores and their gradient are
- * recomputed from q, k and lse. dq of the tile stays in the cache; dk and dv of the head gather in fp32,
- * [head][token][padded], and the heads of a group are added in their order afterwards, so that no result
- * depends on the threads.
+ * A task loops over its query tiles and, for each, over the key tiles that it sees; scores and their
+ * gradient are recomputed from q, k and lse. dq of the tile stays in the cache. dk and dv of the head are
+ * summed in fp32, [head][token][padded]; the heads of a group are added in order afterwards, so that no
+ * result depends on the threads.
  */
 class Backward {
  public:
@@ -141,13 +141,13 @@ class Backward {
     }
   }
 
-  /** Keys of the tile that queries [a, b) of the tile see. */
+  /** Keys of the tile that queries [a, b) of the tile can see. */
   Range keys_seen(const Tile& t, int64_t a, int64_t b) const {
     int64_t begin = window_ > 0 ? t.first + a + 1 - window_ - t.key : 0;
     return {std::max<int64_t>(0, begin), std::min(t.count, t.first + b - t.key)};
   }
 
-  /** Queries of the tile that see some of the keys [a, b) of the tile. */
+  /** Queries of the tile that can see some of the keys [a, b) of the tile. */
   Range queries_seeing(const Tile& t, int64_t a, int64_t b) const {
     int64_t end = window_ > 0 ? t.key + b - 1 + window_ - t.first : t.queries;
     return {std::max<int64_t>(0, t.key + a - t.first), std::min(t.queries, end)};
@@ -167,7 +167,7 @@ class Backward {
                                           nullptr, keys);
   }
 
-  /** p and ds of V vectors of queries from `column` on, zero where the query does not see the key. */
+  /** p and ds of V vectors of queries from `column` on; zero if the query does not see the key. */
   template <int V>
   void strip(const Tile& t, int64_t column) const {
     Range keys = keys_seen(t, column, std::min(column + V * kLanes, t.queries));
@@ -232,7 +232,7 @@ class Backward {
   float cap_;  // of scores in base 2; 0 = none
 };
 
-/** to[token][kv head] = sum over the group's heads, in their order, of from[head][token][padded]. */
+/** to[token][kv head] = sum over the group's heads, in order, of from[head][token][padded]. */
 void add_groups(const Tensor& from, const Tensor& to, int64_t kv_heads) {
   FloatView out(to);
   const float* data = from.data<float>();

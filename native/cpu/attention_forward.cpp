@@ -12,8 +12,8 @@ struct Task {
 };
 
 /**
- * Columns = (query head of the group, query), head by head, cut into strips of two vectors. A strip meets one
- * key tile at a time: scores, online softmax in base 2, product with the values.
+ * A column is (query head of the group, query), head by head. Columns are processed in strips of two
+ * vectors, one key tile at a time: scores, online softmax in base 2, product with the values.
  */
 class Forward {
  public:
@@ -89,7 +89,7 @@ class Forward {
     int32_t *begin, *end;  // the keys a column sees
   };
 
-  /** A tile of keys or values, in scratch or where the tensor has it. */
+  /** A tile of keys or values, copied to scratch memory or in place. */
   struct Rows {
     const float* data;
     int64_t stride;
@@ -99,7 +99,7 @@ class Forward {
     return {keys_of(s, first, window_).begin, keys_of(s, first + n - 1, window_).end};
   }
 
-  /** Copies the rows together, unless a decoding step, which passes over them once, can read them in place.
+  /** Copies the rows together, except in a decoding step, which reads them only once and can do so in place.
    */
   Rows load_rows(const FloatView& x, int64_t row, int64_t n, int64_t kv_head, int64_t columns,
                  float* memory) const {
@@ -186,8 +186,10 @@ class Forward {
       }
   }
 
-  /** scores = 2^(scores - max), with the running max and sum; earlier tiles' results must be multiplied by
-   * rescale. */
+  /**
+   * scores = 2^(scores - max), with the running max and sum; results of earlier tiles must be multiplied by
+   * rescale.
+   */
   template <int V>
   static void softmax(const Columns& c, int64_t at, int64_t tile, Range keys, bool whole) {
     for (int v = 0; v < V; v++) {
@@ -205,7 +207,7 @@ class Forward {
       }
       Lanes before = load(c.max + column), most = before;
       for (int64_t j = keys.begin; j < keys.end; j++) most = larger(load(scores + j * kStrip), most);
-      Lanes base = most == spread(-INFINITY) ? Lanes{} : most;  // nothing seen yet: keep -inf - -inf away
+      Lanes base = most == spread(-INFINITY) ? Lanes{} : most;  // no key seen yet: avoids -inf - -inf
       Lanes rescale = exp2_lanes(before - base), sum = load(c.sum + column) * rescale;
       for (int64_t j = keys.begin; j < keys.end; j++) {
         Lanes p = exp2_lanes(load(scores + j * kStrip) - base);

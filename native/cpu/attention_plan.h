@@ -5,8 +5,7 @@
 #include "core/tensor.h"
 #include "cpu/attention_tile.h"
 
-// Which sequences there are, which keys a query sees, and how the work is
-// handed to threads.
+// The sequences, the keys that a query sees, and how the work is split between threads.
 namespace qlora::QLORA_ISA {
 
 constexpr int64_t kQueries = 64,
@@ -24,7 +23,7 @@ inline Range keys_of(const Sequence& s, int64_t query, int64_t window) {
   return {window > 0 ? std::max<int64_t>(0, end - window) : 0, end};
 }
 
-/** max_length 0: any. */
+/** max_length 0: no limit. */
 inline void check_cu(const char* op, const char* what, const Tensor& cu, int64_t tokens, int64_t max_length) {
   const int32_t* at = cu.data<int32_t>();
   int64_t sequences = cu.numel() - 1;
@@ -47,8 +46,7 @@ inline std::vector<Sequence> sequences_of(const Tensor& cu_q, const Tensor& cu_k
   return sequences;
 }
 
-/** Calls run(task) for every task in parallel, the costly ones first and dealt
- * out evenly. */
+/** Calls run(task) for every task in parallel, the expensive ones first and distributed evenly. */
 template <typename Task, typename Run>
 void run_tasks(std::vector<Task>& tasks, Run run) {
   std::stable_sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.cost > b.cost; });

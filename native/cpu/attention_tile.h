@@ -12,9 +12,9 @@
 #include <arm_neon.h>
 #endif
 
-// What both directions of attention are made of: small matrix products on tiles
-// that stay in the first caches. Scores lie transposed, [key][query]: a vector
-// holds neighbouring queries, so softmax needs no sums across lanes.
+// What forward and backward of attention share: small matrix products on tiles that stay in the first-level
+// cache. Scores are stored transposed, [key][query]: a vector holds neighbouring queries, so softmax needs
+// no sums across lanes.
 namespace qlora::QLORA_ISA {
 
 #if defined(__AVX512F__)
@@ -25,7 +25,7 @@ constexpr int kLanes = 8, kBlockRows = 6;
 constexpr int kLanes = 4, kBlockRows = 6;
 #endif
 
-/** Columns of scores made at a time: two vectors. */
+/** Columns of scores computed at a time: two vectors. */
 constexpr int64_t kStrip = 2 * kLanes;
 constexpr double kLog2e = 1.4426950408889634;
 
@@ -42,8 +42,7 @@ inline void store(float* p, Lanes x) { std::memcpy(p, &x, sizeof x); }
 
 inline Lanes spread(float x) { return x - Lanes{}; }
 
-/** a * b + c, in one rounding where the instruction set has it (the build turns
- * contraction off). */
+/** a * b + c, rounded once if the instruction set has a fused operation (the build turns contraction off). */
 inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
 #if defined(__AVX512F__)
   return _mm512_fmadd_ps(a, b, c);
@@ -76,7 +75,7 @@ inline Lanes exp2_lanes(Lanes x) {
   p = multiply_add(p, r, spread(1.0f));
   IntLanes power = ((IntLanes)shifted << 23) + (IntLanes)p;
   Lanes y = vanishes ? Lanes{} : (Lanes)power;
-  return x == x ? y : x;  // a NaN's own bits would have become part of the power
+  return x == x ? y : x;  // otherwise a NaN's bits would become part of the power
 }
 
 /** cap * tanh(x / cap) of scores in base 2, cap too. tanh(u) = 1 - 2 / (4^(u log2 e) + 1), near 0 its series.
@@ -94,7 +93,7 @@ inline Lanes capped(Lanes x, float cap) {
   return spread(cap) * (z < spread(0.04f) ? series : y);
 }
 
-/** A range of the summed index. */
+/** A range of the index that is summed over. */
 struct Range {
   int64_t begin, end;
 };
@@ -102,8 +101,7 @@ struct Range {
 /** The left operand of a product: [rows][inner], or transposed in memory,
  * [inner][rows]. */
 enum class Left { plain, transposed };
-/** What the result is added to: nothing, what is there, or that times
- * row_scale[row]. */
+/** What the result is added to: nothing, the existing values, or those times row_scale[row]. */
 enum class Onto { nothing, sum, scaled_sum };
 
 /** c[R][V * kLanes] (+)= a b over `inner`; the sums stay in registers. */
@@ -151,9 +149,9 @@ inline void multiply_rows(int64_t rows, const float* a, int64_t lda, const float
 }
 
 /**
- * c[rows][cols] (+)= a[rows][inner] b[inner][cols], cols a multiple of kLanes.
- * inner_of(first, last) is the range of the summed index that rows [first,
- * last) need: where causality leaves zeros, they are not multiplied.
+ * c[rows][cols] (+)= a[rows][inner] b[inner][cols]; cols is a multiple of kLanes. inner_of(first, last) is
+ * the range of the summed index that rows [first, last) need: products with zeros due to causality are
+ * skipped.
  */
 template <Left left, Onto onto, typename InnerOf>
 inline void multiply(int64_t rows, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
@@ -194,8 +192,7 @@ inline void transpose_four(const float* in, int64_t ldin, int64_t cols, float* o
   }
 }
 
-/** Floats for one thread, kept between calls: cut into pieces that begin on
- * cache lines. */
+/** Memory for one thread, kept between calls and divided into pieces that begin on cache lines. */
 class Scratch {
  public:
   explicit Scratch(int64_t floats) {

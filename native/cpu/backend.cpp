@@ -73,7 +73,7 @@ class CpuBackend final : public Backend {
           error_ = item.op.empty() || text.rfind('[', 0) == 0 ? text : "[" + item.op + "] " + text;
         }
       }
-      item.task = nullptr;  // tensors that only this task held are freed now, in the order of execution
+      item.task = nullptr;  // frees tensors that only this task held, in the order of execution
       if (item.done) {
         std::string error;
         std::swap(error, error_);
@@ -88,7 +88,7 @@ class CpuBackend final : public Backend {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Item> queue_;
-  std::string error_;  // first failure since the last finish
+  std::string error_;  // first error since the last finish
 };
 
 }  // namespace

@@ -4,7 +4,7 @@
 
 namespace qlora::QLORA_ISA {
 
-/** Values searched at once; every step is one pass over them, which the compiler turns into vector code. */
+/** Number of values searched at once; every step is one loop over them, which the compiler vectorizes. */
 constexpr int64_t kSearchBlock = 256;
 
 /** codes[j] = map's code of x[j], for up to kSearchBlock values. */

@@ -7,13 +7,14 @@
 
 #if defined(__AVX512F__) || defined(__F16C__)
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"  // GCC 12's own intrinsics set them off (its bug 105593)
+#pragma GCC diagnostic ignored "-Wuninitialized"  // GCC 12's own intrinsics cause them (its bug 105593)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 #include <immintrin.h>
 #endif
 
-// bfloat16 and float16 to float and back: round to nearest even, NaN stays NaN, overflow becomes infinity.
+// Converts bfloat16 and float16 to float and back: rounds to nearest even; NaN stays NaN; overflow becomes
+// infinity.
 namespace qlora::QLORA_ISA {
 
 inline uint32_t bits_of(float x) {
@@ -99,8 +100,7 @@ inline void store_row(const float* src, float* dst, int64_t n) {
   if (src != dst) std::memcpy(dst, src, static_cast<size_t>(n) * 4);
 }
 
-// GCC turns the bfloat16 loops above into good vector code, but not those with F16C, nor with 512-bit
-// registers.
+// GCC vectorizes the bfloat16 loops above well, but not those with F16C or 512-bit registers.
 #if defined(__AVX512F__)
 
 inline __mmask16 first_lanes(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }

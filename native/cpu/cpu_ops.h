@@ -4,9 +4,9 @@
 #include "core/host_device.h"
 #include "core/ops.h"
 
-// Every file in cpu/ is compiled once per instruction set (CMakeLists.txt), each time into its own namespace;
-// backend.cpp picks one at run time. Only code inside namespace qlora::QLORA_ISA may be defined in these
-// files.
+// Every file in cpu/ is compiled once per instruction set (CMakeLists.txt), each time into its own
+// namespace; backend.cpp selects one at run time. These files may define code only inside namespace
+// qlora::QLORA_ISA.
 namespace qlora {
 namespace QLORA_ISA {
 

@@ -14,15 +14,17 @@ struct RowStats {
   bool correct = false;
 };
 
-/** What one row's loss is made of besides its logits. */
+/** The parameters of one row's loss. */
 struct RowLoss {
   int64_t label;
   double weight, smoothing;
-  double softcap;  // that the logits went through; 0 = none
+  double softcap;  // the soft cap already applied to the logits; 0 = none
 };
 
-/** One row of logits, read tile by tile: three passes (maximum, sums, gradient) over memory that stays in the
- * cache. */
+/**
+ * One row of logits, read tile by tile in three passes (maximum, sums, gradient) over memory that stays in
+ * the cache.
+ */
 class Row {
  public:
   Row(const FloatView& logits, int64_t start, int64_t vocab) : logits_(logits), start_(start), vocab_(vocab) {
@@ -34,7 +36,7 @@ class Row {
       for (int64_t j = 0; j < n; j++) shifted[j] = x[j] - max;
       for (int64_t j = 0; j < n; j++) e[j] = fast_exp(shifted[j]);
       sum_ += sum(e, n);
-      // -infinity is a masked logit: its probability is 0 and so is its share of the entropy.
+      // A logit of -infinity is masked: its probability and its term of the entropy are 0.
       for (int64_t j = 0; j < n; j++) shifted[j] = shifted[j] < -104.0f ? 0.0f : shifted[j];
       weighted += dot(e, shifted, n);
     });
@@ -68,7 +70,7 @@ class Row {
     return std::log(sum_) - total / vocab_;
   }
 
-  /** (softmax - (1 - smoothing) * onehot - smoothing / vocab) * weight, and through the softcap */
+  /** (softmax - (1 - smoothing) * onehot - smoothing / vocab) * weight, and the derivative of the softcap. */
   void gradient(const FloatView& out, const RowLoss& loss) const {
     const int64_t label = loss.label;
     float max = max_, factor = static_cast<float>(loss.weight / sum_), cap = static_cast<float>(loss.softcap);

@@ -5,8 +5,8 @@
 #include "core/block_maxima.h"
 #include "cpu/tiles.h"
 
-// Reading bitsandbytes' 4-bit blocks: element i of the flattened matrix is code[nibble i] * absmax[i /
-// blocksize], the even element in the high nibble.
+// Reads bitsandbytes' 4-bit blocks: element i of the flattened matrix is code[nibble i] * absmax[i /
+// blocksize], where even elements are in the high nibble.
 namespace qlora::QLORA_ISA {
 
 /** The 16 values of a quant_type, "nf4" or "fp4". */
@@ -34,8 +34,8 @@ inline const float* code_values(const std::string& quant_type) {
 }
 
 /**
- * dst[0, n) = table[code] for the elements [first, first + n), `first` even. A table is a block's 16 values,
- * scaled and rounded: every rounding is done 16 times a block instead of once an element.
+ * dst[0, n) = table[code] for the elements [first, first + n), `first` even. A table contains a block's 16
+ * values, scaled and rounded, so rounding is done 16 times per block and not once per element.
  */
 #if defined(__AVX512F__)
 
@@ -52,7 +52,7 @@ struct CodeTable {
     return x;
   }
 
-  /** The bytes of the next 32 elements, of which `left` exist, one in each 32-bit lane. */
+  /** The bytes of the next 32 elements, of which `left` exist; one byte per 32-bit lane. */
   static __m512i next_bytes(const uint8_t* p, int64_t left) {
     const __m128i bytes =
         left >= 31 ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))
@@ -60,7 +60,7 @@ struct CodeTable {
     return _mm512_cvtepu8_epi32(bytes);
   }
 
-  // A permutation looks at the low bits of its index only, so the high nibble needs no mask.
+  // The permutation uses only the low bits of its index, so the high nibble needs no mask.
   void look_up(const uint8_t* p, int64_t n, float* dst) const {
     const __m512i low_half = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     const __m512i high_half = _mm512_set_epi32(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8);
@@ -160,7 +160,7 @@ class Maxima {
     while ((int64_t{1} << shift_) < maxima.nested_blocksize) shift_++;
   }
 
-  /** Those of blocks [block, block + n): where they lie, else restored into buffer. */
+  /** The maxima of blocks [block, block + n): in place, or decoded into buffer. */
   const float* read(int64_t block, int64_t n, float* buffer) const {
     if (!map_) return plain_ + block;
     for (int64_t i = 0; i < n; i++)
@@ -186,7 +186,7 @@ struct FourBit {
   /** Elements [first, first + n) of the flattened matrix. */
   template <typename T>
   void read(int64_t first, int64_t n, T* dst) const {
-    constexpr int64_t kAtOnce = 16;  // maxima: restored one by one, each would be waited for
+    constexpr int64_t kAtOnce = 16;  // maxima: decoding them one by one would wait for each
     float buffer[kAtOnce];
     const int64_t end = first + n, blocks = (end + blocksize - 1) / blocksize;
     for (int64_t block = first / blocksize; block < blocks;) {

@@ -2,8 +2,8 @@
 #include "cpu/tiles.h"
 #include "cpu/vec_math.h"
 
-// Gated activations: out = round(f(gate)) * up, f(g) = g * share(g). An Activation has share(g), and slope(g,
-// s), the derivative of f where share(g) is s.
+// Gated activations: out = round(f(gate)) * up, f(g) = g * share(g). An Activation has share(g), and
+// slope(g, s), the derivative of f, where s = share(g).
 namespace qlora::QLORA_ISA {
 
 template <typename Activation>

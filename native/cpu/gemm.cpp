@@ -28,8 +28,8 @@ void scale_output(const Product& p) {
 void gemm(const Product& p) {
   if (p.m == 0 || p.n == 0) return;
   if (p.k == 0) return scale_output(p);
-  // A gradient of a LoRA matrix, tokens summed, rank on the right: the long side belongs into the vector
-  // registers.
+  // The gradient of a LoRA matrix sums over tokens, with the rank on the right: swap the operands so that
+  // the long side runs along the vector registers.
   if (p.transpose_a && p.n <= 64 && p.m > p.n) return gemm(swapped(p));
   if (!p.transpose_a && p.transpose_b && p.m <= FewRowsProduct::kMostRows) return FewRowsProduct(p).run();
 #if defined(__AVX512F__)

@@ -19,8 +19,8 @@ struct Product {
 };
 
 /**
- * The order in which products are summed depends on the shapes only, never on the number of threads: k is cut
- * into fixed blocks and m and n are split between threads.
+ * The order of summation depends only on the shapes, never on the number of threads: k is divided into
+ * fixed blocks, and m and n are split between threads.
  */
 void gemm(const Product& product);
 

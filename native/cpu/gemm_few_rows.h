@@ -2,8 +2,8 @@
 #include "cpu/gemm_output.h"
 #include "cpu/gemm_simd.h"
 
-// Decoding: a few rows of x against W^T. The rows of W are read once, in place or through the first cache,
-// and never packed: the product runs at the speed of memory.
+// Decoding: a few rows of x times W^T. The rows of W are read once, in place or through the first-level
+// cache, and are not packed, so the product runs at memory speed.
 namespace qlora::QLORA_ISA {
 
 /** sums[r][c] += a[r] . b[c] over k, for R rows of a and 4 of b. */
@@ -39,7 +39,7 @@ void dot_rows(int64_t k, const float* a, int64_t lda, const float* b, int64_t ld
 
 class FewRowsProduct {
  public:
-  /** Up to this many rows it beats packing. */
+  /** Up to this many rows it is faster than packing. */
   static constexpr int64_t kMostRows = 6;
 
   explicit FewRowsProduct(const Product& p) : p_(p), out_(p) {}

@@ -3,10 +3,10 @@
 
 #include "cpu/gemm_simd.h"
 
-// Micro-kernels: c[rows, cols] = alpha * a @ b + beta * c for at most Simd::rows x kPanel elements of c, with
-// beta = 0 not reading c. `a` is row-major with its k elements together, so a matrix of the right dtype is
-// used in place. `b` is a packed panel [k, vectors * width]. k is counted in 32-bit words: a float, or a pair
-// of bfloat16 (k, k + 1).
+// Micro-kernels: c[rows, cols] = alpha * a @ b + beta * c for at most Simd::rows x kPanel elements of c;
+// with beta = 0, c is not read. `a` is row-major with contiguous k, so a matrix of the right dtype is used
+// in place. `b` is a packed panel [k, vectors * width]. k is counted in 32-bit words: a float, or a pair of
+// bfloat16 (k, k + 1).
 namespace qlora::QLORA_ISA {
 
 using TileKernel = void (*)(int64_t k, const void* a, int64_t lda, const void* b, float* c, int64_t ldc,
@@ -47,8 +47,10 @@ struct Accumulators {
   }
 };
 
-/** Row i of a is p[i / 3] + (i % 3) * lda: with three bases x86 addresses eight rows without further
- * arithmetic. */
+/**
+ * Row i of a is p[i / 3] + (i % 3) * lda: with three base pointers, x86 addresses eight rows without
+ * further arithmetic.
+ */
 template <int R, int C>
 void tile_f32(int64_t k, const void* a_, int64_t lda, const void* b_, float* c, int64_t ldc, int cols,
               float alpha, float beta) {
@@ -73,7 +75,7 @@ void tile_f32(int64_t k, const void* a_, int64_t lda, const void* b_, float* c, 
 }
 
 #if defined(__AVX512F__)
-/** The same with vdpbf16ps: every word holds two bfloat16 of consecutive k. Only when has_bf16_dot(). */
+/** The same with vdpbf16ps: every word contains two bfloat16 of consecutive k. Only if has_bf16_dot(). */
 template <int R, int C>
 __attribute__((target("avx512bf16"))) void tile_bf16(int64_t k, const void* a_, int64_t lda, const void* b_,
                                                      float* c, int64_t ldc, int cols, float alpha,
@@ -100,7 +102,7 @@ __attribute__((target("avx512bf16"))) void tile_bf16(int64_t k, const void* a_, 
 }
 #endif
 
-/** A kernel for every height and width of tile; `for_tile` picks one. */
+/** A kernel for every height and width of a tile; `for_tile` selects one. */
 class TileKernels {
  public:
   static TileKernels f32() { return make_f32(std::make_integer_sequence<int, kCount>{}); }

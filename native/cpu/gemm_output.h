@@ -30,7 +30,10 @@ inline float* scratch(Slot slot, int64_t size) {
   return buffer.data;
 }
 
-/** Where a product's tiles go: straight into a float32 output, or through a float32 tile into the others. */
+/**
+ * Where a product's tiles are stored: directly in a float32 output, or through a float32 tile in other
+ * dtypes.
+ */
 class Output {
  public:
   explicit Output(const Product& p)
@@ -44,7 +47,7 @@ class Output {
   float* at(int64_t i, int64_t j) const { return reinterpret_cast<float*>(data_) + i * ld_ + j; }
   int64_t ld() const { return ld_; }
 
-  /** out[i .., j ..] = tile [rows, cols] + beta * out; the tile's contents are lost. */
+  /** out[i .., j ..] = tile [rows, cols] + beta * out; the tile's contents are overwritten. */
   void finish(int64_t i, int64_t j, int64_t rows, int64_t cols, float* tile, int64_t ldt) const {
     dispatch_float(dtype_, [&](auto tag) {
       using T = typename decltype(tag)::type;
@@ -83,8 +86,10 @@ class Output {
   float beta_;
 };
 
-/** Runs body over [0, n) in parallel where the whole costs enough multiply-adds; a small product stays on
- * this thread. */
+/**
+ * Runs body over [0, n) in parallel if there are enough multiply-adds; a small product stays on this
+ * thread.
+ */
 template <typename Body>
 void split(int64_t n, int64_t total_work, const Body& body) {
   constexpr int64_t kWorthwhile = 1 << 20;

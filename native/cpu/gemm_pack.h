@@ -5,8 +5,8 @@
 #include "cpu/gemm_simd.h"
 #include "cpu/gemm_source.h"
 
-// Packing: rectangles of a Source into the layouts that the micro-kernels read. T is float (one k a word) or
-// bf16_t (two consecutive k a word; an odd last k is paired with zero).
+// Packing: rectangles of a Source in the layouts that the micro-kernels read. T is float (one k per word)
+// or bf16_t (two consecutive k per word; an odd last k is paired with zero).
 namespace qlora::QLORA_ISA {
 
 template <typename T>
@@ -32,8 +32,7 @@ inline void transpose_square(const float* src, int64_t lds, float* dst, int64_t 
     b[i + 2] = _mm512_shuffle_ps(x1, x3, 0x44);
     b[i + 3] = _mm512_shuffle_ps(x1, x3, 0xee);
   }
-  // b[4 g + c], 128-bit lane q: column 4 q + c of rows 4 g .. 4 g + 3. What is left is a 4 x 4 transpose of
-  // lanes.
+  // b[4 g + c], 128-bit lane q: column 4 q + c of rows 4 g .. 4 g + 3. A 4 x 4 transpose of lanes remains.
 #pragma GCC unroll 4
   for (int c = 0; c < 4; c++) {
     const __m512 x0 = _mm512_shuffle_f32x4(b[c], b[4 + c], 0x44),
@@ -102,8 +101,7 @@ inline void interleave(const bf16_t* a, const bf16_t* b, float* dst, int64_t n) 
     out[j] = static_cast<uint32_t>(a[j].bits) | static_cast<uint32_t>(b[j].bits) << 16;
 }
 
-/** `count` words of k and `cols` columns of the rows at src: float rows as they are, bfloat16 rows two by
- * two. */
+/** `count` words of k and `cols` columns of the rows at src: float rows unchanged, bfloat16 rows in pairs. */
 inline void words_of_rows(const float* src, int64_t lds, int64_t count, int64_t cols, float* dst,
                           int64_t ldd) {
   for (int64_t i = 0; i < count; i++) copy_words(src + i * lds, dst + i * ldd, cols);
@@ -114,7 +112,9 @@ inline void words_of_rows(const bf16_t* src, int64_t lds, int64_t count, int64_t
     interleave(src + 2 * i * lds, src + (2 * i + 1) * lds, dst + i * ldd, cols);
 }
 
-/** Columns read at a time from rows that are not used in place, so that the buffer stays in the first cache.
+/**
+ * Columns read at a time from rows that are not used in place, so that the buffer stays in the first-level
+ * cache.
  */
 constexpr int64_t kStrip = 64;
 
@@ -168,7 +168,7 @@ void pack_a(const Source& a, bool transposed, int64_t i0, int64_t rows, int64_t 
   }
 }
 
-/** Columns of a panel of B that holds `cols` of them: whole registers. */
+/** Columns of a panel of B with `cols` columns, rounded up to whole registers. */
 inline int64_t panel_width(int64_t cols) { return (cols + Simd::width - 1) / Simd::width * Simd::width; }
 
 /** op(b)[k0 .. k0 + k, j0 .. j0 + cols] as words [words(k)][panel_width(cols)], padded with zero columns. */

@@ -6,7 +6,7 @@
 namespace qlora::QLORA_ISA {
 
 /**
- * The general product. B is packed panel by panel (kPanel columns, all of k), A is read in place or packed
+ * The general product. B is packed panel by panel (kPanel columns, all of k); A is read in place or packed
  * tile by tile; a tile of the output is summed over blocks of k in order. T = float, or bf16_t for the
  * bfloat16 dot product.
  */
@@ -30,8 +30,8 @@ class PanelProduct {
 
  private:
   static constexpr int64_t kDepth = 512;     // words of k summed in registers before the tile is stored
-  static constexpr int64_t kTileRows = 128;  // rows of A that stay in the second cache
-  static constexpr int64_t kGroupWords = 512 * 1024;  // of packed B that stay in the third
+  static constexpr int64_t kTileRows = 128;  // rows of A that stay in the second-level cache
+  static constexpr int64_t kGroupWords = 512 * 1024;  // of packed B that stay in the third-level cache
   static constexpr int64_t kTilesPerThread = 4;
 
   struct Block {
@@ -77,7 +77,7 @@ class PanelProduct {
     }
   }
 
-  /** Sums one tile over all blocks of k: a(w) gives its rows of A, b(panel, w) a packed panel. */
+  /** Sums one tile over all blocks of k: a(w) returns its rows of A, b(panel, w) a packed panel. */
   template <typename A, typename B>
   void run_tile(const Tile& t, const A& a, const B& b) const {
     const int64_t j = t.first * kPanel, cols = std::min(t.last * kPanel, p_.n) - j;
@@ -93,7 +93,7 @@ class PanelProduct {
     if (!direct) out_.finish(t.i, j, t.rows, cols, c, ldc);
   }
 
-  /** A is small: every thread packs its own panels of B, once each, and multiplies them by all of A. */
+  /** A is small: every thread packs its own panels of B, each once, and multiplies them by all of A. */
   void run_few_tiles() {
     const float* packed_a = nullptr;
     if (!a_in_place_) {
@@ -115,7 +115,7 @@ class PanelProduct {
     });
   }
 
-  /** All threads pack a group of panels, then all multiply it: each weight is read, and dequantized, once. */
+  /** All threads pack a group of panels, then all multiply it: each weight is read and dequantized once. */
   void run_groups() {
     const int64_t panel_words = depth() * kPanel;
     const int64_t most = std::max<int64_t>(1, kGroupWords / panel_words);

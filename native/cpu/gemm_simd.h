@@ -7,8 +7,8 @@
 #include <immintrin.h>
 #endif
 
-// The registers that matrix products are written in, and the tile that fills them: `rows` x `vectors`
-// accumulators plus one row of B and one broadcast of A.
+// The registers of matrix products, and the tile that fills them: `rows` x `vectors` accumulators, one row
+// of B and one broadcast of A.
 namespace qlora::QLORA_ISA {
 
 #if defined(__AVX512F__)

@@ -6,15 +6,14 @@
 namespace qlora::QLORA_ISA {
 
 /**
- * An operand of a product: a matrix stored row-major, read in rectangles as float32 or bfloat16, each value
- * rounded to the operand dtype on the way (a bfloat16 rectangle is only asked of an operand dtype of
- * bfloat16).
+ * An operand of a product: a row-major matrix that is read in rectangles as float32 or bfloat16; each value
+ * is rounded to the operand dtype (bfloat16 rectangles are only read if that is bfloat16).
  */
 class Source {
  public:
   virtual void read(int64_t row, int64_t rows, int64_t col, int64_t cols, float* dst, int64_t ld) const = 0;
   virtual void read(int64_t row, int64_t rows, int64_t col, int64_t cols, bf16_t* dst, int64_t ld) const = 0;
-  /** The matrix itself when `read` into this type would copy it unchanged, else null. Row stride: cols(). */
+  /** The matrix itself if `read` into this type would copy it unchanged, else null. Row stride: cols(). */
   virtual const float* in_place(const float*) const { return nullptr; }
   virtual const bf16_t* in_place(const bf16_t*) const { return nullptr; }
   int64_t cols() const { return cols_; }

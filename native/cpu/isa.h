@@ -6,14 +6,18 @@
 
 namespace qlora {
 
-/** "avx512", "avx2" or "baseline": the best of the compiled ones that this CPU has; QLORA_ISA in the
- * environment picks a lower one. */
+/**
+ * "avx512", "avx2" or "baseline": the best compiled one that this CPU supports; the environment variable
+ * QLORA_ISA selects a lower one.
+ */
 std::string choose_isa();
 std::unique_ptr<Ops> make_ops_for(const std::string& isa);
-/** AVX512-BF16 (vdpbf16ps) present and allowed. */
+/** Whether AVX512-BF16 (vdpbf16ps) is present and allowed. */
 bool has_bf16_dot();
-/** Subnormals are zero on this thread from now on, as on a GPU: they cost hundreds of cycles and carry
- * nothing. */
+/**
+ * From now on, subnormals are zero on this thread, as on a GPU: they cost hundreds of cycles and do not
+ * matter.
+ */
 void flush_subnormals_here();
 
 }  // namespace qlora

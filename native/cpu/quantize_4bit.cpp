@@ -8,7 +8,8 @@ namespace {
 
 constexpr int64_t kLargestBlock = 4096;
 
-/** Largest |x|, NaN ignored. Compared as integers, which order like the floats and vectorize. */
+/** Largest |x|; NaN is ignored. Compared as integers, whose order is that of the floats and which vectorize.
+ */
 float largest(const float* x, int64_t n) {
   int32_t most = 0;
   for (int64_t i = 0; i < n; i++) {
@@ -20,15 +21,15 @@ float largest(const float* x, int64_t n) {
 }
 
 /**
- * The code of the largest value whose lower threshold, its midpoint with the value below, is strictly below x
- * / max: ties go to the lower value.
+ * The code of the largest value whose lower threshold (its midpoint with the value below) is strictly below
+ * x / max: ties go to the lower value.
  */
 class Encoder {
  public:
   explicit Encoder(const std::string& quant_type) {
     const float* value = code_values(quant_type);
     for (int32_t i = 0; i < 16; i++) codes_[i] = i;
-    // By value; -0, which FP4 has as code 8, before 0.
+    // By value; -0, which is code 8 in FP4, before 0.
     std::stable_sort(codes_, codes_ + 16, [&](int32_t i, int32_t j) {
       return value[i] < value[j] || (value[i] == value[j] && i > j);
     });
@@ -40,7 +41,7 @@ class Encoder {
   }
 
   void encode(const float* x, float reciprocal, int64_t n, int32_t* code) const {
-    const Encoder table = *this;  // a copy that `code` cannot point into, or the loop would not vectorize
+    const Encoder table = *this;  // a copy that `code` cannot alias, so that the loop vectorizes
     for (int64_t i = 0; i < n; i++) {
       const float t = x[i] * reciprocal;
       int32_t found = table.codes_[0];

@@ -4,8 +4,8 @@
 
 #include "cpu/tiles.h"
 
-// Sums in a fixed order: 16 running sums whatever the instruction set, so that every ISA and every number of
-// threads gives the same bits.
+// Sums in a fixed order: 16 running sums for every instruction set, so that the bits depend neither on it
+// nor on the number of threads.
 namespace qlora::QLORA_ISA {
 
 template <typename Sum, typename Term>
@@ -30,12 +30,12 @@ inline float dot(const float* x, const float* y, int64_t n) {
   return sum_terms<float>(n, [x, y](int64_t i) { return x[i] * y[i]; });
 }
 
-/** In double: neither overflow nor underflow of a square, and no error to speak of. */
+/** In double: squares neither overflow nor underflow, and the error is negligible. */
 inline double sum_squares(const float* x, int64_t n) {
   return sum_terms<double>(n, [x](int64_t i) { return static_cast<double>(x[i]) * x[i]; });
 }
 
-/** Largest element, NaNs ignored; -infinity when there is none. */
+/** Largest element, ignoring NaN; -infinity if there is none. */
 inline float largest(const float* x, int64_t n) {
   float lane[16];
   std::fill(lane, lane + 16, -__builtin_inff());
@@ -48,8 +48,8 @@ inline float largest(const float* x, int64_t n) {
 }
 
 /**
- * sum over rows of terms that add_row(row, sums, scratch) adds to sums[0 .. cols); scratch holds 2 * cols
- * floats. Blocks of rows in fp32, blocks in double.
+ * The sum over rows of the terms that add_row(row, sums, scratch) adds to sums[0 .. cols); scratch has 2 *
+ * cols floats. Blocks of rows are summed in fp32, blocks in double.
  */
 template <typename AddRow>
 std::vector<float> column_sums(int64_t rows, int64_t cols, AddRow add_row) {
@@ -73,7 +73,7 @@ std::vector<float> column_sums(int64_t rows, int64_t cols, AddRow add_row) {
   return sums;
 }
 
-/** out = beta * out + sums; out is not read when beta is 0. */
+/** out = beta * out + sums; with beta 0, out is not read. */
 inline void store_sums(const std::vector<float>& sums, const Tensor& out, double beta) {
   FloatView to(out);
   int64_t n = static_cast<int64_t>(sums.size());

@@ -6,7 +6,7 @@ namespace qlora::QLORA_ISA {
 
 namespace {
 
-/** weight + offset, in `buffer` unless the weight can be read as it is. */
+/** weight + offset, in `buffer` unless the weight can be used directly. */
 const float* factors(const Tensor& weight, double offset, std::vector<float>& buffer) {
   const auto n = static_cast<int64_t>(buffer.size());
   const float* w = FloatView(weight).read(0, n, buffer.data());

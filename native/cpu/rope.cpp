@@ -5,8 +5,10 @@ namespace qlora::QLORA_ISA {
 
 namespace {
 
-/** a = x * cos, b = rotate_half(x) * sin for the heads of one token; rotate_half(x1, x2) = (-x2, x1). What
- * lies behind the 2 * half numbers of a head that turn stays as it is: a = x, b = -0. */
+/**
+ * a = x * cos, b = rotate_half(x) * sin for the heads of one token; rotate_half(x1, x2) = (-x2, x1). The
+ * numbers of a head after the first 2 * half are unchanged: a = x, b = -0.
+ */
 void products(const float* x, const float* cosine, const float* sine, int64_t cols, int64_t head_dim,
               int64_t half, float* a, float* b) {
   for (int64_t h = 0; h < cols; h += head_dim) {

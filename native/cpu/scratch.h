@@ -7,7 +7,7 @@ namespace qlora {
 /** Columns of a head in the buffers of attention_backward: whole vectors of every instruction set. */
 inline int64_t padded_head(int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
 
-/** What the CPU's operations take as tensors of their own. Buffers of the threads do not count. */
+/** Scratch tensors of the CPU's operations. The threads' buffers do not count. */
 class CpuScratch final : public ScratchBytes {
  public:
   /** dk and dv of every query head in float32. */

@@ -49,7 +49,8 @@ void ThreadPool::resize(int n) {
   if (n == size_ && static_cast<int>(threads_.size()) == n - 1) return;
   stop();
   size_ = n;
-  // Each thread starts from the generation of now: read later, it could miss a stop and never wake.
+  // Each thread starts from the current generation: if it read it later, it could miss a stop and never
+  // wake.
   for (int i = 1; i < n; i++) threads_.emplace_back([this, seen = generation_.load()] { work(seen); });
 }
 
@@ -92,8 +93,8 @@ void ThreadPool::work(uint64_t seen) {
 void ThreadPool::parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
   if (n <= 0) return;
   grain = std::max<int64_t>(grain, 1);
-  // Eight chunks a core at most: enough to balance, few enough that the atomic does not show. The chunk does
-  // not depend on size_, so that partial sums per range are the same whatever the number of threads.
+  // At most eight chunks per core: enough for balance, and few enough that the atomic costs nothing. The
+  // chunk does not depend on size_, so that partial sums per range are the same for any number of threads.
   int64_t chunk = std::max(grain, (n + 63) / 64);
   Job job{n, chunk, body, {0}, {}, nullptr};
   if (size_ > 1 && n > chunk) {
@@ -104,8 +105,8 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain, const std::function<void
     }
     wake_.notify_all();
     run(job);
-    // The last ranges of the others end within microseconds of ours: sleeping at once would cost more than
-    // they take.
+    // The other threads' last ranges end within microseconds of ours: sleeping at once would cost more than
+    // waiting.
     for (int i = 0; i < kSpins / 10 && active_.load(std::memory_order_acquire) > 0; i++) relax();
     std::unique_lock lock(mutex_);
     job_ = nullptr;

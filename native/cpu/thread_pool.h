@@ -10,20 +10,21 @@
 namespace qlora {
 
 /**
- * Threads that split one operation. The thread that calls parallel_for works too; it is always the backend's
- * queue thread, so one loop runs at a time. Workers spin briefly between loops, then sleep.
+ * Threads that share one operation. The thread that calls parallel_for works too; it is always the
+ * backend's queue thread, so one loop runs at a time. Workers spin for a short time between loops, then
+ * sleep.
  */
 class ThreadPool {
  public:
   ThreadPool();
   int size() const { return size_; }
-  /** 1 .. 256; only between operations (the queue thread calls it). */
+  /** 1 .. 256; only between operations (called on the queue thread). */
   void resize(int n);
 
   /**
-   * Calls body(begin, end) on disjoint ranges that cover [0, n). Ranges depend on n, grain and nothing else,
-   * and are handed out dynamically: results may not depend on which thread runs a range. grain = smallest
-   * range worth handing to a thread. An exception in a body is rethrown here.
+   * Calls body(begin, end) on disjoint ranges that cover [0, n). The ranges depend only on n and grain and
+   * are assigned dynamically, so results must not depend on which thread runs a range. grain = the smallest
+   * range worth giving to a thread. An exception in a body is rethrown here.
    */
   void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
 
@@ -43,7 +44,7 @@ class ThreadPool {
   bool stopping_ = false;
 };
 
-/** The process's pool, sized to the machine's cores (at most 64). */
+/** The process's pool, with one thread per core of the machine (at most 64). */
 ThreadPool& thread_pool();
 
 inline void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {

@@ -6,8 +6,8 @@
 #include "cpu/cpu_ops.h"
 #include "cpu/thread_pool.h"
 
-// Before a loop: its iterations are independent even where two pointers are equal (in-place operations), so
-// that the compiler's overlap test does not send it to scalar code.
+// Before a loop: its iterations are independent even if two pointers are equal (in-place operations), so
+// that the compiler's overlap test does not select scalar code.
 #if defined(__clang__)
 #define QLORA_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
@@ -16,10 +16,16 @@
 
 namespace qlora::QLORA_ISA {
 
-/** Elements handled at once: a few buffers of this many floats stay in the first cache. A multiple of 64. */
+/**
+ * Number of elements processed at once: a few buffers of this many floats stay in the first-level cache. A
+ * multiple of 64.
+ */
 constexpr int64_t kTile = 1024;
 
-/** A float tensor of any dtype read and written as float32. Made on the queue thread, used on any. */
+/**
+ * A float tensor of any dtype that is read and written as float32. Made on the queue thread, used on any
+ * thread.
+ */
 class FloatView {
  public:
   explicit FloatView(const Tensor& t) : dtype_(t.dtype), data_(t.data<char>()) {}
@@ -40,11 +46,13 @@ class FloatView {
     }
   }
 
-  /** Where to compute elements [i, ...) before `write`: the tensor's own memory when it is float32, else
-   * buffer. */
+  /**
+   * Where to compute elements [i, ...) before `write`: in the tensor's own memory if it is float32, else in
+   * buffer.
+   */
   float* place(int64_t i, float* buffer) const { return dtype_ == DType::f32 ? at<float>(i) : buffer; }
 
-  /** Stores what was computed at `place`. */
+  /** Stores the values computed at `place`. */
   void write(int64_t i, int64_t n, const float* placed) const {
     switch (dtype_) {
       case DType::bf16:
@@ -76,7 +84,7 @@ void round_row(float* x, int64_t n) {
   }
 }
 
-/** x = x rounded to dtype, as an operation that stores its result in dtype does. */
+/** Rounds x to dtype, like an operation that stores its result in dtype. */
 inline void round_to(DType dtype, float* x, int64_t n) {
   if (dtype == DType::bf16) round_row<bf16_t>(x, n);
   if (dtype == DType::f16) round_row<f16_t>(x, n);
@@ -90,7 +98,7 @@ void for_tiles(int64_t count, Body body) {
   });
 }
 
-/** Rows worth handing to a thread. */
+/** Number of rows worth giving to a thread. */
 inline int64_t row_grain(int64_t cols) {
   return std::max<int64_t>(1, 16 * kTile / std::max<int64_t>(cols, 1));
 }

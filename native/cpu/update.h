@@ -14,7 +14,7 @@ struct UpdateTile {
   void store(const FloatView& view, int64_t i, int64_t n) const { view.write(i, n, values); }
 };
 
-/** Gradients [i, i + n) times the factor of clipping, into `to`. */
+/** Gradients [i, i + n) times the clipping factor, into `to`. */
 inline void load_gradient(const FloatView& view, float factor, int64_t i, int64_t n, float* to) {
   const float* from = view.read(i, n, to);
   QLORA_INDEPENDENT
@@ -25,8 +25,10 @@ inline float clip_factor_of(const OptionalTensor& norm, double max_norm) {
   return norm ? clip_factor(*norm->data<float>(), static_cast<float>(max_norm)) : 1.0f;
 }
 
-/** rule.update(p, g, m) for every element, m the one moment kept in float; without `moments` what becomes of
- * m is dropped. */
+/**
+ * rule.update(p, g, m) for every element; m is the one moment, kept in float. Without `moments`, the new m
+ * is dropped.
+ */
 template <typename Rule>
 void update_with_moment(const TensorList& params, const TensorList& grads, const TensorList& moments,
                         const OptionalTensor& norm, double max_norm, const Rule& rule) {
@@ -63,7 +65,7 @@ void for_state_blocks(int64_t count, Body body) {
 
 static_assert(kStateBlock <= kSearchBlock);
 
-/** One moment kept in codes of a signed or unsigned map. */
+/** One moment, stored as codes of a signed or unsigned map. */
 template <bool Signed>
 class CodedMoment {
  public:
@@ -75,7 +77,7 @@ class CodedMoment {
     for (int64_t j = 0; j < block.n; j++) values[j] = map_[codes_[block.first + j]] * most;
   }
   void store(const StateBlock& block, const float* values) const {
-    float most = 0;  // a NaN is not a number and loses
+    float most = 0;  // ignores NaN
     for (int64_t j = 0; j < block.n; j++) most = std::fabs(values[j]) > most ? std::fabs(values[j]) : most;
     absmax_[block.index] = most;
     float scaled[kStateBlock];

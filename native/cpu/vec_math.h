@@ -1,9 +1,9 @@
 #pragma once
 #include "cpu/convert.h"
 
-// Elementary functions without branches or tables, so that a plain loop over them becomes vector code.
-// Polynomials are minimax fits. Measured: exp within 1.001 ulp, sin and cos within 1e-7 (absolute) for angles
-// below 2^24.
+// Elementary functions without branches or tables, so that the compiler vectorizes a plain loop over them.
+// The polynomials are minimax fits. Measured: exp within 1.001 ulp; sin and cos within 1e-7 (absolute) for
+// angles below 2^24.
 namespace qlora::QLORA_ISA {
 
 /** e^x: 0 below -104, infinity above 89, NaN for NaN. */
@@ -14,7 +14,7 @@ inline float fast_exp(float x) {
   float shifted = x * 1.44269504f + kRound;
   float n = shifted - kRound;
   int32_t k = static_cast<int32_t>(bits_of(shifted)) - 0x4b400000;
-  float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts, the first product is exact
+  float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts; the first product is exact
   float p = 1.3950602e-3f;
   p = p * r + 8.368953e-3f;
   p = p * r + 4.1666206e-2f;
@@ -28,7 +28,7 @@ inline float fast_exp(float x) {
 
 inline float sigmoid(float x) { return 1.0f / (1.0f + fast_exp(-x)); }
 
-/** tanh within 2e-7 of its value or, near 0, 2e-7 relative: (e^2x - 1) / (e^2x + 1), there a series. */
+/** tanh within 2e-7 (near 0, relative): (e^2x - 1) / (e^2x + 1), near 0 a series. */
 inline float fast_tanh(float x) {
   float e = fast_exp(2.0f * x), z = x * x;
   float series = x * (1.0f + z * (-0.33333333f + z * (0.13333333f + z * (-0.053968254f + z * 0.021869489f))));
@@ -36,7 +36,10 @@ inline float fast_tanh(float x) {
   return z < 0.04f ? series : y;
 }
 
-/** sin and cos of an angle in radians, |x| < 2^31. Reduced in double: an angle is as large as a position. */
+/**
+ * sin and cos of an angle in radians, |x| < 2^31. The reduction is in double, since an angle can be as
+ * large as a position.
+ */
 inline void fast_sincos(float x, float& sine, float& cosine) {
   constexpr double kRound = 6755399441055744.0;
   double n = (static_cast<double>(x) * 0.63661977236758134 + kRound) - kRound;

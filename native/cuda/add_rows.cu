@@ -2,7 +2,8 @@
 
 namespace qlora::cuda {
 
-// A thread has a column and adds its rows in their order: atomic additions would give other bits each time.
+// Each thread has a column and adds its rows in order: atomic additions would give different bits on every
+// run.
 void CudaOps::add_rows(const Tensor& x, const Tensor& index, const Tensor& out) {
   const View from(x), sums(out);
   const int64_t n = index.numel(), cols = x.shape[1], rows = out.shape[0];

@@ -27,7 +27,7 @@ CudaAllocator::CudaAllocator(int device, cudaStream_t stream)
 void* CudaAllocator::allocate(size_t bytes) {
   std::lock_guard lock(mutex_);
   void* data = arena_for(bytes).allocate(bytes);
-  if (!data) {  // the other arena may keep what this one needs
+  if (!data) {  // the other arena may hold free memory
     cudaStreamSynchronize(stream_);
     small_.trim();
     large_.trim();
@@ -39,7 +39,7 @@ void* CudaAllocator::allocate(size_t bytes) {
   return data;
 }
 
-/** What was asked, who has the memory, what would help. */
+/** The requested size, who holds the memory, and what would help. */
 std::string CudaAllocator::shortage(size_t wanted) const {
   size_t free = 0, total = 0;
   cudaMemGetInfo(&free, &total);
@@ -48,7 +48,7 @@ std::string CudaAllocator::shortage(size_t wanted) const {
   text << "out of memory on cuda:" << device_ << ": asked for " << readable(wanted) << " with "
        << readable(allocated_) << " in tensors; " << readable(free) << " of " << readable(total)
        << " are free";
-  // A context of CUDA and its libraries takes up to one itself.
+  // A context of CUDA and its libraries alone takes up to that much.
   if (elsewhere > (3ull << 29))
     text << ", " << readable(elsewhere) << " are in other use (nvidia-smi shows by whom)";
   text << ". A smaller batch, shorter sequences, gradient_checkpointing: true or a smaller r need less";

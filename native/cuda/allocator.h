@@ -11,13 +11,13 @@
 namespace qlora::cuda {
 
 /**
- * Device memory in the order of one stream: what is released may be handed out at once, as the operations
- * that used it come first. Small blocks have an arena of their own, so that they do not cut up the large
+ * Device memory in the order of one stream: released memory can be reused at once, since the operations
+ * that used it come first. Small blocks have an arena of their own, so that they do not fragment the large
  * ones.
  */
 class CudaAllocator final : public Allocator {
  public:
-  /** Blocks that were released and are not yet to be handed out again. */
+  /** Blocks that were released but must not be reused yet. */
   using Held = std::vector<std::pair<void*, size_t>>;
 
   CudaAllocator(int device, cudaStream_t stream);
@@ -27,7 +27,7 @@ class CudaAllocator final : public Allocator {
   void reset_peak() override;
   void empty_cache() override;
 
-  /** From now on what is released goes to `held`, still counted as allocated; null ends that. */
+  /** From now on released blocks go to `held` and still count as allocated; null ends this. */
   void hold(Held* held);
   void release(const Held& held);
 

@@ -11,9 +11,9 @@ namespace qlora::cuda {
 namespace {
 
 constexpr size_t kAlignment = 512;           // of a block
-constexpr size_t kPiece = size_t{32} << 20;  // memory comes in pieces of at least this
+constexpr size_t kPiece = size_t{32} << 20;  // memory is added in pieces of at least this size
 
-/** The part of the driver's interface that the runtime has no name for. */
+/** The functions of the driver that the runtime has no equivalent for. */
 struct Driver {
   decltype(&cuMemAddressReserve) reserve;
   decltype(&cuMemAddressFree) unreserve;
@@ -92,7 +92,7 @@ void* Arena::allocate(size_t bytes) {
 
 void Arena::release(void* data) { blocks_.give_back(static_cast<char*>(data) - base_); }
 
-/** Puts memory behind the end, so that a block of `bytes` is free there. */
+/** Maps memory at the end, so that a block of `bytes` bytes is free there. */
 bool Arena::grow(size_t bytes) {
   const size_t tail = blocks_.free_before(end_);
   const size_t missing = rounded(bytes - tail, granularity_);

@@ -7,11 +7,10 @@
 namespace qlora::cuda {
 
 /**
- * A growing stretch of a GPU's memory, handed out best fit first. Addresses for the whole GPU are set aside
- * at the start, memory is put behind them as it is needed, and neighbours that are free are one block again:
- * what is reserved stays near the most that was ever in use, and once a training step has been seen no
- * further call to the driver is made. (CUDA's own pool took tens of milliseconds for large blocks of changing
- * sizes.)
+ * A growing range of a GPU's memory, allocated best fit first. Addresses for the whole GPU are reserved at
+ * the start, and memory is mapped to them as needed. Free neighbours are merged. What is reserved stays
+ * near the peak, and after the first training step there are no further calls to the driver. (CUDA's own
+ * pool took tens of milliseconds for large blocks of changing sizes.)
  */
 class Arena {
  public:
@@ -20,12 +19,12 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  /** Null when the GPU has no memory left. */
+  /** Null if the GPU has no memory left. */
   void* allocate(size_t bytes);
   void release(void* data);
-  /** Gives back what lies free at the end. Nothing may be running that uses it. */
+  /** Returns free memory at the end to the driver. No running work may use it. */
   void trim();
-  /** Bytes of memory behind the addresses. */
+  /** Bytes of mapped memory. */
   size_t reserved() const { return end_; }
 
  private:

@@ -1,7 +1,7 @@
 #pragma once
 #include "cuda/launch.cuh"
 
-// What the attention kernels share: which sequence and rows a block has, and which keys a query sees.
+// What the attention kernels share: the sequence and rows of a block, and the keys that a query sees.
 namespace qlora::cuda {
 
 constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
@@ -21,14 +21,18 @@ struct Sequence {
   }
 };
 
-/** Blocks enough for every sequence's tiles of `rows` rows, whatever the lengths: the host does not know
- * them. */
+/**
+ * Enough blocks for the tiles of `rows` rows of every sequence, whatever the lengths, which the host does
+ * not know.
+ */
 inline unsigned tile_bound(int64_t tokens, int64_t sequences, int rows) {
   return static_cast<unsigned>((tokens + rows - 1) / rows + sequences);
 }
 
-/** The sequence and first row of a tile; false past the last. The tiles of a sequence come last first, since
- * those see most keys. */
+/**
+ * The sequence and first row of a tile; false after the last tile. A sequence's last tiles come first,
+ * since they see the most keys.
+ */
 __device__ inline bool find_tile(const int32_t* cu_q, const int32_t* cu_k, int sequences, bool of_keys,
                                  int rows, int tile, Sequence& s, int& first) {
   for (int i = 0; i < sequences; i++) {
@@ -43,8 +47,10 @@ __device__ inline bool find_tile(const int32_t* cu_q, const int32_t* cu_k, int s
   return false;
 }
 
-/** Raises a fault unless cu starts at 0, never falls, ends at `tokens` and has no sequence over max_length
- * (0: any). By all threads of one block; true in each when there is a fault. */
+/**
+ * Records a fault unless cu starts at 0, never decreases, ends at `tokens`, and has no sequence longer than
+ * max_length (0: no limit). Called by all threads of one block; returns true in each if there is a fault.
+ */
 __device__ inline bool find_cu_fault(const int32_t* cu, int sequences, int64_t tokens, int64_t max_length,
                                      Fault* fault) {
   bool bad = false;
@@ -69,7 +75,7 @@ static __global__ void check_cu_kernel(const int32_t* cu, int sequences, int64_t
   find_cu_fault(cu, sequences, tokens, max_length, fault);
 }
 
-/** Attention kernels trust cu_seqlens; after a fault they do nothing. */
+/** Attention kernels rely on cu_seqlens; after a fault they do nothing. */
 __device__ inline bool faulty(const Fault* fault) { return fault->kind != FaultKind::none; }
 
 inline void check_cu(const Context& context, const Tensor& cu, int64_t tokens, int64_t max_length) {
@@ -78,7 +84,7 @@ inline void check_cu(const Context& context, const Tensor& cu, int64_t tokens, i
   check_launch();
 }
 
-/** The kernel's dynamic shared memory, raised over the default 48 KB. */
+/** Sets the kernel's dynamic shared memory above the default of 48 KB. */
 template <typename Kernel>
 void allow_shared(Kernel kernel, size_t bytes) {
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),

@@ -1,8 +1,8 @@
 #pragma once
 #include "cuda/attention.cuh"
 
-// The backward of the own kernels: two passes, 7 products instead of 5, but every sum has one owner: no
-// atomics, the same bits every time.
+// The backward of our own kernels: two passes with 7 products instead of 5, but every sum is computed by
+// one thread: no atomics, and the same bits on every run.
 namespace qlora::cuda {
 
 struct Backward {
@@ -15,8 +15,10 @@ struct Backward {
   const Fault* fault;
 
   __device__ int group() const { return heads / kv_heads; }
-  /** d loss / d score of a query and a key, before the scale; `weight` becomes their softmax. all_seen: no
-   * need to ask whether the query sees the key. */
+  /**
+   * d loss / d score of a query and a key, before the scale; `weight` becomes their softmax. all_seen: the
+   * query surely sees the key.
+   */
   __device__ float score_gradient(bool all_seen, const Sequence& s, int query, int key, float score,
                                   float dweight, float lse_of_query, float delta_of_query,
                                   float& weight) const {

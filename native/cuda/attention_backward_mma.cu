@@ -24,8 +24,8 @@ __device__ void store_rows(const View& to, const float (*sum)[4], int64_t row_be
   }
 }
 
-/** One block has 64 keys and passes over the queries of every head that shares them: dK and dV without
- * atomics. */
+/** A block has 64 keys and loops over the queries of every head that shares them: dK and dV without atomics.
+ */
 template <typename T, int D>
 __global__ void __launch_bounds__(kMmaThreads) mma_keys(const Backward p) {
   extern __shared__ __align__(16) char shared[];
@@ -67,13 +67,13 @@ __global__ void __launch_bounds__(kMmaThreads) mma_keys(const Backward p) {
   if (total > 0) start(0);
   for (int i = 0; i < total; i++) {
     copies_wait();
-    __syncthreads();  // this stage is here, and nobody still reads the other
+    __syncthreads();  // this stage has arrived, and the other is no longer read
     if (i + 1 < total) start(i + 1);
     const int query = first + i % per_head * kRows;
     const Tile<T, D> q{stages.data + i % 2 * 2 * stages.kElements}, dout{q.data + q.kElements};
     const float *lse = rows + i % 2 * 2 * kRows, *delta = lse + kRows;
     for (int c = 0; c < kRows; c += 16) {
-      if (query + c + 15 < first + warp * 16) continue;  // all before this warp's keys
+      if (query + c + 15 < first + warp * 16) continue;  // all of them before this warp's keys
       float score[2][4], dweight[2][4];
       const bool whole = p.sees_all(s, query + c, first + warp * 16);
       own_k.scores(score, q, c);
@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(kMmaThreads) mma_keys(const Backward p) {
   store_rows<D>(p.dv, dv, s.k_begin, key0, s.keys, k_stride, column, p.head_dim, 1.0f);
 }
 
-/** One block has 64 queries of a head and passes over their keys: dQ. */
+/** A block has 64 queries of a head and loops over their keys: dQ. */
 template <typename T, int D>
 __global__ void __launch_bounds__(kMmaThreads) mma_queries(const Backward p) {
   extern __shared__ __align__(16) char shared[];
@@ -143,12 +143,13 @@ __global__ void __launch_bounds__(kMmaThreads) mma_queries(const Backward p) {
   if (begin < end) start(begin);
   for (int key = begin; key < end; key += kRows) {
     copies_wait();
-    __syncthreads();  // this stage is here, and nobody still reads the other
+    __syncthreads();  // this stage has arrived, and the other is no longer read
     if (key + kRows < end) start(key + kRows);
     const Tile<T, D> k{stages.data + (key - begin) / kRows % 2 * 2 * stages.kElements},
         v{k.data + k.kElements};
     for (int c = 0; c < kRows; c += 16) {
-      if (key + c > first + warp * 16 + 15 + s.keys - s.queries) break;  // all after this warp's queries
+      if (key + c > first + warp * 16 + 15 + s.keys - s.queries)
+        break;  // all of them after this warp's queries
       float score[2][4], dweight[2][4];
       const bool whole = p.sees_all(s, first + warp * 16, key + c);
       own_q.scores(score, k, c);

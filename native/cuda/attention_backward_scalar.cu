@@ -5,7 +5,7 @@ namespace qlora::cuda {
 
 namespace {
 
-/** As mma_queries, in fp32 and for any dtypes: one warp a query. */
+/** Like mma_queries, in fp32 and for any dtypes: one warp per query. */
 __global__ void __launch_bounds__(kThreads) scalar_queries(const Backward p) {
   extern __shared__ float shared_floats[];
   const ScalarTiles tiles(shared_floats, p.head_dim);
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(kThreads) scalar_queries(const Backward p) {
     if (lane + 32 * i < D) p.dq.store(row + lane + 32 * i, acc[i] * p.scale);
 }
 
-/** As mma_keys: one warp a key. */
+/** Like mma_keys: one warp per key. */
 __global__ void __launch_bounds__(kThreads) scalar_keys(const Backward p) {
   extern __shared__ float shared_floats[];
   const ScalarTiles tiles(shared_floats, p.head_dim);

@@ -18,8 +18,10 @@ struct Forward {
   __device__ int kv_head(int head) const { return head / (heads / kv_heads); }
 };
 
-/** FlashAttention-2: one block has 64 queries of a head and passes over their keys once, with a running
- * softmax. */
+/**
+ * FlashAttention-2: a block has 64 queries of a head and loops over their keys once, with a running
+ * softmax.
+ */
 template <typename T, int D>
 __global__ void __launch_bounds__(kMmaThreads) mma_forward(const Forward p) {
   extern __shared__ __align__(16) char shared[];
@@ -46,7 +48,7 @@ __global__ void __launch_bounds__(kMmaThreads) mma_forward(const Forward p) {
   const float scale = p.scale * kLog2e, cap = p.softcap * kLog2e;
   for (int key = begin; key < end; key += kRows) {
     copies_wait();
-    __syncthreads();  // keys are here, and nobody still reads the last values
+    __syncthreads();  // the keys have arrived, and the last values are no longer read
     if (key == begin) own.read(q, warp * 16);
     v.load(values + key * k_stride, s.keys - key, k_stride, p.head_dim);
     copies_commit();
@@ -54,7 +56,7 @@ __global__ void __launch_bounds__(kMmaThreads) mma_forward(const Forward p) {
 #pragma unroll
     for (int c = 0; c < kRows; c += 16) own.scores(score + c / 8, k, c);
     copies_wait();
-    __syncthreads();  // values are here, and nobody still reads the keys
+    __syncthreads();  // the values have arrived, and the keys are no longer read
     if (key + kRows < end)
       k.load(keys + (key + kRows) * k_stride, s.keys - key - kRows, k_stride, p.head_dim);
     copies_commit();
@@ -73,7 +75,7 @@ __global__ void __launch_bounds__(kMmaThreads) mma_forward(const Forward p) {
       largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
       largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
       largest = fmaxf(largest, most[half]);
-      const float base = largest == -INFINITY ? 0.0f : largest;  // nothing seen yet: keep -inf - -inf away
+      const float base = largest == -INFINITY ? 0.0f : largest;  // no key seen yet: avoids -inf - -inf
       const float correction = exp2f(most[half] - base);
       most[half] = largest;
       sum[half] *= correction;
@@ -114,7 +116,7 @@ __global__ void __launch_bounds__(kMmaThreads) mma_forward(const Forward p) {
   }
 }
 
-/** Any dtypes, in fp32: one warp a query. */
+/** For any dtypes, in fp32: one warp per query. */
 __global__ void __launch_bounds__(kThreads) scalar_forward(const Forward p) {
   extern __shared__ float shared_floats[];
   const ScalarTiles tiles(shared_floats, p.head_dim);

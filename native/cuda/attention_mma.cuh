@@ -2,8 +2,8 @@
 #include "cuda/attention.cuh"
 #include "cuda/mma.cuh"
 
-// Tensor-core tiles (mma.m16n8k16, sm_80 and later). A warp holds 16 rows of an accumulator; lane = 4 * g + t
-// has the elements of rows g and g + 8, columns 2t and 2t + 1 of every 8.
+// Tensor-core tiles (mma.m16n8k16, sm_80 and later). A warp holds 16 rows of an accumulator; lane 4 * g + t
+// has the elements of rows g and g + 8 in columns 2t and 2t + 1 of every 8.
 namespace qlora::cuda {
 
 constexpr int kRows = 64;         // of a tile of queries or keys
@@ -25,7 +25,7 @@ __device__ inline void ldmatrix_transposed(uint32_t* r, const void* p) {
 }
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
-// Without asynchronous copies: done at once.
+// Without asynchronous copies: copies at once.
 __device__ inline void copy_16(void* to, const void* from, bool exists) {
   *static_cast<uint4*>(to) = exists ? *static_cast<const uint4*>(from) : make_uint4(0, 0, 0, 0);
 }
@@ -47,15 +47,20 @@ __device__ inline void copies_commit() { asm volatile("cp.async.commit_group;");
 __device__ inline void copies_wait() { asm volatile("cp.async.wait_group 0;" ::: "memory"); }
 #endif
 
-/** A tile of kRows rows of up to D columns in shared memory; 16 bytes of padding keep ldmatrix free of bank
- * conflicts. */
+/**
+ * A tile of kRows rows with up to D columns in shared memory; 16 bytes of padding avoid bank conflicts in
+ * ldmatrix.
+ */
 template <typename T, int D>
 struct Tile {
   static constexpr int kStride = D + 8;
   static constexpr int kElements = kRows * kStride;
   T* data;
 
-  /** Starts copying `valid` rows; rows and columns beyond become zero. Columns come in multiples of 8. */
+  /**
+   * Starts copying `valid` rows; further rows and columns become zero. The number of columns is a multiple
+   * of 8.
+   */
   __device__ void load(const T* from, int valid, int64_t stride, int columns) const {
     constexpr int kChunks = D / 8;
     for (int i = threadIdx.x; i < kRows * kChunks; i += kMmaThreads) {
@@ -127,8 +132,10 @@ __device__ inline void accumulate(float (*sum)[4], const uint32_t* a, const Tile
   }
 }
 
-/** Whether the tensor-core kernels take these: 16-bit of one dtype, 16-byte aligned, heads of up to 128; and
- * the GPU them, with `tiles` and a few numbers a row in a block's memory. */
+/**
+ * Whether the tensor-core kernels support these tensors (16-bit, one dtype, 16-byte aligned, heads of up to
+ * 128), and the GPU has enough shared memory per block for `tiles` and a few numbers per row.
+ */
 inline bool fits_mma(const Gpu& gpu, std::initializer_list<const Tensor*> tensors, int64_t head_dim,
                      int tiles) {
   const DType dtype = (*tensors.begin())->dtype;
@@ -140,7 +147,7 @@ inline bool fits_mma(const Gpu& gpu, std::initializer_list<const Tensor*> tensor
   return fits;
 }
 
-/** run(Tag<element>, std::integral_constant<int, D>) for the instance that holds head_dim. */
+/** run(Tag<element>, std::integral_constant<int, D>) for the instance that fits head_dim. */
 template <typename Run>
 void with_instance(DType dtype, int64_t head_dim, Run run) {
   const auto with_size = [&](auto tag) {

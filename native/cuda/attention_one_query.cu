@@ -3,10 +3,10 @@
 #include "cuda/attention.cuh"
 #include "cuda/attention_one_query.h"
 
-// At most one new token a sequence, against a cache. Tiles of queries would leave most of the GPU idle: here
-// the keys of a sequence are shared out to several blocks, each of which leaves its maximum, sum and weighted
-// values to be merged. A block has all heads that share keys. Lengths are read on the device alone, so that a
-// recorded launch serves a growing cache.
+// At most one new token per sequence, with a cache. Tiles of queries would leave most of the GPU idle, so
+// the keys of a sequence are split between several blocks. Each block writes its maximum, sum and weighted
+// values, which are merged afterwards. A block has all heads that share keys. Lengths are read only on the
+// device, so a recorded launch works for a growing cache.
 namespace qlora::cuda {
 
 namespace {
@@ -31,7 +31,7 @@ struct Keys {
   int64_t query, first, end;
 };
 
-/** False where the sequence has no query, or a bound that cannot be, which is a fault. */
+/** False if the sequence has no query, or if a bound is invalid, which is a fault. */
 __device__ bool find_keys(const OneQuery& p, int sequence, int part, int parts, Keys& keys) {
   const int32_t q0 = p.cu_q[sequence], q1 = p.cu_q[sequence + 1];
   const int32_t k0 = p.cu_k[sequence], k1 = p.cu_k[sequence + 1];
@@ -45,7 +45,7 @@ __device__ bool find_keys(const OneQuery& p, int sequence, int part, int parts, 
   if (q1 < q0) return blame(FaultKind::cu_order, sequence + 1, q1, q0);
   if (k1 < k0) return blame(FaultKind::cu_order, sequence + 1, k1, k0);
   if (q1 - q0 > 1) return blame(FaultKind::cu_length, sequence, q1 - q0, 1);
-  // Of the bounds between the first and the last, only this block's are known to be in order.
+  // Of the bounds between the first and the last, only this block's have been checked.
   if (q1 > p.tokens || (sequence == last && q1 != p.tokens))
     return blame(FaultKind::cu_end, sequence + 1, q1, p.tokens);
   if (k1 > p.keys || (sequence == last && k1 != p.keys))
@@ -57,11 +57,12 @@ __device__ bool find_keys(const OneQuery& p, int sequence, int part, int parts, 
   return true;
 }
 
-/** What to subtract from scores whose largest is `most`: nothing where none has been seen, as -inf - -inf is
- * NaN. */
+/** What to subtract from scores whose largest is `most`: 0 if no key was seen, since -inf - -inf is NaN. */
 __device__ float base_of(float most) { return most == -INFINITY ? 0.0f : most; }
 
-/** Running softmax of the keys that one group of lanes has seen, for one head; a lane has 8 of its columns.
+/**
+ * Running softmax over the keys that one group of lanes has seen, for one head; a lane has 8 of its
+ * columns.
  */
 struct Running {
   float most = -INFINITY, sum = 0, values[8] = {};
@@ -95,11 +96,13 @@ __device__ void finish(const OneQuery& p, int64_t query, int head, int part, int
   if (column == 0) p.lse[head * p.tokens + query] = kLn2 * (most + log2f(sum));
 }
 
-/** Block (part, group of kHeads heads with the same keys, sequence). Groups of `lanes` lanes take a key each:
- * a power of two, at least head_dim / 8. */
+/**
+ * Block (part, group of kHeads heads with the same keys, sequence). Groups of `lanes` lanes take one key
+ * each; lanes is a power of two of at least head_dim / 8.
+ */
 template <int kHeads, bool kCapped>
 __global__ void __launch_bounds__(kThreads) part_kernel(const OneQuery p) {
-  constexpr int kAtOnce = kHeads > 2 ? 2 : 4;  // keys that a thread has under way
+  constexpr int kAtOnce = kHeads > 2 ? 2 : 4;  // keys that a thread loads at a time
   constexpr int kWarps = kThreads / 32;
   __shared__ float most[kWarps][kHeads], sum[kWarps][kHeads];
   __shared__ __align__(16) float values[kWarps][kHeads][32 * 8];
@@ -199,12 +202,12 @@ template <int kHeads>
 void launch_parts(const Context& context, const OneQuery& p, int parts) {
   const dim3 grid(static_cast<unsigned>(parts), static_cast<unsigned>(p.heads / kHeads),
                   static_cast<unsigned>(p.sequences));
-  // Without a cap its tanh would only cost registers, and with them blocks that run at once.
+  // Without a cap, its tanh would only use registers and so reduce the number of blocks that run at once.
   const auto kernel = p.softcap > 0 ? part_kernel<kHeads, true> : part_kernel<kHeads, false>;
   launch_overlapping(context, kernel, grid, kThreads, 0, p);
 }
 
-/** Heads that a block takes: as many as share keys, where there is a kernel for so many. */
+/** Number of heads of a block: as many as share keys, if there is a kernel for that number. */
 int heads_at_once(int64_t sharing) {
   return sharing % 4 == 0 ? 4 : sharing % 3 == 0 ? 3 : sharing % 2 == 0 ? 2 : 1;
 }
@@ -217,7 +220,7 @@ void attention_one_query(const Context& context, const Tensor& q, const Tensor& 
   const int64_t head_dim = q.cols() / heads, tokens = q.rows();
   if (tokens == 0) return;
   const int at_once = heads_at_once(heads / kv_heads);
-  // Parts enough to fill the GPU; a sequence's length is on the device.
+  // Enough parts to fill the GPU; a sequence's length is only known on the device.
   const int64_t wanted = (kWantedBlocks * at_once + tokens * heads - 1) / (tokens * heads);
   const int64_t parts =
       std::clamp<int64_t>(std::min(wanted, k.rows() / tokens / kKeysPerBlock), 1, kMostParts);

@@ -1,12 +1,13 @@
 #pragma once
 #include "cuda/attention.cuh"
 
-// Attention without tensor cores: float32, mixed dtypes, heads over 128. A block is 8 warps, each with one
-// row of its own; 32 rows of the other side pass through shared memory, a lane scores one of them.
+// Attention without tensor cores: float32, mixed dtypes, heads over 128. A block has 8 warps, each with one
+// row of its own; 32 rows of the other side are loaded into shared memory at a time, and each lane computes
+// the score of one of them.
 namespace qlora::cuda {
 
 constexpr int kWarps = kThreads / 32;
-constexpr int kLaneColumns = 8;  // of a head of up to 256, by each of 32 lanes
+constexpr int kLaneColumns = 8;  // of a head of up to 256, for each of 32 lanes
 
 __device__ inline float warp_sum(float x) {
   for (int offset = 16; offset > 0; offset /= 2) x += __shfl_xor_sync(~0u, x, offset);
@@ -27,9 +28,9 @@ struct ScalarTiles {
     return static_cast<size_t>((tiles * 32 + own * kWarps) * (head_dim + 1)) * sizeof(float);
   }
 
-  /** Row `i` of this warp's own; the tiles of a kernel come first, two of them. */
+  /** Row `i` of this warp; the kernel's two tiles come first. */
   __device__ float* own(int i) const { return data + (2 * 32 + i * kWarps + threadIdx.x / 32) * stride; }
-  /** Rows [first, first + 32) of a head; those past `valid` are zero. */
+  /** Loads rows [first, first + 32) of a head; those from `valid` on are zero. */
   __device__ void load(int tile, const View& from, int64_t first, int valid, int64_t row_stride,
                        int64_t column) const {
     for (int i = threadIdx.x; i < 32 * head_dim; i += kThreads) {

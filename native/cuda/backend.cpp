@@ -20,8 +20,9 @@ namespace qlora::cuda {
 namespace {
 
 /**
- * Operations are enqueued on one stream by the thread that submits them; a second thread waits for the events
- * of `finish`. Memory is taken at the moment of enqueueing: in stream order, that is the order of execution.
+ * The submitting thread enqueues operations on one stream; a second thread waits for the events of
+ * `finish`. Memory is allocated when an operation is enqueued: in stream order, that is the order of
+ * execution.
  */
 class CudaBackend final : public Backend {
  public:
@@ -63,7 +64,7 @@ class CudaBackend final : public Backend {
            "\ncuda_runtime=" + std::to_string(runtime) + "\ncuda_driver=" + std::to_string(driver) +
            "\ncublaslt=" + blas_->library() + "\nattention=" + cudnn_->status() + profiler_->take();
   }
-  void set_num_threads(int) override {}  // the GPU has its own idea
+  void set_num_threads(int) override {}  // has no meaning on a GPU
   Allocator& allocator() override { return *allocator_; }
   Allocator& pinned_allocator() override { return *pinned_; }
   Ops& ops() override { return *ops_; }
@@ -83,7 +84,8 @@ class CudaBackend final : public Backend {
     std::swap(item.error, error_);
     try {
       if (is_lost()) fail(lost_);
-      if (!item.error.empty()) copies_->finish_all();  // their finish_copy may have been dropped
+      if (!item.error.empty())
+        copies_->finish_all();  // their finish_copy may have been dropped after the error
       item.fault = pinned_->allocate(sizeof(Fault));
       check(cudaMemcpyAsync(item.fault, fault_, sizeof(Fault), cudaMemcpyDeviceToHost, stream_),
             "[cuda] finish");
@@ -102,7 +104,7 @@ class CudaBackend final : public Backend {
   }
 
   std::shared_ptr<Recording> record(std::vector<Task> tasks) override {
-    if (profiler_->on()) return Backend::record(std::move(tasks));  // it tells operations apart
+    if (profiler_->on()) return Backend::record(std::move(tasks));  // it measures operations separately
     std::lock_guard lock(mutex_);
     if (!lost_.empty()) fail(lost_);
     check(cudaSetDevice(index_), "[cuda]");
@@ -122,7 +124,7 @@ class CudaBackend final : public Backend {
       std::lock_guard lock(mutex_);
       attempt("tensor_read_file", [&] { to = tensor.data<char>(); });
     }
-    if (!to) return finish(nullptr, std::move(done));  // it reports why
+    if (!to) return finish(nullptr, std::move(done));  // it reports the reason
     files_->read(path, offset, to, tensor.bytes(), [this, tensor, done](const std::string& error) {
       const auto report = [&] { fail(error); };
       finish(error.empty() ? std::function<void()>() : report, done);
@@ -130,10 +132,10 @@ class CudaBackend final : public Backend {
   }
 
   void upload(void* to, const void* from, size_t bytes) override {
-    // Default: a pinned tensor's memory is on the host.
+    // cudaMemcpyDefault: a pinned tensor's memory is on the host.
     if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_), "[cuda] upload");
   }
-  /** The bytes reach `to` before the surrounding finish calls done. */
+  /** The bytes have arrived in `to` before the surrounding finish calls done. */
   void download(void* to, const void* from, size_t bytes) override {
     if (bytes == 0) return;
     void* buffer = pinned_->allocate(bytes);
@@ -170,8 +172,8 @@ class CudaBackend final : public Backend {
   }
 
   /**
-   * After a kernel's fault, or when the GPU is gone, every call to it fails in this process: they are refused
-   * with the first reason. Under the lock.
+   * After a kernel's fault, or when the GPU was lost, every call to it fails in this process: later work is
+   * refused with the first reason. Called with the lock.
    */
   bool is_lost() {
     if (!lost_.empty()) return true;
@@ -191,7 +193,7 @@ class CudaBackend final : public Backend {
 
   void copy_piece(void* to, const void* from, size_t bytes, cudaEvent_t copied) {
     std::lock_guard lock(mutex_);
-    // Default: as in upload. Paged optimizer state is read from a checkpoint into pinned memory.
+    // cudaMemcpyDefault, as in upload: paged optimizer state is read from a checkpoint into pinned memory.
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_), "[tensor_read_file] upload");
     check(cudaEventRecord(copied, stream_), "[tensor_read_file] upload");
   }
@@ -244,9 +246,9 @@ class CudaBackend final : public Backend {
   std::optional<Context> context_;
   std::unique_ptr<Ops> ops_;
   Fault* fault_ = nullptr;
-  std::mutex mutex_;  // one enqueues at a time: worker threads of Node share the device
+  std::mutex mutex_;  // only one thread enqueues at a time: Node's worker threads share the device
   std::vector<Read> reads_;
-  std::string error_;  // first failure since the last finish
+  std::string error_;  // first error since the last finish
   std::string lost_;   // why the GPU cannot be used any more
   std::mutex queue_mutex_;
   std::condition_variable wake_;
@@ -258,7 +260,7 @@ class CudaBackend final : public Backend {
 
 namespace {
 
-/** Throws when there is none or no driver. */
+/** Throws when there is no GPU or no driver. */
 int device_count() {
   int count = 0;
   cudaError_t status = cudaGetDeviceCount(&count);
@@ -279,7 +281,7 @@ void put(const std::exception& e, char* error, size_t size) {
 
 }  // namespace
 
-/** The addon's door: how many GPUs there are, or -1 and a message. */
+/** For the addon: the number of GPUs, or -1 and a message. */
 extern "C" __attribute__((visibility("default"))) int qlora_cuda_device_count(char* error, size_t size) {
   try {
     return device_count();
@@ -289,8 +291,10 @@ extern "C" __attribute__((visibility("default"))) int qlora_cuda_device_count(ch
   }
 }
 
-/** The addon's door: the backend of GPU `index`, or null and a message. One per GPU and process, never
- * destroyed. */
+/**
+ * For the addon: the backend of GPU `index`, or null and a message. One per GPU and process, never
+ * destroyed.
+ */
 extern "C" __attribute__((visibility("default"))) qlora::Backend* qlora_open_cuda(int index, char* error,
                                                                                   size_t size) {
   static std::mutex mutex;

@@ -12,9 +12,10 @@ namespace qlora::cuda {
 
 namespace {
 
-constexpr size_t kWorkspace = size_t{32} << 20;  // NVIDIA's advice for Hopper
+constexpr size_t kWorkspace = size_t{32} << 20;  // NVIDIA's recommendation for Hopper
 constexpr int kProposals = 12, kFinalists = 3;
-constexpr float kFinalMicros = 4000;  // short loops flatter: some winners of 3 calls lose over milliseconds
+constexpr float kFinalMicros =
+    4000;  // short measurements mislead: some winners over 3 calls are slower over milliseconds
 constexpr int64_t kWorthTuning = int64_t{1} << 24;
 
 cudaDataType_t type_of(DType dtype) {
@@ -34,8 +35,11 @@ cudaDataType_t type_of(DType dtype) {
   }
 }
 
-/** Sizes that share an algorithm. Token counts that differ from batch to batch: two leading bits, rounded up.
- * Round ones come again and again and have their own: a neighbour's choice can be a tenth slower. */
+/**
+ * Sizes that share an algorithm. Token counts differ from batch to batch: they are rounded up to two
+ * leading bits. Round numbers occur often and have their own class, since a neighbour's algorithm can be a
+ * tenth slower.
+ */
 std::string size_class(int64_t size) {
   if (size % 256 == 0) return std::to_string(size);
   int64_t step = 1;
@@ -53,13 +57,14 @@ std::string kind_of(const Gemm& g, const uint32_t alignment[3]) {
   return kind;
 }
 
-/** QLORA_GEMM_TUNING=0 takes cuBLASLt's first proposal: the same bits on every machine of a kind. */
+/** QLORA_GEMM_TUNING=0 uses cuBLASLt's first proposal, which gives the same bits on every machine of a kind.
+ */
 bool tunes() {
   const char* value = std::getenv("QLORA_GEMM_TUNING");
   return !value || std::string(value) != "0";
 }
 
-/** Time on the device between two points of a stream. */
+/** Device time between two points of a stream. */
 class Stopwatch {
  public:
   explicit Stopwatch(cudaStream_t stream) : stream_(stream) {
@@ -127,7 +132,7 @@ void Blas::check_status(int status, const char* call, const Gemm& g) const {
        name_of(g.result), ": ", lt_.cublasLtGetStatusString(status));
 }
 
-/** Column-major cuBLASLt computes out^T [n, m] = op(b)^T op(a)^T, so its A is our b. */
+/** cuBLASLt is column-major: it computes out^T [n, m] = op(b)^T op(a)^T, so its A is our b. */
 Blas::Plan Blas::make_plan(const Gemm& g, const uint32_t alignment[3]) {
   Plan plan{};
   const auto ok = [&](int status, const char* call) { check_status(status, call, g); };
@@ -159,7 +164,7 @@ std::vector<lt::Heuristic> Blas::propose(const Gemm& g, const Plan& plan, const 
        "cublasLtMatmulPreferenceSetAttribute");
   };
   prefer(lt::kPreferenceWorkspace, &kWorkspace, sizeof kWorkspace);
-  // Split sums are added in float32: adding them in the output's dtype would round twice.
+  // Partial sums are added in float32: adding them in the output's dtype would round twice.
   prefer(lt::kPreferenceReductions, &lt::kReductionInCompute, sizeof lt::kReductionInCompute);
   prefer(lt::kPreferenceAlignmentA, &alignment[1], sizeof alignment[1]);
   prefer(lt::kPreferenceAlignmentB, &alignment[0], sizeof alignment[0]);
@@ -197,7 +202,7 @@ std::optional<lt::Algo> Blas::choose(const Gemm& g, const Plan& plan, const uint
   return algo;
 }
 
-/** While its operations become a graph, a stream runs nothing that could be timed. */
+/** While operations are captured in a graph, a stream does not run anything that could be timed. */
 bool Blas::is_captured() const {
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
   check(cudaStreamIsCapturing(stream_, &status), "[matmul]");
@@ -208,13 +213,13 @@ lt::Algo Blas::fastest(const Gemm& g, const Plan& plan, const std::vector<lt::He
   const size_t bytes = static_cast<size_t>(g.m * g.n) * size_of(g.result);
   void* out = nullptr;
   if (g.beta == 0.0f) {
-    out = g.out;  // is overwritten by the product proper
+    out = g.out;  // is overwritten by the actual product
   } else if (cudaMalloc(&out, bytes) != cudaSuccess) {
     cudaGetLastError();
     return proposals[0].algo;
   }
   Stopwatch watch(stream_);
-  // Microseconds of one call; infinite where an algorithm refuses.
+  // Microseconds of one call; infinite if an algorithm fails.
   const auto time = [&](const lt::Algo& algo, int calls) {
     if (launch(g, plan, algo, out) != 0) return INFINITY;
     watch.start();

@@ -23,7 +23,7 @@ struct Gemm {
   float alpha, beta;
 };
 
-/** cuBLASLt, opened at run time and at the first product: a machine without it can do everything else. */
+/** cuBLASLt, opened at the first product; without it, a machine can still do everything else. */
 class Blas {
  public:
   Blas(cudaStream_t stream, Profiler& profiler) : stream_(stream), profiler_(profiler) {}
@@ -33,7 +33,7 @@ class Blas {
   const std::string& library() const { return library_; }
 
  private:
-  /** Descriptors and the chosen algorithm of one kind of product, made once. */
+  /** Descriptors and the chosen algorithm of one kind of product; made once. */
   struct Plan {
     lt::Desc desc;
     lt::Layout a, b, out;
@@ -44,11 +44,11 @@ class Blas {
   void open();
   void check_status(int status, const char* call, const Gemm& gemm) const;
   Plan make_plan(const Gemm& gemm, const uint32_t alignment[3]);
-  /** cuBLASLt's proposals, best guess first. */
+  /** cuBLASLt's proposals, in its order. */
   std::vector<lt::Heuristic> propose(const Gemm& gemm, const Plan& plan, const uint32_t alignment[3]) const;
   std::optional<lt::Algo> choose(const Gemm& gemm, const Plan& plan, const uint32_t alignment[3]);
   bool is_captured() const;
-  /** The fastest of the proposals on this very product, written to scratch memory. */
+  /** The fastest of the proposals for this product, measured with scratch memory as output. */
   lt::Algo fastest(const Gemm& gemm, const Plan& plan, const std::vector<lt::Heuristic>& proposals);
   int launch(const Gemm& gemm, const Plan& plan, const lt::Algo& algo, void* out) const;
 

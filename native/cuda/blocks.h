@@ -7,17 +7,19 @@
 
 namespace qlora::cuda {
 
-/** Which parts of a memory, by address or offset, are in use: handed out best fit first; neighbours that are
- * free are one block again. */
+/**
+ * Which parts of a memory (by address or offset) are in use. Allocates best fit first; free neighbours are
+ * merged.
+ */
 class Blocks {
  public:
-  /** Where `bytes` are from now on in use; nothing when no free block has as many. */
+  /** Allocates `bytes` bytes and returns where; nothing if no free block is large enough. */
   std::optional<size_t> take(size_t bytes);
-  /** A block that `take` gave is free again; returns its bytes. */
+  /** Frees a block that `take` returned; returns its bytes. */
   size_t give_back(size_t begin);
-  /** More memory, free. */
+  /** Adds free memory. */
   void add(size_t begin, size_t bytes);
-  /** Takes memory out again if all of it is free. */
+  /** Removes memory, if all of it is free. */
   bool remove(size_t begin, size_t bytes);
   /** Free bytes that end at `end`. */
   size_t free_before(size_t end) const;

@@ -22,8 +22,10 @@ __global__ void column_partials(int64_t rows, int64_t cols, int64_t rows_per_chu
   }
 }
 
-/** out[j] = beta * out[j] + sum_i term(i, j): rows are cut into chunks whose sums are added in order, so that
- * equal inputs give equal bits. */
+/**
+ * out[j] = beta * out[j] + sum_i term(i, j): rows are divided into chunks whose sums are added in order, so
+ * that equal inputs give equal bits.
+ */
 template <typename Term>
 void column_sums(const Context& context, int64_t rows, int64_t cols, const Tensor& out, double beta,
                  Term term) {

@@ -10,16 +10,16 @@
 
 namespace qlora::cuda {
 
-/** What the choice of a kernel depends on. */
+/** The properties that the choice of a kernel depends on. */
 struct Gpu {
   int capability;       // 90 = 9.0
-  size_t shared_bytes;  // of a block, at most
+  size_t shared_bytes;  // the most per block
   int multiprocessors;
 };
 
 class Joins;
 
-/** What an operation needs of its device. */
+/** What an operation needs from its device. */
 struct Context {
   Gpu gpu;
   cudaStream_t stream;
@@ -33,8 +33,8 @@ struct Context {
   bool& overlaps;
 };
 
-/** Device memory for the length of one operation; returned in stream order, so the next one may reuse it at
- * once. */
+/** Device memory during one operation; returned in stream order, so the next operation can reuse it at once.
+ */
 class Scratch {
  public:
   Scratch(const Context& context, size_t bytes)

@@ -11,7 +11,7 @@ CopyQueue::CopyQueue(cudaStream_t operations) : operations_(operations) {
 void CopyQueue::start(void* to, const void* from, size_t bytes) {
   finish(to);
   cudaEvent_t event = take_event();
-  // Waiting takes the event as it is now, so it can mark the end of the copy as well.
+  // Waiting uses the event's current state, so the event can mark the end of the copy as well.
   check(cudaEventRecord(event, operations_), "[start_copy]");
   check(cudaStreamWaitEvent(stream_, event, 0), "[start_copy]");
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_), "[start_copy]");

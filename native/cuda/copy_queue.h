@@ -6,16 +6,18 @@
 
 namespace qlora::cuda {
 
-/** A stream for copies that run beside the operations. Not locked: the backend enqueues one call at a time.
+/**
+ * A stream for copies that run beside the operations. It has no lock: the backend enqueues one call at a
+ * time.
  */
 class CopyQueue {
  public:
   explicit CopyQueue(cudaStream_t operations);
-  /** Copies when everything enqueued so far has run. Both places must stay untouched until `finish(to)`. */
+  /** Copies when everything enqueued so far has run. Neither place may be used until `finish(to)`. */
   void start(void* to, const void* from, size_t bytes);
   /** Operations enqueued from now on wait for the copy into `to`, if one was started. */
   void finish(const void* to);
-  /** As finish, for every copy that was started. */
+  /** Like finish, for every started copy. */
   void finish_all();
 
  private:

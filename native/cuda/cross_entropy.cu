@@ -8,15 +8,15 @@ namespace {
 constexpr int32_t kIgnored = -100;
 constexpr int kRowThreads = 512;
 
-/** exp of the difference of two maxima; 0 before anything has been seen. */
+/** exp of the difference of two maxima; 0 if nothing was seen before. */
 __device__ double shrinkage(float before, float after) {
   return before == -INFINITY ? 0.0 : exp(static_cast<double>(before) - after);
 }
 
-/** Over the logits that have been seen, with e = exp(x - most): sums of e and of e * (x - most). */
+/** Over the logits seen so far, with e = exp(x - most): sums of e and of e * (x - most). */
 struct Running {
   float most = -INFINITY;
-  int64_t first = INT64_MAX;  // where `most` was seen first
+  int64_t first = INT64_MAX;  // index of the first `most`
   double sum = 0, weighted = 0;
 
   __device__ void raise_to(float largest) {
@@ -43,7 +43,7 @@ struct Running {
     for (int e = 0; e < 8; e++) {
       const float shifted = x[e] - base, y = e < count ? expf(shifted) : 0.0f;
       some += y;
-      // -infinity is a masked logit: its probability is 0
+      // a logit of -infinity is masked: its probability is 0
       some_weighted += e >= count || shifted < -104.0f ? 0.0f : y * shifted;
     }
     sum += some;
@@ -51,7 +51,7 @@ struct Running {
   }
 };
 
-/** Further inputs and outputs of each row, float32 [rows]; null when not asked for. */
+/** Optional inputs and outputs of each row, float32 [rows]; null if not requested. */
 struct PerRow {
   const float* weights;
   float *logps, *entropies;
@@ -60,11 +60,13 @@ struct PerRow {
 struct LossRule {
   double grad_scale, smoothing;
   bool by_probability;
-  float softcap;  // that the logits went through; 0 = none
+  float softcap;  // the soft cap already applied to the logits; 0 = none
 };
 
-/** One block a row: a pass that sums (with smoothing a second), then one that writes the gradient. Rows whose
- * length is no multiple of 8 are not `aligned`. */
+/**
+ * One block per row: a pass that sums (two with smoothing), then one that writes the gradient. Rows whose
+ * length is not a multiple of 8 are not `aligned`.
+ */
 __global__ void row_kernel(View logits, const int32_t* labels, double* row_stats, PerRow each,
                            bool has_gradient, View dlogits, int64_t vocab, LossRule rule, Fault* fault) {
   const int64_t row = blockIdx.x, first = row * vocab, end = first + vocab;
@@ -117,7 +119,7 @@ __global__ void row_kernel(View logits, const int32_t* labels, double* row_stats
     if (each.entropies) each.entropies[row] = static_cast<float>(stats[2]);
   }
   if (!has_gradient) return;
-  __syncthreads();  // at_label has been read by all: dlogits may be logits
+  __syncthreads();  // all threads have read at_label; dlogits may be logits
   const double scale = weight * rule.grad_scale;
   const float factor = static_cast<float>(scale / sum);
   const float elsewhere = static_cast<float>(scale * rule.smoothing / vocab);

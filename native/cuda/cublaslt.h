@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
-// The part of cuBLASLt's documented C interface that is used, declared here because the library is opened at
-// run time and a CUDA toolkit without it (and its 400 MB) must be enough to build. Versions 12 and 13 have
-// the same layout.
+// The part of cuBLASLt's documented C interface that is used. It is declared here because the library is
+// opened at run time, and a CUDA toolkit without it (400 MB) must be sufficient for a build. Versions 12
+// and 13 have the same layout.
 namespace qlora::cuda::lt {
 
 using Handle = void*;

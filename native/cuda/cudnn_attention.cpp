@@ -28,7 +28,7 @@ char* at(const Tensor& t, int64_t element) {
   return t.data<char>() + element * static_cast<int64_t>(size_of(t.dtype));
 }
 
-/** cuDNN reads and writes vectors. */
+/** cuDNN reads and writes vectors, so memory must be aligned. */
 bool is_aligned(const AttentionCall& c) {
   for (const Tensor* t : {&c.q, &c.k, &c.v, &c.out, c.dout, c.dq, c.dk, c.dv})
     if (t && reinterpret_cast<uintptr_t>(t->data<char>()) % 16 != 0) return false;
@@ -150,7 +150,7 @@ bool CudnnAttention::run(const Context& context, const AttentionCall& call) {
     } catch (const std::exception& e) {
       plans_[key_of(form)].plan = nullptr;
       refuse(e.what());
-      return false;  // the own kernels write every element again
+      return false;  // our own kernels write every element again
     }
   }
   if (!call.backward() && !in_place) take_lse(context, call, form, reinterpret_cast<float*>(stats));

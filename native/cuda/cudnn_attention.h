@@ -10,16 +10,16 @@ namespace qlora::cuda {
 struct Context;
 
 /**
- * Attention by cuDNN, opened at the first call that suits it. lse means the same as the own kernels' lse, so
- * that the forward of one and the backward of the other fit. It checks cu, too. QLORA_ATTENTION=own leaves
- * all calls to the own kernels; =cudnn turns a refusal of cuDNN's into an error.
+ * Attention with cuDNN, which is opened at the first suitable call. lse is the same as that of our own
+ * kernels, so the forward of one works with the backward of the other. cu is checked too.
+ * QLORA_ATTENTION=own uses only our own kernels; =cudnn turns a refusal of cuDNN into an error.
  */
 class CudnnAttention {
  public:
   CudnnAttention(cudaStream_t stream, int capability);
-  /** False when the own kernels must run. */
+  /** False if our own kernels must run. */
   bool run(const Context& context, const AttentionCall& call);
-  /** Who computes attention, and why: "cuDNN 9.19.0 (path)", "own kernels: reason". */
+  /** Which implementation is used, and why: "cuDNN 9.19.0 (path)", "own kernels: reason". */
   std::string status() const;
 
  private:
@@ -46,15 +46,15 @@ class CudnnAttention {
 };
 
 /**
- * Before a call: raises a fault when cu is one; ragged, writes where each sequence begins in the form's
- * layouts, and its length (further ones up to `batch` are empty, all are after a fault); and with `stats`
- * turns lse [heads, tokens] into their layout. The form takes heads / form.heads runs, whose stats follow one
- * another.
+ * Before a call: records a fault if cu is invalid. For ragged forms, writes where each sequence begins in
+ * the form's layouts and its length (sequences up to `batch` are filled up with empty ones; after a fault
+ * all are empty). With `stats`, converts lse [heads, tokens] to their layout. The form needs heads /
+ * form.heads runs, whose stats follow each other.
  */
 void prepare_attention(const Context& context, const AttentionCall& call, const AttentionForm& form,
                        const AttentionMemory& memory, float* stats);
 
-/** After a forward: lse from the stats. */
+/** After a forward: converts the stats to lse. */
 void take_lse(const Context& context, const AttentionCall& call, const AttentionForm& form,
               const float* stats);
 

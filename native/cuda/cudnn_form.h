@@ -3,12 +3,15 @@
 
 #include "core/tensor.h"
 
-// What cuDNN's plans depend on. Without CUDA, so that the addon can say without a GPU what a call would take.
+// The parameters of cuDNN's plans. It does not need CUDA, so that the addon can compute sizes without a
+// GPU.
 namespace qlora::cuda {
 
-/** Causal attention of one form: everything a plan depends on. q [.., heads, head_dim], k and v
- * [.., kv_heads, head_dim]; a row of q is q_row elements long, of k k_row: more than the heads need when a
- * call takes some of them. */
+/**
+ * Causal attention of one form: everything that a plan depends on. q [.., heads, head_dim], k and v [..,
+ * kv_heads, head_dim]. A row of q has q_row elements, one of k k_row, which is more than the heads need if
+ * a call runs only some of them.
+ */
 struct AttentionForm {
   bool backward, deterministic;
   DType dtype;
@@ -37,18 +40,20 @@ struct AttentionCall {
   bool backward() const { return dout != nullptr; }
   int64_t tokens() const { return q.rows(); }
   int64_t sequences() const { return cu.numel() - 1; }
-  /** One float32 for each head and token: as large as lse, and as what the own backward keeps. */
+  /** One float32 per head and token: the size of lse, and of what our own backward stores. */
   int64_t row_bytes() const { return heads * tokens() * 4; }
 };
 
-/** The form that suits a call: how its lengths are rounded, and how many heads one run takes so that the
- * workspace stays moderate. Nothing when no form does. Looks at dtypes and shapes only. */
+/**
+ * The form for a call: rounded lengths, and the number of heads in one run that keeps the workspace
+ * moderate. Nothing if no form fits. Uses only dtypes and shapes.
+ */
 std::optional<AttentionForm> form_of(const AttentionCall& call);
 
-/** cuDNN's workspace for a form, at least: what the frontend's graph keeps outside the kernels. */
+/** The least workspace of cuDNN for a form: what the frontend's graph stores outside the kernels. */
 int64_t expected_workspace(const AttentionForm& form);
 
-/** Of the form's whole call, the memory for its stats. */
+/** Memory for the stats of the form's whole call. */
 inline int64_t stats_bytes(const AttentionCall& call, const AttentionForm& form) {
   return form.stats_in_place() ? 0 : call.row_bytes();
 }

@@ -5,7 +5,7 @@ namespace qlora::cuda {
 
 namespace {
 
-/** Where a form keeps the stats of a head and token; all runs one after another. */
+/** Where a form stores the stats of a head and token; all runs follow each other. */
 struct StatsLayout {
   int64_t tokens, together, length, batch;
   bool ragged;
@@ -24,7 +24,7 @@ struct StatsLayout {
   }
 };
 
-/** The first block checks and indexes, the others move stats. */
+/** The first block checks and indexes; the others copy stats. */
 __global__ void prepare_kernel(const int32_t* cu, int sequences, int64_t tokens, int64_t max_length,
                                AttentionForm form, AttentionMemory m, StatsLayout layout, const float* lse,
                                float* stats, int64_t n, Fault* fault) {

@@ -111,7 +111,7 @@ void ok(fe::error_t status, const char* step) {
   if (status.is_bad()) fail("cuDNN, ", step, ": ", status.get_message());
 }
 
-/** What forward and backward say alike. */
+/** The options that forward and backward share. */
 template <typename Options>
 void describe(Options& options, const AttentionForm& form, const Tensors& tensors) {
   options.set_attn_scale(form.scale)
@@ -123,12 +123,12 @@ void describe(Options& options, const AttentionForm& form, const Tensors& tensor
 }
 
 /**
- * A graph that runs without the frontend's `execute`, which finds every pointer anew in hash maps: a training
- * step calls it for each layer twice.
+ * A graph that runs without the frontend's `execute`, which looks up every pointer in hash maps: a training
+ * step calls it twice for each layer.
  */
 class Graph final : public fe::graph::Graph {
  public:
-  /** Once, when the plan is built. */
+  /** Called once, when the plan is built. */
   void prepare() {
     ok(collect_pass_by_value_tensors_subtree(constants_), "constants");
     std::unordered_map<uid_t, std::tuple<int64_t, int64_t, std::vector<float>>> inside;

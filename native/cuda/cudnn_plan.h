@@ -6,7 +6,7 @@
 
 #include "cuda/cudnn_form.h"
 
-// The plans that cuDNN builds. Without NVIDIA's headers at build time, cudnn_absent.cpp stands in.
+// The plans that cuDNN builds. Without NVIDIA's headers at build time, cudnn_absent.cpp replaces it.
 namespace qlora::cuda {
 
 /** Device memory. stats is float32: [batch, heads, length] or, ragged, [tokens, heads]. */
@@ -30,11 +30,11 @@ class Cudnn {
   /** For example 91900. */
   virtual size_t version() const = 0;
   virtual const std::string& path() const = 0;
-  /** Throws with cuDNN's reason when it cannot. */
+  /** Throws with cuDNN's reason if it cannot build the plan. */
   virtual std::unique_ptr<AttentionPlan> plan(const AttentionForm& form) = 0;
 };
 
-/** Finds and opens libcudnn. Throws when it is not there or too old. */
+/** Finds and opens libcudnn. Throws when it is missing or too old. */
 std::unique_ptr<Cudnn> open_cudnn(cudaStream_t stream, int capability);
 
 }  // namespace qlora::cuda

@@ -6,8 +6,8 @@
 
 #include "cuda/library.h"
 
-// cuDNN's functions as cudnn-frontend calls them, passed on to the library opened at run time: this library
-// has its own copies, hidden from the process, so nothing links against libcudnn.
+// cuDNN's functions that cudnn-frontend calls; they call the library opened at run time. These copies are
+// hidden from the process, so nothing links against libcudnn.
 namespace {
 
 struct Functions {
@@ -64,7 +64,7 @@ namespace qlora::cuda {
 
 namespace {
 
-/** NVRTC of one CUDA version, with the part that it opens by name in turn. */
+/** Opens NVRTC of one CUDA version, and the part that it opens by name itself. */
 void open_compiler(const std::string& major) {
   const std::vector<std::string> wheels{"cu" + major, "cuda_nvrtc"};
   const Library compiler = open_library({"libnvrtc.so." + major}, "QLORA_NVRTC", wheels);
@@ -80,7 +80,8 @@ void open_compiler(const std::string& major) {
 
 std::string load_cudnn() {
   const Library library = open_library({"libcudnn.so.9"}, "QLORA_CUDNN", {"cudnn"});
-  // cuDNN opens these by name, and ends the process where cuBLASLt is missing; once open they are found.
+  // cuDNN opens these by name, and ends the process if cuBLASLt is missing; libraries that are already open
+  // are found.
   const auto cuda =
       reinterpret_cast<decltype(&::cudnnGetCudartVersion)>(library.symbol("cudnnGetCudartVersion"));
   const std::string major = std::to_string(cuda() / 1000);

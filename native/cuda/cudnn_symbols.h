@@ -3,8 +3,10 @@
 
 namespace qlora::cuda {
 
-/** Opens libcudnn and binds the functions that cudnn_symbols.cpp defines to it; returns the file's path.
- * Throws listing the places searched. */
+/**
+ * Opens libcudnn and binds the functions in cudnn_symbols.cpp to it; returns the file's path. Throws
+ * listing the places searched.
+ */
 std::string load_cudnn();
 
 }  // namespace qlora::cuda

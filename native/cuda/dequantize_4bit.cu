@@ -4,13 +4,13 @@ namespace qlora::cuda {
 
 namespace {
 
-constexpr int kSteps = 4;  // loads in flight a thread
+constexpr int kSteps = 4;  // loads in flight per thread
 constexpr int64_t kPerBlock = int64_t{kThreads} * kSteps * 8;
 
 /**
- * kOut: out's dtype, known beforehand so that nothing is decided for each element; kRounds: to weight_dtype
- * first. kWide: rows of `in` elements go to rows of `stride`, the rest of which becomes 0; both multiples
- * of 8.
+ * kOut: out's dtype, a constant so that nothing is decided per element. kRounds: rounds to weight_dtype
+ * first. kWide: rows of `in` elements are written to rows of `stride`, the rest of which becomes 0; both
+ * are multiples of 8.
  */
 template <bool kNested, bool kWide, bool kRounds, DType kOut>
 __global__ void dequantize_kernel(const uint8_t* codes, const Maxima maxima, View out, int64_t n,
@@ -33,8 +33,8 @@ __global__ void dequantize_kernel(const uint8_t* codes, const Maxima maxima, Vie
         packed[step] |= static_cast<uint32_t>(codes[j]) << (8 * (j - i / 2));
     }
   }
-  // While those are on their way.
-  __shared__ float table[16][32];  // a copy for each lane: every look-up in its own bank
+  // While those loads are in flight.
+  __shared__ float table[16][32];  // one copy per lane: each look-up uses its own bank
   __shared__ float map[kNested ? kThreads : 1];
   const int lane = threadIdx.x % 32;
   for (int i = threadIdx.x; i < 16 * 32; i += kThreads) table[i / 32][i % 32] = code.value[i / 32];
@@ -89,7 +89,7 @@ auto dequantize_kernel_for(DType out, bool rounds) {
 void dequantize(const Context& context, const uint8_t* codes, const Maxima& maxima, View out, int64_t n,
                 const std::string& quant_type, DType weight_dtype, WiderRows wider) {
   if (n == 0) return;
-  // The store rounds to out's dtype anyway: where that is weight_dtype, once is enough.
+  // The store rounds to out's dtype anyway; if that is weight_dtype, once is enough.
   const bool rounds = weight_dtype != out.dtype && weight_dtype != DType::f32;
   const bool is_wide = wider.stride > wider.in;
   const auto kernel = is_wide ? (maxima.map ? dequantize_kernel_for<true, true>(out.dtype, rounds)

@@ -4,7 +4,9 @@
 
 namespace qlora::cuda {
 
-/** What only a kernel can see: a bad value in an int32 tensor. The first one stays until a finish reports it.
+/**
+ * An error that only a kernel can detect: a bad value in an int32 tensor. The first one stays until a
+ * finish reports it.
  */
 enum class FaultKind : int32_t {
   none,
@@ -22,10 +24,10 @@ struct Fault {
   FaultKind kind;
   int32_t value;
   int64_t index;
-  int64_t limit;  // what the value had to fit
+  int64_t limit;  // the limit of the value
 };
 
-/** The message of a fault, as the CPU's operation words it. */
+/** The message of a fault, equal to that of the CPU's operation. */
 std::string describe(const Fault& fault);
 
 }  // namespace qlora::cuda

@@ -18,7 +18,7 @@ unsigned thread_count() { return std::clamp(std::thread::hardware_concurrency() 
 
 }  // namespace
 
-/** The two buffers of a thread, used in turn. */
+/** The two buffers of a thread, used alternately. */
 class FileStream::Buffers {
  public:
   struct Buffer {
@@ -28,7 +28,7 @@ class FileStream::Buffers {
 
   ~Buffers() { release(); }
 
-  /** The next buffer, free of its last copy. */
+  /** The next buffer, after its last copy has ended. */
   Buffer& next() {
     Buffer& buffer = buffers_[turn_ ^= 1];
     if (!buffer.data) {
@@ -101,7 +101,7 @@ void FileStream::run() {
 void FileStream::transfer(const Piece& piece, Buffers& buffers) {
   {
     std::lock_guard lock(mutex_);
-    if (!piece.request->error.empty()) return;  // another piece of it failed
+    if (!piece.request->error.empty()) return;  // another piece of the request failed
   }
   Buffers::Buffer& buffer = buffers.next();
   read_range(piece.request->path, piece.offset, buffer.data, piece.bytes);
@@ -115,7 +115,7 @@ void FileStream::complete(const Piece& piece, const std::string& error) {
     if (request.error.empty()) request.error = error;
     if (--request.pieces > 0) return;
   }
-  Done done = std::move(request.done);  // what it holds goes with it, not with the last piece
+  Done done = std::move(request.done);  // frees what it holds now, not with the last piece
   done(request.error);
 }
 

@@ -11,18 +11,18 @@
 namespace qlora::cuda {
 
 /**
- * Reads files into device memory. Threads of its own read pieces into page-locked buffers, two each, and hand
- * them to the device's stream, so that the disk and the bus work at the same time and nobody else waits. The
- * buffers are given back when nothing was read for a moment.
+ * Reads files into device memory. Its own threads read pieces into page-locked buffers, two per thread, and
+ * pass them to the device's stream, so that the disk and the bus work at the same time and no other thread
+ * waits. The buffers are freed when nothing was read for a short time.
  */
 class FileStream {
  public:
   using Done = std::function<void(const std::string& error)>;
-  /** Puts a copy to the device into its stream, and `copied` behind it. */
+  /** Enqueues a copy to the device on its stream, followed by the event `copied`. */
   using Copy = std::function<void(void* to, const void* from, size_t bytes, cudaEvent_t copied)>;
 
   FileStream(int device, Copy copy) : device_(device), copy_(std::move(copy)) {}
-  /** `done` is called by one of the threads when the last piece is in the stream, or at the first fault. */
+  /** One of the threads calls `done` when the last piece is in the stream, or at the first error. */
   void read(const std::string& path, uint64_t offset, char* to, size_t bytes, Done done);
 
  private:

@@ -4,7 +4,7 @@
 #include "cuda/launch.cuh"
 
 // bitsandbytes' 4-bit blocks: element i of the flattened matrix is code[nibble i] * absmax[i / blocksize],
-// the even element in the high nibble.
+// where even elements are in the high nibble.
 namespace qlora::cuda {
 
 struct CodeValues {
@@ -41,7 +41,10 @@ struct Maxima {
 
 static_assert(kThreads == 256, "a thread for each value of a code map");
 
-/** One block's maximum on its way from memory: fetched early, its value taken when it is needed. */
+/**
+ * One block's maximum while it is loaded: the load starts early, and the value is computed when it is
+ * needed.
+ */
 template <bool kNested>
 struct Maximum {
   float of_block, of_maxima;
@@ -58,8 +61,10 @@ struct Maximum {
       return {static_cast<const float*>(maxima.stored)[block], 0, 0};
   }
 
-  /** `map` in shared memory, an element from each thread. Rounded after the product and after the sum, as
-   * bitsandbytes does. */
+  /**
+   * `map` is in shared memory and loaded by all threads. Rounded after the product and after the sum, as in
+   * bitsandbytes.
+   */
   __device__ float value(const float* map, float offset) const {
     if constexpr (kNested)
       return __fadd_rn(__fmul_rn(map[code], of_maxima), offset);
@@ -68,7 +73,10 @@ struct Maximum {
   }
 };
 
-/** Rows of `in` elements go to rows of `stride`, the rest of which becomes 0: both multiples of 8. */
+/**
+ * Rows of `in` elements are written to rows of `stride`, the rest of which becomes 0; both are multiples of
+ * 8.
+ */
 struct WiderRows {
   uint32_t in = 0, stride = 0;
 };

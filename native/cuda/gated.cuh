@@ -1,7 +1,7 @@
 #pragma once
 #include "cuda/launch.cuh"
 
-// Gated activations, as in cpu/gated.h: out = round(f(gate)) * up, f(g) = g * share(g), slope(g, s) its
+// Gated activations, as in cpu/gated.h: out = round(f(gate)) * up, f(g) = g * share(g); slope(g, s) is its
 // derivative.
 namespace qlora::cuda {
 

@@ -13,10 +13,10 @@ struct Library {
 };
 
 /**
- * Opens the first of `names` found, in this order: the file or folder in the environment variable, beside
- * this library, the wheels' folders nvidia/<wheel>/lib in the site-packages of VIRTUAL_ENV, CONDA_PREFIX and
- * every python3 on PATH, the CUDA toolkit (CUDA_HOME, CUDA_PATH, /usr/local/cuda), the system's own search.
- * Throws listing the places.
+ * Opens the first of `names` that is found. Searched in this order: the file or folder in the environment
+ * variable; beside this library; the wheels' folders nvidia/<wheel>/lib in the site-packages of
+ * VIRTUAL_ENV, CONDA_PREFIX and every python3 on PATH; the CUDA toolkit (CUDA_HOME, CUDA_PATH,
+ * /usr/local/cuda); the system's own search. Throws listing these places.
  */
 Library open_library(const std::vector<std::string>& names, const char* variable,
                      const std::vector<std::string>& wheels);

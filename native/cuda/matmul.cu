@@ -6,7 +6,7 @@ namespace qlora::cuda {
 
 namespace {
 
-/** The operand in `dtype`; converted into scratch where it has another. */
+/** The operand in `dtype`; converted into scratch memory if it has another one. */
 const void* converted(const Context& context, const Operand& x, int64_t n, DType dtype,
                       const Scratch& scratch) {
   if (x.dtype == dtype) return x.data;
@@ -64,8 +64,9 @@ void product(const Context& context, Operand a, Operand b, const Tensor& out, in
   gemm.k = k;
   gemm.operands = dtype;
   gemm.alpha = static_cast<float>(alpha);
-  // With 16-bit outputs and beta != 0 cuBLASLt rounds the product and then the sum, as the reference stack's
-  // separate addition does: an error of 2.4e-3 in bfloat16 instead of 1.7e-3, and no float32 copy of out.
+  // With 16-bit outputs and beta != 0, cuBLASLt rounds the product and then the sum, like the separate
+  // addition of the reference libraries: an error of 2.4e-3 in bfloat16 instead of 1.7e-3, but no float32
+  // copy of out.
   if (needed.sum == 0) {
     gemm.out = out.data<char>();
     gemm.result = out.dtype;

@@ -5,8 +5,10 @@
 
 namespace qlora::cuda {
 
-/** But for a few rows of x, the whole weight is dequantized in one pass: near copy speed, a small part of a
- * training product's time. */
+/**
+ * Except for a few rows of x, the whole weight is dequantized in one pass, near copy speed: a small part of
+ * a training product's time.
+ */
 void CudaOps::matmul_4bit(const Tensor& x, const Tensor& codes, const BlockMaxima& maxima, const Tensor& out,
                           int64_t out_features, int64_t in_features, const std::string& quant_type,
                           int64_t blocksize, bool transpose, double alpha, double beta,

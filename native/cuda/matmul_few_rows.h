@@ -15,8 +15,10 @@ struct FewRowsCall {
   DType operands;
 };
 
-/** out = alpha * x @ W^T + beta * out without a dequantized copy of W; false where that is not possible or
- * not the faster way. */
+/**
+ * out = alpha * x @ W^T + beta * out without a dequantized copy of W; false if that is not possible or not
+ * faster.
+ */
 bool few_rows(const Context& context, const FewRowsCall& call);
 
 }  // namespace qlora::cuda

@@ -3,9 +3,9 @@
 
 #include "cuda/view.cuh"
 
-// Tensor cores' m16n8k16 with fp32 sums; before sm_80 two m16n8k8, and no bfloat16 (`has_mma`). Lane = 4 * g
-// + t holds of the 16 x 8 sums rows g and g + 8, columns 2t and 2t + 1; of the left operand a[0], a[2] row g
-// and a[1], a[3] row g + 8; of the right one column g.
+// m16n8k16 of the tensor cores with fp32 sums; before sm_80 two m16n8k8, without bfloat16 (`has_mma`). Lane
+// 4 * g + t has, of the 16 x 8 sums, rows g and g + 8, columns 2t and 2t + 1; of the left operand, row g in
+// a[0] and a[2] and row g + 8 in a[1] and a[3]; of the right one, column g.
 namespace qlora::cuda {
 
 template <typename T>
@@ -25,7 +25,7 @@ struct Pair<__half> {
   }
 };
 
-/** Whether a GPU's tensor cores take the dtype. */
+/** Whether a GPU's tensor cores support the dtype. */
 inline bool has_mma(int capability, DType dtype) {
   return dtype == DType::f16 || (dtype == DType::bf16 && capability >= 80);
 }

@@ -9,7 +9,7 @@ namespace qlora::cuda {
 
 namespace {
 
-/** At the beginning of a slab, never handed out: blocks of neighbouring slabs do not become one. */
+/** At the beginning of a slab, never allocated: keeps blocks of adjacent slabs from being merged. */
 constexpr size_t kGap = 512;
 constexpr size_t kLeastSlab = size_t{1} << 20, kLargestStep = size_t{64} << 20;
 
@@ -50,7 +50,9 @@ void PinnedAllocator::empty_cache() {
   free_slabs();
 }
 
-/** A slab with room for `bytes`: as large as what there is already, within limits, or else just large enough.
+/**
+ * Adds a slab with room for `bytes`: within limits as large as all existing ones together, or else just
+ * large enough.
  */
 void PinnedAllocator::grow(size_t bytes) {
   if (add_slab(std::max(bytes + kGap, std::clamp(reserved_, kLeastSlab, kLargestStep)))) return;
@@ -60,7 +62,7 @@ void PinnedAllocator::grow(size_t bytes) {
        " in use; the machine's free memory or its limit on locked pages (ulimit -l) is too small");
 }
 
-/** False when the system has no such memory. */
+/** False if the system has no such memory. */
 bool PinnedAllocator::add_slab(size_t bytes) {
   void* data = nullptr;
   const cudaError_t status = cudaHostAlloc(&data, bytes, cudaHostAllocPortable | cudaHostAllocMapped);
@@ -75,7 +77,7 @@ bool PinnedAllocator::add_slab(size_t bytes) {
   return true;
 }
 
-/** Those of which nothing is in use. Kernels that were enqueued before a release may still use them. */
+/** Frees slabs without blocks in use. Kernels enqueued before a release may still use them. */
 void PinnedAllocator::free_slabs() {
   check(cudaStreamSynchronize(stream_), "[cuda] pinned host memory");
   const auto is_free = [&](const Slab& slab) {

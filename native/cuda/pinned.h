@@ -10,10 +10,10 @@
 namespace qlora::cuda {
 
 /**
- * Page-locked host memory at the same address for the host and the GPU: copies from it are asynchronous, and
- * kernels may read and write it in place over the bus. It comes in slabs that are handed out in parts and
- * kept, for locking pages takes a second for 4 GB; the next owner's work comes later in the same stream, so
- * nothing waits.
+ * Page-locked host memory at the same address for the host and the GPU: copies from it are asynchronous,
+ * and kernels can read and write it in place over the bus. It is allocated in slabs, which are divided and
+ * kept, since locking pages takes a second for 4 GB. The next owner's work comes later in the same stream,
+ * so nothing waits.
  */
 class PinnedAllocator final : public Allocator {
  public:

@@ -9,16 +9,16 @@
 namespace qlora::cuda {
 
 /**
- * Where the time of a queue goes, by operation (products by their shapes): events around each, on the stream,
- * without waiting. On when the environment says QLORA_PROFILE=1; `take` is a table
- * "profile:NAME=MICROSECONDS CALLS HOST" since the last, HOST being the microseconds it took to enqueue them.
+ * Time of a queue by operation (products by their shapes): events around each operation on the stream,
+ * without waiting. Active if the environment has QLORA_PROFILE=1. `take` returns a table
+ * "profile:NAME=MICROSECONDS CALLS HOST" since the last call; HOST is the microseconds of enqueuing.
  */
 class Profiler {
  public:
   explicit Profiler(cudaStream_t stream);
   bool on() const { return on_; }
   void begin(const std::string& op);
-  /** Tells the operation under way apart from others of its name. */
+  /** Distinguishes the current operation from others of its name. */
   void detail(const std::string& text);
   void end();
   std::string take();

@@ -8,8 +8,7 @@ namespace qlora::cuda {
 
 namespace {
 
-/** Codes in the order of their values; codes[k + 1] is taken when x / max lies strictly above thresholds[k].
- */
+/** Codes in the order of their values; codes[k + 1] is used if x / max is strictly above thresholds[k]. */
 struct Encoder {
   int32_t codes[16];
   float thresholds[15];
@@ -49,7 +48,7 @@ __device__ int encode(const Encoder& e, float t) {
   return found;
 }
 
-/** bitsandbytes is compiled with fast math: its reciprocal is this instruction, not a division. */
+/** bitsandbytes is compiled with fast math: its reciprocal is this instruction and not a division. */
 __device__ float reciprocal_of(float x) {
   float r;
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
@@ -62,7 +61,7 @@ __device__ float times(float x, float y) {
   return p;
 }
 
-/** One warp a block. */
+/** One warp per block of values. */
 __global__ void quantize_kernel(View x, uint8_t* codes, float* absmax, int64_t count, int64_t blocksize,
                                 const __grid_constant__ Encoder encoder) {
   const int64_t block = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) / 32,

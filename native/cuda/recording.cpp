@@ -48,7 +48,7 @@ void CudaRecording::run(const std::vector<Task>& tasks, const Context& context) 
 
 void CudaRecording::capture(const Context& context) {
   const cudaStream_t stream = context.stream;
-  // Relaxed: an operation may ask the driver for memory.
+  // Relaxed mode, since an operation may allocate memory from the driver.
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "[record]");
   cudaGraph_t graph = nullptr;
   try {

@@ -9,8 +9,10 @@ namespace qlora::cuda {
 /** Recorded operations as one CUDA graph. */
 class CudaRecording final : public Recording {
  public:
-  /** Runs the tasks with the stream in capture mode; by the one thread that enqueues. Throws what a task
-   * does. */
+  /**
+   * Runs the tasks with the stream in capture mode, on the one thread that enqueues. Throws the error of a
+   * task.
+   */
   CudaRecording(std::vector<Task> tasks, const Context& context);
   ~CudaRecording() override;
   void launch(cudaStream_t stream) const;
@@ -21,7 +23,7 @@ class CudaRecording final : public Recording {
 
   cudaStream_t stream_;
   CudaAllocator& allocator_;
-  CudaAllocator::Held held_;  // what operations took for themselves: each replay writes there
+  CudaAllocator::Held held_;  // scratch memory of the operations: each replay writes to it
   cudaGraphExec_t graph_ = nullptr;
 };
 

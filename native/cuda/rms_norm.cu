@@ -7,14 +7,16 @@ namespace qlora::cuda {
 
 namespace {
 
-constexpr int kMostVectors = 4;  // of 8 elements: what a thread keeps of its row
+constexpr int kMostVectors = 4;  // of 8 elements: the part of its row that a thread keeps
 constexpr int64_t kMaxCols = 1024 * 8 * kMostVectors;
 
 template <int n>
 using Vectors = std::integral_constant<int, n>;
 
-/** launch(vectors, threads) with as few vectors a thread as 512 threads allow: loads in flight hide the
- * memory's latency, and many registers a thread would leave room for few threads. */
+/**
+ * launch(vectors, threads) with as few vectors per thread as 512 threads allow: loads in flight hide memory
+ * latency, and with many registers per thread fewer threads run at once.
+ */
 template <typename Launch>
 void launch_rows(const char* op, int64_t cols, Launch launch) {
   if (cols > kMaxCols) fail("[", op, "] x: expected at most ", kMaxCols, " columns, got ", cols);

@@ -32,7 +32,7 @@ __global__ void rope_kernel(Side first, Side second, const int32_t* positions, c
     low = rounded(x.dtype, a * cosine) + rounded(x.dtype, -b * sine);
     high = rounded(x.dtype, b * cosine) + rounded(x.dtype, a * sine);
   };
-  // What lies behind the pairs of a head stays as it is.
+  // The numbers of a head after the rotated ones are unchanged.
   const int rest = head_dim - 2 * half;
   if (rest > 0 && out.data != x.data)
     for (int64_t i = threadIdx.x; i < cols / head_dim * rest; i += blockDim.x) {

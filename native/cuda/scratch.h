@@ -2,22 +2,22 @@
 #include "core/scratch.h"
 #include "cuda/cudnn_form.h"
 
-// What the CUDA operations take for themselves, used by the kernels and, without a GPU, by the memory
-// planner.
+// Scratch memory of the CUDA operations; used by the kernels and, without a GPU, by the memory planner.
 namespace qlora::cuda {
 
-/** What page-locked memory of so many bytes takes of a slab. */
+/** Bytes of a slab that page-locked memory of `bytes` bytes occupies. */
 inline size_t pinned_bytes(size_t bytes) { return (bytes + 511) / 512 * 512; }
 
-/** How a product is computed, and the memory that takes: copies of operands in its dtype, and a float32 sum.
- */
+/** How a product is computed, and its memory: copies of operands in its dtype, and a float32 sum. */
 struct ProductScratch {
   DType dtype;
   size_t a, b, sum;
 };
 
-/** Of a matrix of a_numel elements times one of b_numel. The tensor cores take both operands in one dtype,
- * without another rounding than the wanted one, and cuBLASLt has no 16-bit outputs of another dtype. */
+/**
+ * For a matrix of a_numel elements times one of b_numel. The tensor cores need both operands in one dtype,
+ * with no other rounding than the requested one, and cuBLASLt has no 16-bit outputs of another dtype.
+ */
 inline ProductScratch product_scratch(DType a, int64_t a_numel, DType b, int64_t b_numel, const Tensor& out,
                                       DType operand_dtype) {
   const DType dtype = operand_dtype != DType::f32 ? operand_dtype : a == b ? a : DType::f32;
@@ -50,10 +50,10 @@ inline Int8Scratch int8_scratch(int64_t m, int64_t n, int64_t k) {
           bytes(rows * n, sizeof(int32_t))};
 }
 
-/** Of cross_entropy: four sums of each row. */
+/** cross_entropy: four sums per row. */
 inline size_t row_sums_bytes(int64_t rows) { return static_cast<size_t>(rows) * 4 * sizeof(double); }
 
-/** On a GPU of compute capability 9.0 with cuDNN. */
+/** For a GPU of compute capability 9.0 with cuDNN. */
 class CudaScratch final : public ScratchBytes {
  public:
   int64_t matmul(const Tensor& a, const Tensor& b, const Tensor& out, bool transpose_a, bool transpose_b,
@@ -62,7 +62,7 @@ class CudaScratch final : public ScratchBytes {
         product_scratch(a.dtype, a.numel(), b.dtype, b.numel(), out, dtype_from_name(operand_dtype)));
   }
 
-  /** A few rows take less: they need no dequantized weight. */
+  /** A few rows need less memory: no dequantized weight. */
   int64_t matmul_4bit(const Tensor& x, const Tensor& codes, const BlockMaxima& maxima, const Tensor& out,
                       int64_t out_features, int64_t in_features, const std::string& quant_type,
                       int64_t blocksize, bool transpose, double alpha, double beta,
@@ -96,7 +96,7 @@ class CudaScratch final : public ScratchBytes {
     return static_cast<int64_t>(row_sums_bytes(logits.rows()));
   }
 
-  /** Of sequences with different lengths, without the few bytes of their positions. */
+  /** For sequences with different lengths, without the few bytes of their positions. */
   int64_t attention_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
                              const Tensor& out, const Tensor& lse, const Tensor& cu, const Tensor& dq,
                              const Tensor& dk, const Tensor& dv, int64_t heads, int64_t kv_heads,

@@ -6,8 +6,10 @@
 
 namespace qlora::cuda {
 
-/** Tensors handled by one launch, as kernel parameters: entry t of `Lists` lists. Below the 4 KiB that every
- * GPU takes. */
+/**
+ * The tensors of one launch, as kernel parameters: entry t of `Lists` lists. Below the 4 KiB that every GPU
+ * supports.
+ */
 template <int Lists>
 struct TensorTable {
   static constexpr int kSize = std::min<int>(64, 3456 / (Lists * sizeof(View) + sizeof(int64_t)));
@@ -15,8 +17,10 @@ struct TensorTable {
   int64_t counts[kSize];
 };
 
-/** launch(table, tensors in it, elements of the largest) for groups of up to `kSize` entries that have
- * elements. */
+/**
+ * launch(table, tensors in it, elements of the largest) for groups of up to `kSize` tensors that are not
+ * empty.
+ */
 template <int Lists, typename Launch>
 void for_tables(const std::array<const TensorList*, Lists>& lists, Launch launch) {
   TensorTable<Lists> table;
@@ -38,8 +42,8 @@ void for_tables(const std::array<const TensorList*, Lists>& lists, Launch launch
   flush();
 }
 
-/** Blocks for each tensor of a table: eight elements a thread, and again from the start where that is not
- * enough. */
+/** Number of blocks for each tensor of a table: eight elements per thread, in a loop if that is not enough.
+ */
 inline dim3 table_grid(int used, int64_t largest) {
   return dim3(std::min(1024u, blocks_for(largest, kThreads * 8)), static_cast<unsigned>(used));
 }
@@ -53,7 +57,9 @@ __global__ void each_entry_kernel(const __grid_constant__ TensorTable<Lists> tab
     f(table, t, i, n);
 }
 
-/** f(table, t, i, n) for each tensor t of the lists and i = 0, 8, 16 .. below its n: eight elements a thread.
+/**
+ * f(table, t, i, n) for each tensor t of the lists and i = 0, 8, 16 .. below its n: eight elements per
+ * thread.
  */
 template <int Lists, typename F>
 void launch_each_entry(const Context& context, const std::array<const TensorList*, Lists>& lists, F f) {

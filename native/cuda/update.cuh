@@ -5,7 +5,7 @@
 
 namespace qlora::cuda {
 
-/** The factor of clipping, read by the kernels themselves: the host never waits for the norm. */
+/** The clipping factor, which the kernels read themselves: the host never waits for the norm. */
 struct Clip {
   const float* norm;
   float max_norm;
@@ -15,8 +15,10 @@ struct Clip {
   __device__ float factor() const { return norm ? clip_factor(*norm, max_norm) : 1.0f; }
 };
 
-/** rule.update(p, g, m) for every element, m the one moment kept in float; without `moments` what becomes of
- * m is dropped. */
+/**
+ * rule.update(p, g, m) for every element; m is the one moment, kept in float. Without `moments`, the new m
+ * is dropped.
+ */
 template <typename Rule>
 void update_with_moment(const Context& context, const TensorList& params, const TensorList& grads,
                         const TensorList& moments, const Clip& clip, const Rule& rule) {
@@ -66,7 +68,7 @@ __device__ inline void store_codes(const View& codes, int64_t i, int64_t n, cons
   }
 }
 
-/** The largest magnitude among the warp's elements; a NaN is not a number and loses. */
+/** The largest magnitude among the warp's elements, ignoring NaN. */
 __device__ inline float warp_absmax(const float* x) {
   float most = 0;
   for (int j = 0; j < 8; j++) most = fmaxf(most, fabsf(x[j]));
@@ -83,7 +85,7 @@ struct CodedMoment {
   __device__ void load(int64_t i, int64_t n, float* x) const {
     load_codes(codes, i, n, map, static_cast<const float*>(absmax.data)[i / kStateBlock], x);
   }
-  /** The whole warp calls it; its loads are done. */
+  /** Called by the whole warp, after its loads. */
   __device__ void store(int64_t i, int64_t n, const float* x) const {
     const float most = warp_absmax(x);
     if (i >= n) return;
@@ -117,8 +119,10 @@ __global__ void each_state_block_kernel(const __grid_constant__ TensorTable<List
     f(table, shared_maps, t, i, n);
 }
 
-/** f(table, maps, t, i, n): as launch_each_entry, by whole warps (i may be beyond n) and with code maps at
- * hand. */
+/**
+ * f(table, maps, t, i, n): like launch_each_entry, by whole warps (i may be beyond n) and with code maps in
+ * shared memory.
+ */
 template <int Lists, int Maps, typename F>
 void launch_each_state_block(const Context& context, const std::array<const TensorList*, Lists>& lists,
                              const CodeMaps<Maps>& maps, F f) {

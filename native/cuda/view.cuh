@@ -4,8 +4,8 @@
 
 #include "core/tensor.h"
 
-// Reading and writing float tensors of any of the three dtypes as floats. The dtype is a value, not a
-// template parameter: the branch is the same for a whole warp and costs nothing beside the memory access.
+// Reads and writes float tensors of any of the three dtypes as floats. The dtype is a value, not a template
+// parameter: the branch is the same for a whole warp and costs nothing compared to the memory access.
 namespace qlora::cuda {
 
 struct View {
@@ -82,14 +82,14 @@ struct View {
   }
 };
 
-/** For reading row by row: rows whose length is no multiple of 8 start unaligned. */
+/** For reading row by row: rows whose length is not a multiple of 8 start unaligned. */
 inline View by_row(const Tensor& t) {
   View view(t);
   view.aligned = view.aligned && t.cols() % 8 == 0;
   return view;
 }
 
-/** x as it would be read back after a store to dtype. */
+/** x as it would be read back after it was stored as dtype. */
 __device__ inline float rounded(DType dtype, float x) {
   if (dtype == DType::bf16) return __bfloat162float(__float2bfloat16_rn(x));
   if (dtype == DType::f16) return __half2float(__float2half_rn(x));

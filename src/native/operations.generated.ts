@@ -17,8 +17,10 @@ export interface Operations {
   copy_columns(x: TensorHandle, out: TensorHandle, column: number, transpose: boolean, scale: number): void
   /** out[:, j] = x[:, column + j], equal dtypes. */
   slice_columns(x: TensorHandle, out: TensorHandle, column: number): void
-  /** out = x on the device's copy queue, after everything enqueued so far and beside what follows. Until finish_copy(out), x is
-   *  not to be written or freed, nor out touched. Equal dtypes; either may be pinned. */
+  /**
+   * out = x on the device's copy queue, after everything enqueued so far and concurrently with what follows. Until
+   * finish_copy(out), do not write or free x, and do not use out. Equal dtypes; either may be pinned.
+   */
   start_copy(x: TensorHandle, out: TensorHandle): void
   /** Operations enqueued from now on wait for the copy into out. Nothing to do when none was started. */
   finish_copy(out: TensorHandle): void
@@ -38,7 +40,7 @@ export interface Operations {
   gather_rows(x: TensorHandle, index: TensorHandle, out: TensorHandle): void
   /** out[index[i], :] = x[i, :]; other rows untouched. Indices must be distinct. */
   scatter_rows(x: TensorHandle, index: TensorHandle, out: TensorHandle): void
-  /** out[index[i], :] += x[i, :], out float32, in the order of i: same bits each time. Indices may repeat; rows with a negative one are left out. */
+  /** out[index[i], :] += x[i, :], out float32, in the order of i: same bits on every run. Indices may repeat; rows with a negative index are skipped. */
   add_rows(x: TensorHandle, index: TensorHandle, out: TensorHandle): void
   /** out[i] = the first j at which x[i, j] is largest, int32 [rows]; a NaN is never the largest. */
   argmax_rows(x: TensorHandle, out: TensorHandle): void
@@ -67,8 +69,10 @@ export interface Operations {
     quant_type: string,
     blocksize: number,
   ): void
-  /** Double quantization of block maxima: offset = mean(absmax) [1], then signed dynamic 8-bit codes q uint8 [n],
-   *  nested_absmax float32 [ceil(n / blocksize)] with code_map float32 [256]. */
+  /**
+   * Double quantization of block maxima: offset = mean(absmax) [1], then signed dynamic 8-bit codes q uint8 [n],
+   * nested_absmax float32 [ceil(n / blocksize)] with code_map float32 [256].
+   */
   quantize_absmax(
     absmax: TensorHandle,
     code_map: TensorHandle,
@@ -78,9 +82,10 @@ export interface Operations {
     blocksize: number,
   ): void
   /**
-   * out = round(code[index] * maximum) to out's dtype. A block's maximum is absmax[block] of `maxima`; with its
-   * code_map, nested_absmax and offset absmax holds q of quantize_absmax and a maximum is code_map[q] * nested_absmax + offset,
-   * rounded after the product and after the sum. in_features > 0 and less than out's columns: the first of out's columns take it, the others become 0.
+   * out = round(code[index] * maximum) to out's dtype. A block's maximum is absmax[block] of `maxima`. With its code_map,
+   * nested_absmax and offset, absmax is q of quantize_absmax, and a maximum is code_map[q] * nested_absmax + offset, rounded
+   * after the product and after the sum. If in_features is above 0 and less than out's columns, a row has in_features values
+   * and the other columns of out become 0.
    */
   dequantize_4bit(
     codes: TensorHandle,
@@ -117,7 +122,8 @@ export interface Operations {
   /**
    * out = alpha * x @ W^T (transpose true, x [m, in] -> out [m, out_features]) or alpha * x @ W (false: [m, out_features]
    * -> [m, in]) + beta * out, W [out_features, in] = 4-bit blocks over the flattened matrix as dequantize_4bit has them. Each
-   * weight is rounded to `weight_dtype` and then to `operand_dtype`; x is rounded to `operand_dtype`.
+   * weight is rounded to `weight_dtype` and then to `operand_dtype`; x is rounded to `operand_dtype`. With a few rows of x a GPU rounds
+   * the codes' values instead, whose error is smaller.
    */
   matmul_4bit(
     x: TensorHandle,
@@ -187,8 +193,8 @@ export interface Operations {
   ): void
   /**
    * Rotary embedding, rotate-half layout: x [T, heads * head_dim], positions int32 [T], inv_freq float32 [n], n <= head_dim / 2: the
-   * first 2n numbers of a head turn, the others stay. Angles in fp32, cos and sin times `scaling` and rounded to x's dtype as Hugging Face does. inverse = rotate by the negative angle
-   * (the backward). out may be x.
+   * first 2n numbers of a head are rotated, the others are not changed. Angles are in fp32; cos and sin are multiplied by `scaling`
+   * and rounded to x's dtype, as in Hugging Face's code. inverse = rotate by the negative angle (the backward). out may be x.
    */
   rope(
     x: TensorHandle,
@@ -222,8 +228,8 @@ export interface Operations {
     max_length: number,
   ): void
   /**
-   * Gradients of attention_forward with cu_q = cu_k = cu; scores are recomputed tile by tile from q, k and lse. deterministic: the same
-   * bits each time, which a GPU may need longer for; the CPU's always are.
+   * Gradients of attention_forward with cu_q = cu_k = cu; scores are recomputed tile by tile from q, k and lse. deterministic: the
+   * same bits on every run, which can be slower on a GPU; on the CPU they always are.
    */
   attention_backward(
     dout: TensorHandle,
@@ -246,7 +252,7 @@ export interface Operations {
   ): void
   /** out = round(silu(gate)) * up */
   swiglu_forward(gate: TensorHandle, up: TensorHandle, out: TensorHandle): void
-  /** dgate, dup from dout, and the forward's out again when given; dgate may be gate, dup may be up, out may be dout. */
+  /** dgate and dup from dout; if out is given, it is recomputed. dgate may be gate, dup may be up, out may be dout. */
   swiglu_backward(
     dout: TensorHandle,
     gate: TensorHandle,
@@ -257,7 +263,7 @@ export interface Operations {
   ): void
   /** out = round(gelu(gate)) * up, gelu(g) = g / 2 * (1 + tanh(sqrt(2 / pi) * (g + 0.044715 * g^3))): torch's gelu with approximate='tanh'. */
   geglu_forward(gate: TensorHandle, up: TensorHandle, out: TensorHandle): void
-  /** As swiglu_backward. */
+  /** Like swiglu_backward. */
   geglu_backward(
     dout: TensorHandle,
     gate: TensorHandle,
@@ -269,11 +275,11 @@ export interface Operations {
   /** out = cap * tanh(x / cap), cap > 0; out may be x. */
   softcap(x: TensorHandle, out: TensorHandle, cap: number): void
   /**
-   * The loss of a chunk of rows of logits [rows, vocab]; labels int32 [rows], -100 = ignored. Of one row it is
+   * The loss of a chunk of rows of logits [rows, vocab]; labels int32 [rows], -100 = ignored. The loss of a row is
    *   w * ((1 - label_smoothing) * -log p(label) + label_smoothing * mean over the vocabulary of -log p)
-   * with w = weights[row], float32 [rows], 1 when not given; by_probability: times p(label), a factor that is not derived.
+   * with w = weights[row], float32 [rows], 1 if not given; by_probability: times p(label), which is a constant for the gradient.
    * stats float32 [4] accumulates {sum of losses, rows counted, sum of softmax entropies, rows whose argmax is the label}.
-   * When given: logps float32 [rows] = log p(label) and entropies float32 [rows], 0 on ignored rows; dlogits (it may be
+   * If given: logps float32 [rows] = log p(label) and entropies float32 [rows], 0 on ignored rows; dlogits (it may be
    * logits) = the loss's derivative * grad_scale, which is w * (softmax - onehot) * grad_scale without smoothing, 0 on ignored rows.
    * softcap > 0: logits are softcap's results with this cap, and dlogits is the derivative with respect to its x: times 1 - (logits / softcap)^2.
    */
@@ -298,7 +304,7 @@ export interface Operations {
   clip_by_norm(tensors: readonly TensorHandle[], norm: TensorHandle, max_norm: number): void
   /**
    * Updates of many tensors, with lists of equal length and elements of equal shape. When `norm` [1] is given, gradients
-   * count times min(1, max_norm / (norm[0] + 1e-6)) as clip_by_norm would make them; they are not written.
+   * are multiplied by min(1, max_norm / (norm[0] + 1e-6)) as they are read, like in clip_by_norm; the stored ones do not change.
    */
   /** AdamW, decoupled decay first as torch: p *= 1 - lr*wd; m, v updated; p -= lr/c1 * m / (sqrt(v)/sqrt(c2) + eps). */
   adamw(
@@ -318,7 +324,7 @@ export interface Operations {
   /**
    * bitsandbytes' block-wise 8-bit AdamW: moment = map[code] * absmax of its block of 256, first uint8 codes of a signed map
    * and second of an unsigned one, float32 [256]; absmax float32 [ceil(n / 256)]. p += -lr*sqrt(c2)/c1 * m / (sqrt(v) +
-   * eps*sqrt(c2)), then p *= 1 - lr*wd. Where a gradient is not finite, moments become 0 and p stays.
+   * eps*sqrt(c2)), then p *= 1 - lr*wd. If a gradient is not finite, its moments become 0 and p does not change.
    */
   adamw_8bit(
     params: readonly TensorHandle[],
@@ -350,7 +356,7 @@ export interface Operations {
     beta2: number,
     weight_decay: number,
   ): void
-  /** Lion with its moment in codes of a signed map, as adamw_8bit. */
+  /** Lion with its moment as codes of a signed map, like adamw_8bit. */
   lion_8bit(
     params: readonly TensorHandle[],
     grads: readonly TensorHandle[],
@@ -364,8 +370,10 @@ export interface Operations {
     beta2: number,
     weight_decay: number,
   ): void
-  /** torch's SGD: d = g + wd*p; buf = d in the first step, then momentum * buf + (1 - dampening) * d; p -= lr * buf, or
-   *  with nesterov lr * (d + momentum * buf). buffers may be empty when momentum is 0: p -= lr * d. */
+  /**
+   * torch's SGD: d = g + wd*p; buf = d in the first step, then momentum * buf + (1 - dampening) * d; p -= lr * buf, or
+   * with nesterov lr * (d + momentum * buf). buffers may be empty if momentum is 0: p -= lr * d.
+   */
   sgd(
     params: readonly TensorHandle[],
     grads: readonly TensorHandle[],

@@ -4,9 +4,8 @@
 namespace qlora {
 
 /**
- * The door: each operation's arguments are checked here, on the caller's thread, before it is submitted to
- * any backend. A failed check throws Error "[op] what: expected ..., got ..."; implementations then trust
- * them.
+ * Checks each operation's arguments on the caller's thread, before it is submitted to any backend. A failed
+ * check throws Error "[op] what: expected ..., got ..."; implementations do not check again.
  */
 class Checks final : public Ops {
  public:

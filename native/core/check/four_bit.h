@@ -4,13 +4,13 @@
 
 namespace qlora {
 
-/** bitsandbytes' sizes. */
+/** The block sizes of bitsandbytes. */
 inline void require_blocksize(const char* op, const char* what, int64_t blocksize) {
   if (blocksize < 32 || blocksize > 4096 || (blocksize & (blocksize - 1)) != 0)
     fail("[", op, "] ", what, ": expected a power of two from 32 to 4096, got ", blocksize);
 }
 
-/** codes hold n elements in blocks. */
+/** Checks the codes of n elements in blocks. */
 inline void require_four_bit(const char* op, const Tensor& codes, int64_t n, const std::string& quant_type,
                              int64_t blocksize) {
   require_one_of(op, "quant_type", quant_type, {"nf4", "fp4"});
@@ -19,13 +19,13 @@ inline void require_four_bit(const char* op, const Tensor& codes, int64_t n, con
   require_numel(op, "codes", codes, (n + 1) / 2);
 }
 
-/** The maxima of n elements in blocks, or of anything else. */
+/** Checks the maxima of n elements in blocks of any kind. */
 inline void require_maxima(const char* op, const Tensor& absmax, int64_t n, int64_t blocksize) {
   require_dtype(op, "absmax", absmax, DType::f32);
   require_numel(op, "absmax", absmax, (n + blocksize - 1) / blocksize);
 }
 
-/** What n maxima are restored from beside their codes. `size` is the name of their block size. */
+/** Checks what is needed to decode n maxima, besides their codes. `size` is the name of their block size. */
 inline void require_nested(const char* op, const Tensor& code_map, const Tensor& nested_absmax,
                            const Tensor& offset, int64_t n, const char* size, int64_t blocksize) {
   require_blocksize(op, size, blocksize);
@@ -37,7 +37,9 @@ inline void require_nested(const char* op, const Tensor& code_map, const Tensor&
   require_numel(op, "offset", offset, 1);
 }
 
-/** As require_maxima, or the codes of double-quantized maxima with what belongs to them: all of it or none.
+/**
+ * Checks float32 maxima like require_maxima, or the codes of double-quantized ones with all parts needed to
+ * decode them.
  */
 inline void require_any_maxima(const char* op, const BlockMaxima& maxima, int64_t n, int64_t blocksize) {
   const auto& [absmax, code_map, nested_absmax, offset, nested_blocksize] = maxima;

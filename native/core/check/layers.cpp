@@ -5,7 +5,7 @@ namespace qlora {
 
 namespace {
 
-/** A tensor of activations: float, of the shape of another. */
+/** A tensor of activations: a float tensor with the shape of another. */
 void require_like(const char* op, const char* what, const Tensor& t, const Tensor& like) {
   require_float(op, what, t);
   require_shape(op, what, t, like.shape);

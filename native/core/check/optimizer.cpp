@@ -19,7 +19,7 @@ void require_gradients(const char* op, const TensorList& tensors, const Tensor& 
   require_norm(op, norm, max_norm);
 }
 
-/** The lists of an update, checked one by one against the first. */
+/** The lists of an update, each checked against the first. */
 class Update {
  public:
   Update(const char* op, const TensorList& params, const TensorList& grads, const OptionalTensor& norm,
@@ -40,8 +40,10 @@ class Update {
       require_shape(op_, what, moment, param.shape);
     });
   }
-  /** float32 as bitsandbytes keeps them, or bfloat16 for a bfloat16 parameter as torch does. float16 cannot
-   * hold eps = 1e-8. */
+  /**
+   * Moments are float32, as in bitsandbytes, or bfloat16 for a bfloat16 parameter, as in torch. float16
+   * cannot represent eps = 1e-8.
+   */
   void adam_moments(const TensorList& first, const TensorList& second) const {
     for (const auto& [what, list] : {std::pair("exp_avgs", &first), std::pair("exp_avg_sqs", &second)}) {
       each(what, *list, [&, name = what](const Tensor& moment, const Tensor& param) {

@@ -11,7 +11,7 @@ void require_word(const char* op, const char* what, int64_t value) {
   if (value < 0 || value >= kWord) fail("[", op, "] ", what, ": expected 0 to 2^32 - 1, got ", value);
 }
 
-/** The counter's words are 32 bits: four elements a count. */
+/** The counter's words have 32 bits; each count gives four elements. */
 void require_counters(const char* op, const Tensor& out, int64_t stream) {
   require_float(op, "out", out);
   require_word(op, "stream", stream);

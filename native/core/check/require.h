@@ -47,7 +47,7 @@ inline void require_matrix(const char* op, const char* what, const Tensor& t) {
   require_rank(op, what, t, 2);
 }
 
-/** out is written while the operands are read. */
+/** out must not overlap the operands, which are read while it is written. */
 inline void require_apart(const char* op, const char* what, const Tensor& t, const Tensor& out) {
   if (t.storage == out.storage && t.byte_offset < out.byte_offset + out.bytes() &&
       out.byte_offset < t.byte_offset + t.bytes())
