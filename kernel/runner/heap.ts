@@ -1,14 +1,14 @@
 import { GCProfiler } from 'node:v8'
 import type { Inspector } from './inspector'
 
-/** MB of JavaScript heap for the cells where nobody sets `--max-old-space-size`. */
+/** MB of JavaScript heap for the cells, if `--max-old-space-size` is not set. */
 const usualHeap = 2048
 /**
- * What V8 may use of the heap beyond the cells' limit. Within a tenth of its own limit V8 stops the thread for one full collection
- * after another, a second each for a GB, and tries a dozen of them before it gives up. The watch ends the cells below that.
+ * Factor of V8's own limit over the cells' limit. Within a tenth of its limit V8 runs one full collection after another, each a
+ * second per GB, and up to a dozen before it aborts. The watch ends the cells before that.
  */
 const margin = 1.25
-/** Milliseconds between two looks at the heap of a running cell. */
+/** Milliseconds between two checks of the heap of a running cell. */
 const lookEvery = 250
 
 /**
@@ -21,10 +21,10 @@ export function heapLimitFor(nodes: number, options: string): number {
     : Math.min(nodes, usualHeap)
 }
 
-/** What V8 is told, in MB. */
+/** The limit that V8 gets, in MB. */
 export const hardLimit = (limit: number): number => Math.ceil(limit * margin)
 
-/** For the cells' thread: what its last full collection since the call before left in use, in bytes; 0 if there was none. */
+/** For the cells' thread: bytes in use after its last full collection since the previous call; 0 if there was none. */
 export function createCollected(): () => number {
   let profiler: GCProfiler | undefined
   return () => {
@@ -36,7 +36,7 @@ export function createCollected(): () => number {
   }
 }
 
-/** Looks at the heap of the cells' thread, from outside: says `onFull` once a full collection left more than `limit` MB in use. */
+/** Checks the heap of the cells' thread from outside: calls `onFull` when more than `limit` MB are in use after a full collection. */
 export class HeapWatch {
   private timer: NodeJS.Timeout | undefined
   private looking = false
