@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 
 // The .d.ts files as tsc writes them: what is marked @internal is not in them, and they are whole without it.
 
-const root = resolve(__dirname, '../..')
+const root = resolve(__dirname, '..')
 const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (file) => ts.sys.readFile(file)) as {
   config: { compilerOptions: object }
 }
