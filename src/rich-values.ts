@@ -17,6 +17,7 @@ import { forecastBundle } from './memory/plan-panel'
 import { tableBundle } from './display/table'
 import { Device } from './tensor/device'
 import { Tensor } from './tensor/tensor'
+import { Chat } from './serving/chat'
 import { SFTTrainer } from './trainer/sft-trainer'
 import {
   datasetBundle,
@@ -68,6 +69,7 @@ setLook(MergeDifferences.prototype, {
   text: (differences) => String(differencesTable(differences)['text/plain']),
   bundle: differencesTable,
 })
+setLook(Chat.prototype, { text: (chat) => `Chat(${chat.conversation.messages.length} messages)` })
 setLook(SFTTrainer.prototype, {
   text: (trainer) => `SFTTrainer(${statusText(trainer.status())})`,
   bundle: (trainer) => panelBundle(trainer, trainer.status(), randomUUID()),

@@ -9,6 +9,8 @@ export type Clear = (wait: boolean) => void
 /** The name of the symbol (Symbol.for) that the library looks for. */
 export const hookName = 'qlora.display'
 export const signalName = 'qlora.interrupt'
+/** Passes the server's id of the kernel on to the process that runs the cells. */
+export const kernelIdVariable = 'QLORA_KERNEL_ID'
 
 /** Text, bytes, or for a JSON type the value itself. */
 export type Content = string | Uint8Array | object
@@ -30,15 +32,21 @@ type TslabDisplay = { [name in keyof typeof names]: (content: Content) => void }
   raw(mime: string, content: Content): void
 }
 
-/** `globalThis[Symbol.for('qlora.display')]`: whole MIME bundles, and updates of them. */
+/** `globalThis[Symbol.for('qlora.display')]`: whole MIME bundles, and updates of them; what a panel in a browser needs. */
 export interface DisplayHook {
+  /** The server's id of this kernel, by which a page reaches it; undefined where the connection file does not tell. */
+  readonly kernel_id: string | undefined
+  /** `kernel.comms` of the cells. */
+  readonly comms: object
   display(bundle: Record<string, Content>): string
   update(id: string, bundle: Record<string, Content>): void
   clear(wait?: boolean): void
 }
 
-export function displayHook(show: Show, clear: Clear): DisplayHook {
+export function displayHook(show: Show, clear: Clear, comms: object): DisplayHook {
   return {
+    kernel_id: process.env[kernelIdVariable] || undefined,
+    comms,
     display(bundle) {
       const id = newId()
       show(encode(bundle), id, false)

@@ -113,6 +113,8 @@ export class Interrupts {
   arrive(runId: number, sequence: number): boolean {
     Atomics.store(this.flags, slots.interrupt, 0)
     const run = this.foreground
+    // No cell runs: what a comm's handler does, such as an answer for a panel, may listen.
+    if (!run && runId === 0) return this.signalAll()
     if (run?.id !== runId) return false
     if (this.handled >= sequence) return false
     this.handled = sequence
@@ -154,6 +156,11 @@ export class Interrupts {
   private announce(run: Run): boolean {
     if (this.stopping?.run === run) return false
     this.stopping = undefined
+    return this.signalAll()
+  }
+
+  /** True if somebody listens. */
+  private signalAll(): boolean {
     const { controller } = this
     this.controller = new AbortController()
     const heard = process.listenerCount('SIGINT') > 0

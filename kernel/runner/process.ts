@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { causeOf, failureOf, type Death } from './death'
+import { kernelIdVariable } from './display'
 import type { Inspector } from './inspector'
 import {
   savingTime,
@@ -118,6 +119,7 @@ export class RunnerProcess implements Runner, Inspector {
   private start(): ChildProcess {
     const child = fork(join(__dirname, 'host.js'), {
       serialization: 'advanced',
+      env: { ...process.env, [kernelIdVariable]: kernelId(process.argv[2]) },
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     })
     this.ended = undefined
@@ -185,4 +187,9 @@ export class RunnerProcess implements Runner, Inspector {
     this.asked.clear()
     if (!restarts) this.onExit(ended?.code ?? 1)
   }
+}
+
+/** Jupyter's server names connection files `kernel-<id>.json`. */
+function kernelId(connectionFile = ''): string {
+  return /^kernel-(.+)\.json$/.exec(basename(connectionFile))?.[1] ?? ''
 }

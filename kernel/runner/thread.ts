@@ -81,6 +81,8 @@ export class RunnerThread implements Runner {
   }
 
   run(request: RunRequest): Promise<RunOutcome> {
+    // An interrupt that came before is not meant for this cell.
+    this.interruption.end()
     return new Promise((settle) => {
       this.running = { id: request.id, since: performance.now(), settle }
       this.heap.start()

@@ -69,7 +69,7 @@ Object.defineProperties(globalThis, {
   ...Object.fromEntries(
     Object.entries(given).map(([name, value]) => [name, { value, writable: true, configurable: true }]),
   ),
-  [Symbol.for(hookName)]: { value: displayHook(show, clear) },
+  [Symbol.for(hookName)]: { value: displayHook(show, clear, comms.registry) },
   [Symbol.for(signalName)]: { get: () => interrupts.signal },
 })
 ownTimers(interrupts)

@@ -2,6 +2,8 @@
 
 import os
 import threading
+import uuid
+from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
@@ -32,7 +34,8 @@ class Kernel:
     """Its history lies in `data`, by default the cell's own folder: never the user's."""
 
     def __init__(self, main, cwd, data=None, env=None, **options):
-        self.manager = KernelManager()
+        # Named as Jupyter's server names them.
+        self.manager = KernelManager(connection_file=str(Path(cwd) / f"kernel-{uuid.uuid4()}.json"))
         self.manager._kernel_spec = KernelSpec(
             argv=["node", "--no-force-async-hooks-checks", str(main), "{connection_file}"],
             display_name="TypeScript",
