@@ -4,22 +4,13 @@
 // FOLDER keeps the files, and is not made again where it has them.
 // One JSON line for each case: how many answers are equal, and for each other one the step of the first difference and the margin,
 // that is by how much our best logit there lies above llama.cpp's choice.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import {
-  AutoModelForCausalLM,
-  AutoTokenizer,
-  BitsAndBytesConfig,
-  Dataset,
-  LoraConfig,
-  PeftModel,
-  SFTConfig,
-  SFTTrainer,
-} from '../../dist/index.js'
-import { root } from '../setup/step.mjs'
+import { AutoModelForCausalLM, PeftModel } from '../../dist/index.js'
 import { llamaCppAnswers } from './llama-cpp-answers.mjs'
+import { loadBase, loadTokenizer, rows, trimmed, tune } from './tuned-smollm2.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -32,67 +23,26 @@ const { values } = parseArgs({
 })
 const count = Number(values.prompts)
 const max_new_tokens = Number(values.max_new_tokens)
-const base = {
-  folder: join(root, '.cache/models/SmolLM2-135M-Instruct'),
-  gguf_file: 'SmolLM2-135M-Instruct.Q4_1.gguf',
-}
-const rows = readFileSync(join(root, 'notebooks/data/pocket-instruct/train.jsonl'), 'utf8')
-  .trim()
-  .split('\n')
-  .map((line) => JSON.parse(line))
 const prompts = rows.slice(-count).map(({ messages }) => messages.slice(0, 1))
 
 const folder = values.folder ?? mkdtempSync(join(tmpdir(), 'qlora-llama-cpp-'))
 const adapter = join(folder, 'adapter')
-const tokenizer = await AutoTokenizer.from_pretrained(base.folder, { gguf_file: base.gguf_file })
+const tokenizer = await loadTokenizer()
 const file = (part, type) =>
   join(folder, part, `SmolLM2-135M-Instruct${part === 'lora' ? '-lora' : ''}.${type}.gguf`)
 
-/** The base in 4 bits, multiplied in float32 as llama.cpp multiplies an F32 file. */
-const loadBase = () =>
-  AutoModelForCausalLM.from_pretrained(base.folder, {
-    gguf_file: base.gguf_file,
-    quantization_config: new BitsAndBytesConfig({
-      load_in_4bit: true,
-      bnb_4bit_quant_type: 'nf4',
-      bnb_4bit_compute_dtype: 'float32',
-    }),
-  })
-
-/** Trains on the first rows, and writes every file that is compared. */
-async function tune() {
-  const model = await loadBase()
-  await model.save_pretrained_gguf(join(folder, 'base'), tokenizer, { quantization_method: ['F32', 'F16'] })
-  const trainer = new SFTTrainer({
-    model,
-    train_dataset: Dataset.from_list(rows.slice(0, -100)),
-    processing_class: tokenizer,
-    peft_config: new LoraConfig({ r: 64, lora_alpha: 16, lora_dropout: 0.1, task_type: 'CAUSAL_LM' }),
-    args: new SFTConfig({
-      output_dir: join(folder, 'run'),
-      per_device_train_batch_size: 4,
-      max_steps: Number(values.steps),
-      learning_rate: 2e-3,
-      warmup_ratio: 0.03,
-      lr_scheduler_type: 'cosine',
-      max_grad_norm: 0.3,
-      save_strategy: 'no',
-      report_to: 'none',
-      disable_tqdm: true,
-    }),
-  })
-  const { training_loss } = await trainer.train()
-  console.log(JSON.stringify({ steps: Number(values.steps), training_loss }))
-  const peft = trainer.model
-  await peft.save_pretrained(adapter)
-  await peft.save_pretrained_gguf(join(folder, 'tuned'), tokenizer, {
-    quantization_method: ['F32', 'F16', 'Q8_0', 'Q4_K_M'],
-  })
-  await peft.save_pretrained_gguf(join(folder, 'lora'), tokenizer, {
-    save_method: 'lora',
-    quantization_method: ['F32', 'F16'],
-  })
-  trainer.dispose()
+/** Writes every file that is compared. */
+const writing = {
+  before: (model) =>
+    model.save_pretrained_gguf(join(folder, 'base'), tokenizer, { quantization_method: ['F32', 'F16'] }),
+  after: async (tuned) => {
+    const quantization_method = ['F32', 'F16', 'Q8_0', 'Q4_K_M']
+    await tuned.save_pretrained_gguf(join(folder, 'tuned'), tokenizer, { quantization_method })
+    await tuned.save_pretrained_gguf(join(folder, 'lora'), tokenizer, {
+      save_method: 'lora',
+      quantization_method: ['F32', 'F16'],
+    })
+  },
 }
 
 /** Answers of this library for prompts of ids. */
@@ -101,15 +51,9 @@ async function ours(model, ids) {
   for (let at = 0; at < ids.length; at += 25) {
     const part = ids.slice(at, at + 25)
     const out = await model.generate({ input_ids: part }, { max_new_tokens, do_sample: false })
-    answers.push(...out.map((row, i) => trimmed(row.slice(part[i].length))))
+    answers.push(...out.map((row, i) => trimmed(row.slice(part[i].length), tokenizer.eos_token_id)))
   }
   return answers
-}
-
-/** Up to the end token; what follows it is padding. */
-function trimmed(answer) {
-  const end = answer.indexOf(tokenizer.eos_token_id)
-  return end === -1 ? answer : answer.slice(0, end + 1)
 }
 
 /** By how much our best logit lies above their token, after the ids that both have in common. */
@@ -164,8 +108,7 @@ async function withFile(path, use) {
 }
 
 try {
-  // Written last.
-  if (!existsSync(join(folder, 'lora/Modelfile'))) await tune()
+  await tune(folder, Number(values.steps), writing)
   const tuned = await PeftModel.from_pretrained(await loadBase(), adapter)
   await compare('adapter on NF4, beside merged F32', tuned, { file: file('tuned', 'F32') })
   tuned.dispose()
