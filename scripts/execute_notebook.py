@@ -46,6 +46,18 @@ class Execute(ExecutePreprocessor):
             print(f"{place} {time.monotonic() - self.began:7.1f} s  {first[:80]}", flush=True)
 
 
+def joined(outputs):
+    """Pieces of one stream that follow each other as one output, as a frontend shows them."""
+    kept = []
+    for output in outputs:
+        last = kept[-1] if kept else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            kept.append(output)
+    return kept
+
+
 def error_text(cell):
     """What the cell said on its way out: stock tslab sends errors as stderr text, other kernels as error outputs."""
     parts = []
@@ -93,7 +105,11 @@ def main():
     except KeyboardInterrupt:
         failure = "interrupted"
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(execute.nb if hasattr(execute, "nb") else notebook, arguments.output)
+    executed = execute.nb if hasattr(execute, "nb") else notebook
+    for cell in executed.cells:
+        if cell.cell_type == "code":
+            cell.outputs = joined(cell.outputs)
+    nbformat.write(executed, arguments.output)
     if failed is None and failure is None:
         return 0
     if execute.current is not None:

@@ -78,6 +78,15 @@ describe.skipIf(!ready).each([
     expect(kept.cells[2]!.outputs).toEqual([])
   })
 
+  it('keeps what is printed in pieces as one output', () => {
+    const pieces = `for (const piece of ['a', 'b', 'c']) {
+  process.stdout.write(piece)
+  await new Promise((done) => setTimeout(done, 50))
+}`
+    const { kept } = run(notebookOf(pieces))
+    expect(kept.cells[0]!.outputs.map(({ text }) => text)).toEqual([['abc']])
+  })
+
   it('fails at a type error', () => {
     const { status, said } = run(notebookOf(`const text: string = 1`))
     expect(status).toBe(1)
