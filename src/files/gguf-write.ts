@@ -106,7 +106,12 @@ function encoded(entry: GgufEntry): Buffer[] {
   if (kind === 'string') return [scalar('uint32', STRING), text(value)]
   if (kind === 'bool') return [scalar('uint32', BOOL), Buffer.from([value ? 1 : 0])]
   if (kind === 'string[]')
-    return [...[ARRAY, STRING].map((id) => scalar('uint32', id)), uint64(value.length), ...value.map(text)]
+    // One buffer: a vocabulary has more texts than a call may have arguments.
+    return [
+      ...[ARRAY, STRING].map((id) => scalar('uint32', id)),
+      uint64(value.length),
+      Buffer.concat(value.map(text)),
+    ]
   if (typeof value === 'number') {
     const of = kind as keyof typeof scalars
     return [scalar('uint32', scalars[of][0]), scalar(of, value)]

@@ -5,6 +5,7 @@ import { AutoTokenizer } from '../../src/data/auto-tokenizer'
 import { ggufMethod, tensorType } from '../../src/export/gguf-methods'
 import { sentencePieceScores, spaceIsPrefixed } from '../../src/export/sentencepiece'
 import { openGguf } from '../../src/files/gguf'
+import { writeGguf } from '../../src/files/gguf-write'
 import { logger } from '../../src/logging'
 import { interleavedRows, unpermuteRows } from '../../src/models/gguf-names'
 import { scalingFor } from '../../src/peft/targets'
@@ -230,6 +231,15 @@ describe('the adapter alone', () => {
 })
 
 describe('parts of a GGUF file', () => {
+  it('a vocabulary of 200,000 tokens is written and read', async () => {
+    const path = join(await temporaryFolder(), 'large.gguf')
+    const tokens = Array.from({ length: 200_000 }, (_, id) => `token ${id}`)
+    await writeGguf(path, { 'tokenizer.ggml.tokens': ['string[]', tokens], after: ['uint32', 7] }, [])
+    const { metadata } = await openGguf(path)
+    expect(metadata['tokenizer.ggml.tokens']).toEqual(tokens)
+    expect(metadata['after']).toBe(7)
+  })
+
   it('the rules of the mixtures', () => {
     const of = (method: string, name: string, columns = 512): string =>
       tensorType(method, { name, shape: [64, columns], layers: 16, tied: false })
