@@ -16,7 +16,7 @@ export const hasLlamaCpp = existsSync(join(llamaCppFolder, 'package.json'))
 
 /**
  * Greedy answers of a GGUF file by llama.cpp: `{ prompts, answers }`, lists of ids. A prompt is a conversation, which gets the file's
- * template, or a list of ids.
+ * template, a text, or a list of ids.
  */
 export async function llamaCppAnswers(job) {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'llama-cpp-child.mjs')], {

@@ -1,6 +1,6 @@
 // Greedy answers of GGUF files by llama.cpp, in a process of its own: two native libraries with their threads do not share one.
 // Reads a job as JSON from stdin, writes its answers as JSON to stdout:
-//   { package, file, lora?, cache: 'F32' | 'F16', threads, max_new_tokens, prompts: (messages | ids)[] }
+//   { package, file, lora?, cache: 'F32' | 'F16', threads, max_new_tokens, prompts: (messages | ids | text)[] }
 //   -> { prompts: ids[], answers: ids[], seconds, tokens }
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -13,8 +13,10 @@ const { getLlama, JinjaTemplateChatWrapper } = await import(
 const llama = await getLlama({ gpu: false, build: 'never', maxThreads: job.threads, logLevel: 'error' })
 const model = await llama.loadModel({ modelPath: job.file })
 
-/** A conversation by the template in the file, tokenized by the vocabulary in the file. */
+/** A conversation by the template in the file, or a text, tokenized by the vocabulary in the file. */
 function promptOf(prompt) {
+  if (typeof prompt === 'string')
+    return [...(model.tokens.shouldPrependBosToken ? [model.tokens.bos] : []), ...model.tokenize(prompt)]
   if (typeof prompt[0] === 'number') return prompt
   const { chat_template: template } = model.fileInfo.metadata.tokenizer
   const wrapper = new JinjaTemplateChatWrapper({ template, tokenizer: model.tokenizer })

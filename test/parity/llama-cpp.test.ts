@@ -2,10 +2,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { hasLlamaCpp, llamaCppAnswers, llamaCppNeeds } from '../../scripts/parity/llama-cpp-answers.mjs'
+import { AutoTokenizer } from '../../src/data/auto-tokenizer'
 import { load_safetensors, save_safetensors } from '../../src/tensor/safetensors'
 import { families, load, tokenizerOf } from '../export/support'
 import { temporaryFolder } from '../files/support/temporary'
-import { golden, titled } from '../support/shared'
+import { golden, sharedPath, titled } from '../support/shared'
 
 // llama.cpp reads our GGUF files and answers greedily what we answer, token by token.
 
@@ -92,4 +93,27 @@ describe.skipIf(!hasLlamaCpp)(titled('GGUF files read by llama.cpp', hasLlamaCpp
     // An end at once would say nothing.
     expect(answers.flat().length).toBeGreaterThan(12)
   })
+
+  const stories = sharedPath('data/stories260k')
+  it.skipIf(!stories)(
+    titled(
+      "a SentencePiece vocabulary: llama.cpp's ids of a text, and its answers",
+      stories,
+      'data/stories260k',
+    ),
+    { timeout: 300_000 },
+    async () => {
+      const model = await load(stories!)
+      const tokenizer = await AutoTokenizer.from_pretrained(stories!)
+      const [file] = await model.save_pretrained_gguf(await temporaryFolder(), tokenizer, {
+        quantization_method: 'F32',
+      })
+      const texts = ['Once upon a time, there was', 'Lily  said: "Hi, Tom!"\nThey', 'naïve 机 dragon']
+      const theirs = await llamaCppAnswers({ file: file!, prompts: texts, max_new_tokens })
+      const ids = await Promise.all(texts.map((text) => tokenizer.encode(text)))
+      expect(theirs.prompts).toEqual(ids)
+      const rows = await model.generate({ input_ids: ids }, { max_new_tokens, do_sample: false })
+      expect(theirs.answers.map(cut)).toEqual(rows.map((row, i) => cut(row.slice(ids[i]!.length))))
+    },
+  )
 })

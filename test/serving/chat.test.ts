@@ -33,7 +33,6 @@ describe('the forms of a talk', () => {
       found.push(id)
       return id === 'qlora-chat-p-1' ? root : null
     }
-    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- what a browser does
     new Function('globalThis', script!)({ document: { getElementById } })
     expect(found).toEqual(['qlora-chat-p-1', 'jupyter-config-data'])
     expect(root.hidden).toBe(true)
