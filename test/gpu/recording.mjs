@@ -34,13 +34,14 @@ const bytes = (n) => {
 const matrix = (rows, cols) => ({
   rows,
   codes: bytes((rows * cols) / 2),
-  maxima: {
-    absmax: bytes((rows * cols) / 64).handle,
-    code_map: floats([256], 'float32').handle,
-    nested_absmax: floats([Math.ceil((rows * cols) / 64 / 256)], 'float32').handle,
-    offset: floats([1], 'float32').handle,
-    nested_blocksize: 256,
-  },
+  // absmax, code_map, nested_absmax, offset, nested_blocksize
+  maxima: [
+    bytes((rows * cols) / 64).handle,
+    floats([256], 'float32').handle,
+    floats([Math.ceil((rows * cols) / 64 / 256)], 'float32').handle,
+    floats([1], 'float32').handle,
+    256,
+  ],
 })
 
 let failures = 0
