@@ -61,6 +61,8 @@ export interface TrainerCallback {
   on_predict?(...given: Parameters<EventWith<LogRow>>): Heard
   /** `folder` is that of the checkpoint. */
   on_save?(...given: Parameters<EventWith<string>>): Heard
+  /** `push_to_hub` was called; nothing is saved or uploaded yet. */
+  on_push_begin?(...given: Parameters<Event>): Heard
   /** Also when the run failed or was stopped; `finished` says whether it reached its last step. */
   on_train_end?(...given: Parameters<EventWith<boolean>>): Heard
 }
@@ -75,6 +77,7 @@ type PlainEvent =
   | 'on_step_end'
   | 'on_epoch_end'
   | 'on_prediction_step'
+  | 'on_push_begin'
 
 const events: readonly (keyof TrainerCallback & string)[] = [
   'on_init_end',
@@ -91,6 +94,7 @@ const events: readonly (keyof TrainerCallback & string)[] = [
   'on_evaluate',
   'on_predict',
   'on_save',
+  'on_push_begin',
   'on_train_end',
 ]
 

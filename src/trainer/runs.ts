@@ -27,6 +27,8 @@ export class Runs {
   constructor(
     private readonly owner: string,
     private readonly make: MakeRun,
+    /** The optimizer that the user gave, whose state is kept for the next run. */
+    private readonly givenOptimizer: Optimizer | null,
   ) {}
 
   get current(): TrainRun | undefined {
@@ -88,7 +90,7 @@ export class Runs {
     const begin = (optimizer: Optimizer | undefined): void => {
       // All is checked: an earlier run is given up only now.
       this.unfinished = this.newest = undefined
-      this.optimizer?.dispose()
+      if (this.optimizer !== this.givenOptimizer) this.optimizer?.dispose()
       this.optimizer = optimizer
     }
     const run = goesOn ?? (await unlessAborted(signal, this.make(signal, from, begin)))

@@ -80,7 +80,11 @@ export abstract class Trainer {
       model: () => this.model.base_model,
       task: () => this.task,
     })
-    this.runs = new Runs(owner, (signal, from, begin) => this.newRun(signal, from, begin))
+    this.runs = new Runs(
+      owner,
+      (signal, from, begin) => this.newRun(signal, from, begin),
+      options.optimizers?.[0] ?? null,
+    )
     this.callbacks = [...reportersOf(args, options.display, () => this.model.config)]
     const subject = subjectAtHand(this.parts)
     if (subject) this.take(subject)
@@ -237,7 +241,9 @@ export abstract class Trainer {
    * Uploads the files that `save_model` writes; a new repository is private. `repo_id`: default is the last
    * part of output_dir.
    */
-  push_to_hub(repo_id?: string, options: PushOptions = {}): Promise<string> {
+  async push_to_hub(repo_id?: string, options: PushOptions = {}): Promise<string> {
+    await this.load()
+    await this.handler().on('on_push_begin')
     return pushTrainer(this, repo_id, options)
   }
 

@@ -68,6 +68,30 @@ describe('load_best_model_at_end', () => {
     expect([1, 2, 3, 4].map(has)).toEqual([true, false, true, false])
   })
 
+  it('a resumed run knows the best of before, whose checkpoint it puts on the model', async () => {
+    const args = { ...each, load_best_model_at_end: true, metric_for_best_model: 'score' } as const
+    const first = await tinyTrainer(
+      { ...args, max_steps: 2 },
+      { eval_dataset: texts(2), ...scripted([5, 1]) },
+    )
+    await first.train()
+    const { output_dir } = first.args
+    // The state says which one it was, and would be wrong without: 3 and 2 are better than nothing.
+    const resumed = await tinyTrainer(
+      { ...args, max_steps: 4, output_dir },
+      { eval_dataset: texts(2), ...scripted([3, 2]) },
+    )
+    await resumed.train({ resume_from_checkpoint: true })
+    const best = join(output_dir, 'checkpoint-1')
+    expect(resumed.state).toMatchObject({
+      ...{ best_metric: 5, best_global_step: 1, best_model_checkpoint: best },
+      global_step: 4,
+    })
+    const weights = await load_safetensors(join(best, 'adapter_model.safetensors'))
+    for (const [name, { data }] of resumed.model.named_parameters())
+      expect(await data.data(), name).toEqual(await weights[name]!.data())
+  })
+
   it('says what does not go together', () => {
     const make = (args: object) => () => new TrainingArguments(args)
     expect(make({ load_best_model_at_end: true })).toThrow('set eval_strategy')

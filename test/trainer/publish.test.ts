@@ -36,6 +36,10 @@ it('the card tells data, arguments, losses and versions; a trained adapter is up
   expect(card).toContain(`| 1 | 0.`)
   expect(card).toContain(String(Number(loss!.toPrecision(5))))
   expect(card).not.toContain(trainer.args.output_dir)
+  const begun: number[] = []
+  trainer.add_callback({
+    on_push_begin: (_, state) => void begun.push(state.global_step, hub.receiver!.commits.length),
+  })
   const url = await trainer.push_to_hub('me/run', { commit_message: 'End of training' })
   expect(url).toBe(`${hub.endpoint}/me/run`)
   const { files } = hub.repos.find(({ key }) => key === 'model/me/run')!
@@ -49,5 +53,6 @@ it('the card tells data, arguments, losses and versions; a trained adapter is up
   )
   expect(files['README.md']!.toString()).toContain('## Losses')
   expect(hub.receiver!.commits).toEqual(['End of training'])
+  expect(begun).toEqual([4, 0])
   trainer.dispose()
 })
