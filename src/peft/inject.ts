@@ -4,12 +4,14 @@ import { DoraLinear } from '../nn/dora'
 import { baseLayer, LoraLinear } from '../nn/lora'
 import { Parameter } from '../nn/parameter'
 import { ParameterStack } from '../nn/parameter-stack'
+import { uniformStream } from '../data/random'
 import type { FloatDType } from '../tensor/dtype'
 import { fill } from '../tensor/ops'
 import type { Generator } from '../tensor/random'
 import type { Tensor } from '../tensor/tensor'
 import type { LoraConfig } from './config'
 import { KEY_PREFIX } from './keys'
+import { orthogonalStart } from './orthogonal-start'
 import { trainedModules } from './trained-modules'
 import { expandTargets, matchTargets, rankFor, scalingFor } from './targets'
 
@@ -155,7 +157,9 @@ function wrap(
     weightKey(base.name, 'lora_B'),
     device.empty([base.outFeatures, lora_A.data.rows], lora_A.data.dtype),
   )
-  initialize(lora_A.data, lora_B.data, config.init_lora_weights, random)
+  if (config.init_lora_weights === 'orthogonal')
+    orthogonalStart(lora_A.data, lora_B.data, random, uniformStream(random.seed + stream))
+  else initialize(lora_A.data, lora_B.data, config.init_lora_weights, random)
   if (!config.use_dora) return new LoraLinear(base, lora_A, lora_B, settings, stack)
   return DoraLinear.create(base, lora_A, lora_B, settings, `${KEY_PREFIX}${base.name}.lora_magnitude_vector`)
 }
@@ -179,7 +183,7 @@ function bareLayer(slot: LinearSlot): BaseLayer {
  * true: A uniform within +-1/sqrt(in) (Kaiming, a = sqrt 5) and B zero; false: both uniform; 'gaussian': A
  * normal with standard deviation 1/r.
  */
-function initialize(a: Tensor, b: Tensor, scheme: LoraConfig['init_lora_weights'], random: Generator): void {
+function initialize(a: Tensor, b: Tensor, scheme: boolean | 'gaussian', random: Generator): void {
   const [r, inFeatures] = a.shape as [number, number]
   if (scheme === 'gaussian') random.normal(a, 0, 1 / r)
   else random.uniform(a, -1 / Math.sqrt(inFeatures), 1 / Math.sqrt(inFeatures))

@@ -73,12 +73,12 @@ export interface LoraOptions {
    */
   trainable_token_indices: number[] | Record<string, number[]> | null
   /**
-   * Start of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; false: both uniform, so that the adapter changes the model from the start.
+   * Start of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; 'orthogonal', for an even r: neither is zero, and B A is (A's rows and B's columns from complementary halves of an orthogonal matrix); false: both uniform, so that the adapter changes the model from the start.
    *
-   * Takes true, false or 'gaussian' (the starts computed from weights or data, such as 'pissa', are not built).
+   * Takes true, false, 'gaussian' or 'orthogonal' (the starts computed from weights or data, such as 'pissa', are not built).
    * @default true
    */
-  init_lora_weights: boolean | 'gaussian'
+  init_lora_weights: boolean | 'gaussian' | 'orthogonal'
   /**
    * Only these layer numbers get adapters. Not together with a regular expression.
    *
@@ -224,12 +224,12 @@ export interface LoraInit {
    */
   trainable_token_indices?: number[] | Record<string, number[]> | null
   /**
-   * Start of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; false: both uniform, so that the adapter changes the model from the start.
+   * Start of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; 'orthogonal', for an even r: neither is zero, and B A is (A's rows and B's columns from complementary halves of an orthogonal matrix); false: both uniform, so that the adapter changes the model from the start.
    *
-   * Takes true, false or 'gaussian' (the starts computed from weights or data, such as 'pissa', are not built).
+   * Takes true, false, 'gaussian' or 'orthogonal' (the starts computed from weights or data, such as 'pissa', are not built).
    * @default true
    */
-  init_lora_weights?: boolean | 'gaussian'
+  init_lora_weights?: boolean | 'gaussian' | 'orthogonal'
   /**
    * Only these layer numbers get adapters. Not together with a regular expression.
    *

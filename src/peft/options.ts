@@ -97,12 +97,12 @@ export const loraOptionSet: OptionSet<LoraOptions> = {
     },
     init_lora_weights: {
       schema: z
-        .union([z.boolean(), z.literal('gaussian')])
+        .union([z.boolean(), z.literal('gaussian'), z.literal('orthogonal')])
         .describe(
-          "true, false or 'gaussian' (the starts computed from weights or data, such as 'pissa', are not built)",
+          "true, false, 'gaussian' or 'orthogonal' (the starts computed from weights or data, such as 'pissa', are not built)",
         ),
       default: true,
-      doc: "Start of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; false: both uniform, so that the adapter changes the model from the start.",
+      doc: "Start of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; 'orthogonal', for an even r: neither is zero, and B A is (A's rows and B's columns from complementary halves of an orthogonal matrix); false: both uniform, so that the adapter changes the model from the start.",
     },
     layers_to_transform: {
       schema: z

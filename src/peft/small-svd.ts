@@ -16,7 +16,7 @@ const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, x, i) =
  * gives a column of zeros. Modified Gram-Schmidt, applied twice, which keeps the columns orthogonal up to
  * rounding.
  */
-function orthonormal(x: Columns): { q: Columns; r: number[][] } {
+export function orthonormal(x: Columns): { q: Columns; r: number[][] } {
   const q: Columns = []
   const r = x.map(() => Array<number>(x.length).fill(0))
   x.forEach((column, j) => {

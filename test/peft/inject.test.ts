@@ -54,6 +54,23 @@ describe('the start of A and B', () => {
     expect(largest(b)).toBeGreaterThan(0.98 / 4)
   })
 
+  it("'orthogonal': both have values of deviation about 0.1 / sqrt(2), and B A is zero", async () => {
+    const { a, b } = await start({ init_lora_weights: 'orthogonal' })
+    for (const values of [a, b])
+      expect(Math.abs((deviation(values) * Math.SQRT2) / 0.1 - 1)).toBeLessThan(0.1)
+    let most = 0
+    for (let o = 0; o < 64; o++)
+      for (let i = 0; i < 64; i++) {
+        let sum = 0
+        for (let k = 0; k < 16; k++) sum += b[o * 16 + k]! * a[k * 64 + i]!
+        most = Math.max(most, Math.abs(sum))
+      }
+    expect(most).toBeLessThan(1e-7)
+    await expect(start({ init_lora_weights: 'orthogonal', r: 3 })).rejects.toThrow(
+      'needs an even rank, got 3',
+    )
+  })
+
   it('follows the seed, and differs from layer to layer', async () => {
     const { a } = await start({}, 1)
     expect((await start({}, 1)).a).toEqual(a)
