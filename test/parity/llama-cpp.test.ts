@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { hasLlamaCpp, llamaCppAnswers, llamaCppNeeds } from '../../scripts/parity/llama-cpp-answers.mjs'
 import { AutoTokenizer } from '../../src/data/auto-tokenizer'
 import { load_safetensors, save_safetensors } from '../../src/tensor/safetensors'
-import { families, load, tokenizerOf } from '../export/support'
+import { adapted, families, load, tokenizerOf } from '../export/support'
 import { temporaryFolder } from '../files/support/temporary'
 import { golden, sharedPath, titled } from '../support/shared'
 
@@ -93,6 +93,27 @@ describe.skipIf(!hasLlamaCpp)(titled('GGUF files read by llama.cpp', hasLlamaCpp
     // An end at once would say nothing.
     expect(answers.flat().length).toBeGreaterThan(12)
   })
+
+  it.each([{}, { use_rslora: true, lora_alpha: 3 }])(
+    'the adapter alone on the file of its base: %j',
+    { timeout: 300_000 },
+    async (lora) => {
+      const peft = await adapted('tiny-llama', lora)
+      const tokenizer = await tokenizerOf(265)
+      const out = await temporaryFolder()
+      const options = { quantization_method: 'F32' as const }
+      const [file] = await peft.base_model.save_pretrained_gguf(out, tokenizer, options)
+      const base = await llamaCppAnswers({ file: file!, prompts, max_new_tokens })
+      const [adapter] = await peft.save_pretrained_gguf(join(out, 'lora'), tokenizer, {
+        ...options,
+        save_method: 'lora',
+      })
+      const { answers } = await llamaCppAnswers({ file: file!, lora: adapter!, prompts, max_new_tokens })
+      const rows = await peft.generate({ input_ids: prompts }, { max_new_tokens, do_sample: false })
+      expect(answers.map(cut)).toEqual(rows.map((row, i) => cut(row.slice(prompts[i]!.length))))
+      expect(answers).not.toEqual(base.answers)
+    },
+  )
 
   const stories = sharedPath('data/stories260k')
   it.skipIf(!stories)(
