@@ -140,7 +140,7 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
       schema: report,
       input: reportInput,
       default: [],
-      doc: "Where to log besides the screen: 'tensorboard', 'csv' (ours), 'all' or 'none'.",
+      doc: "Where to log besides the screen: 'tensorboard', 'csv' (ours), 'mlflow' (the server that MLFLOW_TRACKING_URI names), 'all' (the first two) or 'none'.",
     },
     run_name: {
       schema: textOrNull,

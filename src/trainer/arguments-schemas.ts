@@ -6,7 +6,7 @@ import { oneOf } from '../options/schemas'
 
 // Schemas that only TrainingArguments needs.
 
-type Tracker = 'tensorboard' | 'csv'
+type Tracker = 'tensorboard' | 'csv' | 'mlflow'
 type IntervalStrategy = 'no' | 'steps' | 'epoch'
 type SaveStrategy = IntervalStrategy | 'best'
 
@@ -34,9 +34,11 @@ export const interval: z.ZodNumber = z
   .refine((value) => value < 1 || Number.isInteger(value))
   .describe('a whole number of steps, or below 1 a share of all steps')
 
-const trackers: Tracker[] = ['tensorboard', 'csv']
+const trackers: Tracker[] = ['tensorboard', 'csv', 'mlflow']
+// Those that need no server.
+const files: Tracker[] = ['tensorboard', 'csv']
 export const reportInput: string =
-  "'tensorboard' | 'csv' | 'none' | 'all' | readonly ('tensorboard' | 'csv')[] | null"
+  "'tensorboard' | 'csv' | 'mlflow' | 'none' | 'all' | readonly ('tensorboard' | 'csv' | 'mlflow')[] | null"
 
 export const report: Schema<Tracker[]> = z
   .preprocess(
@@ -44,11 +46,11 @@ export const report: Schema<Tracker[]> = z
       const list = Array.isArray(value) ? value : [value]
       if (list.length !== 1) return value
       if (list[0] === 'none' || list[0] === null) return []
-      return list[0] === 'all' ? trackers : list
+      return list[0] === 'all' ? files : list
     },
     z.array(z.enum(trackers)),
   )
-  .describe("'none', 'all', 'tensorboard', 'csv', or a list of the last two")
+  .describe("'none', 'all', 'tensorboard', 'csv', 'mlflow', or a list of the last three")
 
 /**
  * The old name, whose value is a share of the steps. In transformers 4 warmup_steps had priority. Since

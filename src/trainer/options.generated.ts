@@ -233,12 +233,12 @@ export interface TrainingOptions {
    */
   logging_dir: string | null
   /**
-   * Where to log besides the screen: 'tensorboard', 'csv' (ours), 'all' or 'none'.
+   * Where to log besides the screen: 'tensorboard', 'csv' (ours), 'mlflow' (the server that MLFLOW_TRACKING_URI names), 'all' (the first two) or 'none'.
    *
-   * Takes 'none', 'all', 'tensorboard', 'csv', or a list of the last two.
+   * Takes 'none', 'all', 'tensorboard', 'csv', 'mlflow', or a list of the last three.
    * @default []
    */
-  report_to: ('tensorboard' | 'csv')[]
+  report_to: ('tensorboard' | 'csv' | 'mlflow')[]
   /**
    * Label of the run, in the logged text 'args'; null: output_dir.
    *
@@ -856,12 +856,13 @@ export interface TrainingInit {
    */
   logging_dir?: string | null
   /**
-   * Where to log besides the screen: 'tensorboard', 'csv' (ours), 'all' or 'none'.
+   * Where to log besides the screen: 'tensorboard', 'csv' (ours), 'mlflow' (the server that MLFLOW_TRACKING_URI names), 'all' (the first two) or 'none'.
    *
-   * Takes 'none', 'all', 'tensorboard', 'csv', or a list of the last two.
+   * Takes 'none', 'all', 'tensorboard', 'csv', 'mlflow', or a list of the last three.
    * @default []
    */
-  report_to?: 'tensorboard' | 'csv' | 'none' | 'all' | readonly ('tensorboard' | 'csv')[] | null
+  report_to?:
+    'tensorboard' | 'csv' | 'mlflow' | 'none' | 'all' | readonly ('tensorboard' | 'csv' | 'mlflow')[] | null
   /**
    * Label of the run, in the logged text 'args'; null: output_dir.
    *

@@ -6,6 +6,7 @@ import type { TrainingArguments } from './arguments'
 import type { TrainerCallback } from './callbacks'
 import { toJson } from './checkpoint-schema'
 import { CsvLog } from './logs/csv'
+import { mlflowReporter } from './logs/mlflow'
 import { defaultLoggingDir, SummaryWriter } from './logs/tensorboard'
 
 /** The callbacks of every run: the display, trainer_state.json, and those of report_to. */
@@ -17,6 +18,7 @@ export function reportersOf(
   const reporters = [displayReporter(args, display), stateReporter()]
   if (args.report_to.includes('tensorboard')) reporters.push(tensorboardReporter(config))
   if (args.report_to.includes('csv')) reporters.push(csvReporter())
+  if (args.report_to.includes('mlflow')) reporters.push(mlflowReporter())
   return reporters
 }
 
