@@ -15,6 +15,7 @@ export interface LoadArguments {
   dtype: string
   device_map: string
   load_in_4bit: boolean
+  gguf_file: string | null
   revision: string | null
 }
 
@@ -32,6 +33,11 @@ export const loadSet: OptionSet<LoadArguments> = {
       schema: flag,
       default: false,
       doc: 'Quantize the linear layers to NF4 as they are read.',
+    },
+    gguf_file: {
+      schema: textOrNull,
+      default: null,
+      doc: 'A GGUF file of the folder, with its tokenizer; of an adapter: of its base model.',
     },
     revision: { schema: textOrNull, default: null, doc: 'Branch, tag or commit of a hub repository.' },
   },

@@ -134,10 +134,13 @@ export async function pipeline(task: string, options: PipelineOptions): Promise<
 type Prompt = string | ChatMessage[]
 
 /** The tokenizer beside a model or an adapter, else that of the adapter's base model. */
-export async function tokenizerOf(source: string): Promise<PreTrainedTokenizer> {
+export async function tokenizerOf(
+  source: string,
+  gguf_file: string | null = null,
+): Promise<PreTrainedTokenizer> {
   const own = await resolve_file(source, 'tokenizer.json')
   const base = own ? undefined : (await adapterConfig(source))?.base
-  return AutoTokenizer.from_pretrained(base ?? source)
+  return AutoTokenizer.from_pretrained(base ?? source, { gguf_file })
 }
 
 /** Ids of a text with the tokenizer's special tokens, or of a conversation with those in its template. */

@@ -1,14 +1,18 @@
 import { cp, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { chatCommand } from '../../src/cli/chat'
 import { generateCommand } from '../../src/cli/generate'
 import { serveCommand } from '../../src/cli/serve'
+import { AutoTokenizer } from '../../src/data/auto-tokenizer'
+import '../../src/export/mixin'
+import { AutoModelForCausalLM } from '../../src/models/auto'
 import { pipeline } from '../../src/generation/pipeline'
 import { HelpRequested } from '../../src/options/argument-parser'
 import { tinyFolder } from '../data/tiny'
+import { temporaryFolder } from '../files/support/temporary'
 import { liveBytes } from '../models/tiny'
 import { writeModel } from '../models/write-model'
 
@@ -61,6 +65,19 @@ describe('qlora chat', () => {
     expect(found).toContain('/what is no command.\n/reset ')
     expect(found.split(a).length).toBe(2)
     expect(await liveBytes()).toBe(before)
+  })
+
+  it('reads a GGUF file, with the tokenizer in it', async () => {
+    const folder = await modelFolder({ do_sample: false, max_new_tokens: 8 })
+    const expected = await outputOf(chatCommand, [folder, ...cpu], 'hello\n')
+    const model = await AutoModelForCausalLM.from_pretrained(folder, { dtype: 'float32' })
+    const tokenizer = await AutoTokenizer.from_pretrained(folder)
+    const files = await temporaryFolder()
+    const options = { quantization_method: 'F32' as const }
+    const [path] = await model.save_pretrained_gguf(files, tokenizer, options)
+    model.dispose()
+    const args = [files, ...cpu, '--gguf_file', basename(path!), '--no_do_sample', '--max_new_tokens', '8']
+    expect(await outputOf(chatCommand, args, 'hello\n')).toBe(expected.replace(folder, files))
   })
 
   it('takes options of generation and a system message', async () => {
