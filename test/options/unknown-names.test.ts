@@ -116,6 +116,11 @@ const calls: Record<string, () => unknown> = {
   DataCollatorWithPadding: () => new qlora.DataCollatorWithPadding(odd),
   'SFTTrainer.predict': async () => (await tinyTrainer()).predict(rows, odd),
   prepare_model_for_kbit_training: async () => qlora.prepare_model_for_kbit_training(await tinyModel(), odd),
+  plan_memory: () => qlora.plan_memory(odd),
+  'FastLanguageModel.from_pretrained': () =>
+    qlora.FastLanguageModel.from_pretrained({ model_name: absent, ...(odd as object) }),
+  'FastLanguageModel.get_peft_model': async () =>
+    qlora.FastLanguageModel.get_peft_model(await tinyModel(), odd),
   AutoPeftModelForCausalLM: () => qlora.AutoPeftModelForCausalLM.from_pretrained(absent, odd),
   'TrlParser.parse_args_and_config': () =>
     new qlora.TrlParser([qlora.LoraConfig]).parse_args_and_config([], odd),
@@ -143,6 +148,11 @@ describe('a name that no function knows', () => {
       'DynamicCache',
       'IterableDatasetDict',
       'load_from_disk',
+      'ModelConfig',
+      'ScriptArguments',
+      'get_kbit_device_map',
+      'get_peft_config',
+      'get_quantization_config',
     ]
     const others = [
       'TaskType',
