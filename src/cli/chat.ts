@@ -13,7 +13,7 @@ export interface Terminal {
   output: Writable
 }
 
-const help = `/reset   forget what was said
+const help = `/reset   start a new conversation
 /exit    leave (also Ctrl-D)
 Ctrl-C   ends the answer that is being made; at the prompt it leaves`
 
@@ -49,7 +49,7 @@ export async function chatCommand(args: readonly string[], terminal: Terminal): 
   const draws = base.generation_config['do_sample'] === undefined ? { do_sample: true } : {}
   try {
     const conversation = new Conversation(model, tokenizer, { ...draws, ...generation, system })
-    terminal.output.write(`${folder} on ${base.device.name}. /help tells the commands.\n`)
+    terminal.output.write(`${folder} on ${base.device.name}. /help lists the commands.\n`)
     await talk(conversation, terminal)
     conversation.dispose()
   } finally {
@@ -72,7 +72,7 @@ export async function talk(conversation: Conversation, { input, output }: Termin
     if (text === '/help') output.write(`${help}\n`)
     else if (text === '/reset') {
       conversation.reset()
-      output.write('The conversation begins anew.\n')
+      output.write('The conversation was reset.\n')
     } else if (text.startsWith('/')) output.write(`${text.split(' ')[0]} is no command.\n${help}\n`)
     else if (text !== '') {
       answering = new AbortController()

@@ -19,7 +19,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 }
 
 const usage = `usage: qlora doctor | kernel install | uninstall | doctor
-       qlora ${Object.keys(commands).join(' | ')} FOLDER [options]; --help tells the options`
+       qlora ${Object.keys(commands).join(' | ')} FOLDER [options]; --help lists the options`
 const marks = { ok: 'ok     ', absent: '-      ', fault: 'FAULT  ' }
 
 /** Prints the findings; returns 1 if something that should work does not. */

@@ -15,7 +15,7 @@ const commandSet: OptionSet<object> = {
   refused: {},
 }
 
-/** `qlora plan MODEL --card "RTX 4060 8GB"`: what a run would take of each card, from config.json alone. 1 when nothing fits. */
+/** `qlora plan MODEL --card "RTX 4060 8GB"`: the memory of a run on each card, from config.json alone. Returns 1 if nothing fits. */
 export async function planCommand(args: readonly string[], { output }: Terminal): Promise<number> {
   const { folder, given } = readCommand('qlora plan MODEL [options]', args, [commandSet])
   const forecast = await plan_memory({ ...given[0], model: folder })

@@ -27,12 +27,12 @@ export const loadDatasetOptionSet: OptionSet<ParsedLoadDatasetOptions> = {
         .describe('a file or pattern, a list of them, either of these by split, or null'),
       input: 'string | readonly string[] | Record<string, string | readonly string[]> | null',
       default: null,
-      doc: "Files or patterns (*, **, ?, [...], {a,b}), for 'train' or by split; null: what the folder or its card says.",
+      doc: "Files or patterns (*, **, ?, [...], {a,b}), for 'train' or by split; null: those of the folder or its card.",
     },
     data_dir: {
       schema: textOrNull,
       default: null,
-      doc: 'Folder inside the data set; with a format name, the folder that data_files are in.',
+      doc: 'Folder inside the data set; with a format name, the folder of data_files.',
     },
     split: {
       schema: textOrNull,
@@ -43,12 +43,12 @@ export const loadDatasetOptionSet: OptionSet<ParsedLoadDatasetOptions> = {
     streaming: {
       schema: z.boolean(),
       default: false,
-      doc: 'Read the files piece by piece while the rows are used, as an IterableDataset; needed where they do not fit in memory.',
+      doc: 'Read the files in pieces while the rows are used, as an IterableDataset; necessary if they do not fit in memory.',
     },
     field: {
       schema: textOrNull,
       default: null,
-      doc: 'Key of a JSON file under which its rows are; null: the file itself is one object a line or one array of objects.',
+      doc: 'Key of the rows in a JSON file; null: the file itself has one object per line or is one array of objects.',
     },
     delimiter: {
       schema: z
@@ -65,7 +65,7 @@ export const loadDatasetOptionSet: OptionSet<ParsedLoadDatasetOptions> = {
     cache_dir,
     progress: optionalFunction<DownloadProgress>(
       '(state: { filename: string; received: number; total: number }) => void',
-      'Called while files are downloaded, with the bytes received and those in all.',
+      'Called while files are downloaded, with the bytes received and the total.',
     ),
     signal,
   },

@@ -10,14 +10,14 @@ export interface ParsedLoadDatasetOptions {
    */
   name: string | null
   /**
-   * Files or patterns (*, **, ?, [...], {a,b}), for 'train' or by split; null: what the folder or its card says.
+   * Files or patterns (*, **, ?, [...], {a,b}), for 'train' or by split; null: those of the folder or its card.
    *
    * Takes a file or pattern, a list of them, either of these by split, or null.
    * @default null
    */
   data_files: string | string[] | Record<string, string | string[]> | null
   /**
-   * Folder inside the data set; with a format name, the folder that data_files are in.
+   * Folder inside the data set; with a format name, the folder of data_files.
    *
    * Takes a text or null.
    * @default null
@@ -31,14 +31,14 @@ export interface ParsedLoadDatasetOptions {
    */
   split: string | null
   /**
-   * Read the files piece by piece while the rows are used, as an IterableDataset; needed where they do not fit in memory.
+   * Read the files in pieces while the rows are used, as an IterableDataset; necessary if they do not fit in memory.
    *
    * Takes true or false.
    * @default false
    */
   streaming: boolean
   /**
-   * Key of a JSON file under which its rows are; null: the file itself is one object a line or one array of objects.
+   * Key of the rows in a JSON file; null: the file itself has one object per line or is one array of objects.
    *
    * Takes a text or null.
    * @default null
@@ -73,7 +73,7 @@ export interface ParsedLoadDatasetOptions {
    */
   cache_dir: string | null
   /**
-   * Called while files are downloaded, with the bytes received and those in all.
+   * Called while files are downloaded, with the bytes received and the total.
    *
    * Takes a function.
    */
@@ -96,14 +96,14 @@ export interface LoadDatasetOptions {
    */
   name?: string | null
   /**
-   * Files or patterns (*, **, ?, [...], {a,b}), for 'train' or by split; null: what the folder or its card says.
+   * Files or patterns (*, **, ?, [...], {a,b}), for 'train' or by split; null: those of the folder or its card.
    *
    * Takes a file or pattern, a list of them, either of these by split, or null.
    * @default null
    */
   data_files?: string | readonly string[] | Record<string, string | readonly string[]> | null
   /**
-   * Folder inside the data set; with a format name, the folder that data_files are in.
+   * Folder inside the data set; with a format name, the folder of data_files.
    *
    * Takes a text or null.
    * @default null
@@ -117,14 +117,14 @@ export interface LoadDatasetOptions {
    */
   split?: 'train' | 'validation' | 'test' | (string & {}) | null
   /**
-   * Read the files piece by piece while the rows are used, as an IterableDataset; needed where they do not fit in memory.
+   * Read the files in pieces while the rows are used, as an IterableDataset; necessary if they do not fit in memory.
    *
    * Takes true or false.
    * @default false
    */
   streaming?: boolean
   /**
-   * Key of a JSON file under which its rows are; null: the file itself is one object a line or one array of objects.
+   * Key of the rows in a JSON file; null: the file itself has one object per line or is one array of objects.
    *
    * Takes a text or null.
    * @default null
@@ -159,7 +159,7 @@ export interface LoadDatasetOptions {
    */
   cache_dir?: string | null
   /**
-   * Called while files are downloaded, with the bytes received and those in all.
+   * Called while files are downloaded, with the bytes received and the total.
    *
    * Takes a function.
    */

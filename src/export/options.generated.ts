@@ -5,20 +5,20 @@ import type { BitsAndBytesConfig } from '../quantization/config'
 /** The values of save_pretrained. */
 export interface ParsedSaveOptions {
   /**
-   * Bytes of a file of weights at most: a number, or a size such as '5GB' or '500MB'.
+   * The most bytes of a file of weights: a number, or a size such as '5GB' or '500MB'.
    *
    * Takes a number of bytes or a size such as '5GB'.
    * @default '50GB'
    */
   max_shard_size: number | string
   /**
-   * Saved beside the weights, with its chat template (ours).
+   * Saved with the weights, including its chat template (ours).
    *
    * Takes a tokenizer.
    */
   tokenizer: PreTrainedTokenizer | undefined
   /**
-   * Called with the bytes written and those in all.
+   * Called with the bytes written and the total.
    *
    * Takes a function.
    */
@@ -34,20 +34,20 @@ export interface ParsedSaveOptions {
 /** What save_pretrained takes. */
 export interface SaveOptions {
   /**
-   * Bytes of a file of weights at most: a number, or a size such as '5GB' or '500MB'.
+   * The most bytes of a file of weights: a number, or a size such as '5GB' or '500MB'.
    *
    * Takes a number of bytes or a size such as '5GB'.
    * @default '50GB'
    */
   max_shard_size?: number | string
   /**
-   * Saved beside the weights, with its chat template (ours).
+   * Saved with the weights, including its chat template (ours).
    *
    * Takes a tokenizer.
    */
   tokenizer?: PreTrainedTokenizer
   /**
-   * Called with the bytes written and those in all.
+   * Called with the bytes written and the total.
    *
    * Takes a function.
    */
@@ -75,42 +75,42 @@ export interface SaveOptions {
 /** The values of save_pretrained_merged. */
 export interface ParsedMergedOptions {
   /**
-   * 'merged_16bit': one model in a float dtype; 'merged_4bit': its linear layers in bitsandbytes' 4 bits; 'lora': the adapter alone.
+   * 'merged_16bit': one model in a float dtype; 'merged_4bit': its linear layers in bitsandbytes' 4 bits; 'lora': only the adapter.
    *
    * Takes one of 'merged_16bit', 'merged_4bit', 'lora'.
    * @default 'merged_16bit'
    */
   save_method: 'merged_16bit' | 'merged_4bit' | 'lora'
   /**
-   * Weights that the update is added to, of layers in 4 bits: 'dequantized', what the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
+   * The weights of 4-bit layers that the update is added to: 'dequantized', which the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
    *
    * Takes one of 'dequantized', 'original'.
    * @default 'dequantized'
    */
   base_weights: 'dequantized' | 'original'
   /**
-   * Of what is not in 4 bits; 'auto': the model's own (ours).
+   * Dtype of what is not 4-bit; 'auto': the model's own (ours).
    *
    * Takes one of 'auto', 'float32', 'bfloat16', 'float16'.
    * @default 'auto'
    */
   dtype: 'auto' | 'float32' | 'bfloat16' | 'float16'
   /**
-   * How 'merged_4bit' quantizes; null: as the model is, or nf4 with double quantization where it is not (ours).
+   * How 'merged_4bit' quantizes; null: like the model, or nf4 with double quantization if the model is not quantized (ours).
    *
    * Takes a BitsAndBytesConfig or null.
    * @default null
    */
   quantization_config: BitsAndBytesConfig | null
   /**
-   * Bytes of a file of weights at most: a number, or a size such as '5GB' or '500MB'.
+   * The most bytes of a file of weights: a number, or a size such as '5GB' or '500MB'.
    *
    * Takes a number of bytes or a size such as '5GB'.
    * @default '50GB'
    */
   max_shard_size: number | string
   /**
-   * Called with the bytes written and those in all.
+   * Called with the bytes written and the total.
    *
    * Takes a function.
    */
@@ -126,42 +126,42 @@ export interface ParsedMergedOptions {
 /** What save_pretrained_merged takes. */
 export interface MergedOptions {
   /**
-   * 'merged_16bit': one model in a float dtype; 'merged_4bit': its linear layers in bitsandbytes' 4 bits; 'lora': the adapter alone.
+   * 'merged_16bit': one model in a float dtype; 'merged_4bit': its linear layers in bitsandbytes' 4 bits; 'lora': only the adapter.
    *
    * Takes one of 'merged_16bit', 'merged_4bit', 'lora'.
    * @default 'merged_16bit'
    */
   save_method?: 'merged_16bit' | 'merged_4bit' | 'lora'
   /**
-   * Weights that the update is added to, of layers in 4 bits: 'dequantized', what the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
+   * The weights of 4-bit layers that the update is added to: 'dequantized', which the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
    *
    * Takes one of 'dequantized', 'original'.
    * @default 'dequantized'
    */
   base_weights?: 'dequantized' | 'original'
   /**
-   * Of what is not in 4 bits; 'auto': the model's own (ours).
+   * Dtype of what is not 4-bit; 'auto': the model's own (ours).
    *
    * Takes one of 'auto', 'float32', 'bfloat16', 'float16'.
    * @default 'auto'
    */
   dtype?: 'auto' | 'float32' | 'bfloat16' | 'float16'
   /**
-   * How 'merged_4bit' quantizes; null: as the model is, or nf4 with double quantization where it is not (ours).
+   * How 'merged_4bit' quantizes; null: like the model, or nf4 with double quantization if the model is not quantized (ours).
    *
    * Takes a BitsAndBytesConfig or null.
    * @default null
    */
   quantization_config?: BitsAndBytesConfig | null
   /**
-   * Bytes of a file of weights at most: a number, or a size such as '5GB' or '500MB'.
+   * The most bytes of a file of weights: a number, or a size such as '5GB' or '500MB'.
    *
    * Takes a number of bytes or a size such as '5GB'.
    * @default '50GB'
    */
   max_shard_size?: number | string
   /**
-   * Called with the bytes written and those in all.
+   * Called with the bytes written and the total.
    *
    * Takes a function.
    */
@@ -185,7 +185,7 @@ export interface MergedOptions {
 /** The values of save_pretrained_gguf. */
 export interface ParsedGgufOptions {
   /**
-   * Element type, a file for each: F32, F16, BF16, Q8_0, Q4_0, Q4_K_M, Q5_K_M, Q6_K; of an adapter alone F32, F16 or BF16.
+   * Element type, a file for each: F32, F16, BF16, Q8_0, Q4_0, Q4_K_M, Q5_K_M, Q6_K; for only an adapter F32, F16 or BF16.
    *
    * Takes one of F32, F16, BF16, Q8_0, Q4_0, Q4_K_M, Q5_K_M, Q6_K, or a list of them.
    * @default 'Q8_0'
@@ -199,21 +199,21 @@ export interface ParsedGgufOptions {
    */
   save_method: 'merged' | 'lora'
   /**
-   * Weights that the update is added to, of layers in 4 bits: 'dequantized', what the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
+   * The weights of 4-bit layers that the update is added to: 'dequantized', which the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
    *
    * Takes one of 'dequantized', 'original'.
    * @default 'dequantized'
    */
   base_weights: 'dequantized' | 'original'
   /**
-   * Write Ollama's Modelfile beside it, with template and stops, for the first file (ours).
+   * Also write Ollama's Modelfile, with template and stops, for the first file (ours).
    *
    * Takes true or false.
    * @default true
    */
   modelfile: boolean
   /**
-   * Called with the bytes written and those in all.
+   * Called with the bytes written and the total.
    *
    * Takes a function.
    */
@@ -229,7 +229,7 @@ export interface ParsedGgufOptions {
 /** What save_pretrained_gguf takes. */
 export interface GgufOptions {
   /**
-   * Element type, a file for each: F32, F16, BF16, Q8_0, Q4_0, Q4_K_M, Q5_K_M, Q6_K; of an adapter alone F32, F16 or BF16.
+   * Element type, a file for each: F32, F16, BF16, Q8_0, Q4_0, Q4_K_M, Q5_K_M, Q6_K; for only an adapter F32, F16 or BF16.
    *
    * Takes one of F32, F16, BF16, Q8_0, Q4_0, Q4_K_M, Q5_K_M, Q6_K, or a list of them.
    * @default 'Q8_0'
@@ -243,21 +243,21 @@ export interface GgufOptions {
    */
   save_method?: 'merged' | 'lora'
   /**
-   * Weights that the update is added to, of layers in 4 bits: 'dequantized', what the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
+   * The weights of 4-bit layers that the update is added to: 'dequantized', which the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
    *
    * Takes one of 'dequantized', 'original'.
    * @default 'dequantized'
    */
   base_weights?: 'dequantized' | 'original'
   /**
-   * Write Ollama's Modelfile beside it, with template and stops, for the first file (ours).
+   * Also write Ollama's Modelfile, with template and stops, for the first file (ours).
    *
    * Takes true or false.
    * @default true
    */
   modelfile?: boolean
   /**
-   * Called with the bytes written and those in all.
+   * Called with the bytes written and the total.
    *
    * Takes a function.
    */
@@ -291,7 +291,7 @@ export interface ParsedPushOptions {
    */
   commit_description: string
   /**
-   * Whether a repository that is made for it is private. One that exists stays as it is.
+   * Whether a new repository is private. An existing one is not changed.
    *
    * Takes true or false.
    * @default true
@@ -319,20 +319,20 @@ export interface ParsedPushOptions {
    */
   create_pr: boolean
   /**
-   * Bytes of a file of weights at most: a number, or a size such as '5GB' or '500MB'.
+   * The most bytes of a file of weights: a number, or a size such as '5GB' or '500MB'.
    *
    * Takes a number of bytes or a size such as '5GB'.
    * @default '50GB'
    */
   max_shard_size: number | string
   /**
-   * Saved beside the weights, with its chat template (ours).
+   * Saved with the weights, including its chat template (ours).
    *
    * Takes a tokenizer.
    */
   tokenizer: PreTrainedTokenizer | undefined
   /**
-   * Called with a file and the share of it that is uploaded, 0 to 1.
+   * Called with a file and its uploaded share, 0 to 1.
    *
    * Takes a function.
    */
@@ -362,7 +362,7 @@ export interface PushOptions {
    */
   commit_description?: string
   /**
-   * Whether a repository that is made for it is private. One that exists stays as it is.
+   * Whether a new repository is private. An existing one is not changed.
    *
    * Takes true or false.
    * @default true
@@ -390,20 +390,20 @@ export interface PushOptions {
    */
   create_pr?: boolean
   /**
-   * Bytes of a file of weights at most: a number, or a size such as '5GB' or '500MB'.
+   * The most bytes of a file of weights: a number, or a size such as '5GB' or '500MB'.
    *
    * Takes a number of bytes or a size such as '5GB'.
    * @default '50GB'
    */
   max_shard_size?: number | string
   /**
-   * Saved beside the weights, with its chat template (ours).
+   * Saved with the weights, including its chat template (ours).
    *
    * Takes a tokenizer.
    */
   tokenizer?: PreTrainedTokenizer
   /**
-   * Called with a file and the share of it that is uploaded, 0 to 1.
+   * Called with a file and its uploaded share, 0 to 1.
    *
    * Takes a function.
    */

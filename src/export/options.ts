@@ -21,12 +21,12 @@ const shardSize: Option<number | string> = {
     .union([z.int().positive(), z.string().min(1)])
     .describe("a number of bytes or a size such as '5GB'"),
   default: '50GB',
-  doc: "Bytes of a file of weights at most: a number, or a size such as '5GB' or '500MB'.",
+  doc: "The most bytes of a file of weights: a number, or a size such as '5GB' or '500MB'.",
 }
 
 const progress = optionalFunction<Progress>(
   '(done: number, total: number) => void',
-  'Called with the bytes written and those in all.',
+  'Called with the bytes written and the total.',
 )
 
 const oneProcess = 'there is one process.'
@@ -46,7 +46,7 @@ export const saveOptionSet: OptionSet<ParsedSaveOptions> = {
       'PreTrainedTokenizer',
       'a tokenizer',
       (value) => typeof (value as PreTrainedTokenizer | null)?.save_pretrained === 'function',
-      'Saved beside the weights, with its chat template (ours).',
+      'Saved with the weights, including its chat template (ours).',
     ),
     progress,
     signal,
@@ -65,19 +65,19 @@ export const mergedOptionSet: OptionSet<ParsedMergedOptions> = {
     save_method: {
       schema: oneOf('merged_16bit', 'merged_4bit', 'lora'),
       default: 'merged_16bit',
-      doc: "'merged_16bit': one model in a float dtype; 'merged_4bit': its linear layers in bitsandbytes' 4 bits; 'lora': the adapter alone.",
+      doc: "'merged_16bit': one model in a float dtype; 'merged_4bit': its linear layers in bitsandbytes' 4 bits; 'lora': only the adapter.",
     },
     ...baseWeights,
     dtype: {
       schema: oneOf('auto', 'float32', 'bfloat16', 'float16'),
       default: 'auto',
-      doc: "Of what is not in 4 bits; 'auto': the model's own (ours).",
+      doc: "Dtype of what is not 4-bit; 'auto': the model's own (ours).",
     },
     quantization_config: {
       schema: bitsAndBytesOrNull,
       default: null,
       type: 'BitsAndBytesConfig | null',
-      doc: "How 'merged_4bit' quantizes; null: as the model is, or nf4 with double quantization where it is not (ours).",
+      doc: "How 'merged_4bit' quantizes; null: like the model, or nf4 with double quantization if the model is not quantized (ours).",
     },
     max_shard_size: shardSize,
     progress,
@@ -98,7 +98,7 @@ export const ggufOptionSet: OptionSet<ParsedGgufOptions> = {
         .describe(`one of ${methodNames.join(', ')}, or a list of them`),
       default: 'Q8_0',
       input: 'string | readonly string[]',
-      doc: `Element type, a file for each: ${methodNames.join(', ')}; of an adapter alone F32, F16 or BF16.`,
+      doc: `Element type, a file for each: ${methodNames.join(', ')}; for only an adapter F32, F16 or BF16.`,
     },
     save_method: {
       schema: oneOf('merged', 'lora'),
@@ -109,7 +109,7 @@ export const ggufOptionSet: OptionSet<ParsedGgufOptions> = {
     modelfile: {
       schema: flag,
       default: true,
-      doc: "Write Ollama's Modelfile beside it, with template and stops, for the first file (ours).",
+      doc: "Also write Ollama's Modelfile, with template and stops, for the first file (ours).",
     },
     progress,
     signal,
@@ -129,7 +129,7 @@ export const pushOptionSet: OptionSet<ParsedPushOptions> = {
     private: {
       schema: flag,
       default: true,
-      doc: 'Whether a repository that is made for it is private. One that exists stays as it is.',
+      doc: 'Whether a new repository is private. An existing one is not changed.',
     },
     token: hubSettings.token,
     revision: { schema: textOrNull, default: null, doc: 'Branch to commit to; null: main.' },
@@ -138,7 +138,7 @@ export const pushOptionSet: OptionSet<ParsedPushOptions> = {
     tokenizer: saveOptionSet.options.tokenizer,
     progress: optionalFunction<(path: string, done: number) => void>(
       '(path: string, done: number) => void',
-      'Called with a file and the share of it that is uploaded, 0 to 1.',
+      'Called with a file and its uploaded share, 0 to 1.',
     ),
     signal,
   },

@@ -10,7 +10,7 @@ export interface FileDigest {
 
 const PIECE = 2 ** 24
 
-/** The digest of a file with these bytes at its end. */
+/** The digest after appending these bytes to the file. */
 export function extended({ bytes, crc32: sum }: FileDigest, more: Uint8Array): FileDigest {
   return { bytes: bytes + more.byteLength, crc32: crc32(more, sum) }
 }

@@ -7,42 +7,42 @@ import type { BaseStreamer } from './streamers'
 /** The values of generate. */
 export interface ParsedGenerateOptions {
   /**
-   * Most tokens after the prompt; null: what max_length leaves, else 20.
+   * The most tokens after the prompt; null: what max_length allows, else 20.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   max_new_tokens: number | null
   /**
-   * Most tokens of prompt and answer together; max_new_tokens wins.
+   * The most tokens of prompt and answer together; max_new_tokens has priority.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   max_length: number | null
   /**
-   * Seconds after which answers end, with the token that is being made; null: no limit.
+   * Seconds after which answers end, after the current token; null: no limit.
    *
    * Takes a number >= 0 or null.
    * @default null
    */
   max_time: number | null
   /**
-   * Text, or texts, with whose appearance an answer ends; the answer keeps it. Needs `tokenizer`.
+   * Text, or texts, that end an answer; the answer includes it. Needs `tokenizer`.
    *
    * Takes a text, a list of texts, or null.
    * @default null
    */
   stop_strings: string | string[] | null
   /**
-   * Token id, or ids, after any of which the answer ends; null: those of the model.
+   * Token id, or ids, that end the answer; null: those of the model.
    *
    * Takes a token id, a list of token ids, or null.
    * @default null
    */
   eos_token_id: number | number[] | null
   /**
-   * true: draw each token by its probability; false: take the most probable.
+   * true: draw each token according to its probability; false: take the most probable one.
    *
    * Takes true or false.
    * @default false
@@ -56,35 +56,35 @@ export interface ParsedGenerateOptions {
    */
   num_return_sequences: number
   /**
-   * Beam search: so many continuations of each prompt are followed at a time; 1: off.
+   * Number of beams per prompt in beam search; 1: off.
    *
    * Takes a whole number >= 1.
    * @default 1
    */
   num_beams: number
   /**
-   * Of beam search: an answer's log probability is divided by its length to this power; above 0 prefers long answers.
+   * Beam search: an answer's log probability is divided by its length to this power; above 0 prefers long answers.
    *
    * Takes a number.
    * @default 1
    */
   length_penalty: number
   /**
-   * Of beam search. true: end with num_beams answers; false: when a better one is unlikely; 'never': when there can be none.
+   * Beam search ends: true: with num_beams answers; false: when a better one is unlikely; 'never': when no better one is possible.
    *
    * Takes true or false or 'never'.
    * @default false
    */
   early_stopping: boolean | 'never'
   /**
-   * Logits are divided by it before a draw: below 1 prefers probable tokens.
+   * Logits are divided by it before sampling: below 1 prefers probable tokens.
    *
    * Takes a number > 0.
    * @default 1
    */
   temperature: number
   /**
-   * Draw among the so many most probable tokens; 0: among all.
+   * Draw among this number of most probable tokens; 0: among all.
    *
    * Takes a whole number >= 0.
    * @default 50
@@ -147,35 +147,35 @@ export interface ParsedGenerateOptions {
    */
   encoder_repetition_penalty: number
   /**
-   * No run of so many tokens comes twice in prompt and answer; 0: off.
+   * No sequence of this many tokens occurs twice in prompt and answer; 0: off.
    *
    * Takes a whole number >= 0.
    * @default 0
    */
   no_repeat_ngram_size: number
   /**
-   * No run of so many tokens of the prompt comes in the answer; 0: off.
+   * No sequence of this many tokens of the prompt occurs in the answer; 0: off.
    *
    * Takes a whole number >= 0.
    * @default 0
    */
   encoder_no_repeat_ngram_size: number
   /**
-   * Lists of token ids that must not come one after another.
+   * Lists of token ids that must not follow each other.
    *
    * Takes a list of lists of token ids, or null.
    * @default null
    */
   bad_words_ids: number[][] | null
   /**
-   * Added to the logit of the last of the token ids when the others stand before it: [[ids, bias], ...].
+   * Added to the logit of the last token id if the others precede it: [[ids, bias], ...].
    *
    * Takes a list of [token ids, number], or null.
    * @default null
    */
   sequence_bias: readonly (readonly [readonly number[], number])[] | null
   /**
-   * Token ids that never come.
+   * Token ids that are never generated.
    *
    * Takes a list of token ids, or null.
    * @default null
@@ -189,28 +189,28 @@ export interface ParsedGenerateOptions {
    */
   begin_suppress_tokens: number[] | null
   /**
-   * The answer does not end before prompt and answer have so many tokens; min_new_tokens wins.
+   * The answer does not end before prompt and answer have this many tokens; min_new_tokens has priority.
    *
    * Takes a whole number >= 0.
    * @default 0
    */
   min_length: number
   /**
-   * The answer does not end before it has so many tokens; null: what min_length says.
+   * The answer does not end before it has this many tokens; null: that of min_length.
    *
    * Takes a whole number >= 0 or null.
    * @default null
    */
   min_new_tokens: number | null
   /**
-   * Token id that comes after a prompt of one token.
+   * Token id that follows a prompt of one token.
    *
    * Takes a whole number >= 0 or null.
    * @default null
    */
   forced_bos_token_id: number | null
   /**
-   * Token id, or ids, of which one comes last when the length limit ends the answer.
+   * Token id, or ids, one of which is the last token if the length limit ends the answer.
    *
    * Takes a token id, a list of token ids, or null.
    * @default null
@@ -231,21 +231,21 @@ export interface ParsedGenerateOptions {
    */
   guidance_scale: number | null
   /**
-   * Prompts that guidance_scale leads away from, one a row; null: each prompt's last token.
+   * Prompts that guidance_scale moves away from, one per row; null: each prompt's last token.
    *
    * Takes a list of lists of token ids, or null.
    * @default null
    */
   negative_prompt_ids: number[][] | null
   /**
-   * Where it is 0, negative_prompt_ids are padding.
+   * 0 marks padding in negative_prompt_ids.
    *
    * Takes lists of 0 and 1, or null.
    * @default null
    */
   negative_prompt_attention_mask: number[][] | null
   /**
-   * Scores become log probabilities again after all rules.
+   * Normalize the scores to log probabilities after all rules.
    *
    * Takes true or false.
    * @default false
@@ -280,62 +280,62 @@ export interface ParsedGenerateOptions {
    */
   stopping_criteria: readonly ((input_ids: readonly number[], scores: Float32Array) => boolean)[] | null
   /**
-   * Guess so many next tokens where the end of the sequence stands earlier in it, and check them in one step: the same answer in fewer steps where it repeats its prompt. null: off.
+   * Guess this many next tokens if the end of the sequence occurs earlier in it, and check them in one step: the same answer in fewer steps if it repeats its prompt. null: off.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   prompt_lookup_num_tokens: number | null
   /**
-   * Tokens at the end of the sequence that prompt_lookup_num_tokens looks for, at most; null: 2.
+   * The most tokens at the end of the sequence that prompt_lookup_num_tokens searches for; null: 2.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   max_matching_ngram_size: number | null
   /**
-   * Keep keys and values of earlier tokens; false computes the whole sequence for each token. null: as the model's config says.
+   * Keep keys and values of earlier tokens; false computes the whole sequence for each token. null: that of the model's config.
    *
    * Takes true or false or null.
    * @default null
    */
   use_cache: boolean | null
   /**
-   * Keys and values of an earlier call, of one prompt: what its tokens and the prompt begin with in common is not computed again. It then holds this call.
+   * Keys and values of an earlier call with one prompt: the common beginning is not computed again. Afterwards it contains this call.
    *
    * Takes a DynamicCache, or null.
    */
   past_key_values: DynamicCache | null | undefined
   /**
-   * Most prompt tokens of one step, over all rows; less takes less memory. null: 8192.
+   * The most prompt tokens of one step, over all rows; fewer need less memory. null: 8192.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   prefill_chunk_size: number | null
   /**
-   * Return an object with `sequences` and what else is asked for, in place of the ids.
+   * Return an object with `sequences` and the other requested results, in place of the ids.
    *
    * Takes true or false.
    * @default false
    */
   return_dict_in_generate: boolean
   /**
-   * Also return `scores`, what the rules leave of the logits, float32 [vocab] by step and row. With return_dict_in_generate.
+   * Also return `scores`, the logits after all rules, float32 [vocab] by step and row. With return_dict_in_generate.
    *
    * Takes true or false.
    * @default false
    */
   output_scores: boolean
   /**
-   * Also return `logits` as the model gives them, float32 [vocab] by step and row. With return_dict_in_generate.
+   * Also return `logits`, those of the model, float32 [vocab] by step and row. With return_dict_in_generate.
    *
    * Takes true or false.
    * @default false
    */
   output_logits: boolean
   /**
-   * Given the ids of the prompt, then those of the answer as they are made, as TextStreamer is; one prompt, without beams.
+   * Receives the ids of the prompt, then those of the answer while it is generated, such as a TextStreamer; one prompt, without beams.
    *
    * Takes an object with put and end, or null.
    */
@@ -347,13 +347,13 @@ export interface ParsedGenerateOptions {
    */
   tokenizer: PreTrainedTokenizer | null | undefined
   /**
-   * Options that hold where the call says nothing; they go before the model's generation_config.json.
+   * Options for those that the call does not set; they have priority over the model's generation_config.json.
    *
    * Takes a GenerationConfig or an object of options, or null.
    */
   generation_config: GenerationConfig | Readonly<Record<string, unknown>> | null | undefined
   /**
-   * Seed of the draws (ours); null: another one each time.
+   * Seed of the random numbers (ours); null: another one each time.
    *
    * Takes a whole number or null.
    * @default null
@@ -398,42 +398,42 @@ export interface ParsedGenerateOptions {
 /** What generate takes. */
 export interface GenerateOptions {
   /**
-   * Most tokens after the prompt; null: what max_length leaves, else 20.
+   * The most tokens after the prompt; null: what max_length allows, else 20.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   max_new_tokens?: number | null
   /**
-   * Most tokens of prompt and answer together; max_new_tokens wins.
+   * The most tokens of prompt and answer together; max_new_tokens has priority.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   max_length?: number | null
   /**
-   * Seconds after which answers end, with the token that is being made; null: no limit.
+   * Seconds after which answers end, after the current token; null: no limit.
    *
    * Takes a number >= 0 or null.
    * @default null
    */
   max_time?: number | null
   /**
-   * Text, or texts, with whose appearance an answer ends; the answer keeps it. Needs `tokenizer`.
+   * Text, or texts, that end an answer; the answer includes it. Needs `tokenizer`.
    *
    * Takes a text, a list of texts, or null.
    * @default null
    */
   stop_strings?: string | string[] | null
   /**
-   * Token id, or ids, after any of which the answer ends; null: those of the model.
+   * Token id, or ids, that end the answer; null: those of the model.
    *
    * Takes a token id, a list of token ids, or null.
    * @default null
    */
   eos_token_id?: number | number[] | null
   /**
-   * true: draw each token by its probability; false: take the most probable.
+   * true: draw each token according to its probability; false: take the most probable one.
    *
    * Takes true or false.
    * @default false
@@ -447,35 +447,35 @@ export interface GenerateOptions {
    */
   num_return_sequences?: number
   /**
-   * Beam search: so many continuations of each prompt are followed at a time; 1: off.
+   * Number of beams per prompt in beam search; 1: off.
    *
    * Takes a whole number >= 1.
    * @default 1
    */
   num_beams?: number
   /**
-   * Of beam search: an answer's log probability is divided by its length to this power; above 0 prefers long answers.
+   * Beam search: an answer's log probability is divided by its length to this power; above 0 prefers long answers.
    *
    * Takes a number.
    * @default 1
    */
   length_penalty?: number
   /**
-   * Of beam search. true: end with num_beams answers; false: when a better one is unlikely; 'never': when there can be none.
+   * Beam search ends: true: with num_beams answers; false: when a better one is unlikely; 'never': when no better one is possible.
    *
    * Takes true or false or 'never'.
    * @default false
    */
   early_stopping?: boolean | 'never'
   /**
-   * Logits are divided by it before a draw: below 1 prefers probable tokens.
+   * Logits are divided by it before sampling: below 1 prefers probable tokens.
    *
    * Takes a number > 0.
    * @default 1
    */
   temperature?: number
   /**
-   * Draw among the so many most probable tokens; 0: among all.
+   * Draw among this number of most probable tokens; 0: among all.
    *
    * Takes a whole number >= 0.
    * @default 50
@@ -538,35 +538,35 @@ export interface GenerateOptions {
    */
   encoder_repetition_penalty?: number
   /**
-   * No run of so many tokens comes twice in prompt and answer; 0: off.
+   * No sequence of this many tokens occurs twice in prompt and answer; 0: off.
    *
    * Takes a whole number >= 0.
    * @default 0
    */
   no_repeat_ngram_size?: number
   /**
-   * No run of so many tokens of the prompt comes in the answer; 0: off.
+   * No sequence of this many tokens of the prompt occurs in the answer; 0: off.
    *
    * Takes a whole number >= 0.
    * @default 0
    */
   encoder_no_repeat_ngram_size?: number
   /**
-   * Lists of token ids that must not come one after another.
+   * Lists of token ids that must not follow each other.
    *
    * Takes a list of lists of token ids, or null.
    * @default null
    */
   bad_words_ids?: number[][] | null
   /**
-   * Added to the logit of the last of the token ids when the others stand before it: [[ids, bias], ...].
+   * Added to the logit of the last token id if the others precede it: [[ids, bias], ...].
    *
    * Takes a list of [token ids, number], or null.
    * @default null
    */
   sequence_bias?: readonly (readonly [readonly number[], number])[] | null
   /**
-   * Token ids that never come.
+   * Token ids that are never generated.
    *
    * Takes a list of token ids, or null.
    * @default null
@@ -580,28 +580,28 @@ export interface GenerateOptions {
    */
   begin_suppress_tokens?: number[] | null
   /**
-   * The answer does not end before prompt and answer have so many tokens; min_new_tokens wins.
+   * The answer does not end before prompt and answer have this many tokens; min_new_tokens has priority.
    *
    * Takes a whole number >= 0.
    * @default 0
    */
   min_length?: number
   /**
-   * The answer does not end before it has so many tokens; null: what min_length says.
+   * The answer does not end before it has this many tokens; null: that of min_length.
    *
    * Takes a whole number >= 0 or null.
    * @default null
    */
   min_new_tokens?: number | null
   /**
-   * Token id that comes after a prompt of one token.
+   * Token id that follows a prompt of one token.
    *
    * Takes a whole number >= 0 or null.
    * @default null
    */
   forced_bos_token_id?: number | null
   /**
-   * Token id, or ids, of which one comes last when the length limit ends the answer.
+   * Token id, or ids, one of which is the last token if the length limit ends the answer.
    *
    * Takes a token id, a list of token ids, or null.
    * @default null
@@ -622,21 +622,21 @@ export interface GenerateOptions {
    */
   guidance_scale?: number | null
   /**
-   * Prompts that guidance_scale leads away from, one a row; null: each prompt's last token.
+   * Prompts that guidance_scale moves away from, one per row; null: each prompt's last token.
    *
    * Takes a list of lists of token ids, or null.
    * @default null
    */
   negative_prompt_ids?: number[][] | null
   /**
-   * Where it is 0, negative_prompt_ids are padding.
+   * 0 marks padding in negative_prompt_ids.
    *
    * Takes lists of 0 and 1, or null.
    * @default null
    */
   negative_prompt_attention_mask?: number[][] | null
   /**
-   * Scores become log probabilities again after all rules.
+   * Normalize the scores to log probabilities after all rules.
    *
    * Takes true or false.
    * @default false
@@ -670,62 +670,62 @@ export interface GenerateOptions {
    */
   stopping_criteria?: readonly ((input_ids: readonly number[], scores: Float32Array) => boolean)[] | null
   /**
-   * Guess so many next tokens where the end of the sequence stands earlier in it, and check them in one step: the same answer in fewer steps where it repeats its prompt. null: off.
+   * Guess this many next tokens if the end of the sequence occurs earlier in it, and check them in one step: the same answer in fewer steps if it repeats its prompt. null: off.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   prompt_lookup_num_tokens?: number | null
   /**
-   * Tokens at the end of the sequence that prompt_lookup_num_tokens looks for, at most; null: 2.
+   * The most tokens at the end of the sequence that prompt_lookup_num_tokens searches for; null: 2.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   max_matching_ngram_size?: number | null
   /**
-   * Keep keys and values of earlier tokens; false computes the whole sequence for each token. null: as the model's config says.
+   * Keep keys and values of earlier tokens; false computes the whole sequence for each token. null: that of the model's config.
    *
    * Takes true or false or null.
    * @default null
    */
   use_cache?: boolean | null
   /**
-   * Keys and values of an earlier call, of one prompt: what its tokens and the prompt begin with in common is not computed again. It then holds this call.
+   * Keys and values of an earlier call with one prompt: the common beginning is not computed again. Afterwards it contains this call.
    *
    * Takes a DynamicCache, or null.
    */
   past_key_values?: DynamicCache | null
   /**
-   * Most prompt tokens of one step, over all rows; less takes less memory. null: 8192.
+   * The most prompt tokens of one step, over all rows; fewer need less memory. null: 8192.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   prefill_chunk_size?: number | null
   /**
-   * Return an object with `sequences` and what else is asked for, in place of the ids.
+   * Return an object with `sequences` and the other requested results, in place of the ids.
    *
    * Takes true or false.
    * @default false
    */
   return_dict_in_generate?: boolean
   /**
-   * Also return `scores`, what the rules leave of the logits, float32 [vocab] by step and row. With return_dict_in_generate.
+   * Also return `scores`, the logits after all rules, float32 [vocab] by step and row. With return_dict_in_generate.
    *
    * Takes true or false.
    * @default false
    */
   output_scores?: boolean
   /**
-   * Also return `logits` as the model gives them, float32 [vocab] by step and row. With return_dict_in_generate.
+   * Also return `logits`, those of the model, float32 [vocab] by step and row. With return_dict_in_generate.
    *
    * Takes true or false.
    * @default false
    */
   output_logits?: boolean
   /**
-   * Given the ids of the prompt, then those of the answer as they are made, as TextStreamer is; one prompt, without beams.
+   * Receives the ids of the prompt, then those of the answer while it is generated, such as a TextStreamer; one prompt, without beams.
    *
    * Takes an object with put and end, or null.
    */
@@ -737,13 +737,13 @@ export interface GenerateOptions {
    */
   tokenizer?: PreTrainedTokenizer | null
   /**
-   * Options that hold where the call says nothing; they go before the model's generation_config.json.
+   * Options for those that the call does not set; they have priority over the model's generation_config.json.
    *
    * Takes a GenerationConfig or an object of options, or null.
    */
   generation_config?: GenerationConfig | Readonly<Record<string, unknown>> | null
   /**
-   * Seed of the draws (ours); null: another one each time.
+   * Seed of the random numbers (ours); null: another one each time.
    *
    * Takes a whole number or null.
    * @default null
@@ -797,7 +797,7 @@ export interface GenerateOptions {
   force_words_ids?: null
   /** @deprecated not supported: transformers 5 has no such search either. */
   penalty_alpha?: null | 0
-  /** @deprecated not supported: the end of a prompt is not tokenized anew; leave the last, unfinished word out of the prompt. */
+  /** @deprecated not supported: the end of a prompt is not tokenized again; leave the last, unfinished word out of the prompt. */
   token_healing?: false | null
   /** @deprecated not supported: answers are not marked: the mark is made of torch's random numbers. */
   watermarking_config?: null

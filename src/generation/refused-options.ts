@@ -46,7 +46,7 @@ export const refusedGenerateOptions: Readonly<Record<string, Refused>> = {
   penalty_alpha: { default: null, neutral: [0], reason: removed },
   token_healing: {
     default: false,
-    reason: 'the end of a prompt is not tokenized anew; leave the last, unfinished word out of the prompt.',
+    reason: 'the end of a prompt is not tokenized again; leave the last, unfinished word out of the prompt.',
   },
   watermarking_config: {
     default: null,

@@ -60,12 +60,12 @@ export const scoreOptions: { [K in ScoreNames]: Option<ParsedGenerateOptions[K]>
   temperature: number(
     { above: 0 },
     1,
-    'Logits are divided by it before a draw: below 1 prefers probable tokens.',
+    'Logits are divided by it before sampling: below 1 prefers probable tokens.',
   ),
   top_k: {
     schema: count(0),
     default: 50,
-    doc: 'Draw among the so many most probable tokens; 0: among all.',
+    doc: 'Draw among this number of most probable tokens; 0: among all.',
   },
   top_p: number(
     { min: 0, max: 1 },
@@ -110,17 +110,17 @@ export const scoreOptions: { [K in ScoreNames]: Option<ParsedGenerateOptions[K]>
   no_repeat_ngram_size: {
     schema: count(0),
     default: 0,
-    doc: 'No run of so many tokens comes twice in prompt and answer; 0: off.',
+    doc: 'No sequence of this many tokens occurs twice in prompt and answer; 0: off.',
   },
   encoder_no_repeat_ngram_size: {
     schema: count(0),
     default: 0,
-    doc: 'No run of so many tokens of the prompt comes in the answer; 0: off.',
+    doc: 'No sequence of this many tokens of the prompt occurs in the answer; 0: off.',
   },
   bad_words_ids: {
     schema: ids,
     default: null,
-    doc: 'Lists of token ids that must not come one after another.',
+    doc: 'Lists of token ids that must not follow each other.',
   },
   sequence_bias: {
     schema: z
@@ -129,30 +129,30 @@ export const scoreOptions: { [K in ScoreNames]: Option<ParsedGenerateOptions[K]>
       .nullable()
       .describe('a list of [token ids, number], or null') as never,
     default: null,
-    doc: 'Added to the logit of the last of the token ids when the others stand before it: [[ids, bias], ...].',
+    doc: 'Added to the logit of the last token id if the others precede it: [[ids, bias], ...].',
     type: 'readonly (readonly [readonly number[], number])[] | null',
   },
-  suppress_tokens: { schema: idList, default: null, doc: 'Token ids that never come.' },
+  suppress_tokens: { schema: idList, default: null, doc: 'Token ids that are never generated.' },
   begin_suppress_tokens: { schema: idList, default: null, doc: 'Token ids that no answer begins with.' },
   min_length: {
     schema: count(0),
     default: 0,
-    doc: 'The answer does not end before prompt and answer have so many tokens; min_new_tokens wins.',
+    doc: 'The answer does not end before prompt and answer have this many tokens; min_new_tokens has priority.',
   },
   min_new_tokens: {
     schema: countOrNull(0),
     default: null,
-    doc: 'The answer does not end before it has so many tokens; null: what min_length says.',
+    doc: 'The answer does not end before it has this many tokens; null: that of min_length.',
   },
   forced_bos_token_id: {
     schema: z.int().min(0).nullable(),
     default: null,
-    doc: 'Token id that comes after a prompt of one token.',
+    doc: 'Token id that follows a prompt of one token.',
   },
   forced_eos_token_id: {
     schema: idOrIds,
     default: null,
-    doc: 'Token id, or ids, of which one comes last when the length limit ends the answer.',
+    doc: 'Token id, or ids, one of which is the last token if the length limit ends the answer.',
   },
   exponential_decay_length_penalty: {
     schema: z
@@ -171,17 +171,17 @@ export const scoreOptions: { [K in ScoreNames]: Option<ParsedGenerateOptions[K]>
   negative_prompt_ids: {
     schema: ids,
     default: null,
-    doc: "Prompts that guidance_scale leads away from, one a row; null: each prompt's last token.",
+    doc: "Prompts that guidance_scale moves away from, one per row; null: each prompt's last token.",
   },
   negative_prompt_attention_mask: {
     schema: z.array(z.array(z.int())).nullable().describe('lists of 0 and 1, or null'),
     default: null,
-    doc: 'Where it is 0, negative_prompt_ids are padding.',
+    doc: '0 marks padding in negative_prompt_ids.',
   },
   renormalize_logits: {
     schema: flag,
     default: false,
-    doc: 'Scores become log probabilities again after all rules.',
+    doc: 'Normalize the scores to log probabilities after all rules.',
   },
   remove_invalid_values: {
     schema: flag,

@@ -6,15 +6,15 @@ import { bytesOf } from './wish'
 export interface Card {
   /** 'RTX 4060 8GB' */
   name: string
-  /** Bytes of memory, as the driver tells them. */
+  /** Bytes of memory, as the driver reports them. */
   memory: number
-  /** Published dense bfloat16 products with float32 sums, operations a second; memory and host link (each way), bytes a second. */
+  /** Published rates: dense bfloat16 products with float32 sums, in operations per second; memory and host link (each direction), in bytes per second. */
   published?: { products: number; copies: number; link: number }
 }
 
 const MIB = 2 ** 20
 
-/** Context and libraries of CUDA, which no plan counts: 0.5 to 1.2 GiB were seen. */
+/** Memory of CUDA's context and libraries, which plans do not include: 0.5 to 1.2 GiB were measured. */
 export const CONTEXT_BYTES: number = 0.75 * 2 ** 30
 
 const card = (name: string, mib: number, teraflops: number, gigabytes: number, link: number): Card => ({
@@ -23,7 +23,7 @@ const card = (name: string, mib: number, teraflops: number, gigabytes: number, l
   published: { products: teraflops * 1e12, copies: gigabytes * 1e9, link: link * 1e9 },
 })
 
-/** The cards that `plan_memory` knows by name; of others give the size, '12GB'. A T4 has no bfloat16. */
+/** The cards that `plan_memory` knows by name; for others give the size, '12GB'. A T4 has no bfloat16. */
 export const cards: readonly Card[] = [
   card('RTX 3060 12GB', 12_288, 25.5, 360, 25),
   card('RTX 3070 8GB', 8_192, 40.6, 448, 25),
@@ -48,8 +48,8 @@ export const cards: readonly Card[] = [
 ]
 
 /**
- * A card by its name in `cards`, in any case and with or without the size where that is clear ('rtx 4090'), or by its memory ('12GB').
- * @throws TypeError that names the nearest one.
+ * A card by its name in `cards` (ignoring case; the size can be omitted if it is unique, 'rtx 4090'), or by its memory ('12GB').
+ * @throws TypeError naming the nearest known card.
  */
 export function cardOf(name: string): Card {
   const plain = (text: string): string => text.toLowerCase().replace(/nvidia|geforce|\s|-|_/g, '')
@@ -59,7 +59,7 @@ export function cardOf(name: string): Card {
   const started = cards.filter((one) => plain(one.name.replace(/ \d+GB$/, '')) === wanted)
   if (started.length === 1) return started[0]!
   const size = bytesOf(name)
-  // Sold sizes are powers of two of bytes, whatever the label says.
+  // Cards are sold in binary sizes, even if the label says GB.
   if (size !== undefined) return { name, memory: /ib$/i.test(name.trim()) ? size : (size / 1e9) * 2 ** 30 }
   const known = cards.map((one) => one.name)
   const near = started.length > 1 ? started.map((one) => one.name).join(' or ') : nearest(name, known)
@@ -69,7 +69,7 @@ export function cardOf(name: string): Card {
   )
 }
 
-/** One H100 does 680 of its 989 published TFLOP/s and 2.9 of 3.35 TB/s; other cards are taken to reach the same shares. */
+/** An H100 reaches 680 of its 989 published TFLOP/s and 2.9 of 3.35 TB/s; other cards are assumed to reach the same shares. */
 export function machineOfCard({ memory, published }: Card, host: number): Machine {
   const { products, copies, link } = published ?? cardOf('RTX 4060 8GB').published!
   const machine = cudaMachine(memory - CONTEXT_BYTES, host, products / 989e12)

@@ -7,13 +7,13 @@ import type { MemoryWish } from './planner'
 /** The values of plan_memory. */
 export interface ParsedPlanOptions {
   /**
-   * Whose memory: a folder or a hub repository, of which config.json alone is read, or a loaded model.
+   * The model: a folder or a hub repository, of which only config.json is read, or a loaded model.
    *
    * Takes a folder, a hub repository or a loaded model.
    */
   model: string | CausalLM | PeftModel | undefined
   /**
-   * In place of `model`: a configuration, as AutoConfig gives it or as config.json holds it.
+   * In place of `model`: a configuration, from AutoConfig or as in config.json.
    *
    * Takes a configuration.
    */
@@ -33,7 +33,7 @@ export interface ParsedPlanOptions {
    */
   r: number | number[]
   /**
-   * Layers with an adapter, as LoraConfig's.
+   * Layers with an adapter, as in LoraConfig.
    *
    * Takes a text, a list of texts, or null.
    * @default 'all-linear'
@@ -54,7 +54,7 @@ export interface ParsedPlanOptions {
    */
   batch: number | number[]
   /**
-   * Micro batches of a step; more than one keeps the sum of their gradients.
+   * Micro batches of a step; with more than one, the sum of their gradients is kept.
    *
    * Takes a whole number >= 1.
    * @default 1
@@ -80,7 +80,7 @@ export interface ParsedPlanOptions {
     | 'paged_lion_8bit'
     | 'sgd'
   /**
-   * Plans to compare, as SFTConfig's `memory`; a row says which is the first that fits.
+   * Plans to compare, as in SFTConfig's `memory`; each row shows the first that fits.
    *
    * Takes 'fast', 'balanced', 'lean', bytes such as '6.3GiB', or a list of these.
    * @default ["fast","lean"]
@@ -111,13 +111,13 @@ export interface ParsedPlanOptions {
 /** What plan_memory takes. */
 export interface PlanOptions {
   /**
-   * Whose memory: a folder or a hub repository, of which config.json alone is read, or a loaded model.
+   * The model: a folder or a hub repository, of which only config.json is read, or a loaded model.
    *
    * Takes a folder, a hub repository or a loaded model.
    */
   model?: string | CausalLM | PeftModel
   /**
-   * In place of `model`: a configuration, as AutoConfig gives it or as config.json holds it.
+   * In place of `model`: a configuration, from AutoConfig or as in config.json.
    *
    * Takes a configuration.
    */
@@ -137,7 +137,7 @@ export interface PlanOptions {
    */
   r?: number | number[]
   /**
-   * Layers with an adapter, as LoraConfig's.
+   * Layers with an adapter, as in LoraConfig.
    *
    * Takes a text, a list of texts, or null.
    * @default 'all-linear'
@@ -158,7 +158,7 @@ export interface PlanOptions {
    */
   batch?: number | number[]
   /**
-   * Micro batches of a step; more than one keeps the sum of their gradients.
+   * Micro batches of a step; with more than one, the sum of their gradients is kept.
    *
    * Takes a whole number >= 1.
    * @default 1
@@ -184,7 +184,7 @@ export interface PlanOptions {
     | 'paged_lion_8bit'
     | 'sgd'
   /**
-   * Plans to compare, as SFTConfig's `memory`; a row says which is the first that fits.
+   * Plans to compare, as in SFTConfig's `memory`; each row shows the first that fits.
    *
    * Takes 'fast', 'balanced', 'lean', bytes such as '6.3GiB', or a list of these.
    * @default ["fast","lean"]

@@ -17,7 +17,7 @@ const wishes: Schema<MemoryWish | MemoryWish[]> = z
   .union([z.array(wish).min(1), wish])
   .describe("'fast', 'balanced', 'lean', bytes such as '6.3GiB', or a list of these")
 
-/** What `plan_memory` takes. */
+/** The options of `plan_memory`. */
 export const planOptionSet: OptionSet<ParsedPlanOptions> = {
   owner: 'plan_memory',
   options: {
@@ -25,13 +25,13 @@ export const planOptionSet: OptionSet<ParsedPlanOptions> = {
       'string | CausalLM | PeftModel',
       'a folder, a hub repository or a loaded model',
       (value) => typeof value === 'string' || (typeof value === 'object' && value !== null),
-      'Whose memory: a folder or a hub repository, of which config.json alone is read, or a loaded model.',
+      'The model: a folder or a hub repository, of which only config.json is read, or a loaded model.',
     ),
     config: optionalObject(
       'PretrainedConfig | Record<string, unknown>',
       'a configuration',
       (value) => typeof value === 'object' && value !== null,
-      'In place of `model`: a configuration, as AutoConfig gives it or as config.json holds it.',
+      'In place of `model`: a configuration, from AutoConfig or as in config.json.',
     ),
     cards: {
       schema: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]) as unknown as Schema<
@@ -45,7 +45,7 @@ export const planOptionSet: OptionSet<ParsedPlanOptions> = {
     target_modules: {
       schema: nameOrNames,
       default: 'all-linear',
-      doc: "Layers with an adapter, as LoraConfig's.",
+      doc: 'Layers with an adapter, as in LoraConfig.',
     },
     lengths: {
       schema: counts,
@@ -62,7 +62,7 @@ export const planOptionSet: OptionSet<ParsedPlanOptions> = {
     gradient_accumulation_steps: {
       schema: count(1),
       default: 1,
-      doc: 'Micro batches of a step; more than one keeps the sum of their gradients.',
+      doc: 'Micro batches of a step; with more than one, the sum of their gradients is kept.',
     },
     optim: {
       schema: oneOf(...(Object.keys(optimizerKinds) as OptimizerName[])),
@@ -73,7 +73,7 @@ export const planOptionSet: OptionSet<ParsedPlanOptions> = {
       schema: wishes,
       default: ['fast', 'lean'],
       input: 'MemoryWish | (string & {}) | (MemoryWish | (string & {}))[]',
-      doc: "Plans to compare, as SFTConfig's `memory`; a row says which is the first that fits.",
+      doc: "Plans to compare, as in SFTConfig's `memory`; each row shows the first that fits.",
     },
     load_in_4bit: {
       schema: flag,

@@ -15,17 +15,17 @@ import { planOptionSet } from './options'
 import type { ParsedPlanOptions, PlanOptions } from './options.generated'
 import { Planner, type MemoryWish } from './planner'
 
-/** What one plan of a case takes. */
+/** The memory of one plan of a case. */
 export interface CasePlan {
   /** The wish: 'fast', 'lean', '6.3 GiB'. */
   memory: string
-  /** Most bytes of tensors on the card, and of page-locked host memory. */
+  /** Peak bytes of tensors on the card, and of page-locked host memory. */
   peak: number
   host: number
   fits: boolean
-  /** Estimated from the card's published rates; of a card known by its size only, undefined. */
+  /** Estimated from the card's published rates; undefined for a card given by its size. */
   tokens_per_second: number | undefined
-  /** What the peak consists of. */
+  /** The items that make up the peak. */
   items: readonly Item[]
 }
 
@@ -35,22 +35,22 @@ export interface MemoryCase {
   r: number
   length: number
   batch: number
-  /** Bytes that tensors may take: the card's memory less 0.75 GiB for context and libraries of CUDA. */
+  /** Bytes that tensors may take: the card's memory minus 0.75 GiB for CUDA's context and libraries. */
   free: number
   plans: readonly CasePlan[]
   /** The first plan that fits. */
   fits: CasePlan | undefined
 }
 
-/** What a training run would take on each card. */
+/** The memory of a training run on each card. */
 export class MemoryForecast {
   constructor(
-    /** What it is of: the model's name, or its layers. */
+    /** The model's name, or its layers. */
     readonly title: string,
     readonly cases: readonly MemoryCase[],
   ) {}
 
-  /** A record a case, as `show_table` takes them. */
+  /** One record per case, for `show_table`. */
   get rows(): Record<string, string | number>[] {
     return this.cases.map(({ card, r, length, batch, free, plans, fits }) => ({
       card,
@@ -66,8 +66,8 @@ export class MemoryForecast {
 }
 
 /**
- * What a QLoRA run of a model would take of each card's memory, for each rank, length and batch: counted by a dry run of the library's
- * own step, from the configuration alone. No GPU and no weights are needed. As a cell's last value it is a panel with sliders.
+ * The memory of a QLoRA run on each card, for each rank, length and batch, counted by a dry run of the library's own training step. It
+ * needs only the model's configuration: no GPU and no weights. As a cell's last value it is displayed as a panel with sliders.
  * @throws TypeError on an unknown card or option; Error when the model has no configuration.
  */
 export async function plan_memory(options: PlanOptions): Promise<MemoryForecast> {

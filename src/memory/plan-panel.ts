@@ -4,7 +4,7 @@ import type { MimeBundle } from '../display/output'
 import { tableBundle } from '../display/table'
 import type { MemoryForecast } from './plan-memory'
 
-/** A forecast as the page needs it: the cases in the order of the sliders, the first slider slowest. */
+/** The data of a forecast for the page: the cases in the order of the sliders, where the first slider varies slowest. */
 interface PanelData {
   /** Name and positions of each slider. */
   sliders: { name: string; label: string; values: (string | number)[] }[]
@@ -23,7 +23,7 @@ const axes = [
   { name: 'batch', label: 'rows a batch' },
 ] as const
 
-/** A forecast as a table of text, and for a notebook as a panel: a slider for each of card, rank, length and batch that has a choice. */
+/** A forecast as a text table, and for a notebook as a panel with a slider for each of card, rank, length and batch that has several values. */
 export function forecastBundle(forecast: MemoryForecast): MimeBundle {
   const title = `Memory of training ${forecast.title}`
   const table = tableBundle(forecast.rows, { title })
@@ -78,7 +78,7 @@ function panelData({ cases }: MemoryForecast): PanelData {
 /** Without the number of layers, which differs from case to case. */
 const nameOf = ({ name }: { name: string }): string => name.replace(/, \d+ layers?$/, '')
 
-/** The bars of one case, as SVG with a line below. It also runs in the page: it may use nothing from outside its own body. */
+/** The bars of one case, as SVG with a line below. It also runs in the page, so it must not use anything outside its own body. */
 function panelBars(data: PanelData, at: readonly number[]): string {
   const index = data.sliders.reduce((n, slider, i) => n * slider.values.length + (at[i] || 0), 0)
   const { free, fits, plans } = data.cases[index]!
@@ -126,7 +126,7 @@ function panelBars(data: PanelData, at: readonly number[]): string {
   )
 }
 
-/** Listens to the sliders. It runs in the page: it may use nothing from outside its own body. */
+/** Handles the sliders. It runs in the page, so it must not use anything outside its own body. */
 function movePanel(data: PanelData, bars: (data: PanelData, at: number[]) => string): void {
   /* eslint-disable @typescript-eslint/no-explicit-any */
   const script = (globalThis as any).document.currentScript

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Schema } from '../options/declaration'
 import type { MemoryWish } from './planner'
 
-/** Bytes of a size as users write it, '6.6GiB' or '8GB'; undefined when the text is none. */
+/** The bytes of a size such as '6.6GiB' or '8GB'; undefined if the text is not a size. */
 export function bytesOf(text: string): number | undefined {
   const [, number, unit] = /^\s*([\d.]+)\s*([KMG]i?B)\s*$/i.exec(text) ?? []
   return number && unit ? Math.floor(Number(number) * units[unit.toUpperCase()]!) : undefined
@@ -23,7 +23,7 @@ const bytes = `\`\${number}\${${unit}}\` | \`\${number} \${${unit}}\``
 
 export const memoryInput: string = `'fast' | 'balanced' | 'lean' | ${bytes} | number | null`
 
-/** What `memory` takes; sizes become bytes. */
+/** The option `memory`; sizes become bytes. */
 export const memory: Schema<MemoryWish> = z
   .preprocess(
     (value) => (typeof value === 'string' ? (bytesOf(value) ?? value) : value),

@@ -3,7 +3,7 @@ import { attentionFactor, inverseFrequencies } from '../nn/rope-frequencies'
 import type { PretrainedConfig } from './config'
 import { ROPE_FACTORS } from './gguf-fields'
 
-/** The metadata of a GGUF file that say how rotary embeddings are scaled, beside the base and the tensors of factors. */
+/** The metadata of a GGUF file about the scaling of rotary embeddings, in addition to the base and the tensors of factors. */
 export function ggufRope(config: PretrainedConfig, architecture: string): Record<string, GgufEntry> {
   const { full_attention: rope, sliding_attention: local } = config.rope_by_layer_type
   const original =
@@ -33,7 +33,7 @@ function scaling(rope: PretrainedConfig['rope_parameters']): Record<string, Gguf
       return { ...type('longrope'), 'rope.scaling.attn_factor': ['float32', attentionFactor(rope)] }
     case 'yarn': {
       const { factor = 1, beta_fast, beta_slow, mscale, mscale_all_dim } = rope
-      // Readers know mscale 1 only.
+      // Readers support only mscale 1.
       const told = mscale === 1 && mscale_all_dim ? { mscale, mscale_all_dim } : {}
       const usual = attentionFactor({ ...{ rope_type: 'yarn', rope_theta: 1, factor }, ...told })
       const more = attentionFactor(rope) / usual
@@ -52,9 +52,9 @@ function scaling(rope: PretrainedConfig['rope_parameters']): Record<string, Gguf
 }
 
 /**
- * Tensors of a file that hold by how much each frequency is divided, by name: `rope_freqs.weight` of 'llama3', those for short and long
- * sequences of 'longrope'. None where the metadata say all.
- * @throws Error on a kind of scaling that GGUF files have no place for
+ * The tensors of a file with the divisors of each frequency, by name: `rope_freqs.weight` of 'llama3', those for short and long
+ * sequences of 'longrope'. None if the metadata are sufficient.
+ * @throws Error on a kind of scaling that GGUF files cannot store.
  */
 export function ropeTensors({
   rope_parameters: rope,

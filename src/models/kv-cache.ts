@@ -60,7 +60,7 @@ export class KVCache {
     } catch (e) {
       this.isRecordable = false
       logger.info(
-        `[generate] each step is enqueued anew, as it could not be recorded: ${(e as Error).message}`,
+        `[generate] steps are enqueued one by one, since they could not be recorded: ${(e as Error).message}`,
       )
       return undefined
     }

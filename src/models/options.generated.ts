@@ -4,21 +4,21 @@ import type { BitsAndBytesConfig } from '../quantization/config'
 /** The values of AutoModelForCausalLM.from_pretrained. */
 export interface ParsedPretrainedOptions {
   /**
-   * How to quantize the linear layers to 4 bits while they are read; null: not. A checkpoint that is quantized already keeps its own.
+   * How to quantize the linear layers to 4 bits while they are read; null: not at all. A checkpoint that is already quantized keeps its own settings.
    *
    * Takes a BitsAndBytesConfig or null.
    * @default null
    */
   quantization_config: BitsAndBytesConfig | null
   /**
-   * Dtype of what is not quantized; 'auto': the checkpoint's own, float32 for GGUF.
+   * Dtype of everything that is not quantized; 'auto': that of the checkpoint, float32 for GGUF.
    *
    * Takes a text.
    * @default 'auto'
    */
   dtype: string
   /**
-   * The one device of the whole model: { '': 0 } or 'cuda:0' is the first GPU, 'auto' a GPU where there is one; null: the CPU.
+   * The one device of the whole model: { '': 0 } or 'cuda:0' is the first GPU, 'auto' a GPU if there is one; null: the CPU.
    *
    * Takes a text or an object or null.
    * @default null
@@ -60,21 +60,21 @@ export interface ParsedPretrainedOptions {
    */
   local_files_only: boolean
   /**
-   * Short for quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }); beside a configuration the two must agree.
+   * Short for quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }); together with a configuration the two must agree.
    *
    * Takes true or false.
    * @default false
    */
   load_in_4bit: boolean
   /**
-   * Short for quantization_config: new BitsAndBytesConfig({ load_in_8bit: true }); beside a configuration the two must agree.
+   * Short for quantization_config: new BitsAndBytesConfig({ load_in_8bit: true }); together with a configuration the two must agree.
    *
    * Takes true or false.
    * @default false
    */
   load_in_8bit: boolean
   /**
-   * Called after each tensor with how many are read and how many there are.
+   * Called after each tensor with the number of tensors read and the total.
    *
    * Takes a function.
    */
@@ -146,14 +146,14 @@ export interface ParsedPretrainedOptions {
 /** What AutoModelForCausalLM.from_pretrained takes. */
 export interface PretrainedOptions {
   /**
-   * How to quantize the linear layers to 4 bits while they are read; null: not. A checkpoint that is quantized already keeps its own.
+   * How to quantize the linear layers to 4 bits while they are read; null: not at all. A checkpoint that is already quantized keeps its own settings.
    *
    * Takes a BitsAndBytesConfig or null.
    * @default null
    */
   quantization_config?: BitsAndBytesConfig | null
   /**
-   * Dtype of what is not quantized; 'auto': the checkpoint's own, float32 for GGUF.
+   * Dtype of everything that is not quantized; 'auto': that of the checkpoint, float32 for GGUF.
    *
    * Takes a text.
    * @default 'auto'
@@ -168,7 +168,7 @@ export interface PretrainedOptions {
     | 'torch.float16'
     | (string & {})
   /**
-   * The one device of the whole model: { '': 0 } or 'cuda:0' is the first GPU, 'auto' a GPU where there is one; null: the CPU.
+   * The one device of the whole model: { '': 0 } or 'cuda:0' is the first GPU, 'auto' a GPU if there is one; null: the CPU.
    *
    * Takes a text or an object or null.
    * @default null
@@ -210,21 +210,21 @@ export interface PretrainedOptions {
    */
   local_files_only?: boolean
   /**
-   * Short for quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }); beside a configuration the two must agree.
+   * Short for quantization_config: new BitsAndBytesConfig({ load_in_4bit: true }); together with a configuration the two must agree.
    *
    * Takes true or false.
    * @default false
    */
   load_in_4bit?: boolean
   /**
-   * Short for quantization_config: new BitsAndBytesConfig({ load_in_8bit: true }); beside a configuration the two must agree.
+   * Short for quantization_config: new BitsAndBytesConfig({ load_in_8bit: true }); together with a configuration the two must agree.
    *
    * Takes true or false.
    * @default false
    */
   load_in_8bit?: boolean
   /**
-   * Called after each tensor with how many are read and how many there are.
+   * Called after each tensor with the number of tensors read and the total.
    *
    * Takes a function.
    */
@@ -291,7 +291,7 @@ export interface PretrainedOptions {
    * @default null
    */
   use_safetensors?: boolean | null
-  /** Another spelling of dtype. Dtype of what is not quantized; 'auto': the checkpoint's own, float32 for GGUF. */
+  /** Another spelling of dtype. Dtype of everything that is not quantized; 'auto': that of the checkpoint, float32 for GGUF. */
   torch_dtype?:
     | 'auto'
     | 'float32'

@@ -36,20 +36,20 @@ export function pretrainedOptionSet(owner: string): OptionSet<ParsedPretrainedOp
         schema: bitsAndBytesOrNull,
         default: null,
         type: 'BitsAndBytesConfig | null',
-        doc: 'How to quantize the linear layers to 4 bits while they are read; null: not. A checkpoint that is quantized already keeps its own.',
+        doc: 'How to quantize the linear layers to 4 bits while they are read; null: not at all. A checkpoint that is already quantized keeps its own settings.',
       },
       dtype: {
         schema: text,
         input: dtypes,
         default: 'auto',
-        doc: "Dtype of what is not quantized; 'auto': the checkpoint's own, float32 for GGUF.",
+        doc: "Dtype of everything that is not quantized; 'auto': that of the checkpoint, float32 for GGUF.",
         aliases: { torch_dtype: renamed },
       },
       device_map: {
         schema: z.union([z.string(), z.record(z.string(), z.union([z.int(), z.string()]))]).nullable(),
         input: "'auto' | 'cpu' | 'cuda' | (string & {}) | Record<string, number | string> | null",
         default: null,
-        doc: "The one device of the whole model: { '': 0 } or 'cuda:0' is the first GPU, 'auto' a GPU where there is one; null: the CPU.",
+        doc: "The one device of the whole model: { '': 0 } or 'cuda:0' is the first GPU, 'auto' a GPU if there is one; null: the CPU.",
       },
       gguf_file: {
         schema: textOrNull,
@@ -61,7 +61,7 @@ export function pretrainedOptionSet(owner: string): OptionSet<ParsedPretrainedOp
       load_in_8bit: inShort('load_in_8bit'),
       progress: optionalFunction<Progress>(
         '(done: number, total: number) => void',
-        'Called after each tensor with how many are read and how many there are.',
+        'Called after each tensor with the number of tensors read and the total.',
       ),
       signal,
       ...inertPretrainedOptions,
@@ -103,7 +103,7 @@ function inShort(name: InShort): Option<boolean> {
   return {
     schema: flag,
     default: false,
-    doc: `Short for quantization_config: new BitsAndBytesConfig({ ${name}: true }); beside a configuration the two must agree.`,
+    doc: `Short for quantization_config: new BitsAndBytesConfig({ ${name}: true }); together with a configuration the two must agree.`,
   }
 }
 

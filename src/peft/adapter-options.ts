@@ -28,7 +28,7 @@ export const peftOptionSet: OptionSet<ParsedPeftOptions> = {
     autocast_adapter_dtype: {
       schema: flag,
       default: true,
-      doc: "Keep the adapter in float32 whatever the model's dtype.",
+      doc: "Keep the adapter in float32, whatever the model's dtype.",
     },
     dtype: {
       schema: oneOf<FloatDType>('float32', 'bfloat16', 'float16'),
@@ -39,7 +39,7 @@ export const peftOptionSet: OptionSet<ParsedPeftOptions> = {
     seed: {
       schema: countOrNull(0),
       default: null,
-      doc: "Seed of the adapter's random start (ours); null: as set_seed says, else 0.",
+      doc: "Seed of the adapter's random initialization (ours); null: that of set_seed, else 0.",
     },
   },
   refused: {
@@ -51,12 +51,12 @@ export const peftOptionSet: OptionSet<ParsedPeftOptions> = {
 export const adapterOptionSet: OptionSet<ParsedAdapterOptions> = {
   owner: 'PeftModel.from_pretrained',
   options: {
-    autocast_adapter_dtype: { schema: flag, default: true, doc: 'Widen 16-bit adapters to float32.' },
+    autocast_adapter_dtype: { schema: flag, default: true, doc: 'Convert 16-bit adapters to float32.' },
     adapter_name: adapterName,
     ...hubSettings,
     progress: optionalFunction<DownloadProgress>(
       '(state: { filename: string; received: number; total: number }) => void',
-      'Called while files are downloaded, with the bytes received and those in all.',
+      'Called while files are downloaded, with the bytes received and the total.',
     ),
     signal,
   },

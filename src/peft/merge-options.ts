@@ -13,7 +13,7 @@ export const baseWeights: Pick<OptionSet<ParsedMergeOptions>['options'], 'base_w
   base_weights: {
     schema: oneOf('dequantized', 'original'),
     default: 'dequantized',
-    doc: "Weights that the update is added to, of layers in 4 bits: 'dequantized', what the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.",
+    doc: "The weights of 4-bit layers that the update is added to: 'dequantized', which the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.",
   },
 }
 
@@ -30,7 +30,7 @@ export const mergeOptionSet: OptionSet<ParsedMergeOptions> = {
     dtype: {
       schema: oneOf('auto', 'float32', 'bfloat16', 'float16'),
       default: 'auto',
-      doc: "Of the merged layers; 'auto': as they are, a layer in 4 bits is quantized again. Another one makes them full layers (ours).",
+      doc: "Dtype of the merged layers; 'auto': unchanged, a 4-bit layer is quantized again. Any other makes them full layers (ours).",
     },
   },
   refused: {

@@ -10,14 +10,14 @@ export interface LoraOptions {
    */
   r: number
   /**
-   * Linear layers that get an adapter: ends of their names, a regular expression for the whole name, or 'all-linear' (all but the output head). null: q_proj and v_proj.
+   * Linear layers that get an adapter: ends of their names, a regular expression for the whole name, or 'all-linear' (all except the output head). null: q_proj and v_proj.
    *
    * Takes a text, a list of texts, or null.
    * @default null
    */
   target_modules: string | string[] | null
   /**
-   * Layers that get none though they match: ends of names, or a regular expression for the whole name.
+   * Layers that get no adapter although they match: ends of names, or a regular expression for the whole name.
    *
    * Takes a text, a list of texts, or null.
    * @default null
@@ -38,7 +38,7 @@ export interface LoraOptions {
    */
   lora_dropout: number
   /**
-   * Which biases of the base model train too: none, all, or those of layers with an adapter.
+   * Which biases of the base model are trained too: none, all, or those of layers with an adapter.
    *
    * Takes one of 'none', 'all', 'lora_only'.
    * @default 'none'
@@ -52,7 +52,7 @@ export interface LoraOptions {
    */
   use_rslora: boolean
   /**
-   * Train the length of each weight row apart from its direction (DoRA).
+   * Train the length of each weight row separately from its direction (DoRA).
    *
    * Takes true or false.
    * @default false
@@ -73,28 +73,28 @@ export interface LoraOptions {
    */
   trainable_token_indices: number[] | Record<string, number[]> | null
   /**
-   * Start of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; 'orthogonal', for an even r: neither is zero, and B A is (A's rows and B's columns from complementary halves of an orthogonal matrix); false: both uniform, so that the adapter changes the model from the start.
+   * Initialization of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; 'orthogonal', for an even r: neither is zero, and B A is (A's rows and B's columns from complementary halves of an orthogonal matrix); false: both uniform, so that the adapter changes the model from the start.
    *
    * Takes true, false, 'gaussian' or 'orthogonal' (the starts computed from weights or data, such as 'pissa', are not built).
    * @default true
    */
   init_lora_weights: boolean | 'gaussian' | 'orthogonal'
   /**
-   * Only these layer numbers get adapters. Not together with a regular expression.
+   * Only layers with these numbers get adapters. Not allowed with a regular expression.
    *
    * Takes a layer number, a list of layer numbers, or null.
    * @default null
    */
   layers_to_transform: number | number[] | null
   /**
-   * Name of the list that layers_to_transform counts in, e.g. layers.
+   * Name of the list that layers_to_transform refers to, e.g. layers.
    *
    * Takes a text, a list of texts, or null.
    * @default null
    */
   layers_pattern: string | string[] | null
   /**
-   * Rank by layer where it differs from r; the key is a regular expression for the end of the name.
+   * Ranks of layers that differ from r; the key is a regular expression for the end of the name.
    *
    * Takes an object with whole numbers >= 1 by name.
    * @default {}
@@ -115,7 +115,7 @@ export interface LoraOptions {
    */
   task_type: 'CAUSAL_LM' | null
   /**
-   * Name of the base model; filled in when saved.
+   * Name of the base model; set when the adapter is saved.
    *
    * Takes a text or null.
    * @default null
@@ -161,14 +161,14 @@ export interface LoraInit {
    */
   r?: number
   /**
-   * Linear layers that get an adapter: ends of their names, a regular expression for the whole name, or 'all-linear' (all but the output head). null: q_proj and v_proj.
+   * Linear layers that get an adapter: ends of their names, a regular expression for the whole name, or 'all-linear' (all except the output head). null: q_proj and v_proj.
    *
    * Takes a text, a list of texts, or null.
    * @default null
    */
   target_modules?: 'all-linear' | (string & {}) | string[] | null
   /**
-   * Layers that get none though they match: ends of names, or a regular expression for the whole name.
+   * Layers that get no adapter although they match: ends of names, or a regular expression for the whole name.
    *
    * Takes a text, a list of texts, or null.
    * @default null
@@ -189,7 +189,7 @@ export interface LoraInit {
    */
   lora_dropout?: number
   /**
-   * Which biases of the base model train too: none, all, or those of layers with an adapter.
+   * Which biases of the base model are trained too: none, all, or those of layers with an adapter.
    *
    * Takes one of 'none', 'all', 'lora_only'.
    * @default 'none'
@@ -203,7 +203,7 @@ export interface LoraInit {
    */
   use_rslora?: boolean
   /**
-   * Train the length of each weight row apart from its direction (DoRA).
+   * Train the length of each weight row separately from its direction (DoRA).
    *
    * Takes true or false.
    * @default false
@@ -224,28 +224,28 @@ export interface LoraInit {
    */
   trainable_token_indices?: number[] | Record<string, number[]> | null
   /**
-   * Start of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; 'orthogonal', for an even r: neither is zero, and B A is (A's rows and B's columns from complementary halves of an orthogonal matrix); false: both uniform, so that the adapter changes the model from the start.
+   * Initialization of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; 'orthogonal', for an even r: neither is zero, and B A is (A's rows and B's columns from complementary halves of an orthogonal matrix); false: both uniform, so that the adapter changes the model from the start.
    *
    * Takes true, false, 'gaussian' or 'orthogonal' (the starts computed from weights or data, such as 'pissa', are not built).
    * @default true
    */
   init_lora_weights?: boolean | 'gaussian' | 'orthogonal'
   /**
-   * Only these layer numbers get adapters. Not together with a regular expression.
+   * Only layers with these numbers get adapters. Not allowed with a regular expression.
    *
    * Takes a layer number, a list of layer numbers, or null.
    * @default null
    */
   layers_to_transform?: number | number[] | null
   /**
-   * Name of the list that layers_to_transform counts in, e.g. layers.
+   * Name of the list that layers_to_transform refers to, e.g. layers.
    *
    * Takes a text, a list of texts, or null.
    * @default null
    */
   layers_pattern?: string | string[] | null
   /**
-   * Rank by layer where it differs from r; the key is a regular expression for the end of the name.
+   * Ranks of layers that differ from r; the key is a regular expression for the end of the name.
    *
    * Takes an object with whole numbers >= 1 by name.
    * @default {}
@@ -266,7 +266,7 @@ export interface LoraInit {
    */
   task_type?: 'CAUSAL_LM' | null
   /**
-   * Name of the base model; filled in when saved.
+   * Name of the base model; set when the adapter is saved.
    *
    * Takes a text or null.
    * @default null
@@ -347,7 +347,7 @@ export interface LoraInit {
 /** The values of get_peft_model. */
 export interface ParsedPeftOptions {
   /**
-   * Keep the adapter in float32 whatever the model's dtype.
+   * Keep the adapter in float32, whatever the model's dtype.
    *
    * Takes true or false.
    * @default true
@@ -367,7 +367,7 @@ export interface ParsedPeftOptions {
    */
   adapter_name: string
   /**
-   * Seed of the adapter's random start (ours); null: as set_seed says, else 0.
+   * Seed of the adapter's random initialization (ours); null: that of set_seed, else 0.
    *
    * Takes a whole number >= 0 or null.
    * @default null
@@ -378,7 +378,7 @@ export interface ParsedPeftOptions {
 /** What get_peft_model takes. */
 export interface PeftOptions {
   /**
-   * Keep the adapter in float32 whatever the model's dtype.
+   * Keep the adapter in float32, whatever the model's dtype.
    *
    * Takes true or false.
    * @default true
@@ -398,7 +398,7 @@ export interface PeftOptions {
    */
   adapter_name?: string
   /**
-   * Seed of the adapter's random start (ours); null: as set_seed says, else 0.
+   * Seed of the adapter's random initialization (ours); null: that of set_seed, else 0.
    *
    * Takes a whole number >= 0 or null.
    * @default null
@@ -411,7 +411,7 @@ export interface PeftOptions {
 /** The values of PeftModel.from_pretrained. */
 export interface ParsedAdapterOptions {
   /**
-   * Widen 16-bit adapters to float32.
+   * Convert 16-bit adapters to float32.
    *
    * Takes true or false.
    * @default true
@@ -453,7 +453,7 @@ export interface ParsedAdapterOptions {
    */
   local_files_only: boolean
   /**
-   * Called while files are downloaded, with the bytes received and those in all.
+   * Called while files are downloaded, with the bytes received and the total.
    *
    * Takes a function.
    */
@@ -469,7 +469,7 @@ export interface ParsedAdapterOptions {
 /** What PeftModel.from_pretrained takes. */
 export interface AdapterOptions {
   /**
-   * Widen 16-bit adapters to float32.
+   * Convert 16-bit adapters to float32.
    *
    * Takes true or false.
    * @default true
@@ -511,7 +511,7 @@ export interface AdapterOptions {
    */
   local_files_only?: boolean
   /**
-   * Called while files are downloaded, with the bytes received and those in all.
+   * Called while files are downloaded, with the bytes received and the total.
    *
    * Takes a function.
    */
@@ -582,14 +582,14 @@ export interface ParsedMergeOptions {
    */
   safe_merge: boolean
   /**
-   * Weights that the update is added to, of layers in 4 bits: 'dequantized', what the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
+   * The weights of 4-bit layers that the update is added to: 'dequantized', which the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
    *
    * Takes one of 'dequantized', 'original'.
    * @default 'dequantized'
    */
   base_weights: 'dequantized' | 'original'
   /**
-   * Of the merged layers; 'auto': as they are, a layer in 4 bits is quantized again. Another one makes them full layers (ours).
+   * Dtype of the merged layers; 'auto': unchanged, a 4-bit layer is quantized again. Any other makes them full layers (ours).
    *
    * Takes one of 'auto', 'float32', 'bfloat16', 'float16'.
    * @default 'auto'
@@ -607,14 +607,14 @@ export interface MergeOptions {
    */
   safe_merge?: boolean
   /**
-   * Weights that the update is added to, of layers in 4 bits: 'dequantized', what the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
+   * The weights of 4-bit layers that the update is added to: 'dequantized', which the adapter was trained on, or 'original', read from the checkpoint again in 16 bits.
    *
    * Takes one of 'dequantized', 'original'.
    * @default 'dequantized'
    */
   base_weights?: 'dequantized' | 'original'
   /**
-   * Of the merged layers; 'auto': as they are, a layer in 4 bits is quantized again. Another one makes them full layers (ours).
+   * Dtype of the merged layers; 'auto': unchanged, a 4-bit layer is quantized again. Any other makes them full layers (ours).
    *
    * Takes one of 'auto', 'float32', 'bfloat16', 'float16'.
    * @default 'auto'

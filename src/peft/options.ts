@@ -59,12 +59,12 @@ export const loraOptionSet: OptionSet<LoraOptions> = {
       schema: nameOrNames,
       input: "'all-linear' | (string & {}) | string[] | null",
       default: null,
-      doc: "Linear layers that get an adapter: ends of their names, a regular expression for the whole name, or 'all-linear' (all but the output head). null: q_proj and v_proj.",
+      doc: "Linear layers that get an adapter: ends of their names, a regular expression for the whole name, or 'all-linear' (all except the output head). null: q_proj and v_proj.",
     },
     exclude_modules: {
       schema: nameOrNames,
       default: null,
-      doc: 'Layers that get none though they match: ends of names, or a regular expression for the whole name.',
+      doc: 'Layers that get no adapter although they match: ends of names, or a regular expression for the whole name.',
     },
     lora_alpha: { schema: real({ min: 0 }), default: 8, doc: 'The update is scaled by lora_alpha / r.' },
     lora_dropout: {
@@ -75,13 +75,13 @@ export const loraOptionSet: OptionSet<LoraOptions> = {
     bias: {
       schema: oneOf('none', 'all', 'lora_only'),
       default: 'none',
-      doc: 'Which biases of the base model train too: none, all, or those of layers with an adapter.',
+      doc: 'Which biases of the base model are trained too: none, all, or those of layers with an adapter.',
     },
     use_rslora: { schema: flag, default: false, doc: 'Scale by lora_alpha / sqrt(r) instead.' },
     use_dora: {
       schema: flag,
       default: false,
-      doc: 'Train the length of each weight row apart from its direction (DoRA).',
+      doc: 'Train the length of each weight row separately from its direction (DoRA).',
     },
     modules_to_save: {
       schema: names,
@@ -102,24 +102,24 @@ export const loraOptionSet: OptionSet<LoraOptions> = {
           "true, false, 'gaussian' or 'orthogonal' (the starts computed from weights or data, such as 'pissa', are not built)",
         ),
       default: true,
-      doc: "Start of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; 'orthogonal', for an even r: neither is zero, and B A is (A's rows and B's columns from complementary halves of an orthogonal matrix); false: both uniform, so that the adapter changes the model from the start.",
+      doc: "Initialization of A and B: true: A uniform within sqrt(1 / inputs), B zero; 'gaussian': A normal with deviation 1/r, B zero; 'orthogonal', for an even r: neither is zero, and B A is (A's rows and B's columns from complementary halves of an orthogonal matrix); false: both uniform, so that the adapter changes the model from the start.",
     },
     layers_to_transform: {
       schema: z
         .union([z.int().min(0), z.array(z.int().min(0)), z.null()])
         .describe('a layer number, a list of layer numbers, or null'),
       default: null,
-      doc: 'Only these layer numbers get adapters. Not together with a regular expression.',
+      doc: 'Only layers with these numbers get adapters. Not allowed with a regular expression.',
     },
     layers_pattern: {
       schema: nameOrNames,
       default: null,
-      doc: 'Name of the list that layers_to_transform counts in, e.g. layers.',
+      doc: 'Name of the list that layers_to_transform refers to, e.g. layers.',
     },
     rank_pattern: {
       schema: numbersByName('count'),
       default: {},
-      doc: 'Rank by layer where it differs from r; the key is a regular expression for the end of the name.',
+      doc: 'Ranks of layers that differ from r; the key is a regular expression for the end of the name.',
     },
     alpha_pattern: { schema: numbersByName('real'), default: {}, doc: 'The same for lora_alpha.' },
     task_type: {
@@ -130,7 +130,7 @@ export const loraOptionSet: OptionSet<LoraOptions> = {
     base_model_name_or_path: {
       schema: textOrNull,
       default: null,
-      doc: 'Name of the base model; filled in when saved.',
+      doc: 'Name of the base model; set when the adapter is saved.',
     },
     revision: { schema: textOrNull, default: null, doc: 'Revision of the base model.' },
     inference_mode: { schema: flag, default: false, doc: 'Freeze the adapter. true in a saved file.' },

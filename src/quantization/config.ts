@@ -24,18 +24,18 @@ export const bitsAndBytesOptionSet: OptionSet<BitsAndBytesOptions> = {
       schema: dtypeSchema(computeDtypes, 'float32'),
       input: dtypeInput(computeDtypes),
       default: 'float32',
-      doc: 'Type that weights and activations are rounded to before a 4-bit layer multiplies them.',
+      doc: 'Dtype to which weights and activations are rounded before a 4-bit layer multiplies them.',
     },
     bnb_4bit_use_double_quant: {
       schema: flag,
       default: false,
-      doc: 'Quantize the scales too, to 8 bits in blocks of 256: 4.127 bits a weight in place of 4.5.',
+      doc: 'Quantize the scales too, to 8 bits in blocks of 256: 4.127 bits per weight in place of 4.5.',
     },
     bnb_4bit_quant_storage: {
       schema: dtypeSchema(storageDtypes, 'uint8'),
       input: dtypeInput(storageDtypes),
       default: 'uint8',
-      doc: 'Dtype under which save_pretrained stores the packed codes; the bytes are the same.',
+      doc: 'Dtype of the packed codes in files of save_pretrained; the bytes are the same.',
     },
     llm_int8_skip_modules: {
       schema: names,

@@ -24,21 +24,21 @@ export interface BitsAndBytesOptions {
    */
   bnb_4bit_quant_type: 'nf4' | 'fp4'
   /**
-   * Type that weights and activations are rounded to before a 4-bit layer multiplies them.
+   * Dtype to which weights and activations are rounded before a 4-bit layer multiplies them.
    *
    * Takes one of 'float16', 'bfloat16', 'float32'.
    * @default 'float32'
    */
   bnb_4bit_compute_dtype: 'float16' | 'bfloat16' | 'float32'
   /**
-   * Quantize the scales too, to 8 bits in blocks of 256: 4.127 bits a weight in place of 4.5.
+   * Quantize the scales too, to 8 bits in blocks of 256: 4.127 bits per weight in place of 4.5.
    *
    * Takes true or false.
    * @default false
    */
   bnb_4bit_use_double_quant: boolean
   /**
-   * Dtype under which save_pretrained stores the packed codes; the bytes are the same.
+   * Dtype of the packed codes in files of save_pretrained; the bytes are the same.
    *
    * Takes one of 'uint8', 'float16', 'bfloat16', 'float32'.
    * @default 'uint8'
@@ -84,7 +84,7 @@ export interface BitsAndBytesInit {
    */
   bnb_4bit_quant_type?: 'nf4' | 'fp4'
   /**
-   * Type that weights and activations are rounded to before a 4-bit layer multiplies them.
+   * Dtype to which weights and activations are rounded before a 4-bit layer multiplies them.
    *
    * Takes one of 'float16', 'bfloat16', 'float32'.
    * @default 'float32'
@@ -92,14 +92,14 @@ export interface BitsAndBytesInit {
   bnb_4bit_compute_dtype?:
     'float16' | 'bfloat16' | 'float32' | 'torch.float16' | 'torch.bfloat16' | 'torch.float32' | null
   /**
-   * Quantize the scales too, to 8 bits in blocks of 256: 4.127 bits a weight in place of 4.5.
+   * Quantize the scales too, to 8 bits in blocks of 256: 4.127 bits per weight in place of 4.5.
    *
    * Takes true or false.
    * @default false
    */
   bnb_4bit_use_double_quant?: boolean
   /**
-   * Dtype under which save_pretrained stores the packed codes; the bytes are the same.
+   * Dtype of the packed codes in files of save_pretrained; the bytes are the same.
    *
    * Takes one of 'uint8', 'float16', 'bfloat16', 'float32'.
    * @default 'uint8'

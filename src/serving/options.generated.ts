@@ -4,7 +4,7 @@ import type { ChatMessage } from '../data/chat-template'
 /** The values of serve. */
 export interface ParsedServeOptions {
   /**
-   * Address to listen on; any but a local one needs api_key.
+   * Address to listen on; any except a local one needs api_key.
    *
    * Takes a text.
    * @default '127.0.0.1'
@@ -18,35 +18,35 @@ export interface ParsedServeOptions {
    */
   port: number
   /**
-   * Clients have to send it (Authorization: Bearer ...); null: QLORA_API_KEY, else none.
+   * Clients must send it (Authorization: Bearer ...); null: QLORA_API_KEY, else none.
    *
    * Takes a text or null.
    * @default null
    */
   api_key: string | null
   /**
-   * Name that clients ask for; null: the last part of the model's path.
+   * Model name for clients; null: the last part of the model's path.
    *
    * Takes a text or null.
    * @default null
    */
   served_model_name: string | null
   /**
-   * Answers that are made at the same time; further requests wait.
+   * Number of answers generated at the same time; further requests wait.
    *
    * Takes a whole number >= 1.
    * @default 16
    */
   max_num_seqs: number
   /**
-   * Requests that may wait; further ones get status 429.
+   * Number of requests that may wait; further ones get status 429.
    *
    * Takes a whole number >= 0.
    * @default 1024
    */
   max_queue: number
   /**
-   * Most tokens of prompt and answer; null: the model's max_position_embeddings.
+   * The most tokens of prompt and answer together; null: the model's max_position_embeddings.
    *
    * Takes a whole number >= 2 or null.
    * @default null
@@ -57,7 +57,7 @@ export interface ParsedServeOptions {
 /** What serve takes. */
 export interface ServeOptions {
   /**
-   * Address to listen on; any but a local one needs api_key.
+   * Address to listen on; any except a local one needs api_key.
    *
    * Takes a text.
    * @default '127.0.0.1'
@@ -71,35 +71,35 @@ export interface ServeOptions {
    */
   port?: number
   /**
-   * Clients have to send it (Authorization: Bearer ...); null: QLORA_API_KEY, else none.
+   * Clients must send it (Authorization: Bearer ...); null: QLORA_API_KEY, else none.
    *
    * Takes a text or null.
    * @default null
    */
   api_key?: string | null
   /**
-   * Name that clients ask for; null: the last part of the model's path.
+   * Model name for clients; null: the last part of the model's path.
    *
    * Takes a text or null.
    * @default null
    */
   served_model_name?: string | null
   /**
-   * Answers that are made at the same time; further requests wait.
+   * Number of answers generated at the same time; further requests wait.
    *
    * Takes a whole number >= 1.
    * @default 16
    */
   max_num_seqs?: number
   /**
-   * Requests that may wait; further ones get status 429.
+   * Number of requests that may wait; further ones get status 429.
    *
    * Takes a whole number >= 0.
    * @default 1024
    */
   max_queue?: number
   /**
-   * Most tokens of prompt and answer; null: the model's max_position_embeddings.
+   * The most tokens of prompt and answer together; null: the model's max_position_embeddings.
    *
    * Takes a whole number >= 2 or null.
    * @default null
@@ -117,21 +117,21 @@ export interface ParsedSamplingRequest {
    */
   model: string
   /**
-   * 0: always the most probable token; null: what the model's generation_config.json says, else 1.
+   * 0: always the most probable token; null: that of the model's generation_config.json, else 1.
    *
    * Takes a number >= 0 and <= 2 or null.
    * @default null
    */
   temperature: number | null
   /**
-   * Draw among the most probable tokens whose probabilities add up to this; null: as the model's generation_config.json says, else all.
+   * Draw among the most probable tokens whose probabilities add up to this; null: that of the model's generation_config.json, else all.
    *
    * Takes a number > 0 and <= 1 or null.
    * @default null
    */
   top_p: number | null
   /**
-   * Draw among the so many most probable tokens; 0 or -1: all; null: as the model's generation_config.json says, else all.
+   * Draw among the so many most probable tokens; 0 or -1: all; null: that of the model's generation_config.json, else all.
    *
    * Takes a whole number >= -1 or null.
    * @default null
@@ -145,21 +145,21 @@ export interface ParsedSamplingRequest {
    */
   min_p: number
   /**
-   * Above 1: tokens seen before become less likely; null: as the model's generation_config.json says.
+   * Above 1: earlier tokens become less likely; null: that of the model's generation_config.json.
    *
    * Takes a number > 0 or null.
    * @default null
    */
   repetition_penalty: number | null
   /**
-   * Taken from the logit of a token for each time that the answer has it.
+   * Subtracted from the logit of a token for each of its occurrences in the answer.
    *
    * Takes a number >= -2 and <= 2.
    * @default 0
    */
   frequency_penalty: number
   /**
-   * Taken from the logit of a token that the answer has.
+   * Subtracted from the logit of a token that occurs in the answer.
    *
    * Takes a number >= -2 and <= 2.
    * @default 0
@@ -173,7 +173,7 @@ export interface ParsedSamplingRequest {
    */
   logit_bias: Record<string, number>
   /**
-   * Makes draws repeatable; null: another one each time.
+   * Makes sampling repeatable; null: another seed each time.
    *
    * Takes a whole number or null.
    * @default null
@@ -201,14 +201,14 @@ export interface ParsedSamplingRequest {
    */
   stream: boolean
   /**
-   * include_usage: the last event tells the numbers of tokens.
+   * include_usage: the last event contains the token counts.
    *
    * Takes { include_usage } or null.
    * @default null
    */
   stream_options: { include_usage?: boolean } | null
   /**
-   * Nothing is kept of users.
+   * Nothing is stored about users.
    *
    * Takes a text or null.
    * @default null
@@ -226,21 +226,21 @@ export interface SamplingRequest {
    */
   model?: string
   /**
-   * 0: always the most probable token; null: what the model's generation_config.json says, else 1.
+   * 0: always the most probable token; null: that of the model's generation_config.json, else 1.
    *
    * Takes a number >= 0 and <= 2 or null.
    * @default null
    */
   temperature?: number | null
   /**
-   * Draw among the most probable tokens whose probabilities add up to this; null: as the model's generation_config.json says, else all.
+   * Draw among the most probable tokens whose probabilities add up to this; null: that of the model's generation_config.json, else all.
    *
    * Takes a number > 0 and <= 1 or null.
    * @default null
    */
   top_p?: number | null
   /**
-   * Draw among the so many most probable tokens; 0 or -1: all; null: as the model's generation_config.json says, else all.
+   * Draw among the so many most probable tokens; 0 or -1: all; null: that of the model's generation_config.json, else all.
    *
    * Takes a whole number >= -1 or null.
    * @default null
@@ -254,21 +254,21 @@ export interface SamplingRequest {
    */
   min_p?: number
   /**
-   * Above 1: tokens seen before become less likely; null: as the model's generation_config.json says.
+   * Above 1: earlier tokens become less likely; null: that of the model's generation_config.json.
    *
    * Takes a number > 0 or null.
    * @default null
    */
   repetition_penalty?: number | null
   /**
-   * Taken from the logit of a token for each time that the answer has it.
+   * Subtracted from the logit of a token for each of its occurrences in the answer.
    *
    * Takes a number >= -2 and <= 2.
    * @default 0
    */
   frequency_penalty?: number
   /**
-   * Taken from the logit of a token that the answer has.
+   * Subtracted from the logit of a token that occurs in the answer.
    *
    * Takes a number >= -2 and <= 2.
    * @default 0
@@ -282,7 +282,7 @@ export interface SamplingRequest {
    */
   logit_bias?: Record<string, number>
   /**
-   * Makes draws repeatable; null: another one each time.
+   * Makes sampling repeatable; null: another seed each time.
    *
    * Takes a whole number or null.
    * @default null
@@ -310,14 +310,14 @@ export interface SamplingRequest {
    */
   stream?: boolean
   /**
-   * include_usage: the last event tells the numbers of tokens.
+   * include_usage: the last event contains the token counts.
    *
    * Takes { include_usage } or null.
    * @default null
    */
   stream_options?: { include_usage?: boolean } | null
   /**
-   * Nothing is kept of users.
+   * Nothing is stored about users.
    *
    * Takes a text or null.
    * @default null
@@ -335,21 +335,21 @@ export interface ParsedChatRequest extends ParsedSamplingRequest {
    */
   messages: ChatMessage[]
   /**
-   * Most tokens of the answer; null: what the context leaves.
+   * The most tokens of the answer; null: what the context allows.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   max_completion_tokens: number | null
   /**
-   * Also tell the log probability of each token.
+   * Also return the log probability of each token.
    *
    * Takes true or false.
    * @default false
    */
   logprobs: boolean
   /**
-   * Tell those of so many most probable tokens in each place; needs logprobs.
+   * Number of most probable tokens to return at each position; needs logprobs.
    *
    * Takes a whole number >= 0 and <= 20 or null.
    * @default null
@@ -374,21 +374,21 @@ export interface ChatRequest extends SamplingRequest {
    */
   messages: ChatMessage[]
   /**
-   * Most tokens of the answer; null: what the context leaves.
+   * The most tokens of the answer; null: what the context allows.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   max_completion_tokens?: number | null
   /**
-   * Also tell the log probability of each token.
+   * Also return the log probability of each token.
    *
    * Takes true or false.
    * @default false
    */
   logprobs?: boolean
   /**
-   * Tell those of so many most probable tokens in each place; needs logprobs.
+   * Number of most probable tokens to return at each position; needs logprobs.
    *
    * Takes a whole number >= 0 and <= 20 or null.
    * @default null
@@ -401,7 +401,7 @@ export interface ChatRequest extends SamplingRequest {
    * @default null
    */
   chat_template_kwargs?: Record<string, unknown> | null
-  /** Another spelling of max_completion_tokens. Most tokens of the answer; null: what the context leaves. */
+  /** Another spelling of max_completion_tokens. The most tokens of the answer; null: what the context allows. */
   max_tokens?: number | null
   /** @deprecated not supported: calls of tools are not read from answers. */
   tools?: null | []
@@ -436,28 +436,28 @@ export interface ChatRequest extends SamplingRequest {
 /** The values of POST /v1/completions. */
 export interface ParsedCompletionRequest extends ParsedSamplingRequest {
   /**
-   * What is continued: texts get the special tokens of the tokenizer.
+   * The text to continue; special tokens of the tokenizer are added.
    *
    * Takes a text, a list of texts, token ids, or a list of lists of token ids.
    * @default ''
    */
   prompt: string | string[] | number[] | number[][]
   /**
-   * Most tokens of the answer; null: what the context leaves.
+   * The most tokens of the answer; null: what the context allows.
    *
    * Takes a whole number >= 1 or null.
    * @default 16
    */
   max_tokens: number | null
   /**
-   * Also tell the log probability of each token, and of so many most probable ones; null: not.
+   * Also return the log probability of each token, and of this number of most probable ones; null: no.
    *
    * Takes a whole number >= 0 and <= 20 or null.
    * @default null
    */
   logprobs: number | null
   /**
-   * Give the prompt back in front of the answer.
+   * Return the prompt before the answer.
    *
    * Takes true or false.
    * @default false
@@ -468,28 +468,28 @@ export interface ParsedCompletionRequest extends ParsedSamplingRequest {
 /** What POST /v1/completions takes. */
 export interface CompletionRequest extends SamplingRequest {
   /**
-   * What is continued: texts get the special tokens of the tokenizer.
+   * The text to continue; special tokens of the tokenizer are added.
    *
    * Takes a text, a list of texts, token ids, or a list of lists of token ids.
    * @default ''
    */
   prompt: string | string[] | number[] | number[][]
   /**
-   * Most tokens of the answer; null: what the context leaves.
+   * The most tokens of the answer; null: what the context allows.
    *
    * Takes a whole number >= 1 or null.
    * @default 16
    */
   max_tokens?: number | null
   /**
-   * Also tell the log probability of each token, and of so many most probable ones; null: not.
+   * Also return the log probability of each token, and of this number of most probable ones; null: no.
    *
    * Takes a whole number >= 0 and <= 20 or null.
    * @default null
    */
   logprobs?: number | null
   /**
-   * Give the prompt back in front of the answer.
+   * Return the prompt before the answer.
    *
    * Takes true or false.
    * @default false

@@ -10,7 +10,7 @@ export const serveOptionSet: OptionSet<ParsedServeOptions> = {
     host: {
       schema: text,
       default: '127.0.0.1',
-      doc: 'Address to listen on; any but a local one needs api_key.',
+      doc: 'Address to listen on; any except a local one needs api_key.',
     },
     port: {
       schema: z.int().min(0).max(65535),
@@ -20,27 +20,27 @@ export const serveOptionSet: OptionSet<ParsedServeOptions> = {
     api_key: {
       schema: textOrNull,
       default: null,
-      doc: 'Clients have to send it (Authorization: Bearer ...); null: QLORA_API_KEY, else none.',
+      doc: 'Clients must send it (Authorization: Bearer ...); null: QLORA_API_KEY, else none.',
     },
     served_model_name: {
       schema: textOrNull,
       default: null,
-      doc: "Name that clients ask for; null: the last part of the model's path.",
+      doc: "Model name for clients; null: the last part of the model's path.",
     },
     max_num_seqs: {
       schema: count(1),
       default: 16,
-      doc: 'Answers that are made at the same time; further requests wait.',
+      doc: 'Number of answers generated at the same time; further requests wait.',
     },
     max_queue: {
       schema: count(0),
       default: 1024,
-      doc: 'Requests that may wait; further ones get status 429.',
+      doc: 'Number of requests that may wait; further ones get status 429.',
     },
     max_model_len: {
       schema: countOrNull(2),
       default: null,
-      doc: "Most tokens of prompt and answer; null: the model's max_position_embeddings.",
+      doc: "The most tokens of prompt and answer together; null: the model's max_position_embeddings.",
     },
   },
   refused: {},

@@ -14,17 +14,17 @@ const samplingOptions: { [K in keyof ParsedSamplingRequest]: Option<ParsedSampli
   temperature: {
     schema: realOrNull({ min: 0, max: 2 }),
     default: null,
-    doc: "0: always the most probable token; null: what the model's generation_config.json says, else 1.",
+    doc: "0: always the most probable token; null: that of the model's generation_config.json, else 1.",
   },
   top_p: {
     schema: realOrNull({ above: 0, max: 1 }),
     default: null,
-    doc: "Draw among the most probable tokens whose probabilities add up to this; null: as the model's generation_config.json says, else all.",
+    doc: "Draw among the most probable tokens whose probabilities add up to this; null: that of the model's generation_config.json, else all.",
   },
   top_k: {
     schema: z.int().min(-1).nullable(),
     default: null,
-    doc: "Draw among the so many most probable tokens; 0 or -1: all; null: as the model's generation_config.json says, else all.",
+    doc: "Draw among the so many most probable tokens; 0 or -1: all; null: that of the model's generation_config.json, else all.",
   },
   min_p: {
     schema: real({ min: 0, max: 1 }),
@@ -34,17 +34,17 @@ const samplingOptions: { [K in keyof ParsedSamplingRequest]: Option<ParsedSampli
   repetition_penalty: {
     schema: realOrNull({ above: 0 }),
     default: null,
-    doc: "Above 1: tokens seen before become less likely; null: as the model's generation_config.json says.",
+    doc: "Above 1: earlier tokens become less likely; null: that of the model's generation_config.json.",
   },
   frequency_penalty: {
     schema: real({ min: -2, max: 2 }),
     default: 0,
-    doc: 'Taken from the logit of a token for each time that the answer has it.',
+    doc: 'Subtracted from the logit of a token for each of its occurrences in the answer.',
   },
   presence_penalty: {
     schema: real({ min: -2, max: 2 }),
     default: 0,
-    doc: 'Taken from the logit of a token that the answer has.',
+    doc: 'Subtracted from the logit of a token that occurs in the answer.',
   },
   logit_bias: {
     schema: z
@@ -57,7 +57,7 @@ const samplingOptions: { [K in keyof ParsedSamplingRequest]: Option<ParsedSampli
   seed: {
     schema: z.int().nullable(),
     default: null,
-    doc: 'Makes draws repeatable; null: another one each time.',
+    doc: 'Makes sampling repeatable; null: another seed each time.',
   },
   n: { schema: z.int().min(1).max(128), default: 1, doc: 'Answers to each prompt.' },
   stop: {
@@ -72,10 +72,10 @@ const samplingOptions: { [K in keyof ParsedSamplingRequest]: Option<ParsedSampli
       .nullable()
       .describe('{ include_usage } or null') as never,
     default: null,
-    doc: 'include_usage: the last event tells the numbers of tokens.',
+    doc: 'include_usage: the last event contains the token counts.',
     type: '{ include_usage?: boolean } | null',
   },
-  user: { schema: textOrNull, default: null, inert: true, doc: 'Nothing is kept of users.' },
+  user: { schema: textOrNull, default: null, inert: true, doc: 'Nothing is stored about users.' },
 }
 
 export const samplingRequestSet: OptionSet<ParsedSamplingRequest> = {
@@ -107,14 +107,14 @@ export const chatRequestSet: OptionSet<ParsedChatRequest> = {
     max_completion_tokens: {
       schema: z.int().min(1).nullable(),
       default: null,
-      doc: 'Most tokens of the answer; null: what the context leaves.',
+      doc: 'The most tokens of the answer; null: what the context allows.',
       aliases: { max_tokens: { convert: (value) => value } },
     },
-    logprobs: { schema: flag, default: false, doc: 'Also tell the log probability of each token.' },
+    logprobs: { schema: flag, default: false, doc: 'Also return the log probability of each token.' },
     top_logprobs: {
       schema: z.int().min(0).max(20).nullable(),
       default: null,
-      doc: 'Tell those of so many most probable tokens in each place; needs logprobs.',
+      doc: 'Number of most probable tokens to return at each position; needs logprobs.',
     },
     chat_template_kwargs: {
       schema: z
@@ -157,21 +157,21 @@ export const completionRequestSet: OptionSet<ParsedCompletionRequest> = {
         .describe('a text, a list of texts, token ids, or a list of lists of token ids'),
       default: '',
       required: true,
-      doc: 'What is continued: texts get the special tokens of the tokenizer.',
+      doc: 'The text to continue; special tokens of the tokenizer are added.',
       type: 'string | string[] | number[] | number[][]',
     },
     ...samplingOptions,
     max_tokens: {
       schema: z.int().min(1).nullable(),
       default: 16,
-      doc: 'Most tokens of the answer; null: what the context leaves.',
+      doc: 'The most tokens of the answer; null: what the context allows.',
     },
     logprobs: {
       schema: z.int().min(0).max(20).nullable(),
       default: null,
-      doc: 'Also tell the log probability of each token, and of so many most probable ones; null: not.',
+      doc: 'Also return the log probability of each token, and of this number of most probable ones; null: no.',
     },
-    echo: { schema: flag, default: false, doc: 'Give the prompt back in front of the answer.' },
+    echo: { schema: flag, default: false, doc: 'Return the prompt before the answer.' },
   },
   refused: {
     best_of: notBuilt('ask for n answers and choose.', null, 1),

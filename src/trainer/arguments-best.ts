@@ -20,7 +20,7 @@ export function checkBest(args: TrainingOptions, owner: string): void {
   if (save_strategy === 'best' && metric_for_best_model === null)
     fail("save_strategy 'best' needs metric_for_best_model")
   if ((save_strategy === 'best' || args.load_best_model_at_end) && eval_strategy === 'no')
-    fail('the best checkpoint is told by evaluations: set eval_strategy')
+    fail('evaluations decide which checkpoint is best: set eval_strategy')
   if (!args.load_best_model_at_end || save_strategy === 'best') return
   if (save_strategy !== eval_strategy)
     fail(

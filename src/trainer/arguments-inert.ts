@@ -126,7 +126,7 @@ export const inertTrainingOptions: { readonly [K in InertName]: Option<TrainingO
   skip_memory_metrics: inert(
     flag,
     true,
-    'Not needed: nothing is measured by phase; trainer.status() tells what memory is used.',
+    'Not needed: memory is not measured by phase; trainer.status() returns its use.',
   ),
   tf32: inert(
     flagOrNull,

@@ -18,7 +18,8 @@ import {
 } from './arguments-schemas'
 import type { TrainingOptions } from './options.generated'
 
-const steps = (verb: string): string => `Steps between two times of ${verb}; below 1: a share of all steps.`
+const steps = (verb: string): string =>
+  `Steps between two times of ${verb}; a number below 1 is a share of all steps.`
 
 /** What TrainingArguments takes, with the defaults of transformers 5.18; each option is acted on or says why it needs not be. */
 export const trainingOptionSet: OptionSet<TrainingOptions> = {
@@ -50,34 +51,38 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     max_steps: {
       schema: count(-1),
       default: -1,
-      doc: 'Number of updates when above 0, in place of num_train_epochs.',
+      doc: 'Number of updates if above 0; num_train_epochs is then ignored.',
     },
     learning_rate: { schema: real({ min: 0 }), default: 5e-5, doc: 'Peak learning rate.' },
     weight_decay: {
       schema: real({ min: 0 }),
       default: 0,
-      doc: 'Weight decay; not on norms and biases.',
+      doc: 'Weight decay; norms and biases have none.',
     },
     adam_beta1: {
       schema: real({ min: 0, below: 1 }),
       default: 0.9,
-      doc: 'AdamW decay of the first moment; Lion: its weight in the step.',
+      doc: "Decay of AdamW's first moment; for Lion, the weight of its moment in the step.",
     },
     adam_beta2: {
       schema: real({ min: 0, below: 1 }),
       default: 0.999,
-      doc: 'AdamW decay of the second moment; Lion decay of its one.',
+      doc: "Decay of AdamW's second moment, or of Lion's only moment.",
     },
-    adam_epsilon: { schema: real({ min: 0 }), default: 1e-8, doc: 'AdamW guard of the denominator.' },
+    adam_epsilon: {
+      schema: real({ min: 0 }),
+      default: 1e-8,
+      doc: "Added to the denominator of AdamW's step.",
+    },
     max_grad_norm: {
       schema: real({ min: 0 }),
       default: 1,
-      doc: 'Longest gradient over all weights; longer ones are scaled down. 0: off.',
+      doc: 'Gradients are scaled down to this norm, taken over all weights. 0: no clipping.',
     },
     max_nonfinite_steps: {
       schema: count(0),
       default: 5,
-      doc: 'Ours: an update whose loss or gradient is not finite is skipped; after so many in a row the run stops. 0: never.',
+      doc: 'Ours: an update whose loss or gradient is not finite is skipped; after this number in a row the run stops. 0: never.',
     },
     label_smoothing_factor: {
       schema: real({ min: 0, max: 1 }),
@@ -97,17 +102,17 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     lr_scheduler_type: {
       schema: oneOf(...schedulerNames),
       default: 'linear',
-      doc: 'Course of the learning rate.',
+      doc: 'Schedule of the learning rate.',
     },
     lr_scheduler_kwargs: {
       schema: z.record(z.string(), z.unknown()).nullable().describe('an object or null'),
       default: null,
-      doc: 'Extras of the schedule, e.g. { num_cycles: 1.5 }.',
+      doc: 'Further settings of the schedule, e.g. { num_cycles: 1.5 }.',
     },
     warmup_steps: {
       schema: real({ min: 0 }),
       default: 0,
-      doc: 'Updates over which the rate rises from 0; below 1: a share of all updates, rounded up.',
+      doc: 'Updates over which the rate rises from 0; a number below 1 is a share of all updates, rounded up.',
       aliases: { warmup_ratio: ratioToSteps },
     },
     bf16: { schema: flag, default: false, doc: 'Multiply in bfloat16, sum in float32.' },
@@ -115,7 +120,7 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
       schema: flag,
       default: false,
       aliases: { activation_checkpointing: renamed },
-      doc: 'Compute layers again in the backward pass: less memory, more time.',
+      doc: 'Recompute layers in the backward pass: less memory, more time.',
     },
     memory: {
       schema: memory,
@@ -129,7 +134,7 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     logging_nan_inf_filter: {
       schema: flag,
       default: true,
-      doc: 'Leave steps whose loss is not finite out of the logged mean.',
+      doc: 'Ignore steps whose loss is not finite in the logged mean.',
     },
     logging_dir: {
       schema: textOrNull,
@@ -140,7 +145,7 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
       schema: report,
       input: reportInput,
       default: [],
-      doc: "Where to log besides the screen: 'tensorboard', 'csv' (ours), 'mlflow' (the server that MLFLOW_TRACKING_URI names), 'all' (the first two) or 'none'.",
+      doc: "Where to log in addition to the screen: 'tensorboard', 'csv' (ours), 'mlflow' (the server that MLFLOW_TRACKING_URI names), 'all' (the first two) or 'none'.",
     },
     run_name: {
       schema: textOrNull,
@@ -150,7 +155,7 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     disable_tqdm: {
       schema: flagOrNull,
       default: null,
-      doc: 'Show no progress; null: as logging.disable_progress_bar() was called or not.',
+      doc: 'Show no progress bars; null: follow logging.disable_progress_bar().',
     },
     eval_strategy: {
       schema: strategy,
@@ -174,56 +179,56 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
     save_strategy: {
       schema: saveStrategy,
       default: 'steps',
-      doc: 'When to write output_dir/checkpoint-<step>: the adapter and what the run needs to go on. steps and epoch also save after the last step; best: whenever an evaluation is the best up to then.',
+      doc: 'When to write output_dir/checkpoint-<step>: the adapter and the state for continuing the run. steps and epoch also save after the last step; best: whenever an evaluation is the best so far.',
     },
     load_best_model_at_end: {
       schema: flag,
       default: false,
-      doc: 'After the last step, put the weights of the best checkpoint on the model; it is never removed by save_total_limit.',
+      doc: 'After the last step, load the weights of the best checkpoint; save_total_limit never removes it.',
     },
     metric_for_best_model: {
       schema: textOrNull,
       default: null,
-      doc: 'Name of the metric that says which checkpoint is best, with or without eval_; null: the loss, where load_best_model_at_end or a schedule needs one.',
+      doc: 'Name of the metric that decides which checkpoint is best, with or without eval_; null: the loss, if load_best_model_at_end or a schedule needs one.',
     },
     greater_is_better: {
       schema: flagOrNull,
       default: null,
-      doc: 'Whether a larger value of it is better; null: unless its name ends with loss.',
+      doc: 'Whether a larger value of the metric is better; null: yes unless its name ends with loss.',
     },
     save_steps: { schema: interval, default: 500, doc: `${steps('saving')} 0: after the last step only.` },
     save_total_limit: {
       schema: countOrNull(1),
       default: null,
-      doc: "Keep only the newest so many of this run's checkpoints.",
+      doc: "Keep only this number of the run's newest checkpoints.",
     },
     save_only_model: {
       schema: flag,
       default: false,
-      doc: 'Leave the optimizer and the place of the run out of checkpoints: smaller, but a run cannot go on from them.',
+      doc: 'Save checkpoints without the optimizer and the state of the run: smaller, but a run cannot continue from them.',
     },
     full_determinism: {
       schema: flag,
       default: false,
-      doc: 'The same bits in each run on the same machine: on a GPU attention adds its gradients in a fixed order, which takes longer; the CPU always does.',
+      doc: 'The same bits in every run on the same machine: on a GPU attention then adds its gradients in a fixed order, which is slower; the CPU always does.',
     },
     seed: {
       schema: count(0),
       default: 42,
-      doc: 'Seed of adapters, dropout and, without data_seed, the order of rows.',
+      doc: 'Seed of adapters, dropout and, if data_seed is null, the order of rows.',
     },
     data_seed: { schema: countOrNull(0), default: null, doc: 'Seed of the order of rows; null: seed.' },
     train_sampling_strategy: {
       schema: oneOf('random', 'sequential', 'group_by_length'),
       default: 'random',
-      doc: 'Order of rows; group_by_length puts rows of like length into one batch.',
+      doc: 'Order of rows; group_by_length puts rows of similar length into one batch.',
       aliases: { group_by_length: groupByLength },
     },
-    dataloader_drop_last: { schema: flag, default: false, doc: 'Leave out a last batch that is not full.' },
+    dataloader_drop_last: { schema: flag, default: false, doc: 'Drop the last batch if it is not full.' },
     log_level: {
       schema: oneOf('debug', 'info', 'warning', 'error', 'critical', 'passive'),
       default: 'passive',
-      doc: "Least severity of the messages shown from the trainer on; 'passive': as logging.set_verbosity(...) says.",
+      doc: "Lowest severity of the messages shown, set when the trainer is made; 'passive': follow logging.set_verbosity(...).",
     },
     ...inertTrainingOptions,
   },

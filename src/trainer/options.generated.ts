@@ -55,7 +55,7 @@ export interface TrainingOptions {
    */
   num_train_epochs: number
   /**
-   * Number of updates when above 0, in place of num_train_epochs.
+   * Number of updates if above 0; num_train_epochs is then ignored.
    *
    * Takes a whole number >= -1.
    * @default -1
@@ -69,42 +69,42 @@ export interface TrainingOptions {
    */
   learning_rate: number
   /**
-   * Weight decay; not on norms and biases.
+   * Weight decay; norms and biases have none.
    *
    * Takes a number >= 0.
    * @default 0
    */
   weight_decay: number
   /**
-   * AdamW decay of the first moment; Lion: its weight in the step.
+   * Decay of AdamW's first moment; for Lion, the weight of its moment in the step.
    *
    * Takes a number >= 0 and < 1.
    * @default 0.9
    */
   adam_beta1: number
   /**
-   * AdamW decay of the second moment; Lion decay of its one.
+   * Decay of AdamW's second moment, or of Lion's only moment.
    *
    * Takes a number >= 0 and < 1.
    * @default 0.999
    */
   adam_beta2: number
   /**
-   * AdamW guard of the denominator.
+   * Added to the denominator of AdamW's step.
    *
    * Takes a number >= 0.
    * @default 1e-8
    */
   adam_epsilon: number
   /**
-   * Longest gradient over all weights; longer ones are scaled down. 0: off.
+   * Gradients are scaled down to this norm, taken over all weights. 0: no clipping.
    *
    * Takes a number >= 0.
    * @default 1
    */
   max_grad_norm: number
   /**
-   * Ours: an update whose loss or gradient is not finite is skipped; after so many in a row the run stops. 0: never.
+   * Ours: an update whose loss or gradient is not finite is skipped; after this number in a row the run stops. 0: never.
    *
    * Takes a whole number >= 0.
    * @default 5
@@ -144,7 +144,7 @@ export interface TrainingOptions {
    */
   optim_args: string | null
   /**
-   * Course of the learning rate.
+   * Schedule of the learning rate.
    *
    * Takes one of 'linear', 'cosine', 'cosine_with_restarts', 'polynomial', 'constant', 'constant_with_warmup', 'inverse_sqrt', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'warmup_stable_decay', 'reduce_lr_on_plateau', 'greedy'.
    * @default 'linear'
@@ -163,14 +163,14 @@ export interface TrainingOptions {
     | 'reduce_lr_on_plateau'
     | 'greedy'
   /**
-   * Extras of the schedule, e.g. { num_cycles: 1.5 }.
+   * Further settings of the schedule, e.g. { num_cycles: 1.5 }.
    *
    * Takes an object or null.
    * @default null
    */
   lr_scheduler_kwargs: Record<string, unknown> | null
   /**
-   * Updates over which the rate rises from 0; below 1: a share of all updates, rounded up.
+   * Updates over which the rate rises from 0; a number below 1 is a share of all updates, rounded up.
    *
    * Takes a number >= 0.
    * @default 0
@@ -184,7 +184,7 @@ export interface TrainingOptions {
    */
   bf16: boolean
   /**
-   * Compute layers again in the backward pass: less memory, more time.
+   * Recompute layers in the backward pass: less memory, more time.
    *
    * Takes true or false.
    * @default false
@@ -205,7 +205,7 @@ export interface TrainingOptions {
    */
   logging_strategy: 'no' | 'steps' | 'epoch'
   /**
-   * Steps between two times of logging; below 1: a share of all steps.
+   * Steps between two times of logging; a number below 1 is a share of all steps.
    *
    * Takes a whole number of steps, or below 1 a share of all steps.
    * @default 500
@@ -219,7 +219,7 @@ export interface TrainingOptions {
    */
   logging_first_step: boolean
   /**
-   * Leave steps whose loss is not finite out of the logged mean.
+   * Ignore steps whose loss is not finite in the logged mean.
    *
    * Takes true or false.
    * @default true
@@ -233,7 +233,7 @@ export interface TrainingOptions {
    */
   logging_dir: string | null
   /**
-   * Where to log besides the screen: 'tensorboard', 'csv' (ours), 'mlflow' (the server that MLFLOW_TRACKING_URI names), 'all' (the first two) or 'none'.
+   * Where to log in addition to the screen: 'tensorboard', 'csv' (ours), 'mlflow' (the server that MLFLOW_TRACKING_URI names), 'all' (the first two) or 'none'.
    *
    * Takes 'none', 'all', 'tensorboard', 'csv', 'mlflow', or a list of the last three.
    * @default []
@@ -247,7 +247,7 @@ export interface TrainingOptions {
    */
   run_name: string | null
   /**
-   * Show no progress; null: as logging.disable_progress_bar() was called or not.
+   * Show no progress bars; null: follow logging.disable_progress_bar().
    *
    * Takes true or false or null.
    * @default null
@@ -261,7 +261,7 @@ export interface TrainingOptions {
    */
   eval_strategy: 'no' | 'steps' | 'epoch'
   /**
-   * Steps between two times of evaluating; below 1: a share of all steps. null: logging_steps.
+   * Steps between two times of evaluating; a number below 1 is a share of all steps. null: logging_steps.
    *
    * Takes a whole number of steps, or below 1 a share of all steps, or null.
    * @default null
@@ -282,63 +282,63 @@ export interface TrainingOptions {
    */
   eval_on_start: boolean
   /**
-   * When to write output_dir/checkpoint-<step>: the adapter and what the run needs to go on. steps and epoch also save after the last step; best: whenever an evaluation is the best up to then.
+   * When to write output_dir/checkpoint-<step>: the adapter and the state for continuing the run. steps and epoch also save after the last step; best: whenever an evaluation is the best so far.
    *
    * Takes one of 'no', 'steps', 'epoch', 'best'.
    * @default 'steps'
    */
   save_strategy: 'no' | 'steps' | 'epoch' | 'best'
   /**
-   * After the last step, put the weights of the best checkpoint on the model; it is never removed by save_total_limit.
+   * After the last step, load the weights of the best checkpoint; save_total_limit never removes it.
    *
    * Takes true or false.
    * @default false
    */
   load_best_model_at_end: boolean
   /**
-   * Name of the metric that says which checkpoint is best, with or without eval_; null: the loss, where load_best_model_at_end or a schedule needs one.
+   * Name of the metric that decides which checkpoint is best, with or without eval_; null: the loss, if load_best_model_at_end or a schedule needs one.
    *
    * Takes a text or null.
    * @default null
    */
   metric_for_best_model: string | null
   /**
-   * Whether a larger value of it is better; null: unless its name ends with loss.
+   * Whether a larger value of the metric is better; null: yes unless its name ends with loss.
    *
    * Takes true or false or null.
    * @default null
    */
   greater_is_better: boolean | null
   /**
-   * Steps between two times of saving; below 1: a share of all steps. 0: after the last step only.
+   * Steps between two times of saving; a number below 1 is a share of all steps. 0: after the last step only.
    *
    * Takes a whole number of steps, or below 1 a share of all steps.
    * @default 500
    */
   save_steps: number
   /**
-   * Keep only the newest so many of this run's checkpoints.
+   * Keep only this number of the run's newest checkpoints.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   save_total_limit: number | null
   /**
-   * Leave the optimizer and the place of the run out of checkpoints: smaller, but a run cannot go on from them.
+   * Save checkpoints without the optimizer and the state of the run: smaller, but a run cannot continue from them.
    *
    * Takes true or false.
    * @default false
    */
   save_only_model: boolean
   /**
-   * The same bits in each run on the same machine: on a GPU attention adds its gradients in a fixed order, which takes longer; the CPU always does.
+   * The same bits in every run on the same machine: on a GPU attention then adds its gradients in a fixed order, which is slower; the CPU always does.
    *
    * Takes true or false.
    * @default false
    */
   full_determinism: boolean
   /**
-   * Seed of adapters, dropout and, without data_seed, the order of rows.
+   * Seed of adapters, dropout and, if data_seed is null, the order of rows.
    *
    * Takes a whole number >= 0.
    * @default 42
@@ -352,21 +352,21 @@ export interface TrainingOptions {
    */
   data_seed: number | null
   /**
-   * Order of rows; group_by_length puts rows of like length into one batch.
+   * Order of rows; group_by_length puts rows of similar length into one batch.
    *
    * Takes one of 'random', 'sequential', 'group_by_length'.
    * @default 'random'
    */
   train_sampling_strategy: 'random' | 'sequential' | 'group_by_length'
   /**
-   * Leave out a last batch that is not full.
+   * Drop the last batch if it is not full.
    *
    * Takes true or false.
    * @default false
    */
   dataloader_drop_last: boolean
   /**
-   * Least severity of the messages shown from the trainer on; 'passive': as logging.set_verbosity(...) says.
+   * Lowest severity of the messages shown, set when the trainer is made; 'passive': follow logging.set_verbosity(...).
    *
    * Takes one of 'debug', 'info', 'warning', 'error', 'critical', 'passive'.
    * @default 'passive'
@@ -576,7 +576,7 @@ export interface TrainingOptions {
    */
   save_on_each_node: boolean
   /**
-   * Not needed: nothing is measured by phase; trainer.status() tells what memory is used.
+   * Not needed: memory is not measured by phase; trainer.status() returns its use.
    *
    * Takes true or false.
    * @default true
@@ -671,7 +671,7 @@ export interface TrainingInit {
    */
   num_train_epochs?: number
   /**
-   * Number of updates when above 0, in place of num_train_epochs.
+   * Number of updates if above 0; num_train_epochs is then ignored.
    *
    * Takes a whole number >= -1.
    * @default -1
@@ -685,42 +685,42 @@ export interface TrainingInit {
    */
   learning_rate?: number
   /**
-   * Weight decay; not on norms and biases.
+   * Weight decay; norms and biases have none.
    *
    * Takes a number >= 0.
    * @default 0
    */
   weight_decay?: number
   /**
-   * AdamW decay of the first moment; Lion: its weight in the step.
+   * Decay of AdamW's first moment; for Lion, the weight of its moment in the step.
    *
    * Takes a number >= 0 and < 1.
    * @default 0.9
    */
   adam_beta1?: number
   /**
-   * AdamW decay of the second moment; Lion decay of its one.
+   * Decay of AdamW's second moment, or of Lion's only moment.
    *
    * Takes a number >= 0 and < 1.
    * @default 0.999
    */
   adam_beta2?: number
   /**
-   * AdamW guard of the denominator.
+   * Added to the denominator of AdamW's step.
    *
    * Takes a number >= 0.
    * @default 1e-8
    */
   adam_epsilon?: number
   /**
-   * Longest gradient over all weights; longer ones are scaled down. 0: off.
+   * Gradients are scaled down to this norm, taken over all weights. 0: no clipping.
    *
    * Takes a number >= 0.
    * @default 1
    */
   max_grad_norm?: number
   /**
-   * Ours: an update whose loss or gradient is not finite is skipped; after so many in a row the run stops. 0: never.
+   * Ours: an update whose loss or gradient is not finite is skipped; after this number in a row the run stops. 0: never.
    *
    * Takes a whole number >= 0.
    * @default 5
@@ -760,7 +760,7 @@ export interface TrainingInit {
    */
   optim_args?: string | null
   /**
-   * Course of the learning rate.
+   * Schedule of the learning rate.
    *
    * Takes one of 'linear', 'cosine', 'cosine_with_restarts', 'polynomial', 'constant', 'constant_with_warmup', 'inverse_sqrt', 'cosine_with_min_lr', 'cosine_warmup_with_min_lr', 'warmup_stable_decay', 'reduce_lr_on_plateau', 'greedy'.
    * @default 'linear'
@@ -779,14 +779,14 @@ export interface TrainingInit {
     | 'reduce_lr_on_plateau'
     | 'greedy'
   /**
-   * Extras of the schedule, e.g. { num_cycles: 1.5 }.
+   * Further settings of the schedule, e.g. { num_cycles: 1.5 }.
    *
    * Takes an object or null.
    * @default null
    */
   lr_scheduler_kwargs?: Record<string, unknown> | null
   /**
-   * Updates over which the rate rises from 0; below 1: a share of all updates, rounded up.
+   * Updates over which the rate rises from 0; a number below 1 is a share of all updates, rounded up.
    *
    * Takes a number >= 0.
    * @default 0
@@ -800,7 +800,7 @@ export interface TrainingInit {
    */
   bf16?: boolean
   /**
-   * Compute layers again in the backward pass: less memory, more time.
+   * Recompute layers in the backward pass: less memory, more time.
    *
    * Takes true or false.
    * @default false
@@ -828,7 +828,7 @@ export interface TrainingInit {
    */
   logging_strategy?: 'no' | 'steps' | 'epoch'
   /**
-   * Steps between two times of logging; below 1: a share of all steps.
+   * Steps between two times of logging; a number below 1 is a share of all steps.
    *
    * Takes a whole number of steps, or below 1 a share of all steps.
    * @default 500
@@ -842,7 +842,7 @@ export interface TrainingInit {
    */
   logging_first_step?: boolean
   /**
-   * Leave steps whose loss is not finite out of the logged mean.
+   * Ignore steps whose loss is not finite in the logged mean.
    *
    * Takes true or false.
    * @default true
@@ -856,7 +856,7 @@ export interface TrainingInit {
    */
   logging_dir?: string | null
   /**
-   * Where to log besides the screen: 'tensorboard', 'csv' (ours), 'mlflow' (the server that MLFLOW_TRACKING_URI names), 'all' (the first two) or 'none'.
+   * Where to log in addition to the screen: 'tensorboard', 'csv' (ours), 'mlflow' (the server that MLFLOW_TRACKING_URI names), 'all' (the first two) or 'none'.
    *
    * Takes 'none', 'all', 'tensorboard', 'csv', 'mlflow', or a list of the last three.
    * @default []
@@ -871,7 +871,7 @@ export interface TrainingInit {
    */
   run_name?: string | null
   /**
-   * Show no progress; null: as logging.disable_progress_bar() was called or not.
+   * Show no progress bars; null: follow logging.disable_progress_bar().
    *
    * Takes true or false or null.
    * @default null
@@ -885,7 +885,7 @@ export interface TrainingInit {
    */
   eval_strategy?: 'no' | 'steps' | 'epoch'
   /**
-   * Steps between two times of evaluating; below 1: a share of all steps. null: logging_steps.
+   * Steps between two times of evaluating; a number below 1 is a share of all steps. null: logging_steps.
    *
    * Takes a whole number of steps, or below 1 a share of all steps, or null.
    * @default null
@@ -906,63 +906,63 @@ export interface TrainingInit {
    */
   eval_on_start?: boolean
   /**
-   * When to write output_dir/checkpoint-<step>: the adapter and what the run needs to go on. steps and epoch also save after the last step; best: whenever an evaluation is the best up to then.
+   * When to write output_dir/checkpoint-<step>: the adapter and the state for continuing the run. steps and epoch also save after the last step; best: whenever an evaluation is the best so far.
    *
    * Takes one of 'no', 'steps', 'epoch', 'best'.
    * @default 'steps'
    */
   save_strategy?: 'no' | 'steps' | 'epoch' | 'best'
   /**
-   * After the last step, put the weights of the best checkpoint on the model; it is never removed by save_total_limit.
+   * After the last step, load the weights of the best checkpoint; save_total_limit never removes it.
    *
    * Takes true or false.
    * @default false
    */
   load_best_model_at_end?: boolean
   /**
-   * Name of the metric that says which checkpoint is best, with or without eval_; null: the loss, where load_best_model_at_end or a schedule needs one.
+   * Name of the metric that decides which checkpoint is best, with or without eval_; null: the loss, if load_best_model_at_end or a schedule needs one.
    *
    * Takes a text or null.
    * @default null
    */
   metric_for_best_model?: string | null
   /**
-   * Whether a larger value of it is better; null: unless its name ends with loss.
+   * Whether a larger value of the metric is better; null: yes unless its name ends with loss.
    *
    * Takes true or false or null.
    * @default null
    */
   greater_is_better?: boolean | null
   /**
-   * Steps between two times of saving; below 1: a share of all steps. 0: after the last step only.
+   * Steps between two times of saving; a number below 1 is a share of all steps. 0: after the last step only.
    *
    * Takes a whole number of steps, or below 1 a share of all steps.
    * @default 500
    */
   save_steps?: number
   /**
-   * Keep only the newest so many of this run's checkpoints.
+   * Keep only this number of the run's newest checkpoints.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   save_total_limit?: number | null
   /**
-   * Leave the optimizer and the place of the run out of checkpoints: smaller, but a run cannot go on from them.
+   * Save checkpoints without the optimizer and the state of the run: smaller, but a run cannot continue from them.
    *
    * Takes true or false.
    * @default false
    */
   save_only_model?: boolean
   /**
-   * The same bits in each run on the same machine: on a GPU attention adds its gradients in a fixed order, which takes longer; the CPU always does.
+   * The same bits in every run on the same machine: on a GPU attention then adds its gradients in a fixed order, which is slower; the CPU always does.
    *
    * Takes true or false.
    * @default false
    */
   full_determinism?: boolean
   /**
-   * Seed of adapters, dropout and, without data_seed, the order of rows.
+   * Seed of adapters, dropout and, if data_seed is null, the order of rows.
    *
    * Takes a whole number >= 0.
    * @default 42
@@ -976,21 +976,21 @@ export interface TrainingInit {
    */
   data_seed?: number | null
   /**
-   * Order of rows; group_by_length puts rows of like length into one batch.
+   * Order of rows; group_by_length puts rows of similar length into one batch.
    *
    * Takes one of 'random', 'sequential', 'group_by_length'.
    * @default 'random'
    */
   train_sampling_strategy?: 'random' | 'sequential' | 'group_by_length'
   /**
-   * Leave out a last batch that is not full.
+   * Drop the last batch if it is not full.
    *
    * Takes true or false.
    * @default false
    */
   dataloader_drop_last?: boolean
   /**
-   * Least severity of the messages shown from the trainer on; 'passive': as logging.set_verbosity(...) says.
+   * Lowest severity of the messages shown, set when the trainer is made; 'passive': follow logging.set_verbosity(...).
    *
    * Takes one of 'debug', 'info', 'warning', 'error', 'critical', 'passive'.
    * @default 'passive'
@@ -1200,7 +1200,7 @@ export interface TrainingInit {
    */
   save_on_each_node?: boolean
   /**
-   * Not needed: nothing is measured by phase; trainer.status() tells what memory is used.
+   * Not needed: memory is not measured by phase; trainer.status() returns its use.
    *
    * Takes true or false.
    * @default true
@@ -1259,13 +1259,13 @@ export interface TrainingInit {
   per_gpu_train_batch_size?: number
   /** Another spelling of per_device_eval_batch_size. Rows in a batch of an evaluation. */
   per_gpu_eval_batch_size?: number
-  /** Another spelling of warmup_steps. Updates over which the rate rises from 0; below 1: a share of all updates, rounded up. */
+  /** Another spelling of warmup_steps. Updates over which the rate rises from 0; a number below 1 is a share of all updates, rounded up. */
   warmup_ratio?: number
-  /** Another spelling of gradient_checkpointing. Compute layers again in the backward pass: less memory, more time. */
+  /** Another spelling of gradient_checkpointing. Recompute layers in the backward pass: less memory, more time. */
   activation_checkpointing?: boolean
   /** Another spelling of eval_strategy. When to evaluate. */
   evaluation_strategy?: 'no' | 'steps' | 'epoch'
-  /** Another spelling of train_sampling_strategy. Order of rows; group_by_length puts rows of like length into one batch. */
+  /** Another spelling of train_sampling_strategy. Order of rows; group_by_length puts rows of similar length into one batch. */
   group_by_length?: boolean
   /** Another spelling of gradient_checkpointing_kwargs. Not needed: both ways of use_reentrant are the same here. */
   activation_checkpointing_kwargs?: { use_reentrant?: boolean } | null
@@ -1365,14 +1365,14 @@ export interface SFTOptions extends Omit<
    */
   bf16: boolean
   /**
-   * Compute layers again in the backward pass: less memory, more time.
+   * Recompute layers in the backward pass: less memory, more time.
    *
    * Takes true or false.
    * @default true
    */
   gradient_checkpointing: boolean
   /**
-   * Steps between two times of logging; below 1: a share of all steps.
+   * Steps between two times of logging; a number below 1 is a share of all steps.
    *
    * Takes a whole number of steps, or below 1 a share of all steps.
    * @default 10
@@ -1386,7 +1386,7 @@ export interface SFTOptions extends Omit<
    */
   dataset_text_field: string
   /**
-   * Rows are cut to so many tokens; null: never.
+   * The longest row in tokens; longer rows are cut. null: no limit.
    *
    * Takes a whole number >= 1 or null.
    * @default 1024
@@ -1400,7 +1400,7 @@ export interface SFTOptions extends Omit<
    */
   truncation_mode: 'keep_start'
   /**
-   * nll, chunked_nll: mean negative log-likelihood of the tokens, the same number, since logits are never held whole. dft: each token times its probability, which is not derived.
+   * nll, chunked_nll: mean negative log-likelihood of the tokens, the same number, since logits are never held whole. dft: the loss of each token times its probability, which is a constant for the gradient.
    *
    * Takes one of 'nll', 'chunked_nll', 'dft'.
    * @default 'chunked_nll'
@@ -1435,21 +1435,21 @@ export interface SFTOptions extends Omit<
    */
   completion_only_loss: boolean | null
   /**
-   * Loss only on what the assistant says in a conversation.
+   * Loss only on the assistant turns of a conversation.
    *
    * Takes true or false.
    * @default false
    */
   assistant_only_loss: boolean
   /**
-   * Rows are always concatenated without padding: both values are met.
+   * Rows are always concatenated without padding, so both values have the same result.
    *
    * Takes true or false.
    * @default false
    */
   padding_free: boolean
   /**
-   * There is no padding to round up: every value is met.
+   * There is no padding to round up, so every value has the same result.
    *
    * Takes a whole number >= 1 or null.
    * @default null
@@ -1463,21 +1463,21 @@ export interface SFTOptions extends Omit<
    */
   dataset_num_proc: number | null
   /**
-   * No code from the hub is ever run.
+   * Code from the hub is never run.
    *
    * Takes true or false.
    * @default false
    */
   trust_remote_code: boolean
   /**
-   * add_special_tokens false: raw texts get none of the tokenizer; append_concat_token false: nor the end token; skip_prepare_dataset: rows have input_ids already.
+   * add_special_tokens false: raw texts get no special tokens of the tokenizer; append_concat_token false: no end token either; skip_prepare_dataset: rows already have input_ids.
    *
    * Takes an object with add_special_tokens, append_concat_token or skip_prepare_dataset, or null.
    * @default null
    */
   dataset_kwargs: DatasetKwargs | null
   /**
-   * The tokenizer's end token from here on; it has to be in the vocabulary. null: as it is.
+   * Sets the tokenizer's end token, which must be in the vocabulary. null: unchanged.
    *
    * Takes a text or null.
    * @default null
@@ -1498,7 +1498,7 @@ export interface SFTOptions extends Omit<
    */
   shuffle_dataset: boolean
   /**
-   * Options of from_pretrained, where SFTTrainer is given the name of a model.
+   * Options of from_pretrained, if the model is given by name.
    *
    * Takes an object or null.
    * @default null
@@ -1526,14 +1526,14 @@ export interface SFTInit extends Omit<
    */
   bf16?: boolean | null
   /**
-   * Compute layers again in the backward pass: less memory, more time.
+   * Recompute layers in the backward pass: less memory, more time.
    *
    * Takes true or false.
    * @default true
    */
   gradient_checkpointing?: boolean
   /**
-   * Steps between two times of logging; below 1: a share of all steps.
+   * Steps between two times of logging; a number below 1 is a share of all steps.
    *
    * Takes a whole number of steps, or below 1 a share of all steps.
    * @default 10
@@ -1547,7 +1547,7 @@ export interface SFTInit extends Omit<
    */
   dataset_text_field?: string
   /**
-   * Rows are cut to so many tokens; null: never.
+   * The longest row in tokens; longer rows are cut. null: no limit.
    *
    * Takes a whole number >= 1 or null.
    * @default 1024
@@ -1561,7 +1561,7 @@ export interface SFTInit extends Omit<
    */
   truncation_mode?: 'keep_start'
   /**
-   * nll, chunked_nll: mean negative log-likelihood of the tokens, the same number, since logits are never held whole. dft: each token times its probability, which is not derived.
+   * nll, chunked_nll: mean negative log-likelihood of the tokens, the same number, since logits are never held whole. dft: the loss of each token times its probability, which is a constant for the gradient.
    *
    * Takes one of 'nll', 'chunked_nll', 'dft'.
    * @default 'chunked_nll'
@@ -1596,21 +1596,21 @@ export interface SFTInit extends Omit<
    */
   completion_only_loss?: boolean | null
   /**
-   * Loss only on what the assistant says in a conversation.
+   * Loss only on the assistant turns of a conversation.
    *
    * Takes true or false.
    * @default false
    */
   assistant_only_loss?: boolean
   /**
-   * Rows are always concatenated without padding: both values are met.
+   * Rows are always concatenated without padding, so both values have the same result.
    *
    * Takes true or false.
    * @default false
    */
   padding_free?: boolean
   /**
-   * There is no padding to round up: every value is met.
+   * There is no padding to round up, so every value has the same result.
    *
    * Takes a whole number >= 1 or null.
    * @default null
@@ -1624,21 +1624,21 @@ export interface SFTInit extends Omit<
    */
   dataset_num_proc?: number | null
   /**
-   * No code from the hub is ever run.
+   * Code from the hub is never run.
    *
    * Takes true or false.
    * @default false
    */
   trust_remote_code?: boolean
   /**
-   * add_special_tokens false: raw texts get none of the tokenizer; append_concat_token false: nor the end token; skip_prepare_dataset: rows have input_ids already.
+   * add_special_tokens false: raw texts get no special tokens of the tokenizer; append_concat_token false: no end token either; skip_prepare_dataset: rows already have input_ids.
    *
    * Takes an object with add_special_tokens, append_concat_token or skip_prepare_dataset, or null.
    * @default null
    */
   dataset_kwargs?: DatasetKwargs | null
   /**
-   * The tokenizer's end token from here on; it has to be in the vocabulary. null: as it is.
+   * Sets the tokenizer's end token, which must be in the vocabulary. null: unchanged.
    *
    * Takes a text or null.
    * @default null
@@ -1659,15 +1659,15 @@ export interface SFTInit extends Omit<
    */
   shuffle_dataset?: boolean
   /**
-   * Options of from_pretrained, where SFTTrainer is given the name of a model.
+   * Options of from_pretrained, if the model is given by name.
    *
    * Takes an object or null.
    * @default null
    */
   model_init_kwargs?: PretrainedOptions | null
-  /** Another spelling of gradient_checkpointing. Compute layers again in the backward pass: less memory, more time. */
+  /** Another spelling of gradient_checkpointing. Recompute layers in the backward pass: less memory, more time. */
   activation_checkpointing?: boolean
-  /** Another spelling of max_length. Rows are cut to so many tokens; null: never. */
+  /** Another spelling of max_length. The longest row in tokens; longer rows are cut. null: no limit. */
   max_seq_length?: number | null
   /** @deprecated not supported: activations are in host memory already. */
   activation_offloading?: false | null
@@ -1680,13 +1680,13 @@ export interface SFTInit extends Omit<
 /** The values of SFTTrainer. */
 export interface ParsedSFTTrainerOptions {
   /**
-   * The model; with peft_config an adapter is put on it, else it has one already. A name is loaded before training, in float32 unless model_init_kwargs says otherwise.
+   * The model. With peft_config it gets a new adapter, else it must have one. A name is loaded before training, in float32 unless model_init_kwargs has another dtype.
    *
    * Takes a model from AutoModelForCausalLM.from_pretrained, or the name or folder of one.
    */
   model: string | CausalLM | PeftModel
   /**
-   * Settings of the run: an SFTConfig, or TrainingArguments, which keep their own defaults.
+   * Settings of the run: an SFTConfig, or a TrainingArguments, which keeps its own defaults.
    *
    * Takes an SFTConfig or TrainingArguments.
    */
@@ -1698,20 +1698,20 @@ export interface ParsedSFTTrainerOptions {
    */
   train_dataset: TrainingData
   /**
-   * Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
+   * Rows to evaluate on; for several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
    *
    * Takes one Dataset or IterableDataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
    * @default null
    */
   eval_dataset: EvaluationData | null
   /**
-   * The tokenizer of the model. Default: loaded from where the model is.
+   * The tokenizer of the model. Default: the one saved with the model.
    *
    * Takes a tokenizer from AutoTokenizer.from_pretrained.
    */
   processing_class: PreTrainedTokenizer | undefined
   /**
-   * Old spelling of processing_class.
+   * Old name of processing_class.
    *
    * Takes a tokenizer from AutoTokenizer.from_pretrained.
    */
@@ -1724,7 +1724,7 @@ export interface ParsedSFTTrainerOptions {
    */
   peft_config: LoraConfig | null
   /**
-   * Makes the text of a row, or of an object of columns a list of texts; dataset_text_field is then not read.
+   * Returns the text of a row, or for an object of columns a list of texts; dataset_text_field is then ignored.
    *
    * Takes a function.
    */
@@ -1744,27 +1744,27 @@ export interface ParsedSFTTrainerOptions {
    */
   compute_metrics: ComputeMetrics | null
   /**
-   * Optimizer and schedule in place of those that optim and lr_scheduler_type name. A run takes the optimizer with the state it has.
+   * Optimizer and schedule that replace those of optim and lr_scheduler_type. A run uses the optimizer with its present state.
    *
    * Takes a list of an optimizer or null and a schedule or null.
    * @default [null,null]
    */
   optimizers: [Optimizer | null, Schedule | null]
   /**
-   * How a model given by name is quantized; short for model_init_kwargs.quantization_config.
+   * Quantization of a model given by name; short for model_init_kwargs.quantization_config.
    *
    * Takes a BitsAndBytesConfig or null.
    * @default null
    */
   quantization_config: BitsAndBytesConfig | null
   /**
-   * The loss (ours): a function of the log-probabilities of the targets, or one that the device computes. By default what loss_type and label_smoothing_factor say.
+   * The loss (ours): a function of the log-probabilities of the targets, or one that the device computes. Default: set by loss_type and label_smoothing_factor.
    *
    * Takes a function (logps, batch) => ({ loss, dlogps }), or an object with loss, loss_type, label_smoothing_factor or token_weights.
    */
   objective: Objective | undefined
   /**
-   * Objects, or classes made without arguments, whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
+   * Objects, or classes whose constructor needs no arguments, whose methods are called during the run: on_train_begin, on_step_end, on_log ...
    *
    * Takes a list of callbacks.
    * @default []
@@ -1827,7 +1827,7 @@ export interface ParsedSFTTrainerOptions {
    */
   chars_per_token: number
   /**
-   * Where progress is shown (ours); by default in the notebook or terminal that this runs in.
+   * Where progress is shown (ours); by default in the current notebook or terminal.
    *
    * Takes an object with start, step, log and end.
    */
@@ -1837,13 +1837,13 @@ export interface ParsedSFTTrainerOptions {
 /** What SFTTrainer takes. */
 export interface SFTTrainerOptions {
   /**
-   * The model; with peft_config an adapter is put on it, else it has one already. A name is loaded before training, in float32 unless model_init_kwargs says otherwise.
+   * The model. With peft_config it gets a new adapter, else it must have one. A name is loaded before training, in float32 unless model_init_kwargs has another dtype.
    *
    * Takes a model from AutoModelForCausalLM.from_pretrained, or the name or folder of one.
    */
   model: string | CausalLM | PeftModel
   /**
-   * Settings of the run: an SFTConfig, or TrainingArguments, which keep their own defaults.
+   * Settings of the run: an SFTConfig, or a TrainingArguments, which keeps its own defaults.
    *
    * Takes an SFTConfig or TrainingArguments.
    */
@@ -1855,20 +1855,20 @@ export interface SFTTrainerOptions {
    */
   train_dataset: TrainingData
   /**
-   * Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
+   * Rows to evaluate on; for several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
    *
    * Takes one Dataset or IterableDataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
    * @default null
    */
   eval_dataset?: EvaluationData | null
   /**
-   * The tokenizer of the model. Default: loaded from where the model is.
+   * The tokenizer of the model. Default: the one saved with the model.
    *
    * Takes a tokenizer from AutoTokenizer.from_pretrained.
    */
   processing_class?: PreTrainedTokenizer
   /**
-   * Old spelling of processing_class.
+   * Old name of processing_class.
    *
    * Takes a tokenizer from AutoTokenizer.from_pretrained.
    */
@@ -1881,7 +1881,7 @@ export interface SFTTrainerOptions {
    */
   peft_config?: LoraConfig | null
   /**
-   * Makes the text of a row, or of an object of columns a list of texts; dataset_text_field is then not read.
+   * Returns the text of a row, or for an object of columns a list of texts; dataset_text_field is then ignored.
    *
    * Takes a function.
    */
@@ -1901,27 +1901,27 @@ export interface SFTTrainerOptions {
    */
   compute_metrics?: ComputeMetrics | null
   /**
-   * Optimizer and schedule in place of those that optim and lr_scheduler_type name. A run takes the optimizer with the state it has.
+   * Optimizer and schedule that replace those of optim and lr_scheduler_type. A run uses the optimizer with its present state.
    *
    * Takes a list of an optimizer or null and a schedule or null.
    * @default [null,null]
    */
   optimizers?: [Optimizer | null, Schedule | null]
   /**
-   * How a model given by name is quantized; short for model_init_kwargs.quantization_config.
+   * Quantization of a model given by name; short for model_init_kwargs.quantization_config.
    *
    * Takes a BitsAndBytesConfig or null.
    * @default null
    */
   quantization_config?: BitsAndBytesConfig | null
   /**
-   * The loss (ours): a function of the log-probabilities of the targets, or one that the device computes. By default what loss_type and label_smoothing_factor say.
+   * The loss (ours): a function of the log-probabilities of the targets, or one that the device computes. Default: set by loss_type and label_smoothing_factor.
    *
    * Takes a function (logps, batch) => ({ loss, dlogps }), or an object with loss, loss_type, label_smoothing_factor or token_weights.
    */
   objective?: Objective
   /**
-   * Objects, or classes made without arguments, whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
+   * Objects, or classes whose constructor needs no arguments, whose methods are called during the run: on_train_begin, on_step_end, on_log ...
    *
    * Takes a list of callbacks.
    * @default []
@@ -1984,7 +1984,7 @@ export interface SFTTrainerOptions {
    */
   chars_per_token?: number
   /**
-   * Where progress is shown (ours); by default in the notebook or terminal that this runs in.
+   * Where progress is shown (ours); by default in the current notebook or terminal.
    *
    * Takes an object with start, step, log and end.
    */

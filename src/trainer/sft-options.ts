@@ -46,7 +46,7 @@ export const sftOptionSet: OptionSet<SFTOptions> = {
     max_length: {
       schema: countOrNull(1),
       default: 1024,
-      doc: 'Rows are cut to so many tokens; null: never.',
+      doc: 'The longest row in tokens; longer rows are cut. null: no limit.',
       aliases: { max_seq_length: renamed },
     },
     truncation_mode: {
@@ -58,7 +58,7 @@ export const sftOptionSet: OptionSet<SFTOptions> = {
       schema: z.preprocess((value) => value ?? 'chunked_nll', z.enum(['nll', 'chunked_nll', 'dft'])),
       input: "'nll' | 'chunked_nll' | 'dft' | null",
       default: 'chunked_nll',
-      doc: 'nll, chunked_nll: mean negative log-likelihood of the tokens, the same number, since logits are never held whole. dft: each token times its probability, which is not derived.',
+      doc: 'nll, chunked_nll: mean negative log-likelihood of the tokens, the same number, since logits are never held whole. dft: the loss of each token times its probability, which is a constant for the gradient.',
     },
     packing: { schema: flag, default: false, doc: 'Fill rows of max_length tokens with several texts.' },
     packing_strategy: {
@@ -79,17 +79,17 @@ export const sftOptionSet: OptionSet<SFTOptions> = {
     assistant_only_loss: {
       schema: flag,
       default: false,
-      doc: 'Loss only on what the assistant says in a conversation.',
+      doc: 'Loss only on the assistant turns of a conversation.',
     },
     padding_free: {
       schema: flag,
       default: false,
-      doc: 'Rows are always concatenated without padding: both values are met.',
+      doc: 'Rows are always concatenated without padding, so both values have the same result.',
     },
     pad_to_multiple_of: {
       schema: countOrNull(1),
       default: null,
-      doc: 'There is no padding to round up: every value is met.',
+      doc: 'There is no padding to round up, so every value has the same result.',
     },
     dataset_num_proc: {
       schema: countOrNull(1),
@@ -100,18 +100,18 @@ export const sftOptionSet: OptionSet<SFTOptions> = {
       schema: flag,
       default: false,
       inert: true,
-      doc: 'No code from the hub is ever run.',
+      doc: 'Code from the hub is never run.',
     },
     dataset_kwargs: {
       schema: datasetKwargs,
       type: 'DatasetKwargs | null',
       default: null,
-      doc: 'add_special_tokens false: raw texts get none of the tokenizer; append_concat_token false: nor the end token; skip_prepare_dataset: rows have input_ids already.',
+      doc: 'add_special_tokens false: raw texts get no special tokens of the tokenizer; append_concat_token false: no end token either; skip_prepare_dataset: rows already have input_ids.',
     },
     eos_token: {
       schema: textOrNull,
       default: null,
-      doc: "The tokenizer's end token from here on; it has to be in the vocabulary. null: as it is.",
+      doc: "Sets the tokenizer's end token, which must be in the vocabulary. null: unchanged.",
     },
     pad_token: { schema: textOrNull, default: null, doc: 'The same for the padding token.' },
     shuffle_dataset: {
@@ -123,7 +123,7 @@ export const sftOptionSet: OptionSet<SFTOptions> = {
       schema: z.record(z.string(), z.unknown()).nullable().describe('an object or null'),
       type: 'PretrainedOptions | null',
       default: null,
-      doc: 'Options of from_pretrained, where SFTTrainer is given the name of a model.',
+      doc: 'Options of from_pretrained, if the model is given by name.',
     },
   },
   refused: { ...trainingOptionSet.refused, ...refused },

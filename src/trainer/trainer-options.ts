@@ -50,7 +50,7 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
         'string | CausalLM | PeftModel',
         'a model from AutoModelForCausalLM.from_pretrained, or the name or folder of one',
         isModel,
-        'The model; with peft_config an adapter is put on it, else it has one already. A name is loaded before training, in float32 unless model_init_kwargs says otherwise.',
+        'The model. With peft_config it gets a new adapter, else it must have one. A name is loaded before training, in float32 unless model_init_kwargs has another dtype.',
       ),
       default: undefined as never,
       required: true,
@@ -59,7 +59,7 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       'TrainingArguments',
       'an SFTConfig or TrainingArguments',
       (value) => value instanceof TrainingArguments,
-      'Settings of the run: an SFTConfig, or TrainingArguments, which keep their own defaults.',
+      'Settings of the run: an SFTConfig, or a TrainingArguments, which keeps its own defaults.',
     ),
     train_dataset: {
       ...object<TrainingData>(
@@ -76,7 +76,7 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
         'EvaluationData | null',
         `${oneDataset}, or an object of data sets by name, or null`,
         (value) => value === null || isEvaluationData(value),
-        'Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...',
+        'Rows to evaluate on; for several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...',
       ),
       default: null,
     },
@@ -84,13 +84,13 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       'PreTrainedTokenizer',
       fromTokenizer,
       isTokenizer,
-      'The tokenizer of the model. Default: loaded from where the model is.',
+      'The tokenizer of the model. Default: the one saved with the model.',
     ),
     tokenizer: optionalObject<PreTrainedTokenizer>(
       'PreTrainedTokenizer',
       fromTokenizer,
       isTokenizer,
-      'Old spelling of processing_class.',
+      'Old name of processing_class.',
     ),
     peft_config: {
       ...object<LoraConfig | null>(
@@ -103,7 +103,7 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
     },
     formatting_func: optionalFunction<FormattingFunc>(
       'FormattingFunc',
-      'Makes the text of a row, or of an object of columns a list of texts; dataset_text_field is then not read.',
+      'Returns the text of a row, or for an object of columns a list of texts; dataset_text_field is then ignored.',
     ),
     data_collator: {
       ...object<AnyCollator | null>(
@@ -133,7 +133,7 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
         '[Optimizer | null, Schedule | null]',
         'a list of an optimizer or null and a schedule or null',
         (value) => Array.isArray(value) && value.length === 2,
-        'Optimizer and schedule in place of those that optim and lr_scheduler_type name. A run takes the optimizer with the state it has.',
+        'Optimizer and schedule that replace those of optim and lr_scheduler_type. A run uses the optimizer with its present state.',
       ),
       default: [null, null],
     },
@@ -142,7 +142,7 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
         'BitsAndBytesConfig | null',
         'a BitsAndBytesConfig or null',
         (value) => value === null || value instanceof BitsAndBytesConfig,
-        'How a model given by name is quantized; short for model_init_kwargs.quantization_config.',
+        'Quantization of a model given by name; short for model_init_kwargs.quantization_config.',
       ),
       default: null,
     },
@@ -151,7 +151,7 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
         'Objective',
         'a function (logps, batch) => ({ loss, dlogps }), or an object with loss, loss_type, label_smoothing_factor or token_weights',
         (value) => typeof value === 'function' || (typeof value === 'object' && value !== null),
-        'The loss (ours): a function of the log-probabilities of the targets, or one that the device computes. By default what loss_type and label_smoothing_factor say.',
+        'The loss (ours): a function of the log-probabilities of the targets, or one that the device computes. Default: set by loss_type and label_smoothing_factor.',
       ),
       default: undefined,
     },
@@ -159,7 +159,7 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       schema: z.custom<GivenCallback[]>(Array.isArray).describe('a list of callbacks'),
       default: [],
       type: 'GivenCallback[]',
-      doc: 'Objects, or classes made without arguments, whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...',
+      doc: 'Objects, or classes whose constructor needs no arguments, whose methods are called during the run: on_train_begin, on_step_end, on_log ...',
     },
     dataset_text_field: { schema: optional(text), default: undefined, doc: oldPlace },
     max_seq_length: {
@@ -188,7 +188,7 @@ export const sftTrainerOptionSet: OptionSet<ParsedSFTTrainerOptions> = {
       'TrainingDisplay',
       'an object with start, step, log and end',
       (value) => typeof (value as TrainingDisplay | null)?.log === 'function',
-      'Where progress is shown (ours); by default in the notebook or terminal that this runs in.',
+      'Where progress is shown (ours); by default in the current notebook or terminal.',
     ),
   },
   refused: {

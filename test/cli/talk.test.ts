@@ -59,9 +59,7 @@ describe('qlora chat', () => {
       [folder, ...cpu],
       'hello\nw\n/reset\nw\n\n/what\n/exit\nhello\n',
     )
-    expect(found).toContain(
-      `/help tells the commands.\n${a}\n${b}\nThe conversation begins anew.\n${alone}\n`,
-    )
+    expect(found).toContain(`/help lists the commands.\n${a}\n${b}\nThe conversation was reset.\n${alone}\n`)
     expect(found).toContain('/what is no command.\n/reset ')
     expect(found.split(a).length).toBe(2)
     expect(await liveBytes()).toBe(before)

@@ -37,14 +37,14 @@ export interface DPOOptions extends Omit<
    */
   bf16: boolean
   /**
-   * Compute layers again in the backward pass: less memory, more time.
+   * Recompute layers in the backward pass: less memory, more time.
    *
    * Takes true or false.
    * @default true
    */
   gradient_checkpointing: boolean
   /**
-   * Steps between two times of logging; below 1: a share of all steps.
+   * Steps between two times of logging; a number below 1 is a share of all steps.
    *
    * Takes a whole number of steps, or below 1 a share of all steps.
    * @default 10
@@ -58,7 +58,7 @@ export interface DPOOptions extends Omit<
    */
   dataset_num_proc: number | null
   /**
-   * No code from the hub is ever run.
+   * Code from the hub is never run.
    *
    * Takes true or false.
    * @default false
@@ -128,14 +128,14 @@ export interface DPOOptions extends Omit<
    */
   label_smoothing: number
   /**
-   * Rows are always concatenated without padding: both values are met.
+   * Rows are always concatenated without padding, so both values have the same result.
    *
    * Takes true or false.
    * @default false
    */
   padding_free: boolean
   /**
-   * There is no padding to round up: every value is met.
+   * There is no padding to round up, so every value has the same result.
    *
    * Takes a whole number >= 1 or null.
    * @default null
@@ -168,14 +168,14 @@ export interface DPOInit extends Omit<
    */
   bf16?: boolean | null
   /**
-   * Compute layers again in the backward pass: less memory, more time.
+   * Recompute layers in the backward pass: less memory, more time.
    *
    * Takes true or false.
    * @default true
    */
   gradient_checkpointing?: boolean
   /**
-   * Steps between two times of logging; below 1: a share of all steps.
+   * Steps between two times of logging; a number below 1 is a share of all steps.
    *
    * Takes a whole number of steps, or below 1 a share of all steps.
    * @default 10
@@ -189,7 +189,7 @@ export interface DPOInit extends Omit<
    */
   dataset_num_proc?: number | null
   /**
-   * No code from the hub is ever run.
+   * Code from the hub is never run.
    *
    * Takes true or false.
    * @default false
@@ -268,20 +268,20 @@ export interface DPOInit extends Omit<
    */
   label_smoothing?: number
   /**
-   * Rows are always concatenated without padding: both values are met.
+   * Rows are always concatenated without padding, so both values have the same result.
    *
    * Takes true or false.
    * @default false
    */
   padding_free?: boolean
   /**
-   * There is no padding to round up: every value is met.
+   * There is no padding to round up, so every value has the same result.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   pad_to_multiple_of?: number | null
-  /** Another spelling of gradient_checkpointing. Compute layers again in the backward pass: less memory, more time. */
+  /** Another spelling of gradient_checkpointing. Recompute layers in the backward pass: less memory, more time. */
   activation_checkpointing?: boolean
   /** @deprecated not supported: it smooths the labels of tokens, which this loss does not read. */
   label_smoothing_factor?: 0 | null
@@ -346,14 +346,14 @@ export interface ORPOOptions extends Omit<
    */
   bf16: boolean
   /**
-   * Compute layers again in the backward pass: less memory, more time.
+   * Recompute layers in the backward pass: less memory, more time.
    *
    * Takes true or false.
    * @default true
    */
   gradient_checkpointing: boolean
   /**
-   * Steps between two times of logging; below 1: a share of all steps.
+   * Steps between two times of logging; a number below 1 is a share of all steps.
    *
    * Takes a whole number of steps, or below 1 a share of all steps.
    * @default 10
@@ -367,7 +367,7 @@ export interface ORPOOptions extends Omit<
    */
   dataset_num_proc: number | null
   /**
-   * No code from the hub is ever run.
+   * Code from the hub is never run.
    *
    * Takes true or false.
    * @default false
@@ -421,14 +421,14 @@ export interface ORPOInit extends Omit<
    */
   bf16?: boolean | null
   /**
-   * Compute layers again in the backward pass: less memory, more time.
+   * Recompute layers in the backward pass: less memory, more time.
    *
    * Takes true or false.
    * @default true
    */
   gradient_checkpointing?: boolean
   /**
-   * Steps between two times of logging; below 1: a share of all steps.
+   * Steps between two times of logging; a number below 1 is a share of all steps.
    *
    * Takes a whole number of steps, or below 1 a share of all steps.
    * @default 10
@@ -442,7 +442,7 @@ export interface ORPOInit extends Omit<
    */
   dataset_num_proc?: number | null
   /**
-   * No code from the hub is ever run.
+   * Code from the hub is never run.
    *
    * Takes true or false.
    * @default false
@@ -469,7 +469,7 @@ export interface ORPOInit extends Omit<
    * @default 0.1
    */
   beta?: number
-  /** Another spelling of gradient_checkpointing. Compute layers again in the backward pass: less memory, more time. */
+  /** Another spelling of gradient_checkpointing. Recompute layers in the backward pass: less memory, more time. */
   activation_checkpointing?: boolean
   /** @deprecated not supported: it smooths the labels of tokens, which this loss does not read. */
   label_smoothing_factor?: 0 | null
@@ -514,14 +514,14 @@ export interface KTOOptions extends Omit<
    */
   bf16: boolean
   /**
-   * Compute layers again in the backward pass: less memory, more time.
+   * Recompute layers in the backward pass: less memory, more time.
    *
    * Takes true or false.
    * @default true
    */
   gradient_checkpointing: boolean
   /**
-   * Steps between two times of logging; below 1: a share of all steps.
+   * Steps between two times of logging; a number below 1 is a share of all steps.
    *
    * Takes a whole number of steps, or below 1 a share of all steps.
    * @default 10
@@ -542,7 +542,7 @@ export interface KTOOptions extends Omit<
    */
   dataset_num_proc: number | null
   /**
-   * No code from the hub is ever run.
+   * Code from the hub is never run.
    *
    * Takes true or false.
    * @default false
@@ -605,7 +605,7 @@ export interface KTOOptions extends Omit<
    */
   undesirable_weight: number
   /**
-   * There is no padding to round up: every value is met.
+   * There is no padding to round up, so every value has the same result.
    *
    * Takes a whole number >= 1 or null.
    * @default null
@@ -640,14 +640,14 @@ export interface KTOInit extends Omit<
    */
   bf16?: boolean | null
   /**
-   * Compute layers again in the backward pass: less memory, more time.
+   * Recompute layers in the backward pass: less memory, more time.
    *
    * Takes true or false.
    * @default true
    */
   gradient_checkpointing?: boolean
   /**
-   * Steps between two times of logging; below 1: a share of all steps.
+   * Steps between two times of logging; a number below 1 is a share of all steps.
    *
    * Takes a whole number of steps, or below 1 a share of all steps.
    * @default 10
@@ -668,7 +668,7 @@ export interface KTOInit extends Omit<
    */
   dataset_num_proc?: number | null
   /**
-   * No code from the hub is ever run.
+   * Code from the hub is never run.
    *
    * Takes true or false.
    * @default false
@@ -731,13 +731,13 @@ export interface KTOInit extends Omit<
    */
   undesirable_weight?: number
   /**
-   * There is no padding to round up: every value is met.
+   * There is no padding to round up, so every value has the same result.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   pad_to_multiple_of?: number | null
-  /** Another spelling of gradient_checkpointing. Compute layers again in the backward pass: less memory, more time. */
+  /** Another spelling of gradient_checkpointing. Recompute layers in the backward pass: less memory, more time. */
   activation_checkpointing?: boolean
   /** Another spelling of train_sampling_strategy. Order of rows. Only apo_zero_unpaired takes another than 'sequential': the divergence is measured within fixed batches. */
   group_by_length?: boolean
@@ -768,26 +768,26 @@ export interface KTOInit extends Omit<
 /** The values of DPOTrainer. */
 export interface ParsedPreferenceTrainerOptions {
   /**
-   * The model; with peft_config an adapter is put on it, else it has one already. A name is loaded before training, in float32 unless model_init_kwargs says otherwise.
+   * The model. With peft_config it gets a new adapter, else it must have one. A name is loaded before training, in float32 unless model_init_kwargs has another dtype.
    *
    * Takes a model from AutoModelForCausalLM.from_pretrained, or the name or folder of one.
    */
   model: string | CausalLM | PeftModel
   /**
-   * Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
+   * Rows to evaluate on; for several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
    *
    * Takes one Dataset or IterableDataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
    * @default null
    */
   eval_dataset: EvaluationData | null
   /**
-   * The tokenizer of the model. Default: loaded from where the model is.
+   * The tokenizer of the model. Default: the one saved with the model.
    *
    * Takes a tokenizer from AutoTokenizer.from_pretrained.
    */
   processing_class: PreTrainedTokenizer | undefined
   /**
-   * Old spelling of processing_class.
+   * Old name of processing_class.
    *
    * Takes a tokenizer from AutoTokenizer.from_pretrained.
    */
@@ -800,20 +800,20 @@ export interface ParsedPreferenceTrainerOptions {
    */
   peft_config: LoraConfig | null
   /**
-   * Objects, or classes made without arguments, whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
+   * Objects, or classes whose constructor needs no arguments, whose methods are called during the run: on_train_begin, on_step_end, on_log ...
    *
    * Takes a list of callbacks.
    * @default []
    */
   callbacks: GivenCallback[]
   /**
-   * Where progress is shown (ours); by default in the notebook or terminal that this runs in.
+   * Where progress is shown (ours); by default in the current notebook or terminal.
    *
    * Takes an object with start, step, log and end.
    */
   display: TrainingDisplay | undefined
   /**
-   * Optimizer and schedule in place of those that optim and lr_scheduler_type name. A run takes the optimizer with the state it has.
+   * Optimizer and schedule that replace those of optim and lr_scheduler_type. A run uses the optimizer with its present state.
    *
    * Takes a list of an optimizer or null and a schedule or null.
    * @default [null,null]
@@ -836,26 +836,26 @@ export interface ParsedPreferenceTrainerOptions {
 /** What DPOTrainer takes. */
 export interface PreferenceTrainerOptions {
   /**
-   * The model; with peft_config an adapter is put on it, else it has one already. A name is loaded before training, in float32 unless model_init_kwargs says otherwise.
+   * The model. With peft_config it gets a new adapter, else it must have one. A name is loaded before training, in float32 unless model_init_kwargs has another dtype.
    *
    * Takes a model from AutoModelForCausalLM.from_pretrained, or the name or folder of one.
    */
   model: string | CausalLM | PeftModel
   /**
-   * Rows to evaluate on; of several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
+   * Rows to evaluate on; for several sets by name, { a, b }, the metrics are eval_a_loss, eval_b_loss ...
    *
    * Takes one Dataset or IterableDataset, such as dict.get('train') of what load_dataset returns, or an object of data sets by name, or null.
    * @default null
    */
   eval_dataset?: EvaluationData | null
   /**
-   * The tokenizer of the model. Default: loaded from where the model is.
+   * The tokenizer of the model. Default: the one saved with the model.
    *
    * Takes a tokenizer from AutoTokenizer.from_pretrained.
    */
   processing_class?: PreTrainedTokenizer
   /**
-   * Old spelling of processing_class.
+   * Old name of processing_class.
    *
    * Takes a tokenizer from AutoTokenizer.from_pretrained.
    */
@@ -868,20 +868,20 @@ export interface PreferenceTrainerOptions {
    */
   peft_config?: LoraConfig | null
   /**
-   * Objects, or classes made without arguments, whose methods are called while the run goes on: on_train_begin, on_step_end, on_log ...
+   * Objects, or classes whose constructor needs no arguments, whose methods are called during the run: on_train_begin, on_step_end, on_log ...
    *
    * Takes a list of callbacks.
    * @default []
    */
   callbacks?: GivenCallback[]
   /**
-   * Where progress is shown (ours); by default in the notebook or terminal that this runs in.
+   * Where progress is shown (ours); by default in the current notebook or terminal.
    *
    * Takes an object with start, step, log and end.
    */
   display?: TrainingDisplay
   /**
-   * Optimizer and schedule in place of those that optim and lr_scheduler_type name. A run takes the optimizer with the state it has.
+   * Optimizer and schedule that replace those of optim and lr_scheduler_type. A run uses the optimizer with its present state.
    *
    * Takes a list of an optimizer or null and a schedule or null.
    * @default [null,null]
