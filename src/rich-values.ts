@@ -30,6 +30,8 @@ import {
   streamText,
 } from './display/dataset-text'
 import { formatNumber } from './display/format'
+import { LogitLens, logitLensBundle } from './display/logit-lens'
+import { TokenLosses, tokenLossesBundle } from './display/token-losses'
 import type { MimeBundle } from './display/output'
 import { setLook } from './display/rich-display'
 import { modelBundle, modelLine, modelText } from './display/model-text'
@@ -75,6 +77,14 @@ setLook(SFTTrainer.prototype, {
   bundle: (trainer) => panelBundle(trainer, trainer.status(), randomUUID()),
 })
 setLook(MemoryForecast.prototype, {
-  text: (forecast) => String(forecastBundle(forecast)['text/plain']),
+  text: (forecast) => forecastBundle(forecast)['text/plain'],
   bundle: forecastBundle,
+})
+setLook(TokenLosses.prototype, {
+  text: (losses) => tokenLossesBundle(losses)['text/plain'],
+  bundle: tokenLossesBundle,
+})
+setLook(LogitLens.prototype, {
+  text: (lens) => logitLensBundle(lens)['text/plain'],
+  bundle: logitLensBundle,
 })

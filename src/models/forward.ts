@@ -2,6 +2,7 @@ import { languageModelLoss, logitsOf } from '../nn/loss'
 import { fill, scaled, scatterRows } from '../tensor/ops'
 import type { Scope } from '../tensor/scope'
 import { Tensor } from '../tensor/tensor'
+import { AttentionWeights } from './attention-weights'
 import { toDevice } from './batch'
 import type { CausalLM } from './causal-lm'
 import { packInputs, type ModelInputs } from './padding'
@@ -14,6 +15,8 @@ export interface ModelOutput {
   logits: Tensor
   /** The embedding and each layer's output, the last one after the final norm; [B, S, hidden] each. */
   hidden_states: Tensor[] | undefined
+  /** Of each layer, how much each query looks at each key: float32 [B, heads, S, S] on the CPU, zero where attention_mask is. */
+  attentions: Tensor[] | undefined
 }
 
 /** `model.forward`: packs the rows, runs the model, and restores the caller's padding. */
@@ -23,7 +26,8 @@ export async function forwardPadded(model: CausalLM, inputs: ModelInputs): Promi
   const batch = toDevice(packed, model.config.vocab_size, model.device, scope)
   const places = scope.add(Tensor.from(place, { device: model.device }))
   const unpack = (rows: Tensor): Tensor => unpackRows(rows, places, batchSize, width, scope)
-  const ctx = contextOf(batch, scope, {})
+  const weights = inputs.output_attentions ? new AttentionWeights(model, packed, place, width) : undefined
+  const ctx = { ...contextOf(batch, scope, {}), observeAttention: weights?.observe }
   const hiddenStates: Tensor[] = []
   const last = forwardHidden(model, batch, ctx, (x, index) => {
     if (inputs.output_hidden_states && index < model.parts.layers.length) hiddenStates.push(unpack(x))
@@ -39,7 +43,8 @@ export async function forwardPadded(model: CausalLM, inputs: ModelInputs): Promi
     loss = sum! / count!
   }
   await model.device.synchronize()
-  return { loss, logits, hidden_states: inputs.output_hidden_states ? hiddenStates : undefined }
+  const hidden_states = inputs.output_hidden_states ? hiddenStates : undefined
+  return { loss, logits, hidden_states, attentions: await weights?.layers() }
 }
 
 /** [T, n] -> [B, S, n], zero where there is no token. The caller owns the result. */

@@ -13,6 +13,8 @@ export interface ModelInputs {
   /** -100 = ignored. */
   labels?: IdRows
   output_hidden_states?: boolean
+  /** For small models: the weights are computed on the host, B * heads * S * S numbers a layer. */
+  output_attentions?: boolean
   /** Further data for an objective: one value per row. */
   columns?: Readonly<Record<string, readonly unknown[]>>
 }
@@ -22,6 +24,7 @@ const inputKeys: readonly (keyof ModelInputs)[] = [
   'attention_mask',
   'labels',
   'output_hidden_states',
+  'output_attentions',
   'columns',
 ]
 export const packedKeys: readonly (keyof PackedBatch)[] = [

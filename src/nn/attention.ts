@@ -204,6 +204,8 @@ export class Attention {
   attend({ q, k, v }: HeadInputs, ctx: Context): { out: Tensor; lse: Tensor } {
     const normed = this.norm(q, k, ctx)
     const result = this.attendTo({ q, k, v, ...normed }, ctx, ctx.cuSeqlens)
+    const { shape, scale } = this
+    ctx.observeAttention?.({ q: normed?.q ?? q, k: normed?.k ?? k, lse: result.lse, shape, scale })
     if (normed) for (const t of Object.values(normed)) ctx.scope.free(t)
     return result
   }

@@ -9,6 +9,16 @@ export interface DropoutState {
   microstep: number
 }
 
+/** Queries and keys as attention reads them, [T, heads * head_dim] and [T, kv_heads * head_dim], and lse [heads, T]. */
+export interface Attended {
+  q: Tensor
+  k: Tensor
+  lse: Tensor
+  shape: { heads: number; kvHeads: number; headDim: number; window: number; softcap?: number | undefined }
+  /** Of the products of queries and keys. */
+  scale: number
+}
+
 /** What every layer needs to know about the current pass. T tokens; sequences follow each other without padding. */
 export interface Context {
   /** Temporaries of the current layer. */
@@ -27,6 +37,8 @@ export interface Context {
   dropout?: DropoutState | undefined
   /** The pass is one of training, whether or not its backward runs. Default: false, evaluation or generation. */
   training?: boolean | undefined
+  /** Sees what each layer's attention has computed, while it lives. */
+  observeAttention?: ((attended: Attended) => void) | undefined
   /** Backward gives the same bits on every run. */
   deterministic?: boolean | undefined
 }

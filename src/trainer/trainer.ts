@@ -1,8 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
+import { collate } from '../data/collator'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import type { TrainerStatus } from '../display/watch'
 import { sweepRemains } from '../files/atomic-folder'
 import { logging } from '../logging'
+import type { PackedBatch } from '../models/batch'
 import type { Optimizer } from '../optim/optimizer'
 import type { PeftModel } from '../peft/model'
 import type { TrainingArguments } from './arguments'
@@ -19,6 +21,7 @@ import type { ParsedSFTTrainerOptions, ParsedTrainOptions, TrainOptions } from '
 import { refuseOverrides } from './overrides'
 import { reportersOf } from './reporters'
 import { RowSets, type TrainingData } from './row-sets'
+import { planRun } from './run-plan'
 import { Runs } from './runs'
 import { newState, type LogRow, type TrainerState, type TrainOutput } from './state'
 import { trainerStatus } from './status'
@@ -260,6 +263,29 @@ export abstract class Trainer {
    */
   changeRows(change: Parameters<RowSets['change']>[0]): void {
     this.sets.change(change)
+  }
+
+  /**
+   * The micro batches of an epoch, in the order of training, for a look at them before the first step: how many, and each by its
+   * number with the tokens of its rows.
+   * @throws TypeError when train_dataset is a stream.
+   */
+  async train_batches(
+    epoch = 0,
+  ): Promise<{ count: number; at: (index: number) => { rows: number[]; collated: PackedBatch } }> {
+    await this.load()
+    const rows = await this.sets.train(this.task, undefined)
+    if (!Array.isArray(rows))
+      throw new TypeError(
+        `[${this.parts.owner}] train_batches: a streamed train_dataset is not read ahead; make a trainer of Dataset.from_list with some of its rows`,
+      )
+    const lengths = rows.map((row) => row.input_ids.length)
+    const batches = planRun(this.args, lengths, this.parts.owner).batchesOf(epoch)
+    const at = (index: number): { rows: number[]; collated: PackedBatch } => {
+      const taken = batches[index]!.map((i) => rows[i]!)
+      return { rows: taken.map((row) => row.input_ids.length), collated: collate(taken) }
+    }
+    return { count: batches.length, at }
   }
 
   private get task(): TrainingTask {
