@@ -13,6 +13,10 @@ export interface Series {
   width: number
   /** Whether points are marked: there are only few evaluations. */
   markers: boolean
+  /** Drawn faint: the smoothed line beside it tells more. */
+  faint?: boolean
+  /** Not in the legend: another line of the same run is. */
+  unnamed?: boolean
   x: number[]
   y: number[]
 }
@@ -70,9 +74,53 @@ export function seriesOf(history: readonly LogRow[], maxPoints: number): Series[
       x.push(step)
       y.push(value)
     }
-    if (x.length > 0) series.push({ ...style, ...thin(x, y, maxPoints) })
+    if (x.length === 0) continue
+    const isSmoothed = key === 'loss' && x.length >= LEAST_TO_SMOOTH
+    series.push({ ...style, ...thin(x, y, maxPoints), ...(isSmoothed && { faint: true }) })
+    if (!isSmoothed) continue
+    series.push({ ...style, name: 'smoothed', ...thin(x, smoothed(y), maxPoints) })
   }
   return series
+}
+
+/** The losses of several runs, a colour each: what was measured faint, smoothed, and evaluations as points. */
+export function runSeries(
+  runs: readonly { name: string; history: readonly LogRow[] }[],
+  maxPoints: number,
+): Series[] {
+  return runs.flatMap(({ name, history }, run) => {
+    const lines = seriesOf(history, maxPoints).filter(({ axis }) => axis === 'loss')
+    const main = lines.find((line) => line.name === 'smoothed') ?? lines[0]
+    return lines.map((line) => ({
+      ...line,
+      color: runColors[run % runColors.length]!,
+      name: line.markers ? `${name}, evaluation` : name,
+      ...(line !== main && { unnamed: true }),
+    }))
+  })
+}
+
+const runColors: readonly string[] = [
+  '#2f7fd1',
+  '#d9822b',
+  '#2a9d6e',
+  '#d6457a',
+  '#8a63d2',
+  '#b8901f',
+  '#3aa6b9',
+  '#7d7d7d',
+]
+
+const LEAST_TO_SMOOTH = 8
+
+/** TensorBoard's smoothing: a moving mean whose weights fall by a factor a step, without the bias of its beginning. */
+export function smoothed(values: readonly number[], factor: number = 0.8): number[] {
+  let [last, weight] = [0, 0]
+  return values.map((value) => {
+    last = last * factor + (1 - factor) * value
+    weight = weight * factor + (1 - factor)
+    return last / weight
+  })
 }
 
 /**
@@ -97,8 +145,8 @@ export function thin(x: number[], y: number[], max: number): { x: number[]; y: n
   return { x: kept.map((i) => x[i]!), y: kept.map((i) => y[i]!) }
 }
 
-/** Tick values of one axis over all its lines. */
-export function axisTicks(series: readonly Series[], axis: AxisName): number[] {
+/** Tick values of one axis over all its lines, about `count`; without lines of 0 to 1. */
+export function axisTicks(series: readonly Series[], axis: AxisName, count: number = 5): number[] {
   let [low, high] = [Infinity, -Infinity]
   for (const line of series) {
     if (line.axis !== axis) continue
@@ -107,7 +155,8 @@ export function axisTicks(series: readonly Series[], axis: AxisName): number[] {
       high = Math.max(high, value)
     }
   }
-  return niceTicks(low, high, 5)
+  if (low > high) [low, high] = [0, 1]
+  return niceTicks(low, high, count)
 }
 
 /** Round tick values covering `low..high`, about `count` of them; the first and last enclose the range. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { axisTicks, type AxisName, type Series } from './chart-data'
-import { axisTitles, chartSvg } from './chart-svg'
+import { axisTitles, chartSvg, panelsBelow, stepRange } from './chart-svg'
 import { escapeHtml } from './format'
 import { scriptData } from './page-script'
 
@@ -16,13 +16,13 @@ export function plotlyHtml(): string {
 }
 
 /**
- * The chart as HTML: an `<img>`, shown when scripts are removed or plotly is missing, and a script that
- * replaces it by the interactive chart. Every frame is complete. A later frame with the same `id` takes over
- * the existing plot and calls `Plotly.react`, so that zoom and hover survive an update and nothing flickers.
+ * The chart as HTML: an `<img>` that shows when scripts are stripped or plotly is missing, and a script that puts the
+ * interactive chart in its place. Every frame is complete; a later frame with the same `id` moves the living plot into
+ * itself and calls `Plotly.react`, so that zoom and hover survive an update and nothing flickers. `lastStep`: where the axis ends.
  */
-export function chartHtml(id: string, series: readonly Series[], title: string): string {
-  const image = `data:image/svg+xml;base64,${Buffer.from(chartSvg(series, { title, height })).toString('base64')}`
-  const figure = scriptData({ id, data: traces(series), layout: layout(series, title) })
+export function chartHtml(id: string, series: readonly Series[], title: string, lastStep?: number): string {
+  const image = `data:image/svg+xml;base64,${Buffer.from(chartSvg(series, { title, height, lastStep })).toString('base64')}`
+  const figure = scriptData({ id, data: traces(series), layout: layout(series, title, lastStep) })
   return (
     `<div class="qlora-chart" style="min-height:${height}px">` +
     `<img src="${image}" alt="${escapeHtml(title)}" style="max-width:100%;height:auto;display:block">` +
@@ -31,79 +31,124 @@ export function chartHtml(id: string, series: readonly Series[], title: string):
   )
 }
 
+/** The loss above, learning rate and gradient norm as small panels below it. */
+const axes: Readonly<Record<AxisName, { x: string; y: string }>> = {
+  loss: { x: 'x', y: 'y' },
+  learning_rate: { x: 'x2', y: 'y2' },
+  grad_norm: { x: 'x3', y: 'y3' },
+}
+
 function traces(series: readonly Series[]): object[] {
-  const axes: Record<AxisName, string> = { loss: 'y', learning_rate: 'y2', grad_norm: 'y3' }
   return series.map((line) => ({
     type: 'scatter',
-    mode: line.markers || line.x.length === 1 ? 'lines+markers' : 'lines',
+    mode: line.markers ? 'markers' : line.x.length === 1 ? 'lines+markers' : 'lines',
     name: line.name,
     x: line.x,
     y: line.y,
-    yaxis: axes[line.axis],
+    xaxis: axes[line.axis].x,
+    yaxis: axes[line.axis].y,
     line: {
       color: line.color,
       width: line.width,
       dash: line.dash ? line.dash.replace(/\d+/g, '$&px') : 'solid',
     },
-    marker: { color: line.color, size: 7 },
+    marker: { color: line.color, size: 8 },
+    ...(line.faint && { opacity: 0.35 }),
+    ...((line.axis !== 'loss' || line.unnamed) && { showlegend: false }),
     hovertemplate: '%{y:.4~g}',
   }))
 }
 
-function layout(series: readonly Series[], title: string): object {
-  const colorOf = (axis: AxisName): string | undefined => series.find((line) => line.axis === axis)?.color
-  // Explicit ranges: for a constant line plotly shows -1 to 1, whatever the value.
+function layout(series: readonly Series[], title: string, lastStep: number | undefined): object {
+  const small = panelsBelow(series)
+  const range = stepRange(series, lastStep)
+  // Explicit ranges: on a constant line plotly shows -1 to 1, whatever the value.
   const ends = (ticks: number[]): number[] => [ticks[0]!, ticks.at(-1)!]
-  const axis = (name: AxisName): object => ({
+  const yaxis = (name: AxisName): object => ({
     range: ends(axisTicks(series, name)),
-    title: { text: axisTitles[name], font: { color: colorOf(name) }, standoff: 6 },
-    tickfont: { color: colorOf(name) },
     tickmode: 'auto', // not plotly's 'sync' with the first axis, which gives odd values
-    nticks: 7,
+    nticks: name === 'loss' ? 7 : 4,
     exponentformat: 'e',
     zeroline: false,
   })
-  const [rate, norm] = [colorOf('learning_rate'), colorOf('grad_norm')]
-  const right = { side: 'right', overlaying: 'y', showgrid: false, showline: true, automargin: true }
+  const xaxis = { range, zeroline: false, ...(range[1]! - range[0]! < 8 && { dtick: 1 }) }
+  const panels = small.map((name, i) => {
+    const from = i === 0 ? 0 : 0.54
+    return {
+      [axes[name].x.replace('x', 'xaxis')]: {
+        ...xaxis,
+        nticks: 5,
+        anchor: axes[name].y,
+        domain: [from, small.length === 1 ? 1 : from + 0.46],
+      },
+      [axes[name].y.replace('y', 'yaxis')]: { ...yaxis(name), anchor: axes[name].x, domain: [0, 0.2] },
+    }
+  })
   return {
     title: { text: escapeHtml(title), x: 0, xref: 'paper', xanchor: 'left', font: { size: 18 } },
     height,
-    // Plotly's automargin ignores the title of a shifted axis, which would be cut off.
-    margin: { l: 64, r: rate && norm ? 128 : 24, t: 84, b: 48 },
+    margin: { l: 64, r: 24, t: 84, b: small.length > 0 ? 28 : 48 },
     paper_bgcolor: 'rgba(0,0,0,0)',
     plot_bgcolor: 'rgba(0,0,0,0)',
     hovermode: 'x unified',
     uirevision: 'keep',
     modebar: { bgcolor: 'rgba(0,0,0,0)', color: 'rgba(128,128,128,0.6)', activecolor: 'rgba(128,128,128,1)' },
     legend: { orientation: 'h', x: 0, y: 1.02, xanchor: 'left', yanchor: 'bottom' },
-    xaxis: { title: { text: 'step', standoff: 8 }, zeroline: false, ...(span(series) < 8 && { dtick: 1 }) },
-    yaxis: axis('loss'),
-    ...(rate && { yaxis2: { ...axis('learning_rate'), ...right, linecolor: rate } }),
-    ...(norm && {
-      yaxis3: {
-        ...axis('grad_norm'),
-        ...right,
-        linecolor: norm,
-        // A fixed position: plotly's autoshift is one frame late, and the line then crosses the neighbour's
-        // title.
-        ...(rate && { anchor: 'free', position: 1, shift: 68 }),
-      },
-    }),
+    xaxis: { ...xaxis, title: { text: 'step', standoff: 4 } },
+    yaxis: {
+      ...yaxis('loss'),
+      title: { text: axisTitles.loss, standoff: 6 },
+      domain: [small.length > 0 ? 0.37 : 0, 1],
+    },
+    ...Object.assign({}, ...panels),
+    annotations: small.map((name, i) => ({
+      text: axisTitles[name],
+      showarrow: false,
+      xref: 'paper',
+      yref: 'paper',
+      x: i === 0 ? 0 : 0.54,
+      y: 0.2,
+      xanchor: 'left',
+      yanchor: 'bottom',
+    })),
   }
 }
 
-/** Steps between the first and the last point; with few steps there are no ticks at halves. */
-function span(series: readonly Series[]): number {
-  return Math.max(...series.map(({ x }) => x.at(-1)!)) - Math.min(...series.map(({ x }) => x[0]!))
-}
-
-/** Runs in the page: it must not use anything outside its own body. */
+/** Runs in the page, not here: it may use nothing from outside its own body. */
 function drawInPage(figure: { id: string; data: object[]; layout: Record<string, unknown> }): void {
   /* eslint-disable @typescript-eslint/no-explicit-any */
   const page = globalThis as any
   const root = page.document.currentScript && page.document.currentScript.parentElement
   if (!root) return
   const plots = page.qloraCharts || (page.qloraCharts = {})
+  // Colours are the page's own: when its theme is switched, every plot takes the new ones.
+  const paint = function (plot: any, layout: any): void {
+    const lines = 'rgba(128,128,128,0.25)'
+    const color = page.getComputedStyle(plot.parentElement).color
+    layout.font = { color, size: 12 }
+    for (const name of Object.keys(layout)) if (/^[xy]axis/.test(name)) layout[name].gridcolor = lines
+    // Plotly's hover box is white unless told; take the page's own background under the text colour.
+    const red = /^rgba?\((\d+)/.exec(color)
+    layout.hoverlabel = { bgcolor: red && Number(red[1]) > 127 ? '#22272e' : '#ffffff', font: layout.font }
+  }
+  if (!page.qloraThemes && page.MutationObserver) {
+    page.qloraThemes = new page.MutationObserver(function () {
+      setTimeout(function () {
+        for (const plot of Object.values<any>(page.qloraCharts)) {
+          if (!plot.isConnected || !plot.layout) continue
+          const before = plot.layout.font.color
+          paint(plot, plot.layout)
+          if (plot.layout.font.color !== before) page.Plotly.react(plot, plot.data, plot.layout)
+        }
+      }, 300)
+    })
+    const changes = {
+      attributes: true,
+      attributeFilter: ['class', 'style', 'data-theme', 'data-jp-theme-light', 'data-jp-theme-name'],
+    }
+    for (const node of [page.document.documentElement, page.document.body])
+      if (node) page.qloraThemes.observe(node, changes)
+  }
   let tries = 0
   const draw = function (): void {
     if (!page.Plotly) {
@@ -121,13 +166,8 @@ function drawInPage(figure: { id: string; data: object[]; layout: Record<string,
     plots[figure.id] = plot
     root.querySelector('img').style.display = 'none'
     plot.style.display = 'block'
-    const lines = 'rgba(128,128,128,0.25)'
     const layout = figure.layout as any
-    layout.font = { color: page.getComputedStyle(root).color, size: 12 }
-    layout.xaxis.gridcolor = layout.yaxis.gridcolor = lines
-    // Plotly's hover box is white by default; use the page's background under the text colour.
-    const dark = /^rgba?\((\d+)/.exec(layout.font.color)
-    layout.hoverlabel = { bgcolor: dark && Number(dark[1]) > 127 ? '#22272e' : '#ffffff', font: layout.font }
+    paint(plot, layout)
     page.Plotly.react(plot, figure.data, layout, {
       responsive: true,
       displaylogo: false,

@@ -13,7 +13,21 @@ export interface ProgressOptions {
   initial?: number
   /** `bytes` prints binary units; any other text is printed after the number. Default: no unit. */
   unit?: string
+  /** What stands beside the bar; default: share, amounts, speed, time left, note. */
+  describe?: (state: ProgressState) => string
   output?: Output
+}
+
+/** Where something long stands. */
+export interface ProgressState {
+  done: number
+  total: number | undefined
+  /** Amount a second since the beginning; 0 before there is any. */
+  rate: number
+  /** Since the beginning. */
+  seconds: number
+  finished: boolean
+  note: string
 }
 
 const plainInterval = 5_000
@@ -26,6 +40,7 @@ const richInterval = 250
 export class Progress {
   private readonly label: string
   private readonly unit: string
+  private readonly describe: ProgressOptions['describe']
   private readonly output: Output
   private readonly startedAt: number = Date.now()
   private readonly enabled: boolean = logging.is_progress_bar_enabled()
@@ -43,6 +58,7 @@ export class Progress {
     this.total = options.total
     this.initial = this.done = options.initial ?? 0
     this.unit = options.unit ?? ''
+    this.describe = options.describe
     this.output = options.output ?? detectOutput(process.stderr)
     this.throttle =
       this.output.kind === 'plain'
@@ -98,6 +114,10 @@ export class Progress {
   private status(): string {
     const seconds = (Date.now() - this.startedAt) / 1000
     const rate = seconds > 0 ? (this.done - this.initial) / seconds : 0
+    if (this.describe) {
+      const { done, total, finished, note } = this
+      return this.describe({ done, total, rate, seconds, finished, note })
+    }
     const parts: string[] = []
     if (this.total === undefined) parts.push(this.amount(this.done))
     else {

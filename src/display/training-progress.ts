@@ -1,8 +1,8 @@
 import type { LogRow } from './chart-data'
-import { formatNumber } from './format'
-import { LossChart, speedNote } from './loss-chart'
+import { formatBytes, formatNumber } from './format'
+import { LossChart } from './loss-chart'
 import { detectOutput, type Output } from './output'
-import { Progress } from './progress'
+import { Progress, type ProgressState } from './progress'
 import { printLine } from './terminal-bars'
 
 export interface TrainingInfo {
@@ -53,7 +53,9 @@ class NotebookDisplay implements TrainingDisplay {
 
   start(info: TrainingInfo): void {
     this.progress = trainingBar(info, this.output)
-    this.chart = new LossChart({ title: info.title ?? 'Training', output: this.output })
+    const { title = 'Training', max_steps } = info
+    this.chart = new LossChart({ title, max_steps, output: this.output })
+    this.chart.begin()
     for (const row of info.history ?? []) this.chart.add(row)
     this.at = info.step ?? 0
   }
@@ -99,36 +101,62 @@ class LineDisplay implements TrainingDisplay {
 
   end(summary?: LogRow): void {
     if (summary) this.log(summary)
-    this.progress?.finish(summary ? undefined : 'stopped')
+    this.progress?.finish(summary ? undefined : stopped)
   }
 }
 
 function trainingBar(info: TrainingInfo, output: Output): Progress {
   const initial = info.step ?? 0
-  const progress = new Progress({ label: 'Training', total: info.max_steps, initial, unit: 'steps', output })
+  const progress = new Progress({ label: 'Training', total: info.max_steps, initial, describe, output })
   progress.update(initial)
   return progress
 }
 
-/** `epoch 0.52, loss 1.234, 290 tokens/s, 0.91 GiB memory` */
+/** `step 11 of 64, 7.1 s a step, 6 min left, loss 2.19, 33 tokens/s, 267 MiB` */
+function describe({ done, total = 0, rate, seconds, finished, note }: ProgressState): string {
+  const parts = [`step ${done} of ${total}`]
+  if (rate > 0) parts.push(pace(rate))
+  if (finished) parts.push(`${spell(seconds)} in all`)
+  else if (rate > 0) parts.push(`${spell((total - done) / rate)} left`)
+  return [...parts, note].filter((part) => part !== '').join(', ')
+}
+
+/** Steps a second as people say it. */
+function pace(rate: number): string {
+  if (rate >= 10) return `${formatNumber(Math.round(rate))} steps a second`
+  return `${Number((1 / rate).toPrecision(2))} s a step`
+}
+
+/** `40 s`, `6 min`, `1 h 20 min` */
+export function spell(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  if (whole < 100) return `${whole} s`
+  const minutes = Math.round(whole / 60)
+  if (minutes < 100) return `${minutes} min`
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}
+
+/** `loss 1.234, 290 tokens/s, 0.91 GiB` */
 function noteOf(row: LogRow): string {
   const parts: string[] = []
   const add = (key: string, print: (value: number) => string): void => {
     const value = row[key]
     if (typeof value === 'number') parts.push(print(value))
   }
-  add('epoch', (value) => `epoch ${formatNumber(value)}`)
   add('loss', (value) => `loss ${formatNumber(value)}`)
   add('eval_loss', (value) => `evaluation loss ${formatNumber(value)}`)
-  parts.push(speedNote(row))
-  return parts.filter((part) => part !== '').join(', ')
+  add('tokens_per_second', (value) => `${formatNumber(Math.round(value))} tokens/s`)
+  add('memory_bytes', formatBytes)
+  return parts.join(', ')
 }
 
 function endNote(last: string, summary: LogRow | undefined): string {
   const mean = summary?.['train_loss']
-  const end = !summary ? 'stopped' : typeof mean === 'number' ? `mean loss ${formatNumber(mean)}` : ''
+  const end = !summary ? stopped : typeof mean === 'number' ? `mean loss ${formatNumber(mean)}` : ''
   return [last, end].filter((part) => part !== '').join(', ')
 }
+
+const stopped = 'stopped; run the cell again (trainer.train()) to go on'
 
 /** A row as Python prints a dictionary, which scripts that parse such logs expect. */
 function pythonRow(row: LogRow): string {

@@ -84,7 +84,8 @@ export function panelBundle(trainer: Watched, status: TrainerStatus, id: string)
   const line =
     '<div style="display:flex;gap:1.6em;flex-wrap:wrap;font-variant-numeric:tabular-nums;margin-bottom:0.5em">' +
     `${cells.join('')}</div>`
-  const chart = series.length > 0 ? chartBundle(id, series, 'Training') : undefined
+  const chart =
+    series.length > 0 ? chartBundle(id, series, 'Training', status.max_steps || undefined) : undefined
   return {
     'text/html': line + String(chart?.['text/html'] ?? ''),
     'text/plain': statusText(status),

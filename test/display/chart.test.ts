@@ -1,7 +1,7 @@
 import { JSDOM } from 'jsdom'
 import sharp from 'sharp'
-import { describe, expect, it } from 'vitest'
-import { axisTicks, niceTicks, seriesOf, thin } from '../../src/display/chart-data'
+import { describe, expect, it, vi } from 'vitest'
+import { axisTicks, niceTicks, runSeries, seriesOf, smoothed, thin } from '../../src/display/chart-data'
 import { chartHtml, plotlyHtml } from '../../src/display/chart-html'
 import { svgToPng } from '../../src/display/chart-png'
 import { chartText, sparkline } from '../../src/display/chart-summary'
@@ -23,11 +23,38 @@ describe('seriesOf', () => {
     const series = seriesOf(rows, 1_000)
     expect(series.map((line) => [line.name, line.axis, line.x.length])).toEqual([
       ['training loss', 'loss', 20],
+      ['smoothed', 'loss', 20],
       ['evaluation loss', 'loss', 2],
       ['learning rate', 'learning_rate', 20],
       ['gradient norm', 'grad_norm', 20],
     ])
-    expect(series[1]).toMatchObject({ x: [10, 20], y: [2.5, 2.25] })
+    expect(series[0]!.faint).toBe(true)
+    expect(series[2]).toMatchObject({ x: [10, 20], y: [2.5, 2.25], markers: true })
+    expect(seriesOf(history.slice(0, 7), 9).map((line) => line.name)).not.toContain('smoothed')
+  })
+
+  it('smooths as TensorBoard does: the first value as it is, a constant as it is', () => {
+    expect(smoothed([3, 3, 3])).toEqual([3, 3, 3])
+    const [first, second, third] = smoothed([1, 2, 4], 0.5)
+    expect([first, second, third]).toEqual([1, (0.5 * 1 + 2) / 1.5, (0.25 * 1 + 0.5 * 2 + 4) / 1.75])
+  })
+
+  it('of several runs: a colour each, one name each, and evaluations as points', () => {
+    const lines = runSeries(
+      [
+        { name: 'r = 4', history: withEval },
+        { name: 'r = 64', history: history.slice(0, 3) },
+      ],
+      100,
+    )
+    expect(lines.map((line) => [line.name, line.unnamed === true, line.x.length])).toEqual([
+      ['r = 4', true, 20],
+      ['r = 4', false, 20],
+      ['r = 4, evaluation', true, 2],
+      ['r = 64', false, 3],
+    ])
+    expect(lines[0]!.color).toBe(lines[1]!.color)
+    expect(lines[3]!.color).not.toBe(lines[0]!.color)
   })
 
   it('thins long lines but keeps ends and spikes', () => {
@@ -64,11 +91,13 @@ describe('chartSvg', () => {
     const document = parse(chartSvg(seriesOf(withEval, 100), { title: 'a < b & "c"' }))
     expect(document.querySelector('title')!.textContent).toBe('a < b & "c"')
     const lines = [...document.querySelectorAll('polyline')]
+    // Loss, smoothed, learning rate, gradient norm; evaluations are two points and one in the legend.
     expect(lines).toHaveLength(4)
+    expect(document.querySelectorAll('circle')).toHaveLength(3)
     for (const line of lines) {
       for (const point of line.getAttribute('points')!.split(' ')) {
         const [x, y] = point.split(',').map(Number) as [number, number]
-        expect(x >= 70 && x <= 860 && y >= 76 && y <= 370, point).toBe(true)
+        expect(x >= 70 && x <= 836 && y >= 76 && y <= 392, point).toBe(true)
       }
     }
     // Loss falls on the page from top to bottom: SVG's y grows downwards.
@@ -80,6 +109,16 @@ describe('chartSvg', () => {
     expect(document.querySelectorAll('text')).toHaveLength(0)
     const uses = [...document.querySelectorAll('use')].map((use) => use.getAttribute('href')!.slice(1))
     for (const id of uses) expect(document.getElementById(id), id).not.toBeNull()
+  })
+
+  it('leaves room for the steps to come', () => {
+    const right = (lastStep?: number): number => {
+      const svg = parse(chartSvg(seriesOf(history, 100), { title: 't', lastStep }))
+      const points = svg.querySelector('polyline')!.getAttribute('points')!.split(' ')
+      return Number(points.at(-1)!.split(',')[0])
+    }
+    expect(right()).toBe(836)
+    expect(right(39)).toBeCloseTo(70 + 766 / 2, 1)
   })
 
   it('falls back to the viewer font for characters without an outline, and measures the rest', () => {
@@ -117,9 +156,26 @@ describe('chartHtml', () => {
     expect(html.match(/<script>/g)).toHaveLength(1)
     expect(new JSDOM(html).window.document.querySelectorAll('script')).toHaveLength(1)
     const figure = figureOf(html)
-    expect(figure.data.map((trace) => trace['yaxis'])).toEqual(['y', 'y', 'y2', 'y3'])
+    expect(figure.data.map((trace) => trace['yaxis'])).toEqual(['y', 'y', 'y', 'y2', 'y3'])
     expect(figure.data[0]).toMatchObject({ x: series[0]!.x, y: series[0]!.y })
+    expect(figure.data[2]).toMatchObject({ mode: 'markers', x: [10, 20] })
+    expect(figure.data.map((trace) => trace['showlegend'])).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      false,
+      false,
+    ])
     expect(imageOf(html)).toContain('<polyline')
+    const { layout } = figureOf(chartHtml('id', series, 't', 64))
+    for (const axis of ['xaxis', 'xaxis2', 'xaxis3']) expect(layout[axis]).toMatchObject({ range: [1, 64] })
+  })
+
+  it('without a point yet, has its height and its axis', () => {
+    const html = chartHtml('id', [], 't', 64)
+    expect(html).toContain('min-height:420px')
+    expect(figureOf(html).layout['xaxis']).toMatchObject({ range: [1, 64] })
+    expect(figureOf(html).data).toEqual([])
   })
 
   it('leaves out the axes that have no line', () => {
@@ -162,8 +218,33 @@ describe('chartHtml', () => {
     expect(calls[1]!.plot).toBe(calls[0]!.plot)
     expect(host.contains(calls[0]!.plot)).toBe(true)
     expect(host.querySelector('img')!.style.display).toBe('none')
+    expect(figureOf(chartHtml('one', series, 't')).layout['font']).toBeUndefined()
     show(chartHtml('two', seriesOf(history, 100), 't'))
     expect(calls[2]!.plot).not.toBe(calls[0]!.plot)
+    window.close()
+  })
+
+  it('in a page whose theme is switched, takes the new colour of text', async () => {
+    const { window } = new JSDOM('<body style="color: rgb(0, 0, 0)"><div id="host"></div></body>', {
+      runScripts: 'dangerously',
+      pretendToBeVisual: true,
+    })
+    const colors: string[] = []
+    type Plot = Element & { data: unknown; layout: { font: { color: string } } }
+    const react = (plot: Plot, data: unknown, layout: Plot['layout']): void => {
+      Object.assign(plot, { data, layout })
+      colors.push(layout.font.color)
+    }
+    Object.assign(window, { Plotly: { react } })
+    const script = window.document.createElement('div')
+    script.innerHTML = chartHtml('theme', seriesOf(history, 100), 't')
+    window.document.body.append(script)
+    const copy = window.document.createElement('script')
+    copy.textContent = script.querySelector('script')!.textContent
+    script.querySelector('script')!.replaceWith(copy)
+    expect(colors).toEqual(['rgb(0, 0, 0)'])
+    window.document.body.style.color = 'rgb(230, 230, 230)'
+    await vi.waitFor(() => expect(colors).toEqual(['rgb(0, 0, 0)', 'rgb(230, 230, 230)']))
     window.close()
   })
 
@@ -187,6 +268,7 @@ it('tells the chart in text', () => {
   expect(chartText(seriesOf(withEval, 100), 'Run').split('\n')).toEqual([
     'Run, steps 1 to 20',
     '  training loss    ██▇▇▇▆▆▅▅▅▄▄▄▃▃▂▂▂▁▁  3 -> 1.1, lowest 1.1 at step 20',
+    '  smoothed         ██▇▇▇▇▆▆▆▅▅▄▄▄▃▃▂▂▁▁  3 -> 1.477, lowest 1.477 at step 20',
     '  evaluation loss  █▁  2.5 -> 2.25, lowest 2.25 at step 20',
     '  learning rate    ██▇▇▇▆▆▅▅▅▄▄▄▃▃▂▂▂▁▁  2e-4 -> 1e-5, lowest 1e-5 at step 20',
     '  gradient norm    ▁▅█▁▅█▁▅█▁▅█▁▅█▁▅█▁▅  1 -> 2, lowest 1 at step 1',

@@ -1,6 +1,7 @@
 import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type * as LossCharts from '../../src/display/loss-chart'
+import type * as PlotLoss from '../../src/display/plot-loss'
 import { streamOutput } from '../../src/display/output'
 import { fakeNotebook, fakeStream, figureOf } from './fake-output'
 
@@ -12,9 +13,12 @@ const rows = Array.from({ length: 10 }, (_, i) => ({
 }))
 
 // The plotly library is sent once a process: each test gets its own copy of the module.
-async function load(): Promise<typeof LossCharts> {
+async function load(): Promise<typeof LossCharts & typeof PlotLoss> {
   vi.resetModules()
-  return import('../../src/display/loss-chart')
+  return {
+    ...(await import('../../src/display/loss-chart')),
+    ...(await import('../../src/display/plot-loss')),
+  }
 }
 
 describe('LossChart', () => {
@@ -57,6 +61,22 @@ describe('LossChart', () => {
       '(plotly.js)',
       'a',
       'b',
+    ])
+  })
+
+  it('takes its height before the first row, and keeps the axis to the last step', async () => {
+    const { LossChart } = await load()
+    const notebook = fakeNotebook()
+    const chart = new LossChart({ output: notebook, max_steps: 50 })
+    chart.begin()
+    expect(notebook.outputs[1]![0]!['text/html']).toContain('min-height:420px')
+    chart.add(rows[0]!)
+    chart.end()
+    const frames = notebook.outputs[1]!.map((frame) => figureOf(frame['text/html'] as string))
+    expect(frames.map(({ layout }) => (layout['xaxis'] as { range: number[] }).range)).toEqual([
+      [1, 50],
+      [1, 50],
+      [1, 50],
     ])
   })
 
@@ -104,5 +124,41 @@ describe('plot_loss', () => {
     await expect(plot_loss([{ step: 1, learning_rate: 1 }], { output: fakeNotebook() })).rejects.toThrow(
       /\[plot_loss\] none of the 1 rows/,
     )
+  })
+
+  it('of several runs, by list and by name', async () => {
+    const { plot_loss } = await load()
+    const notebook = fakeNotebook(true)
+    await plot_loss([rows, rows.slice(0, 5)], { output: notebook, names: ['long', 'short'] })
+    await plot_loss(
+      { a: rows, b: { state: { log_history: rows }, status: () => ({ training: false }) as never } },
+      { output: notebook },
+    )
+    const names = (at: number): unknown[] =>
+      figureOf(notebook.outputs[at]![0]!['text/html'] as string).data.map((trace) => trace['name'])
+    expect(names(1)).toEqual(['long', 'long', 'short'])
+    expect(names(2)).toEqual(['a', 'a', 'b', 'b'])
+    await expect(plot_loss([rows, rows], { names: ['one'] })).rejects.toThrow(
+      /names has 1 entries for 2 runs/,
+    )
+    await expect(plot_loss({ rows: 3 } as never)).rejects.toThrow(/give trainer.state.log_history, a trainer/)
+  })
+
+  it('of runs that train, grows until they have ended', async () => {
+    const { plot_loss } = await load()
+    const notebook = fakeNotebook(true)
+    let training = true
+    const history = rows.slice(0, 2)
+    const trainer = { state: { log_history: history }, status: () => ({ training, max_steps: 10 }) as never }
+    const plotted = plot_loss([trainer, rows], { output: notebook })
+    history.push(...rows.slice(2))
+    setTimeout(() => (training = false), 1500)
+    await plotted
+    const frames = notebook.outputs[1]!
+    const points = frames.map((frame) => figureOf(frame['text/html'] as string).data[0]!['x'] as number[])
+    expect(points[0]).toHaveLength(2)
+    expect(points.at(-1)).toHaveLength(10)
+    expect(frames.length).toBeGreaterThanOrEqual(3)
+    expect(frames.at(-1)!['image/png']).toBeDefined()
   })
 })

@@ -23,15 +23,16 @@ it('shows a bar and a chart in a notebook, the bar first', async () => {
   await run(display)
   display.end({ train_loss: 1.5 })
   const [bar, library, chart] = notebook.outputs
-  expect(bar![0]!['text/plain']).toBe('Training: 0%, 0 / 4 steps')
+  expect(bar![0]!['text/plain']).toBe('Training: step 0 of 4')
   expect(bar!.at(-1)!['text/plain']).toBe(
-    'Training: 100%, 4 / 4 steps, 1 steps/s, 0:04, epoch 0.5, loss 1.235, 291 tokens/s, 1.00 GiB memory, mean loss 1.5',
+    'Training: step 4 of 4, 1 s a step, 4 s in all, loss 1.235, 291 tokens/s, 1.00 GiB, mean loss 1.5',
   )
   expect(library![0]!['text/plain']).toBe('(plotly.js)')
-  expect(chart!.at(-1)!['text/plain']).toMatch(
-    /^My run, steps 2 to 4[^]*\n {2}291 tokens\/s, 1.00 GiB memory$/,
-  )
-  expect(chart!.at(-1)!['text/html']).toContain('My run: 291 tokens/s, 1.00 GiB memory')
+  expect(bar!.map((frame) => frame['text/plain'])).toContain('Training: step 2 of 4, 1 s a step, 2 s left')
+  expect(chart![0]!['text/plain']).toBe('My run: no steps logged yet')
+  expect(chart!.at(-1)!['text/plain']).toMatch(/^My run, steps 2 to 4/)
+  // Speed and memory stand in the line of the bar alone.
+  expect(chart!.at(-1)!['text/html']).not.toContain('tokens/s')
   expect(notebook.outputs).toHaveLength(3)
 })
 
@@ -41,7 +42,9 @@ it('says that an interrupted run stopped, and where', async () => {
   display.start({ max_steps: 10 })
   display.step(3)
   display.end()
-  expect(notebook.outputs[0]!.at(-1)!['text/plain']).toMatch(/30%, 3 \/ 10 steps.*stopped$/)
+  expect(notebook.outputs[0]!.at(-1)!['text/plain']).toMatch(
+    /^Training: step 3 of 10.*stopped; run the cell again \(trainer\.train\(\)\) to go on$/,
+  )
 })
 
 it('of a run that goes on, begins at its step, with its rows in the chart, and the speed of new steps', async () => {
@@ -53,8 +56,8 @@ it('of a run that goes on, begins at its step, with its rows in the chart, and t
   display.log({ ...row, step: 5 })
   display.end()
   const [bar] = notebook.outputs
-  expect(bar![0]!['text/plain']).toBe('Training: 40%, 4 / 10 steps')
-  expect(bar!.at(-1)!['text/plain']).toMatch(/^Training: 50%, 5 \/ 10 steps, 0.5 steps\/s, /)
+  expect(bar![0]!['text/plain']).toBe('Training: step 4 of 10')
+  expect(bar!.at(-1)!['text/plain']).toMatch(/^Training: step 5 of 10, 2 s a step, /)
   expect(notebook.outputs.at(-1)!.at(-1)!['text/plain']).toMatch(/^Training, steps 2 to 5/)
 })
 
@@ -69,7 +72,7 @@ it('prints rows as Python dictionaries on a pipe, the bar elsewhere', async () =
     "{'loss': 1.235, 'grad_norm': 0.5, 'learning_rate': 2e-4, 'epoch': 0.5, 'tokens_per_second': 290.6, 'memory_bytes': 1073741824}",
   )
   expect(lines.slice(2)).toEqual(["{'train_runtime': 4, 'train_loss': 1.5}"])
-  expect(err.text()).toMatch(/^Training: 100%, 4 \/ 4 steps/)
+  expect(err.text()).toMatch(/^Training: step 4 of 4/)
 })
 
 it('prints rows above the bar in a terminal', async () => {

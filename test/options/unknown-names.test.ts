@@ -31,6 +31,7 @@ const calls: Record<string, () => unknown> = {
     const options = { learning_rate: 1, ...(odd as object) }
     return qlora.train_step(model, new qlora.AdamW(model.parameters()), [{ input_ids: [[1]] }], options)
   },
+  plot: () => qlora.plot(odd),
   plan_memory: () => qlora.plan_memory(odd),
   show_batch: async () => qlora.show_batch(await tinyTrainer(), odd),
   token_losses: async () => qlora.token_losses(await tinyModel(), 'a', odd),
