@@ -56,6 +56,7 @@ export function randomInputs(
     attention_mask: padded(0, (row) => row.map(() => 1)),
     labels: padded(-100, (row) => row.map((id, t) => (t === 0 ? -100 : id))),
     output_hidden_states: false,
+    output_attentions: false,
   }
 }
 
