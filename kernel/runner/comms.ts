@@ -66,12 +66,15 @@ export class Comms {
   /** `new kernel.Comm(target, data, { comm_id, metadata, buffers, target_module })` opens one in the frontend. */
   readonly Comm: unknown
 
+  /** The same as a function. */
+  readonly open: (
+    name: string,
+    data?: Json,
+    options?: Extras & { comm_id?: string; target_module?: string },
+  ) => Comm
+
   constructor(private readonly post: Send) {
-    const open = (
-      name: string,
-      data: Json = {},
-      options: Extras & { comm_id?: string; target_module?: string } = {},
-    ): Comm => {
+    const open: Comms['open'] = (name, data = {}, options = {}) => {
       const { comm_id = randomUUID(), target_module, ...extras } = options
       const comm = new Comm(this, name, comm_id)
       this.opened.set(comm_id, comm)
@@ -79,6 +82,7 @@ export class Comms {
       this.send('comm_open', comm, { target_name: name, ...module, data }, extras)
       return comm
     }
+    this.open = open
     this.Comm = function (...given: Parameters<typeof open>): Comm {
       return open(...given)
     }

@@ -85,9 +85,15 @@ export class Executor {
     }
   }
 
-  /** A promise if a package needs one to load. */
-  private prepare({ cell, lines, imports = [], sideOutputs }: RunRequest): Promise<unknown> | undefined {
-    this.failures.remember(cell, lines)
+  /** A promise where a package takes one to load. */
+  private prepare({
+    cell,
+    lines,
+    source,
+    imports = [],
+    sideOutputs,
+  }: RunRequest): Promise<unknown> | undefined {
+    this.failures.remember(cell, lines, source)
     for (const { path, lines = [] } of sideOutputs) this.failures.rememberFile(path, lines)
     return this.modules.prepare(imports, sideOutputs)
   }

@@ -10,13 +10,15 @@ const cellFrame = /cell-(\d+)\.ts:(\d+)(?::\d+)?/g
  */
 export class Failures {
   private readonly tables = new Map<number, readonly number[]>()
+  private readonly sources = new Map<number, readonly string[]>()
   private readonly files = new Map<string, readonly number[]>()
   /** Errors whose stack already contains these lines. */
   private readonly told = new WeakSet<Error>()
 
-  /** `lines` maps lines of the cell's JavaScript to those of the cell. */
-  remember(cell: number, lines: readonly number[]): void {
+  /** `lines` maps the lines of the cell's JavaScript to those of its `source`. */
+  remember(cell: number, lines: readonly number[], source = ''): void {
     this.tables.set(cell, lines)
+    this.sources.set(cell, source.split('\n'))
   }
 
   /** The same for a helper file. */
@@ -47,11 +49,20 @@ export class Failures {
     const ename = String(thrown.name || 'Error')
     const evalue = shortened(String(thrown.message))
     seen.add(thrown)
-    return {
-      ename,
-      evalue,
-      traceback: [`${ename}: ${evalue}`, ...this.frames(thrown), ...this.causes(thrown, seen)],
+    const frames = this.frames(thrown)
+    const traceback = [`${ename}: ${evalue}`, ...this.place(frames), ...folded(frames)]
+    return { ename, evalue, traceback: [...traceback, ...this.causes(thrown, seen)] }
+  }
+
+  /** The innermost line of a cell, as it was written. */
+  private place(frames: readonly string[]): string[] {
+    for (const frame of frames) {
+      const [, cell, line] = /\bcell \[(\d+)\], line (\d+)/.exec(frame) ?? []
+      const source = this.sources.get(Number(cell))?.[Number(line) - 1]?.trim()
+      if (source) return [`--> cell [${cell}], line ${line}:  ${source}`]
+      if (cell) return []
     }
+    return []
   }
 
   private frames(error: Error): string[] {
@@ -84,6 +95,20 @@ export class Failures {
     // The cell itself is an anonymous function of the kernel.
     return text.replace(/at (?:async )?\((cell .*)\)$/, 'at $1')
   }
+}
+
+/** Two or more frames of packages in a row tell the reader of a cell little: `error.stack` has them. */
+function folded(frames: readonly string[]): string[] {
+  const isPackage = (frame: string): boolean => /[/\\]node_modules[/\\]|[/\\]dist[/\\]/.test(frame)
+  const shown: string[] = []
+  for (let at = 0; at < frames.length;) {
+    let end = at
+    while (end < frames.length && isPackage(frames[end]!)) end++
+    if (end - at > 1) shown.push(`    ... ${end - at} frames of packages, which error.stack has`)
+    else shown.push(...frames.slice(at, Math.max(end, at + 1)))
+    at = Math.max(end, at + 1)
+  }
+  return shown
 }
 
 /** The first lines as V8 writes them; Node adds the code of its own errors. */

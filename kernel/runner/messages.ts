@@ -15,6 +15,8 @@ export interface RunRequest {
   /** A parenthesized function expression over `parameters` (parameters.ts). */
   code: string
   lines: number[]
+  /** The cell as it was written. */
+  source?: string | undefined
   lastExpression?: string | undefined
   silent: boolean
   /** Packages that the code requires. */

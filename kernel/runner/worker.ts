@@ -6,6 +6,7 @@ import { displayHook, hookName, signalName, tslabApi } from './display'
 import { Executor } from './executor'
 import { createCollected } from './heap'
 import { Input } from './input'
+import { createInteract } from './interact'
 import { Interrupts, KeyboardInterrupt, Run } from './interrupt'
 import {
   slots,
@@ -61,8 +62,9 @@ const watches = new Watches({ show, poll: (watch, every) => post({ type: 'watch'
 const kernel = { comms: comms.registry, Comm: comms.Comm, watch: watches.watch }
 // As if an earlier cell had declared them.
 const npm = createNpm(process.cwd(), interrupts)
+const interact = createInteract(comms.open, show)
 const clear_output = ({ wait = false }: { wait?: boolean } = {}): void => clear(wait)
-const given: Record<(typeof kernelGlobals)[number], unknown> = { prompt, clear_output, kernel, npm }
+const given: Record<(typeof kernelGlobals)[number], unknown> = { prompt, clear_output, interact, kernel, npm }
 Object.assign(executor.exports, given)
 
 Object.defineProperties(globalThis, {

@@ -190,6 +190,7 @@ export class Executions {
         cell: count,
         code: compiled.code,
         lines: compiled.lines,
+        source: code,
         lastExpression: compiled.lastExpression,
         imports: compiled.imports,
         sideOutputs: compiled.sideOutputs,

@@ -144,6 +144,26 @@ describe('Failures', () => {
     })
   })
 
+  it("tells the cell's own line first, and folds what packages call among themselves", () => {
+    const failures = new Failures()
+    failures.remember(3, [0, 0, 1, 2], 'import { f } from "p"\n  f(1)  ')
+    const error = new TypeError('bad')
+    error.stack = [
+      'TypeError: bad',
+      '    at a (/x/node_modules/p/a.js:1:1)',
+      '    at b (/x/node_modules/p/b.js:1:1)',
+      '    at cell-3.ts:4:9',
+      '    at c (/x/node_modules/p/c.js:1:1)',
+    ].join('\n')
+    expect(failures.describe(error).traceback).toEqual([
+      'TypeError: bad',
+      '--> cell [3], line 2:  f(1)',
+      '    ... 2 frames of packages, which error.stack has',
+      '    at cell [3], line 2',
+      '    at c (/x/node_modules/p/c.js:1:1)',
+    ])
+  })
+
   it('gives a printed error the same lines', () => {
     const failures = new Failures()
     failures.remember(3, [0, 0, 1, 2])

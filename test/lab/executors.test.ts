@@ -60,7 +60,11 @@ describe.skipIf(missing).each(names)(`%s ${title}`, (executor) => {
   })
 
   it.each([
-    ['that throws', `throw new RangeError('boom')`, 'RangeError: boom\n    at cell [2], line 1'],
+    [
+      'that throws',
+      `throw new RangeError('boom')`,
+      "RangeError: boom\n--> cell [2], line 1:  throw new RangeError('boom')\n    at cell [2], line 1",
+    ],
     ['that leaves a rejected promise', `Promise.reject(new Error('lost'))`, 'Error: lost'],
     [
       'with a type error',
