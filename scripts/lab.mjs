@@ -6,13 +6,18 @@ import { main, setup } from './setup.mjs'
 import { python } from './setup/python.mjs'
 import { root } from './setup/step.mjs'
 
+// The folder of the language that this shell speaks.
+const language = /^zh/.test(process.env.LC_ALL || process.env.LC_MESSAGES || process.env.LANG || '')
+  ? 'zh'
+  : 'en'
+
 await main(async () => {
   await setup()
   const args = [
     '-m',
     'jupyterlab',
     `--ServerApp.root_dir=${join(root, 'notebooks')}`,
-    '--LabApp.default_url=/lab/tree/01-llama3-chatqa-qlora.ipynb',
+    `--LabApp.default_url=/lab/tree/${language}/01-llama3-chatqa-qlora.ipynb`,
     '--MultiKernelManager.default_kernel_name=qlora',
     '--ContentsManager.hide_globs=node_modules',
     ...process.argv.slice(2),

@@ -3,7 +3,7 @@
 import './setup/help.mjs'
 import { spawn } from 'node:child_process'
 import { copyFileSync } from 'node:fs'
-import { basename, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { main, setup } from './setup.mjs'
 import { python } from './setup/python.mjs'
@@ -15,14 +15,14 @@ const { values } = parseArgs({
     save: { type: 'boolean', default: false }, // keep the outputs in the notebook itself
     minutes: { type: 'string' }, // for the whole notebook; no limit without it
     kernel: { type: 'string' }, // `tslab`, say, in place of the one that the notebook names
-    notebook: { type: 'string', default: join(root, 'notebooks/01-llama3-chatqa-qlora.ipynb') },
+    notebook: { type: 'string', default: join(root, 'notebooks/en/01-llama3-chatqa-qlora.ipynb') },
   },
 })
 const notebook = resolve(values.notebook)
 const executed = join(root, 'results', `${basename(notebook, '.ipynb')}.executed.ipynb`)
-const folder = join(root, 'notebooks')
+const folder = dirname(notebook)
 
-/** The kernel always starts in notebooks/, where `qlora` resolves. The child gets Ctrl-C itself and ends the kernel. */
+/** The kernel starts in the notebook's folder. The child gets Ctrl-C itself and ends the kernel. */
 function execute() {
   const args = [join(root, 'scripts/execute_notebook.py'), notebook, executed, '--cwd', folder]
   if (values.minutes !== undefined) args.push('--seconds', String(Number(values.minutes) * 60))

@@ -41,7 +41,10 @@ const tree = ['package.json', 'scripts', 'test/gpu', 'test/parity/golden']
 const unneeded = /\.(map|md|markdown|ts|mts|cts)$|^zod\/src$/
 const optional = new Set(['sharp', 'tslab', 'zeromq'])
 /** What the kernel is made of, besides packages: cells are checked against declarations, and those of its TypeScript and of Node. */
-const kernelTree = ['dist-kernel', 'notebooks/01-llama3-chatqa-qlora.ipynb', 'notebooks/data']
+const kernelTree = [
+  ...['dist-kernel', 'notebooks/en/01-llama3-chatqa-qlora.ipynb', 'notebooks/data'],
+  ...['notebooks/helpers.ts', 'notebooks/exercises.ts'],
+]
 const kernelFiles = [
   ...['tslab/package.json', 'tslab/dist', 'tslab/node_modules'],
   ...['package.json', 'lib'].map((name) => `typescript/${name}`),

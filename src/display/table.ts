@@ -48,6 +48,9 @@ export function tableBundle(rows: readonly TableRow[], options: TableOptions = {
 
 type Extra = string | undefined
 
+/** Characters from which a cell counts as long. */
+const LONG = 60
+
 function htmlTable(
   columns: readonly string[],
   cells: string[][],
@@ -55,15 +58,21 @@ function htmlTable(
   title: Extra,
   more: Extra,
 ): string {
+  // Columns of long texts share the width: by itself a browser gives most of it to the longest.
+  const long = columns.map((_, i) => cells.some((texts) => texts[i]!.length > LONG))
+  const shared = long.filter(Boolean).length
+  const share = Math.floor((100 - 12 * (columns.length - shared)) / shared)
+  const isShared = shared > 1 && share >= 15
   const style = (i: number): string =>
-    `text-align:${numeric[i] ? 'right' : 'left'};vertical-align:top;white-space:pre-wrap`
+    `text-align:${numeric[i] ? 'right' : 'left'};vertical-align:top;white-space:pre-wrap` +
+    (isShared && long[i] ? `;width:${share}%` : '')
   const row = (tag: string, texts: readonly string[]): string =>
     `<tr>${texts.map((text, i) => `<${tag} style="${style(i)}">${escapeHtml(text)}</${tag}>`).join('')}</tr>`
   const caption = title
     ? `<caption style="text-align:left;font-weight:600">${escapeHtml(title)}</caption>`
     : ''
   const body = cells.map((texts) => row('td', texts)).join('')
-  return `<table>${caption}<thead>${row('th', columns)}</thead><tbody>${body}</tbody></table>${more ? `<p>${more}</p>` : ''}`
+  return `<table${isShared ? ' style="width:100%"' : ''}>${caption}<thead>${row('th', columns)}</thead><tbody>${body}</tbody></table>${more ? `<p>${more}</p>` : ''}`
 }
 
 function textTable(

@@ -5,6 +5,7 @@ import { parseOptions } from '../options/parse'
 import { flag, oneOf } from '../options/schemas'
 import { isFloat, parseFloatDType, type FloatDType } from '../tensor/dtype'
 import type { Tensor } from '../tensor/tensor'
+import { code4bit } from './codes'
 import { quantizeWeight, type QuantizeOptions } from './quantize'
 import { blockMaxima, type NestedAbsmax } from './weight-4bit'
 
@@ -69,8 +70,16 @@ function dequantize_4bit(codes: Tensor, quant_state: QuantState, options: { dtyp
   return out
 }
 
+/** The 16 values of a code, by index, as bitsandbytes' `get_4bit_type`. */
+function get_4bit_type(typename: 'nf4' | 'fp4'): Float32Array {
+  if (!Object.hasOwn(code4bit, typename))
+    throw new TypeError(`[get_4bit_type] typename: got ${String(typename)}, needs 'nf4' or 'fp4'`)
+  return code4bit[typename].slice()
+}
+
 /** 4-bit quantization of single tensors, for experiments in cells. */
 export const functional: {
+  get_4bit_type: typeof get_4bit_type
   quantize_4bit: typeof quantize_4bit
   dequantize_4bit: typeof dequantize_4bit
-} = { quantize_4bit, dequantize_4bit }
+} = { get_4bit_type, quantize_4bit, dequantize_4bit }

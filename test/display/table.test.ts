@@ -33,6 +33,13 @@ describe('tableBundle', () => {
     ])
   })
 
+  it('gives columns of long texts the same width', () => {
+    const answers = [{ question: 'q', before: 'x '.repeat(300), after: 'y '.repeat(40) }]
+    const html = String(tableBundle(answers)['text/html'])
+    expect(html.match(/width:44%/g)).toHaveLength(4) // head and body of two columns
+    expect(String(tableBundle([{ a: 'x '.repeat(300), b: 1 }])['text/html'])).not.toContain('width:')
+  })
+
   it('keeps chosen columns, cuts long cells and counts the rows left out', () => {
     const many = Array.from({ length: 5 }, (_, i) => ({ a: 'x'.repeat(20), b: i }))
     const text = tableBundle(many, { columns: ['b', 'a'], max_rows: 2, max_width: 5 })['text/plain']

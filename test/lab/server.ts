@@ -19,6 +19,8 @@ function prepare(): void {
     mkdirSync(path, { recursive: true })
   }
   symlinkSync(root, join(notebooks, 'node_modules/qlora'), 'dir')
+  for (const file of ['helpers.ts', 'exercises.ts'])
+    symlinkSync(join(root, 'notebooks', file), join(folder, file))
   writeFileSync(join(folder, 'settings', news), '{ "fetchNews": "false", "checkForUpdates": false }')
 }
 

@@ -117,7 +117,7 @@ describe.skipIf(!ready)(titled('the kernel of a notebook', ready, missing), () =
     const { status, kept } = execute(notebookOf(`1 + 1`))
     expect(status).toBe(0)
     expect(kept.cells[0]!.outputs.map(({ output_type }) => output_type)).toEqual(['execute_result'])
-    const tutorial = readFileSync(join(root, 'notebooks/01-llama3-chatqa-qlora.ipynb'), 'utf8')
+    const tutorial = readFileSync(join(root, 'notebooks/en/01-llama3-chatqa-qlora.ipynb'), 'utf8')
     expect(JSON.parse(tutorial)).toMatchObject({ metadata: { kernelspec: { name: 'qlora' } } })
   })
 })
