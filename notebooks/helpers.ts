@@ -1,5 +1,3 @@
-import { AutoConfig, cuda } from 'qlora'
-
 /** Small matrices for the course's cells: rows of numbers, nothing fast. */
 export type Matrix = number[][]
 
@@ -52,21 +50,3 @@ export const small_model = {
 
 /** 256 conversations in one recognisable style. */
 export const small_data = '../data/pocket-instruct'
-
-/** 'article' where the article's model can be trained; else 'pocket', and why. */
-export async function choose_profile(): Promise<{ profile: 'article' | 'pocket'; reason: string | undefined }> {
-  const reason = await obstacle()
-  return { profile: reason === undefined ? 'article' : 'pocket', reason }
-}
-
-async function obstacle(): Promise<string | undefined> {
-  if (!cuda.is_available()) return 'no CUDA device can be used by this build of qlora'
-  const [, total] = cuda.mem_get_info()
-  if (total < 8e9) return `the GPU has ${(total / 1e9).toFixed(1)} GB, less than 8 GB`
-  try {
-    await AutoConfig.from_pretrained('nvidia/Llama3-ChatQA-1.5-8B')
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  }
-}

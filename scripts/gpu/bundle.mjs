@@ -43,7 +43,7 @@ const optional = new Set(['sharp', 'tslab', 'zeromq'])
 /** What the kernel is made of, besides packages: cells are checked against declarations, and those of its TypeScript and of Node. */
 const kernelTree = [
   ...['dist-kernel', 'notebooks/en/01-llama3-chatqa-qlora.ipynb', 'notebooks/data'],
-  ...['notebooks/helpers.ts', 'notebooks/exercises.ts'],
+  ...['notebooks/profile.ts'],
 ]
 const kernelFiles = [
   ...['tslab/package.json', 'tslab/dist', 'tslab/node_modules'],

@@ -1,6 +1,8 @@
 import { inspect } from 'node:util'
 import { displayMethod } from './rich-display'
 import { detectOutput, type MimeBundle, type Output } from './output'
+import { loadPlotly } from './loss-chart'
+import { plotlyMime, withFigure } from './plotly-figure'
 import { tableBundle, type TableRow } from './table'
 import { checkNames } from '../options/parse'
 
@@ -18,7 +20,9 @@ export interface DisplayHandle {
 export async function display(value: unknown, options: { output?: Output } = {}): Promise<DisplayHandle> {
   checkNames<{ output?: Output }>('display', options, ['output'])
   const { output = detectOutput() } = options
-  const handle = output.show(await bundleOf(value))
+  const bundle = await bundleOf(value)
+  if (plotlyMime in bundle) loadPlotly(output)
+  const handle = output.show(bundle)
   const shown: DisplayHandle = { update: async (next) => handle.update(await bundleOf(next)) }
   // As a cell's last value, the handle itself displays nothing.
   return Object.defineProperty(shown, displayMethod, { value: () => ({}) })
@@ -30,7 +34,7 @@ export async function bundleOf(value: unknown): Promise<MimeBundle> {
   if (typeof value === 'object' && value !== null) {
     const own: unknown = (value as Record<symbol, unknown>)[displayMethod]
     if (typeof own === 'function') return withText((await own.call(value)) as Partial<MimeBundle>, value)
-    if (isBundle(value)) return withText(value, Object.keys(value))
+    if (isBundle(value)) return withText(withFigure(value), Object.keys(value))
     if (isRecords(value)) return tableBundle(value)
   }
   return { 'text/plain': inspect(value, { depth: 4, breakLength: 100 }) }

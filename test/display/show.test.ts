@@ -1,3 +1,4 @@
+import { JSDOM } from 'jsdom'
 import { expect, it } from 'vitest'
 import { streamOutput } from '../../src/display/output'
 import { display } from '../../src/display/show'
@@ -36,4 +37,34 @@ it('prints text where there is no notebook', async () => {
   await display([{ a: 1 }], { output: streamOutput(stream) })
   await new Promise((resolve) => setImmediate(resolve))
   expect(stream.text()).toBe('a\n-\n1\n')
+})
+
+it('draws a figure of plotly, whose JSON alone JupyterLab does not show', async () => {
+  const { window } = new JSDOM('<body></body>', { runScripts: 'dangerously' })
+  const drawn: unknown[] = []
+  const newPlot = (_: Element, data: unknown, layout: unknown): void => void drawn.push({ data, layout })
+  Object.assign(window, { Plotly: { newPlot } })
+  const output = fakeNotebook(true)
+  const data = [{ type: 'bar', x: ['</script>', 'b'], y: [1, 2] }]
+  await display({ 'application/vnd.plotly.v1+json': { data, layout: { height: 300 } } }, { output })
+  const [library, shown] = output.outputs.map(([first]) => first!)
+  expect(library!['text/plain']).toBe('(plotly.js)')
+  expect(shown!['text/plain']).toBe('a figure of 1 trace')
+  expect(JSON.parse(String(shown!['application/vnd.plotly.v1+json']))).toEqual({
+    data,
+    layout: { height: 300 },
+  })
+  const host = window.document.createElement('div')
+  host.innerHTML = String(shown!['text/html'])
+  window.document.body.append(host)
+  const copy = window.document.createElement('script')
+  copy.textContent = host.querySelector('script')!.textContent
+  host.querySelector('script')!.replaceWith(copy)
+  expect(drawn).toMatchObject([{ data, layout: { height: 300, paper_bgcolor: 'rgba(0,0,0,0)' } }])
+  window.close()
+  const mime = 'application/vnd.plotly.v1+json'
+  await expect(display({ [mime]: { data: [{ type: 'surface' }] } }, { output })).rejects.toThrow(
+    /'surface' cannot be drawn/,
+  )
+  await expect(display({ [mime]: {} }, { output })).rejects.toThrow(/no list 'data'/)
 })

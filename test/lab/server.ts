@@ -19,8 +19,7 @@ function prepare(): void {
     mkdirSync(path, { recursive: true })
   }
   symlinkSync(root, join(notebooks, 'node_modules/qlora'), 'dir')
-  for (const file of ['helpers.ts', 'exercises.ts'])
-    symlinkSync(join(root, 'notebooks', file), join(folder, file))
+  symlinkSync(join(root, 'notebooks/profile.ts'), join(folder, 'profile.ts'))
   writeFileSync(join(folder, 'settings', news), '{ "fetchNews": "false", "checkForUpdates": false }')
 }
 
