@@ -53,6 +53,7 @@ function traces(series: readonly Series[]): object[] {
       dash: line.dash ? line.dash.replace(/\d+/g, '$&px') : 'solid',
     },
     marker: { color: line.color, size: 8 },
+    cliponaxis: false, // the last point is whole
     ...(line.faint && { opacity: 0.35 }),
     ...((line.axis !== 'loss' || line.unnamed) && { showlegend: false }),
     hovertemplate: '%{y:.4~g}',

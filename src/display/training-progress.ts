@@ -47,6 +47,8 @@ class NotebookDisplay implements TrainingDisplay {
   private progress: Progress | undefined
   private chart: LossChart | undefined
   private note = ''
+  /** The newest of each: an evaluation has no speed. */
+  private figures: LogRow = {}
   private at = 0
 
   constructor(private readonly output: Output) {}
@@ -66,7 +68,8 @@ class NotebookDisplay implements TrainingDisplay {
   }
 
   log(row: LogRow): void {
-    this.note = noteOf(row) || this.note
+    this.figures = { ...this.figures, ...row }
+    this.note = noteOf(this.figures)
     this.progress?.update(this.at, { note: this.note })
     this.chart?.add(row)
   }

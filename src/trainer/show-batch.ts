@@ -1,6 +1,7 @@
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { escapeHtml } from '../display/format'
 import { detectOutput, type MimeBundle, type Output } from '../display/output'
+import { displayMethod } from '../display/rich-display'
 import { swatch, tokensHtml, tokenTexts, type ShownToken } from '../display/token-text'
 import type { PackedBatch } from '../models/batch'
 import { checkNames } from '../options/parse'
@@ -36,7 +37,8 @@ export async function show_batch(trainer: Trainer, options: ShowBatchOptions = {
   const title = titleOf(collated, rows, index, count)
   const parts = await sequencesOf(collated, rows, tokenizer, ends, max_rows)
   output.show(bundleOf(title, parts, warnings, collated.cu_seqlens.length - 1 - parts.length))
-  return warnings
+  // As a cell's last value they show nothing a second time.
+  return Object.defineProperty(warnings, displayMethod, { value: () => ({}) })
 }
 
 /** One sequence as it is shown. */

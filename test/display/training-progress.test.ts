@@ -36,6 +36,20 @@ it('shows a bar and a chart in a notebook, the bar first', async () => {
   expect(notebook.outputs).toHaveLength(3)
 })
 
+it('keeps speed and memory beside the loss of an evaluation', async () => {
+  const notebook = fakeNotebook()
+  const display = createTrainingDisplay({ output: notebook })
+  display.start({ max_steps: 4 })
+  display.step(2)
+  display.log({ ...row, tokens_per_second: 290.6, memory_bytes: 2 ** 30 })
+  display.log({ step: 2, eval_loss: 1.5 })
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(notebook.outputs[0]!.at(-1)!['text/plain']).toMatch(
+    /, loss 1\.235, evaluation loss 1\.5, 291 tokens\/s, 1\.00 GiB$/,
+  )
+  display.end()
+})
+
 it('says that an interrupted run stopped, and where', async () => {
   const notebook = fakeNotebook()
   const display = createTrainingDisplay({ output: notebook })
