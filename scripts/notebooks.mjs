@@ -1,8 +1,9 @@
 // `npm run notebooks`: writes the notebooks of both languages from notebooks/source, executes them, and tells how long each took.
-//   npm run notebooks -- [--write] [--save] [--only NAME] [--language en|zh] [--minutes N]
+//   npm run notebooks -- [--write] [--save] [--only NAME] [--language en|zh] [--one] [--minutes N]
 // --write: only write them. --save: keep the outputs in the notebooks. --only: those whose names contain NAME.
+// --one: one of the course, which the last commit has changed; else another one each day, in the other language every second day.
 import './setup/help.mjs'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -17,14 +18,28 @@ const { values } = parseArgs({
     save: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     language: { type: 'string' },
+    one: { type: 'boolean', default: false },
     minutes: { type: 'string', default: '15' }, // for each notebook
   },
 })
 
-const chosen = sources()
-  .filter((name) => name.includes(values.only))
+const day = Math.floor(Date.now() / 86_400_000)
+
+/** The tutorial has a command of its own. */
+function oneOfToday() {
+  const course = sources().filter((name) => !name.startsWith('01-'))
+  const { stdout = '' } = spawnSync('git', ['diff', '--name-only', 'HEAD~1', 'HEAD'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  return course.find((name) => stdout.includes(`notebooks/source/${name}.md`)) ?? course[day % course.length]
+}
+
+const chosen = (values.one ? [oneOfToday()] : sources().filter((name) => name.includes(values.only)))
   .flatMap((name) => languages.map((language) => ({ name, language, file: notebookPath(name, language) })))
-  .filter(({ language }) => values.language === undefined || language === values.language)
+  .filter(({ language }) =>
+    values.one ? language === languages[day % 2] : [undefined, language].includes(values.language),
+  )
 
 function execute({ name, language, file }) {
   const executed = join(root, 'results', language, `${name}.executed.ipynb`)

@@ -47,8 +47,16 @@ interface Part {
   tokens: ShownToken[]
 }
 
-function titleOf({ input_ids, labels }: PackedBatch, rows: number[], index: number, batches: number): string {
-  const learnedTokens = labels.reduce((n, label, i) => n + (label !== -100 && i > 0 ? 1 : 0), 0)
+function titleOf(
+  { input_ids, labels, position_ids }: PackedBatch,
+  rows: number[],
+  index: number,
+  batches: number,
+): string {
+  const learnedTokens = labels.reduce(
+    (n, label, i) => n + (label !== -100 && position_ids[i]! > 0 ? 1 : 0),
+    0,
+  )
   const share = Math.round((100 * learnedTokens) / input_ids.length)
   return `Batch ${index + 1} of ${batches}: ${rows.length} ${rows.length === 1 ? 'row' : 'rows'}, ${input_ids.length} tokens, ${learnedTokens} of them learned (${share}%)`
 }

@@ -39,6 +39,11 @@ describe('show_batch', () => {
     const output = fakeNotebook()
     await show_batch(trainer, { output, max_rows: 2 })
     const text = output.outputs[0]![0]!['text/plain']
+    // Nothing predicts the first token of each of the three.
+    const { collated } = (await trainer.train_batches()).at(0)
+    const learned = collated.labels.filter((label) => label !== -100).length
+    const begins = [...collated.cu_seqlens].slice(0, -1).filter((at) => collated.labels[at] !== -100).length
+    expect(text).toContain(`${learned - begins} of them learned`)
     expect(text).toMatch(/sequence 1: \d+ tokens, packed in row 1 \(\d+ tokens\)/)
     expect(text).toMatch(/sequence 2: \d+ tokens, packed in row 1/)
     expect(text).toMatch(/\.\.\. 1 more sequence$/)
