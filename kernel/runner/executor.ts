@@ -85,7 +85,7 @@ export class Executor {
     }
   }
 
-  /** A promise where a package takes one to load. */
+  /** A promise if a package needs one to load. */
   private prepare({
     cell,
     lines,
