@@ -23,6 +23,7 @@ Napi::Object init(Napi::Env, Napi::Object exports) {
   qlora::export_recording_functions(exports);
   qlora::export_size_functions(exports);
   qlora::export_ggml_functions(exports);
+  qlora::export_group_functions(exports);
   return exports;
 }
 

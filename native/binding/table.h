@@ -9,5 +9,6 @@ void export_operations(Napi::Object exports);
 void export_recording_functions(Napi::Object exports);
 void export_size_functions(Napi::Object exports);
 void export_ggml_functions(Napi::Object exports);
+void export_group_functions(Napi::Object exports);
 
 }  // namespace qlora

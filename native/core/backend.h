@@ -1,10 +1,12 @@
 #pragma once
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "collectives/collectives.h"
 #include "core/file_io.h"
 #include "core/ops.h"
 #include "core/tensor.h"
@@ -74,6 +76,15 @@ class Backend {
            std::move(done));
   }
 
+  /** What rank 0 makes for all ranks to open a group with; empty where the engine needs nothing. */
+  virtual std::string group_id() { return ""; }
+  /** Joins the group: `done` is called, from any thread, when every rank has come or with an error. */
+  virtual void open_group(GroupPlace place, std::function<void(const std::string& error)> done) = 0;
+  /** Leaves it when everything enqueued has run; blocks. Nothing to do where there is none. */
+  virtual void close_group() = 0;
+  /** The group that this device was opened for; null before. From any thread. */
+  std::shared_ptr<Collectives> group() const { return std::atomic_load(&group_); }
+
   Tensor empty(DType dtype, Shape shape) { return make(allocator(), dtype, std::move(shape)); }
   Tensor empty_pinned(DType dtype, Shape shape) { return make(pinned_allocator(), dtype, std::move(shape)); }
 
@@ -83,6 +94,9 @@ class Backend {
     t.storage = std::make_shared<Storage>(memory, t.bytes());
     return t;
   }
+
+ protected:
+  std::shared_ptr<Collectives> group_;  // through std::atomic_load and std::atomic_store
 };
 
 /** The device called `name` ("cpu", "cuda:0"); one per process, never destroyed. Throws on an unknown name.

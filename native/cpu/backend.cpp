@@ -2,9 +2,11 @@
 
 #include <condition_variable>
 #include <deque>
+#include <future>
 #include <mutex>
 #include <thread>
 
+#include "collectives/mpi.h"
 #include "cpu/allocator.h"
 #include "cpu/isa.h"
 #include "cpu/thread_pool.h"
@@ -35,6 +37,18 @@ class CpuBackend final : public Backend {
   }
   void finish(std::function<void()> task, std::function<void(const std::string&)> done) override {
     push({"", std::move(task), std::move(done)});
+  }
+
+  /** Over MPI, all of whose calls are made by the queue's thread. */
+  void open_group(GroupPlace place, std::function<void(const std::string&)> done) override {
+    finish([this, place] { std::atomic_store(&group_, open_mpi(place)); }, std::move(done));
+  }
+  void close_group() override {
+    const std::shared_ptr<Collectives> group = this->group();
+    if (!group) return;
+    std::promise<void> left;
+    finish([group] { group->close(); }, [&left](const std::string&) { left.set_value(); });
+    left.get_future().wait();
   }
 
  private:

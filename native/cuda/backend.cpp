@@ -8,6 +8,7 @@
 #include <optional>
 #include <thread>
 
+#include "collectives/nccl.h"
 #include "cuda/context.h"
 #include "cuda/error.h"
 #include "cuda/file_stream.h"
@@ -129,6 +130,27 @@ class CudaBackend final : public Backend {
       const auto report = [&] { fail(error); };
       finish(error.empty() ? std::function<void()>() : report, done);
     });
+  }
+
+  std::string group_id() override { return nccl_id(); }
+  /** On a thread of its own: NCCL waits for the other ranks. */
+  void open_group(GroupPlace place, std::function<void(const std::string&)> done) override {
+    std::thread([this, place, done = std::move(done)] {
+      std::string error;
+      try {
+        std::atomic_store(&group_, open_nccl(place, index_, stream_));
+      } catch (const std::exception& e) {
+        error = e.what();
+      }
+      done(error);
+    }).detach();
+  }
+  void close_group() override {
+    const std::shared_ptr<Collectives> group = this->group();
+    if (!group) return;
+    cudaSetDevice(index_);
+    group->close();
+    std::atomic_store(&group_, std::shared_ptr<Collectives>());
   }
 
   void upload(void* to, const void* from, size_t bytes) override {

@@ -96,7 +96,8 @@ Library open_library(const std::vector<std::string>& names, const char* variable
     if (void* handle = attempt(name)) return {name, handle};
   fail("[cuda] ", names[0], " was not found. Searched:", searched, "\n  the system's library path",
        refused.empty() ? "" : "\nRefused:", refused,
-       "\nInstall NVIDIA's Python wheel (nvidia-cublas, nvidia-cudnn-cu13) or a system package, or set ",
+       "\nInstall NVIDIA's Python wheel (nvidia-cublas, nvidia-cudnn-cu13, nvidia-nccl-cu13) or a system "
+       "package, or set ",
        variable, " to the file");
 }
 

@@ -3,6 +3,7 @@
 //        [--checkpointing] [--steps 6] [--dist ../../dist]
 //        [--workload tutorial|all-linear|ctx:S]   in place of seq, batch, rank and targets: one that peer.py has, too
 //        [--memory fast|balanced|lean|<bytes>|6.3GiB] [--optim paged_adamw_8bit]
+//        [--group]     through a group of one rank over NCCL, to be compared with a run without it
 //        [--profile]   where the last step's time went, by operation (a step is slower then)
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     workload: { type: 'string' },
     memory: { type: 'string' },
     optim: { type: 'string', default: 'adamw_torch' },
+    group: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
   },
 })
@@ -31,7 +33,7 @@ if (values.profile) process.env.QLORA_PROFILE = '1'
 const require = createRequire(import.meta.url)
 const from = (name) => require(resolve(values.dist, `${name}.js`))
 const { PretrainedConfig, LoraConfig, BitsAndBytesConfig, TrainingArguments } = from('index')
-const { Device, get_peft_model, train_step } = from('index')
+const { Device, get_peft_model, init_process_group, train_step } = from('index')
 const { CausalLM } = from('models/causal-lm')
 const { tensorShapes } = from('models/blueprint')
 const { buildModel } = from('models/build')
@@ -66,6 +68,8 @@ const base = new CausalLM(config, parts, device, dtype, 'random', quantization)
 if (values.checkpointing) base.gradient_checkpointing_enable()
 const model = get_peft_model(base, new LoraConfig(workload.lora))
 const sum = (list) => list.reduce((a, b) => a + b, 0)
+if (values.group) Object.assign(process.env, { RANK: '0', WORLD_SIZE: '1', LOCAL_RANK: '0' })
+const group = values.group ? await init_process_group({ device: values.device }) : undefined
 const windows = Array.from({ length: steps }, (_, step) => workload.window(step))
 const sizes = windows.flat().map((lengths) => ({
   tokens: sum(lengths),
@@ -97,6 +101,7 @@ for (let step = 0; step < steps; step++) {
     max_grad_norm: 0.3,
     bf16: true,
     dropout: { seed: 0, microstep },
+    ...(group && { group }),
   })
   microstep += batches.length
   await device.synchronize()
@@ -116,6 +121,7 @@ console.log(
     layers,
     workload: values.workload ?? `${values.targets} r=${rank} ${batch}x${seq}`,
     checkpointing: values.checkpointing,
+    group: group?.library,
     memory: args.memory,
     optim: args.optim,
     tok_s: Number((tokens / seconds).toFixed(0)),

@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 }
 
 const usage = `usage: qlora doctor | kernel install | uninstall | doctor
+       qlora launch --nproc N SCRIPT [ARGUMENT]...
        qlora ${Object.keys(commands).join(' | ')} FOLDER [options]; --help lists the options`
 const marks = { ok: 'ok     ', absent: '-      ', fault: 'FAULT  ' }
 
@@ -36,6 +37,7 @@ async function doctor(): Promise<number> {
 
 async function main(args: string[]): Promise<number> {
   if (args[0] === 'doctor' && args.length === 1) return doctor()
+  if (args[0] === 'launch') return (await import('./launch.js')).launchCommand(args.slice(1))
   if (args[0] === 'kernel') {
     const installer = resolve(__dirname, '../../dist-kernel/install/cli.js')
     return spawnSync(process.execPath, [installer, ...args], { stdio: 'inherit' }).status ?? 1

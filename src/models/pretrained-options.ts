@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { HubOptions } from '../files/hub'
+import { rankPlace } from '../distributed/environment'
 import { logger } from '../logging'
 import { optionalFunction, type Progress, signal } from '../options/call'
 import { type Option, type OptionSet, renamed } from '../options/declaration'
@@ -130,7 +131,7 @@ function deviceOf(map: ParsedPretrainedOptions['device_map']): string {
     throw new TypeError('device_map: a model is on one device; give { "": device }')
   const device = wanted[0] ?? 'cpu'
   if (device === 'cpu') return 'cpu'
-  if (device === 'auto') return cuda.is_available() ? 'cuda:0' : 'cpu'
+  if (device === 'auto') return cuda.is_available() ? `cuda:${rankPlace()?.localRank ?? 0}` : 'cpu'
   const gpu =
     typeof device === 'number'
       ? device

@@ -18,7 +18,14 @@ export type {
  * each computes, with shapes.
  */
 export interface NativeAddon
-  extends DeviceFunctions, TensorFunctions, Operations, RecordingFunctions, SizeFunctions, GgmlFunctions {}
+  extends
+    DeviceFunctions,
+    TensorFunctions,
+    Operations,
+    RecordingFunctions,
+    SizeFunctions,
+    GgmlFunctions,
+    GroupFunctions {}
 
 export interface DeviceFunctions {
   open_device(name: string): DeviceHandle
@@ -90,4 +97,34 @@ export interface GgmlFunctions {
     tensor: TensorHandle,
     format: 'Q4_0' | 'Q5_0' | 'Q5_1' | 'Q8_0' | 'Q4_K' | 'Q5_K' | 'Q6_K',
   ): Promise<ArrayBuffer>
+}
+
+/**
+ * Collectives between the ranks of a group, one device of each: MPI between CPUs, NCCL between GPUs. All ranks call the same ones in the
+ * same order. Each begins in the order of the device's queue and runs beside what follows; its tensors are not to be touched or released
+ * before `finish_collective`. A failure rejects the next promise of the device.
+ */
+export interface GroupFunctions {
+  /** What rank 0 makes and every rank opens its group with; empty on a CPU. */
+  group_id(device: DeviceHandle): Uint8Array
+  /** Resolves with the library's name and version when every rank has come. */
+  open_group(device: DeviceHandle, rank: number, world: number, id: Uint8Array): Promise<string>
+  /** Leaves the group when everything enqueued has run and the others leave it too. Blocks. */
+  close_group(device: DeviceHandle): void
+  /** What is under way, and every later collective, fails with `reason`. */
+  abort_group(device: DeviceHandle, reason: string): void
+  /** Collectives begun and done. */
+  group_progress(device: DeviceHandle): { begun: number; done: number }
+  /** x = sum over the ranks of x, float32; the same bits on every rank. */
+  all_reduce(x: TensorHandle): void
+  /** out = x [n] of each rank in turn; x may be this rank's part of out. */
+  all_gather(x: TensorHandle, out: TensorHandle): void
+  /** out [n] = this rank's part of the sum over the ranks of x [world * n], float32. */
+  reduce_scatter(x: TensorHandle, out: TensorHandle): void
+  /** x = x of rank `root`. */
+  broadcast(x: TensorHandle, root: number): void
+  /** What follows runs when every rank has come here. */
+  barrier(device: DeviceHandle): void
+  /** What follows sees the result in `out`, which a collective was begun for. */
+  finish_collective(out: TensorHandle): void
 }

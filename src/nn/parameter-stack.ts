@@ -53,6 +53,17 @@ export class ParameterStack implements GradientHome {
     this.grad = whole
   }
 
+  /** Accumulates into `whole` from now on, float32 of the shape of `data`. It becomes the stack's. */
+  adoptGradient(whole: Tensor): void {
+    this.grad?.dispose()
+    this.grad = whole
+    let row = 0
+    for (const part of this.parts) {
+      part.adoptGradient(whole.slice(row, row + part.data.rows))
+      row += part.data.rows
+    }
+  }
+
   released(): void {
     if (this.parts.every((part) => !part.grad)) {
       this.grad?.dispose()

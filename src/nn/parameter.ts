@@ -18,7 +18,7 @@ export class Parameter {
     /** The checkpoint key, e.g. `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`. */
     readonly name: string,
     readonly data: Tensor,
-    private readonly home?: GradientHome | undefined,
+    readonly home?: GradientHome | undefined,
   ) {}
 
   get numel(): number {
@@ -36,6 +36,12 @@ export class Parameter {
       }
     }
     return this.grad!
+  }
+
+  /** Accumulates into `gradient` from now on, float32 of the shape of `data`. It becomes the parameter's. */
+  adoptGradient(gradient: Tensor): void {
+    this.grad?.dispose()
+    this.grad = gradient
   }
 
   zeroGrad(): void {

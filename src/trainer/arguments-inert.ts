@@ -12,7 +12,9 @@ import type { TrainingOptions } from './options.generated'
 // nothing to wait for.
 const inProcess = 'Not needed: rows are tokenized once and kept in memory, so there are no loader processes.'
 const forScripts = 'Not read by the trainer: for scripts that ask it.'
-const oneDevice = 'Not needed: training runs in one process on one device.'
+const always = 'Not needed: it is always so.'
+const byHand = 'Not needed: gradients are reduced in one piece when all of them are there.'
+const mainOnly = 'Not needed: rank 0 alone logs, draws and saves, in a folder that all machines reach.'
 const graph = 'Not needed: there is no graph to compile; the kernels are fused already.'
 
 const inert = <T>(schema: Option<T>['schema'], value: T, doc: string): Option<T> => ({
@@ -48,12 +50,10 @@ type InertName =
   | 'dataloader_persistent_workers'
   | 'dataloader_pin_memory'
   | 'dataloader_prefetch_factor'
-  | 'ddp_backend'
   | 'ddp_broadcast_buffers'
   | 'ddp_bucket_cap_mb'
   | 'ddp_find_unused_parameters'
   | 'ddp_static_graph'
-  | 'ddp_timeout'
   | 'do_eval'
   | 'do_predict'
   | 'do_train'
@@ -81,25 +81,31 @@ type InertName =
 
 /** A part of TrainingArguments' table. */
 export const inertTrainingOptions: { readonly [K in InertName]: Option<TrainingOptions[K]> } = {
-  average_tokens_across_devices: inert(flag, true, oneDevice),
+  average_tokens_across_devices: inert(
+    flag,
+    true,
+    'Not needed: the loss is always divided by the targets of all ranks.',
+  ),
   dataloader_in_order: inert(flag, true, inProcess),
   dataloader_multiprocessing_context: inert(textOrNull, null, inProcess),
   dataloader_num_workers: inert(count(0), 0, inProcess),
   dataloader_persistent_workers: inert(flag, false, inProcess),
   dataloader_pin_memory: inert(flag, true, inProcess),
   dataloader_prefetch_factor: inert(countOrNull(1), null, inProcess),
-  ddp_backend: inert(textOrNull, null, oneDevice),
-  ddp_broadcast_buffers: inert(flagOrNull, null, oneDevice),
-  ddp_bucket_cap_mb: inert(countOrNull(1), null, oneDevice),
-  ddp_find_unused_parameters: inert(flagOrNull, null, oneDevice),
-  ddp_static_graph: inert(flagOrNull, null, oneDevice),
-  ddp_timeout: inert(count(1), 1800, oneDevice),
+  ddp_broadcast_buffers: inert(
+    flagOrNull,
+    null,
+    'Not needed: the models have no buffers that training changes.',
+  ),
+  ddp_bucket_cap_mb: inert(countOrNull(1), null, byHand),
+  ddp_find_unused_parameters: inert(flagOrNull, null, byHand),
+  ddp_static_graph: inert(flagOrNull, null, byHand),
   do_eval: silent(flag, false, `${forScripts} true when eval_strategy is set.`),
   do_predict: silent(flag, false, forScripts),
   do_train: silent(flag, false, forScripts),
   enable_jit_checkpoint: inert(flag, false, 'Not needed: SIGTERM always writes a checkpoint first.'),
   eval_accumulation_steps: inert(countOrNull(1), null, 'Not needed: predictions are ids, kept on the host.'),
-  eval_use_gather_object: inert(flag, false, oneDevice),
+  eval_use_gather_object: inert(flag, false, always),
   gradient_checkpointing_kwargs: {
     ...reentrant,
     aliases: { activation_checkpointing_kwargs: renamed },
@@ -112,9 +118,9 @@ export const inertTrainingOptions: { readonly [K in InertName]: Option<TrainingO
     'Not needed: each logged row counts its tokens in num_tokens; there is no padding.',
   ),
   length_column_name: inert(text, 'length', 'Not needed: lengths are taken from the tokenized rows.'),
-  local_rank: inert(count(-1), -1, oneDevice),
-  log_level_replica: inert(text, 'warning', oneDevice),
-  log_on_each_node: inert(flag, true, oneDevice),
+  local_rank: inert(count(-1), -1, 'Not needed: the launcher tells each process its rank.'),
+  log_level_replica: inert(text, 'warning', 'Not needed: log_level is that of every rank.'),
+  log_on_each_node: inert(flag, true, mainOnly),
   overwrite_output_dir: silent(flag, false, forScripts),
   remove_unused_columns: inert(flag, true, 'Columns that the model does not read are never passed to it.'),
   resume_from_checkpoint: silent(
@@ -122,7 +128,7 @@ export const inertTrainingOptions: { readonly [K in InertName]: Option<TrainingO
     null,
     `${forScripts} give it to trainer.train({ resume_from_checkpoint }).`,
   ),
-  save_on_each_node: inert(flag, false, oneDevice),
+  save_on_each_node: inert(flag, false, mainOnly),
   skip_memory_metrics: inert(
     flag,
     true,

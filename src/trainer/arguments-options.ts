@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 import { schedulerNames } from '../optim/schedules'
 import { memory, memoryInput } from '../memory/wish'
-import { type OptionSet, renamed } from '../options/declaration'
+import { type OptionSet, renamed, type Schema } from '../options/declaration'
 import { count, countOrNull, flag, flagOrNull, oneOf, real, textOrNull } from '../options/schemas'
 import { inertTrainingOptions } from './arguments-inert'
 import { refusedTrainingOptions } from './arguments-refused'
@@ -46,6 +46,17 @@ export const trainingOptionSet: OptionSet<TrainingOptions> = {
       schema: count(1),
       default: 1,
       doc: 'Micro batches in an update; the loss is the mean over all their tokens.',
+    },
+    ddp_backend: {
+      schema: z.enum(['nccl', 'mpi']).nullable() as unknown as Schema<'nccl' | 'mpi' | null>,
+      type: "'nccl' | 'mpi' | null",
+      default: null,
+      doc: "Engine between ranks: 'nccl' on GPUs, 'mpi' on CPUs; null: the one for the device. Another one is refused when training starts.",
+    },
+    ddp_timeout: {
+      schema: count(1),
+      default: 1800,
+      doc: 'Seconds that a rank may keep the others waiting before all of them fail.',
     },
     num_train_epochs: { schema: real({ min: 0 }), default: 3, doc: 'Passes over the data, fractions too.' },
     max_steps: {

@@ -1,6 +1,6 @@
 import type { Refused } from '../options/declaration'
 
-const distributed = 'training runs in one process on one device.'
+const distributed = 'ranks are replicas that share the batches; see docs/distributed.md.'
 const hub = 'uploading to the hub is not built.'
 const resume = 'a run goes on exactly where its checkpoint was made.'
 const full16 = 'evaluation uses the same number formats as training.'

@@ -65,17 +65,29 @@ export async function warnOfEarlierRuns(outputDir: string): Promise<void> {
 
 /**
  * Writes `output_dir/checkpoint-<step>`: adapter, tokenizer, trainer_state.json and, unless `save_only_model`,
- * the optimizer's state. The folder appears complete or not at all. `save_total_limit` removes this run's
- * oldest checkpoints.
+ * the optimizer's state. The folder appears complete or not at all. Of several ranks, rank 0 writes and the others
+ * wait. `save_total_limit` removes this run's oldest checkpoints.
  */
 export async function saveCheckpoint(
   model: PeftModel,
   tokenizer: PreTrainedTokenizer,
   run: TrainRun,
 ): Promise<string> {
-  const { args, state, optimizer } = run
+  const { args, state, group } = run
   const target = join(args.output_dir, `checkpoint-${state.global_step}`)
   trackBestCheckpoint(args, state, target)
+  const write = (): Promise<void> => writeCheckpoint(target, model, tokenizer, run)
+  await (group ? group.onMain(`the checkpoint of step ${state.global_step}`, write) : write())
+  return target
+}
+
+async function writeCheckpoint(
+  target: string,
+  model: PeftModel,
+  tokenizer: PreTrainedTokenizer,
+  run: TrainRun,
+): Promise<void> {
+  const { args, state, optimizer } = run
   const written = new Map<string, FileDigest>()
   const write = async (folder: string): Promise<void> => {
     await model.save_pretrained(folder)
@@ -87,7 +99,6 @@ export async function saveCheckpoint(
   await replaceFolder(target, write, written)
   if (args.save_total_limit !== null && args.save_total_limit > 0)
     await removeOldest(run, args.save_total_limit, target)
-  return target
 }
 
 async function runStateOf(

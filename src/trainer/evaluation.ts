@@ -1,8 +1,9 @@
 import { collate } from '../data/collator'
 import type { LabelledRow } from '../data/packing'
+import type { ProcessGroup } from '../distributed/group'
 import { windows } from './windows'
 import type { CausalLM } from '../models/causal-lm'
-import { runPass } from '../models/pass'
+import { runPass, type PassStats } from '../models/pass'
 import type { TrainingArguments } from './arguments'
 import { addFigures, figuresOf, type MetricSums } from './metrics'
 import type { LogRow } from './state'
@@ -21,6 +22,8 @@ export type ComputeMetrics = (prediction: EvalPrediction) => LogRow | Promise<Lo
 
 export interface EvaluationOptions {
   signal: AbortSignal | undefined
+  /** The ranks that share the batches; all get the same metrics. */
+  group: ProcessGroup | undefined
   /** The prefix of the metrics' names: `eval` gives eval_loss. */
   prefix: string
   compute_metrics?: ComputeMetrics | undefined
@@ -42,6 +45,7 @@ export async function evaluateRows(
   { objective, prepare, lossPer }: Pick<TrainingTask, 'objective' | 'prepare' | 'lossPer'>,
   {
     signal,
+    group,
     prefix,
     compute_metrics,
     predictions = compute_metrics !== undefined,
@@ -54,11 +58,12 @@ export async function evaluateRows(
   let weights = 0
   const counted = { rows: 0, batches: 0 }
   const autocast = args.bf16 ? ('bfloat16' as const) : undefined
-  for await (const batch of windows(rows, args.per_device_eval_batch_size)) {
-    signal?.throwIfAborted()
+  const measured = async (batch: readonly LabelledRow[]): Promise<PassStats> => {
     const collated = collate(batch)
     const given = prepare ? await prepare(collated, false) : collated
-    const stats = await runPass(model, given, { backward: false, autocast, objective, predictions })
+    return runPass(model, given, { backward: false, autocast, objective, predictions })
+  }
+  const count = (batch: readonly LabelledRow[], stats: PassStats): void => {
     counted.rows += batch.length
     counted.batches += 1
     const weight = lossPer === 'row' ? batch.length : stats.numTargets
@@ -69,6 +74,15 @@ export async function evaluateRows(
     sums.correct += stats.correct
     addFigures(sums.figures, stats.metrics)
     if (stats.predictions) keep(prediction, batch, stats.predictions)
+  }
+  // One batch for each rank at a time.
+  const batches = windows(rows, args.per_device_eval_batch_size)
+  for await (const turn of windows(batches, group?.size ?? 1)) {
+    signal?.throwIfAborted()
+    const own = turn[group?.rank ?? 0]
+    const stats = own && (await measured(own))
+    const all = group ? await gatherStats(group, stats) : [stats!]
+    turn.forEach((batch, i) => count(batch, all[i]!))
     await onBatch?.()
   }
   const seconds = (performance.now() - started) / 1000
@@ -84,6 +98,18 @@ export async function evaluateRows(
     [`${prefix}_steps_per_second`]: counted.batches / seconds,
   }
   return { metrics, prediction }
+}
+
+/** Statistics of the ranks that had a batch. */
+async function gatherStats(group: ProcessGroup, own: PassStats | undefined): Promise<(PassStats | null)[]> {
+  const all = await group.gather('a batch of the evaluation', {
+    stats: own ? { ...own, predictions: undefined } : null,
+    predictions: own?.predictions && [...own.predictions],
+  })
+  return all.map(
+    ({ stats, predictions }) =>
+      stats && ({ ...stats, ...(predictions && { predictions: Int32Array.from(predictions) }) } as PassStats),
+  )
 }
 
 function keep(into: EvalPrediction, batch: readonly LabelledRow[], predictions: Int32Array): void {

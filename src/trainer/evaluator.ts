@@ -4,6 +4,7 @@ import type { CallbackHandler } from './callbacks'
 import { evaluateRows, type ComputeMetrics } from './evaluation'
 import { type EvaluationData, evaluationName, setsOf } from './evaluation-call'
 import type { RowSets, TrainingData } from './row-sets'
+import { groupOf } from './ranks'
 import type { LogRow } from './state'
 import type { TrainingTask } from './task'
 
@@ -58,8 +59,9 @@ export class Evaluator {
   ): ReturnType<typeof evaluateRows> {
     const { args, sets, compute_metrics, model, task } = this.parts
     const rows = await sets.measured(task(), dataset, name, signal)
+    const group = await groupOf(model().device, args)
     return evaluateRows(model(), rows, args, task(), {
-      ...{ signal, prefix, compute_metrics },
+      ...{ signal, group, prefix, compute_metrics },
       ...(predictions && { predictions }),
       onBatch: () => events.on('on_prediction_step'),
     })

@@ -1,9 +1,11 @@
+import type { ProcessGroup } from '../distributed/group'
 import { logger } from '../logging'
 import type { CausalLM } from '../models/causal-lm'
 import type { PackedBatch } from '../models/batch'
 import type { Objective } from '../models/objective'
 import type { Optimizer } from '../optim/optimizer'
 import type { Schedule } from '../optim/schedules'
+import type { Agreement } from './agreement'
 import type { TrainingArguments } from './arguments'
 import { bestMetricName, metricOf, trackBest } from './best-model'
 import type { CallbackHandler } from './callbacks'
@@ -39,6 +41,8 @@ export interface TrainRun {
   /** Number of microbatches in an epoch. */
   batchesPerEpoch: number
   batches: RunBatches
+  /** The ranks that share the microbatches. Default: this process has all of them. */
+  group?: ProcessGroup | undefined
   /** Rows of one full optimizer step, for samples per second. */
   rowsPerStep: number
   /** The metrics of each evaluation set. Rejects when the signal is aborted. */
@@ -50,14 +54,18 @@ export interface TrainRun {
 
 /**
  * The training loop:
- *   for each epoch, for each window of `gradient_accumulation_steps` microbatches:
+ *   for each epoch, for each window of `gradient_accumulation_steps` microbatches of each rank:
  *     gradients of sum(loss) / targets of the whole window; clip; update; log, evaluate and save when due.
  * It ends after a step when a callback requests it, and pauses after a step when the signal is aborted. Called
  * again with the same run, it continues with the same results as without the pause (`progress.ended`
  * distinguishes the two cases). The same holds after an error: a step counts when it is complete, and what is
  * due stays due until it is done.
  */
-export async function trainLoop(run: TrainRun, signal?: AbortSignal): Promise<TrainOutput> {
+export async function trainLoop(
+  run: TrainRun,
+  signal?: AbortSignal,
+  agreement?: Agreement,
+): Promise<TrainOutput> {
   const { model, optimizer, state, events, progress } = run
   const wasEnded = progress.ended
   let failed = true
@@ -65,7 +73,7 @@ export async function trainLoop(run: TrainRun, signal?: AbortSignal): Promise<Tr
   progress.metrics.clock.resume()
   try {
     await events.on('on_train_begin')
-    await steps(run, signal).catch((error: unknown) => {
+    await steps(run, signal, agreement).catch((error: unknown) => {
       if (!isAbort(error, signal)) throw error
     })
     await model.device.synchronize()
@@ -90,26 +98,35 @@ export async function trainLoop(run: TrainRun, signal?: AbortSignal): Promise<Tr
   }
 }
 
-async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<void> {
+async function steps(
+  run: TrainRun,
+  signal: AbortSignal | undefined,
+  agreement: Agreement | undefined,
+): Promise<void> {
   const { model, args, optimizer, schedule, state, events, progress } = run
   const { metrics } = progress
   const { control } = events
   const isStopped = (): boolean => signal?.aborted === true && (!isOver(run) || progress.due.length > 0)
+  const { group } = run
+  const ranks = group?.size ?? 1
+  await agreement?.stop()
   await settle(run, signal)
   // After the last step the epoch still has to be closed; `seen` is then 0.
   while (!isStopped() && !(isOver(run) && progress.seen === 0)) {
     if (progress.seen === 0) await events.on('on_epoch_begin')
     const batches = run.batches.batches(progress.epoch, progress.seen, progress.place)
-    for await (const given of windows(batches, args.gradient_accumulation_steps)) {
+    for await (const dealt of windows(batches, args.gradient_accumulation_steps * ranks)) {
       if (isStopped() || isOver(run)) break
       await events.on('on_step_begin')
       const heard = new Hearing(events)
+      const given = dealt.filter((_, i) => i % ranks === (group?.rank ?? 0))
       const window = run.prepare ? await prepared(given, run.prepare) : given
       const learning_rate = args.learning_rate * schedule(state.global_step)
       const {
         loss,
         grad_norm,
         passes,
+        tokens,
         skipped: isSkipped,
       } = await trainStep(model, optimizer, window, {
         learning_rate,
@@ -118,26 +135,28 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
         bf16: args.bf16,
         full_determinism: args.full_determinism,
         dropout: run.dropout === false ? undefined : { seed: args.seed, microstep: progress.microstep },
+        group,
         ...heard.hooks,
       })
       // The step is complete; nothing from here to its end can fail.
-      passes.forEach((stats, i) => metrics.addPass(stats, window[i]!.input_ids.length))
+      passes.forEach((stats, i) => metrics.addPass(stats, tokens[i]!))
       metrics.addStep(loss)
       if (!isSkipped) progress.totalLoss += loss
       progress.skipped += isSkipped ? 1 : 0
       progress.skippedInRow = isSkipped ? progress.skippedInRow + 1 : 0
       progress.lastLoss = loss
       progress.last = { grad_norm, learning_rate }
-      state.num_input_tokens_seen += window.reduce((n, batch) => n + batch.input_ids.length, 0)
+      state.num_input_tokens_seen += tokens.reduce((sum, n) => sum + n, 0)
       state.global_step += 1
-      progress.microstep += window.length
-      progress.seen += window.length
-      progress.place = run.batches.placeAfter?.(given.at(-1)!)
+      progress.microstep += dealt.length
+      progress.seen += dealt.length
+      progress.place = run.batches.placeAfter?.(dealt.at(-1)!)
       state.epoch = progress.epoch + progress.seen / run.batchesPerEpoch
       progress.due = dueAfterStep(run)
       heard.throwLate()
-      await askControl(run, 'on_step_end')
+      await askControl(run, 'on_step_end', agreement)
       await settle(run, signal)
+      await agreement?.stop()
       if (control.should_epoch_stop) break
     }
     if (isStopped() && !control.should_epoch_stop) return
@@ -147,8 +166,9 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
     progress.seen = 0
     progress.place = undefined
     progress.due = dueAfterEpoch(run)
-    await askControl(run, 'on_epoch_end')
+    await askControl(run, 'on_epoch_end', agreement)
     await settle(run, signal)
+    await agreement?.stop()
   }
 }
 
@@ -159,10 +179,12 @@ async function steps(run: TrainRun, signal: AbortSignal | undefined): Promise<vo
 async function askControl(
   { events, progress }: TrainRun,
   event: 'on_step_end' | 'on_epoch_end',
+  agreement: Agreement | undefined,
 ): Promise<void> {
   flagsOf(progress.due, events.control)
   await events.on(event)
   progress.due = dueBy(events.control, progress.due)
+  if (agreement) progress.due = await agreement.control(events.control, progress.due)
 }
 
 async function prepared(

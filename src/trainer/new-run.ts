@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { LabelledRow } from '../data/packing'
+import type { ProcessGroup } from '../distributed/group'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { createOptimizer } from '../optim/create'
 import type { Optimizer } from '../optim/optimizer'
@@ -15,8 +16,9 @@ import type { ParsedSFTTrainerOptions, ParsedTrainOptions } from './options.gene
 import type { PreparedStream } from './prepared-stream'
 import { newProgress, restoredProgress } from './progress'
 import { lastCheckpoint, openCheckpoint, restoreWeights, type Checkpoint } from './resume'
+import { requireSameRun, shareParameters } from './rank-settings'
 import { runData } from './run-data'
-import { settingsOf } from './run-settings'
+import { settingsOf, type RunSettings } from './run-settings'
 import type { LogRow, TrainerState } from './state'
 import type { TrainingTask } from './task'
 
@@ -31,6 +33,8 @@ export interface RunParts {
   optimizers: ParsedSFTTrainerOptions['optimizers'] | undefined
   from: ParsedTrainOptions['resume_from_checkpoint']
   signal: AbortSignal
+  /** The ranks that run it together; undefined: this process alone. */
+  group: ProcessGroup | undefined
   events: (optimizer: Optimizer) => CallbackHandler
   evaluate: (signal: AbortSignal | undefined, events: CallbackHandler) => Promise<LogRow[]>
   /** Called when all checks have passed, before the run measures or changes anything. */
@@ -43,18 +47,18 @@ export interface RunParts {
  * @throws Error when the rows make no batch, no checkpoint fits, or memory is not sufficient.
  */
 export async function newRun(parts: RunParts): Promise<TrainRun> {
-  const { model, tokenizer, args, task, state, from } = parts
+  const { model, tokenizer, args, task, state, group } = parts
   model.checkTrainable()
-  const data = await runData(args, task, parts.rows, parts.signal)
+  const data = await runData(args, task, parts.rows, parts.signal, group?.size)
   const { begin, batchesPerEpoch } = data
-  const settings = await settingsOf(model, args, data.seen, begin.max_steps, task.loss)
-  const checkpoint =
-    from === true
-      ? await lastCheckpoint(args.output_dir, settings)
-      : from
-        ? await openCheckpoint(from, settings)
-        : undefined
-  if (!checkpoint && args.save_strategy !== 'no') await warnOfEarlierRuns(args.output_dir)
+  const settings = await settingsOf(model, args, data.seen, begin.max_steps, {
+    loss: task.loss,
+    ranks: group?.size,
+  })
+  if (group) await requireSameRun(group, args, settings)
+  const checkpoint = await checkpointFor(parts, settings)
+  if (!checkpoint && args.save_strategy !== 'no' && (group?.isMain ?? true))
+    await warnOfEarlierRuns(args.output_dir)
   parts.begin(undefined)
   Object.assign(state, begin)
   const { objective, dropout } = task
@@ -82,16 +86,31 @@ export async function newRun(parts: RunParts): Promise<TrainRun> {
     state,
     progress: newProgress(args),
     identity: { run_id: checkpoint?.run.run_id ?? randomUUID(), settings },
+    group,
     events,
     batchesPerEpoch,
     batches,
-    rowsPerStep: args.per_device_train_batch_size * args.gradient_accumulation_steps,
+    rowsPerStep: args.per_device_train_batch_size * args.gradient_accumulation_steps * (group?.size ?? 1),
     evaluate: (stop) => parts.evaluate(stop, events),
     save: (current) => saveCheckpoint(model, tokenizer, current),
     finish: () => loadBest(args, state, model),
   }
   if (checkpoint) await goOn(run, checkpoint, model)
+  else if (group) shareParameters(group, model.parameters())
   return run
+}
+
+/** The checkpoint to continue from, checked; of several ranks, rank 0 chooses. */
+async function checkpointFor(
+  { from, args, group }: RunParts,
+  settings: RunSettings,
+): Promise<Checkpoint | undefined> {
+  if (!from) return undefined
+  if (from !== true) return openCheckpoint(from, settings)
+  const find = (): Promise<Checkpoint> => lastCheckpoint(args.output_dir, settings)
+  if (!group) return find()
+  const folder = await group.onMain('the checkpoint to go on from', async () => (await find()).folder)
+  return openCheckpoint(folder, settings)
 }
 
 /** Restores the checkpoint's state. */

@@ -48,6 +48,20 @@ export interface TrainingOptions {
    */
   gradient_accumulation_steps: number
   /**
+   * Engine between ranks: 'nccl' on GPUs, 'mpi' on CPUs; null: the one for the device. Another one is refused when training starts.
+   *
+   * Takes one of 'nccl', 'mpi' or null.
+   * @default null
+   */
+  ddp_backend: 'nccl' | 'mpi' | null
+  /**
+   * Seconds that a rank may keep the others waiting before all of them fail.
+   *
+   * Takes a whole number >= 1.
+   * @default 1800
+   */
+  ddp_timeout: number
+  /**
    * Passes over the data, fractions too.
    *
    * Takes a number >= 0.
@@ -373,7 +387,7 @@ export interface TrainingOptions {
    */
   log_level: 'debug' | 'info' | 'warning' | 'error' | 'critical' | 'passive'
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: the loss is always divided by the targets of all ranks.
    *
    * Takes true or false.
    * @default true
@@ -422,47 +436,33 @@ export interface TrainingOptions {
    */
   dataloader_prefetch_factor: number | null
   /**
-   * Not needed: training runs in one process on one device.
-   *
-   * Takes a text or null.
-   * @default null
-   */
-  ddp_backend: string | null
-  /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: the models have no buffers that training changes.
    *
    * Takes true or false or null.
    * @default null
    */
   ddp_broadcast_buffers: boolean | null
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: gradients are reduced in one piece when all of them are there.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   ddp_bucket_cap_mb: number | null
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: gradients are reduced in one piece when all of them are there.
    *
    * Takes true or false or null.
    * @default null
    */
   ddp_find_unused_parameters: boolean | null
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: gradients are reduced in one piece when all of them are there.
    *
    * Takes true or false or null.
    * @default null
    */
   ddp_static_graph: boolean | null
-  /**
-   * Not needed: training runs in one process on one device.
-   *
-   * Takes a whole number >= 1.
-   * @default 1800
-   */
-  ddp_timeout: number
   /**
    * Not read by the trainer: for scripts that ask it. true when eval_strategy is set.
    *
@@ -499,7 +499,7 @@ export interface TrainingOptions {
    */
   eval_accumulation_steps: number | null
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: it is always so.
    *
    * Takes true or false.
    * @default false
@@ -527,21 +527,21 @@ export interface TrainingOptions {
    */
   length_column_name: string
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: the launcher tells each process its rank.
    *
    * Takes a whole number >= -1.
    * @default -1
    */
   local_rank: number
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: log_level is that of every rank.
    *
    * Takes a text.
    * @default 'warning'
    */
   log_level_replica: string
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: rank 0 alone logs, draws and saves, in a folder that all machines reach.
    *
    * Takes true or false.
    * @default true
@@ -569,7 +569,7 @@ export interface TrainingOptions {
    */
   resume_from_checkpoint: string | null
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: rank 0 alone logs, draws and saves, in a folder that all machines reach.
    *
    * Takes true or false.
    * @default false
@@ -663,6 +663,20 @@ export interface TrainingInit {
    * @default 1
    */
   gradient_accumulation_steps?: number
+  /**
+   * Engine between ranks: 'nccl' on GPUs, 'mpi' on CPUs; null: the one for the device. Another one is refused when training starts.
+   *
+   * Takes one of 'nccl', 'mpi' or null.
+   * @default null
+   */
+  ddp_backend?: 'nccl' | 'mpi' | null
+  /**
+   * Seconds that a rank may keep the others waiting before all of them fail.
+   *
+   * Takes a whole number >= 1.
+   * @default 1800
+   */
+  ddp_timeout?: number
   /**
    * Passes over the data, fractions too.
    *
@@ -997,7 +1011,7 @@ export interface TrainingInit {
    */
   log_level?: 'debug' | 'info' | 'warning' | 'error' | 'critical' | 'passive'
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: the loss is always divided by the targets of all ranks.
    *
    * Takes true or false.
    * @default true
@@ -1046,47 +1060,33 @@ export interface TrainingInit {
    */
   dataloader_prefetch_factor?: number | null
   /**
-   * Not needed: training runs in one process on one device.
-   *
-   * Takes a text or null.
-   * @default null
-   */
-  ddp_backend?: string | null
-  /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: the models have no buffers that training changes.
    *
    * Takes true or false or null.
    * @default null
    */
   ddp_broadcast_buffers?: boolean | null
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: gradients are reduced in one piece when all of them are there.
    *
    * Takes a whole number >= 1 or null.
    * @default null
    */
   ddp_bucket_cap_mb?: number | null
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: gradients are reduced in one piece when all of them are there.
    *
    * Takes true or false or null.
    * @default null
    */
   ddp_find_unused_parameters?: boolean | null
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: gradients are reduced in one piece when all of them are there.
    *
    * Takes true or false or null.
    * @default null
    */
   ddp_static_graph?: boolean | null
-  /**
-   * Not needed: training runs in one process on one device.
-   *
-   * Takes a whole number >= 1.
-   * @default 1800
-   */
-  ddp_timeout?: number
   /**
    * Not read by the trainer: for scripts that ask it. true when eval_strategy is set.
    *
@@ -1123,7 +1123,7 @@ export interface TrainingInit {
    */
   eval_accumulation_steps?: number | null
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: it is always so.
    *
    * Takes true or false.
    * @default false
@@ -1151,21 +1151,21 @@ export interface TrainingInit {
    */
   length_column_name?: string
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: the launcher tells each process its rank.
    *
    * Takes a whole number >= -1.
    * @default -1
    */
   local_rank?: number
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: log_level is that of every rank.
    *
    * Takes a text.
    * @default 'warning'
    */
   log_level_replica?: string
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: rank 0 alone logs, draws and saves, in a folder that all machines reach.
    *
    * Takes true or false.
    * @default true
@@ -1193,7 +1193,7 @@ export interface TrainingInit {
    */
   resume_from_checkpoint?: string | null
   /**
-   * Not needed: training runs in one process on one device.
+   * Not needed: rank 0 alone logs, draws and saves, in a folder that all machines reach.
    *
    * Takes true or false.
    * @default false
@@ -1269,7 +1269,7 @@ export interface TrainingInit {
   group_by_length?: boolean
   /** Another spelling of gradient_checkpointing_kwargs. Not needed: both ways of use_reentrant are the same here. */
   activation_checkpointing_kwargs?: { use_reentrant?: boolean } | null
-  /** @deprecated not supported: training runs in one process on one device. */
+  /** @deprecated not supported: ranks are replicas that share the batches; see docs/distributed.md. */
   accelerator_config?: null
   /** @deprecated not supported: choose an optimizer with optim. */
   adafactor?: false | null
@@ -1281,7 +1281,7 @@ export interface TrainingInit {
   bf16_full_eval?: false | null
   /** @deprecated not supported: there are no debug modes. */
   debug?: '' | [] | null
-  /** @deprecated not supported: training runs in one process on one device. */
+  /** @deprecated not supported: ranks are replicas that share the batches; see docs/distributed.md. */
   deepspeed?: null
   /** @deprecated not supported: evaluation keeps no predictions. */
   eval_do_concat_batches?: true | null
@@ -1289,9 +1289,9 @@ export interface TrainingInit {
   fp16?: boolean | null
   /** @deprecated not supported: evaluation uses the same number formats as training. */
   fp16_full_eval?: false | null
-  /** @deprecated not supported: training runs in one process on one device. */
+  /** @deprecated not supported: ranks are replicas that share the batches; see docs/distributed.md. */
   fsdp?: null | '' | [] | false
-  /** @deprecated not supported: training runs in one process on one device. */
+  /** @deprecated not supported: ranks are replicas that share the batches; see docs/distributed.md. */
   fsdp_config?: null | Record<string, never>
   /** @deprecated not supported: uploading to the hub is not built. */
   hub_always_push?: false | null
@@ -1321,7 +1321,7 @@ export interface TrainingInit {
   no_cuda?: false | true | null
   /** @deprecated not supported: no supported optimizer takes it. */
   optim_target_modules?: null | []
-  /** @deprecated not supported: training runs in one process on one device. */
+  /** @deprecated not supported: ranks are replicas that share the batches; see docs/distributed.md. */
   parallelism_config?: null
   /** @deprecated not supported: evaluation reports the loss only. */
   prediction_loss_only?: false | true | null

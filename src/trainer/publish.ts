@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { writeFileAtomic } from '../files/atomic'
 import { baseName } from '../export/save-gguf'
 import { modelCard } from '../export/model-card'
@@ -10,6 +9,7 @@ import { checkNames } from '../options/parse'
 import type { TrainingArguments } from './arguments'
 import type { TrainingData } from './row-sets'
 import type { Trainer } from './trainer'
+import { versions } from './versions'
 
 /** Options of `create_model_card`, with transformers' names. */
 export interface ModelCardOptions {
@@ -59,11 +59,4 @@ export function pushTrainer(
   return publish(repo_id ?? baseName(trainer.args.output_dir), options, (folder) =>
     trainer.save_model(folder),
   )
-}
-
-function versions(): Record<string, string> {
-  const { version } = JSON.parse(readFileSync(resolve(__dirname, '../../package.json'), 'utf8')) as {
-    version: string
-  }
-  return { qlora: version, 'Node.js': process.versions.node }
 }

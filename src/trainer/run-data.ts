@@ -41,16 +41,24 @@ export async function runData(
   task: TrainingTask,
   rows: LabelledRow[] | PreparedStream,
   signal: AbortSignal,
+  ranks?: number,
 ): Promise<RunData> {
-  return Array.isArray(rows) ? tableData(args, task, rows) : streamData(args, rows, await rows.head(signal))
+  return Array.isArray(rows)
+    ? tableData(args, task, rows, ranks)
+    : streamData(args, rows, await rows.head(signal), ranks)
 }
 
 const lengthsOf = (row: LabelledRow): readonly number[] => row.seq_lengths ?? [row.input_ids.length]
 
 /** @throws Error when the rows make no batch */
-function tableData(args: TrainingArguments, task: TrainingTask, tokenized: LabelledRow[]): RunData {
+function tableData(
+  args: TrainingArguments,
+  task: TrainingTask,
+  tokenized: LabelledRow[],
+  ranks: number | undefined,
+): RunData {
   const lengths = tokenized.map((row) => row.input_ids.length)
-  const { begin, batchesOf, batchesPerEpoch } = planRun(args, lengths, task.owner)
+  const { begin, batchesOf, batchesPerEpoch } = planRun(args, lengths, task.owner, ranks)
   const epochs = Array.from({ length: begin.num_train_epochs }, (_, epoch) => epoch)
   const batches = epochs.flatMap(batchesOf)
   const further = task.passes ? batches.flatMap((batch) => task.passes!(batch.map((i) => tokenized[i]!))) : []
@@ -71,13 +79,18 @@ function tableData(args: TrainingArguments, task: TrainingTask, tokenized: Label
 }
 
 /** Memory is planned for the batches of the first block, and for one of rows of `max_length`: no later one is larger. */
-function streamData(args: TrainingArguments, stream: PreparedStream, head: LabelledRow[]): RunData {
+function streamData(
+  args: TrainingArguments,
+  stream: PreparedStream,
+  head: LabelledRow[],
+  ranks: number | undefined,
+): RunData {
   const { per_device_train_batch_size: size } = args
   const longest = Array<number>(size).fill((args as { max_length?: number }).max_length!)
   const batches = new StreamBatches(stream, size, args.dataloader_drop_last)
   return {
     seen: { rows: head, isStream: true },
-    ...planStream(args),
+    ...planStream(args, ranks),
     sizes: [...chunked(head, size).map((rows) => batchSize(rows.flatMap(lengthsOf))), batchSize(longest)],
     ready: () =>
       Promise.resolve({

@@ -12,10 +12,15 @@ export interface RunPlan {
 }
 
 /**
- * The plan for rows of these lengths.
+ * The plan for rows of these lengths, whose batches `ranks` processes share.
  * @throws Error when they make no batch.
  */
-export function planRun(args: TrainingArguments, lengths: number[], owner = 'SFTTrainer'): RunPlan {
+export function planRun(
+  args: TrainingArguments,
+  lengths: number[],
+  owner = 'SFTTrainer',
+  ranks = 1,
+): RunPlan {
   const { per_device_train_batch_size: batchSize, dataloader_drop_last: dropLast } = args
   const batches = lengths.length / batchSize
   const batchesPerEpoch = dropLast ? Math.floor(batches) : Math.ceil(batches)
@@ -31,7 +36,7 @@ export function planRun(args: TrainingArguments, lengths: number[], owner = 'SFT
       const order = sampleOrder(args.train_sampling_strategy, { lengths, batchSize, seed })
       return chunked(order, batchSize, dropLast)
     },
-    begin: stateBefore(args, batchesPerEpoch),
+    begin: stateBefore(args, batchesPerEpoch, ranks),
   }
 }
 
@@ -39,14 +44,14 @@ export function planRun(args: TrainingArguments, lengths: number[], owner = 'SFT
  * The plan for a stream, whose length nobody knows: as in transformers an epoch counts as all the batches of the run, and passes follow
  * each other until max_steps are done.
  */
-export function planStream(args: TrainingArguments): Pick<RunPlan, 'begin' | 'batchesPerEpoch'> {
-  const batchesPerEpoch = args.max_steps * args.gradient_accumulation_steps
-  const begin = { ...stateBefore(args, batchesPerEpoch), num_train_epochs: Number.MAX_SAFE_INTEGER }
+export function planStream(args: TrainingArguments, ranks = 1): Pick<RunPlan, 'begin' | 'batchesPerEpoch'> {
+  const batchesPerEpoch = args.max_steps * args.gradient_accumulation_steps * ranks
+  const begin = { ...stateBefore(args, batchesPerEpoch, ranks), num_train_epochs: Number.MAX_SAFE_INTEGER }
   return { begin, batchesPerEpoch }
 }
 
-function stateBefore(args: TrainingArguments, batchesPerEpoch: number): TrainerState {
-  const stepsPerEpoch = Math.max(1, Math.ceil(batchesPerEpoch / args.gradient_accumulation_steps))
+function stateBefore(args: TrainingArguments, batchesPerEpoch: number, ranks: number): TrainerState {
+  const stepsPerEpoch = Math.max(1, Math.ceil(batchesPerEpoch / (args.gradient_accumulation_steps * ranks)))
   const max_steps = args.max_steps > 0 ? args.max_steps : Math.ceil(args.num_train_epochs * stepsPerEpoch)
   return {
     ...newState(),

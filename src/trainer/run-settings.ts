@@ -73,6 +73,8 @@ export const onResume: Readonly<Record<AnyOption, OnResume>> = {
   packing_strategy: 'rows',
   truncation_mode: 'rows',
   dataset_num_proc: 'free',
+  ddp_backend: 'free',
+  ddp_timeout: 'free',
   // Sums over other batches may round differently.
   precompute_ref_log_probs: 'warned',
   precompute_ref_batch_size: 'warned',
@@ -164,14 +166,18 @@ export async function settingsOf(
   args: TrainingArguments,
   rows: RowsSeen,
   max_steps: number,
-  loss: LossSettings = lossSettings(undefined),
+  { loss = lossSettings(undefined), ranks = 1 }: { loss?: LossSettings; ranks?: number | undefined } = {},
 ): Promise<RunSettings> {
   const { base_model, peft_config } = model
   const adapter = peft_config.to_dict()
   const { _name_or_path, ...config } = model.config.to_dict()
   const compared = Object.entries(onResume).filter(([, policy]) => policy !== 'free' && policy !== 'loss')
   const settings = {
-    args: Object.fromEntries(compared.map(([name]) => [name, args[name as keyof TrainingArguments]])),
+    args: {
+      ...Object.fromEntries(compared.map(([name]) => [name, args[name as keyof TrainingArguments]])),
+      // Two ranks are one that accumulates twice as many batches: a run may go on with another number of them.
+      gradient_accumulation_steps: args.gradient_accumulation_steps * ranks,
+    },
     adapter: Object.fromEntries(adapterSettings.map((name) => [name, adapter[name]])),
     model: {
       name_or_path: base_model.name_or_path,
@@ -205,7 +211,8 @@ export function differences(saved: RunSettings, now: RunSettings): { refused: st
   for (const name of changed) {
     const policy = onResume[name as AnyOption] as OnResume | undefined
     const list = policy === 'refused' ? refused : policy === 'warned' ? warned : undefined
-    list?.push(told(name, saved.args[name], now.args[name]))
+    const unit = name === 'gradient_accumulation_steps' ? ', each times its ranks' : ''
+    list?.push(told(name, saved.args[name], now.args[name]) + unit)
   }
   if (text(saved.data) !== text(now.data)) {
     const causes = changed.filter((name) => onResume[name as AnyOption] === 'rows')

@@ -1,8 +1,12 @@
+import type { ProcessGroup } from '../distributed/group'
 import type { CausalLM } from '../models/causal-lm'
 import type { Optimizer } from '../optim/optimizer'
+import { Agreement } from './agreement'
+import type { TrainingArguments } from './arguments'
 import { type Interrupt, listenForInterrupt, unlessAborted } from './interrupt'
 import { trainLoop, type TrainRun } from './loop'
 import type { ParsedTrainOptions } from './options.generated'
+import { groupOf, toldToAll } from './ranks'
 import { holdingFolder, holdingModel } from './run-lock'
 import type { TrainOutput } from './state'
 
@@ -13,6 +17,7 @@ export type MakeRun = (
   signal: AbortSignal,
   from: ResumeFrom,
   begin: (optimizer: Optimizer | undefined) => void,
+  group: ProcessGroup | undefined,
 ) => Promise<TrainRun>
 
 /** A trainer's runs, one at a time: a new one, or the one that was stopped and goes on. */
@@ -42,14 +47,19 @@ export class Runs {
   /** As `Trainer.train`. */
   async train(
     model: CausalLM,
-    output_dir: string,
+    args: TrainingArguments,
     { signal, resume_from_checkpoint }: ParsedTrainOptions,
   ): Promise<TrainOutput> {
     if (this.training) await this.lastRun(signal)
     const interrupt = listenForInterrupt(signal, true)
-    this.training = holdingModel(model, () =>
-      holdingFolder(output_dir, () => this.run(interrupt, resume_from_checkpoint)),
-    )
+    const run = async (): Promise<TrainOutput> => {
+      const group = await groupOf(model.device, args)
+      const work = (): Promise<TrainOutput> => this.run(interrupt, resume_from_checkpoint, group)
+      // Only rank 0 writes there.
+      const held = group && !group.isMain ? work() : holdingFolder(args.output_dir, work)
+      return group ? toldToAll(group, held) : held
+    }
+    this.training = holdingModel(model, run)
     try {
       return await this.training
     } finally {
@@ -83,8 +93,13 @@ export class Runs {
     }
   }
 
-  private async run(interrupt: Interrupt, from: ResumeFrom): Promise<TrainOutput> {
-    const { signal } = interrupt
+  private async run(
+    interrupt: Interrupt,
+    from: ResumeFrom,
+    group: ProcessGroup | undefined,
+  ): Promise<TrainOutput> {
+    const agreement = group && new Agreement(group, interrupt)
+    const { signal } = agreement ?? interrupt
     this.stopping = signal
     const goesOn = from === null ? this.unfinished : undefined
     const begin = (optimizer: Optimizer | undefined): void => {
@@ -93,14 +108,14 @@ export class Runs {
       if (this.optimizer !== this.givenOptimizer) this.optimizer?.dispose()
       this.optimizer = optimizer
     }
-    const run = goesOn ?? (await unlessAborted(signal, this.make(signal, from, begin)))
+    const run = goesOn ?? (await unlessAborted(signal, this.make(signal, from, begin, group)))
     // Stopped during tokenization: there is no run yet.
     if (!run) return { global_step: 0, training_loss: 0, metrics: {}, stopped: true }
     // A failure also leaves the run where it is.
     this.unfinished = this.newest = run
-    const output = await trainLoop(run, signal)
+    const output = await trainLoop(run, signal, agreement)
     if (run.progress.ended) this.unfinished = undefined
-    else if (interrupt.endedBy && run.args.save_strategy !== 'no' && run.state.global_step > 0)
+    else if ((agreement ?? interrupt).endedBy && run.args.save_strategy !== 'no' && run.state.global_step > 0)
       await run.save(run)
     return output
   }

@@ -1,3 +1,4 @@
+import type { ProcessGroup } from '../distributed/group'
 import { countTargets, type PackedBatch } from '../models/batch'
 import type { CausalLM } from '../models/causal-lm'
 import { checkObjective, type Objective } from '../models/objective'
@@ -5,6 +6,7 @@ import type { ModelInputs } from '../models/padding'
 import { packedOf, runPass, type PassStats } from '../models/pass'
 import type { DropoutState } from '../nn/context'
 import { gradNorm } from '../optim/clip'
+import { FlatGradients } from '../optim/flat-gradients'
 import type { Optimizer } from '../optim/optimizer'
 import { checkNames } from '../options/parse'
 import { PeftModel } from '../peft/model'
@@ -27,6 +29,11 @@ export interface TrainStepOptions {
    * Default: no dropout.
    */
   dropout?: DropoutState | undefined
+  /**
+   * The ranks that share the window: its batches are dealt to them in turn, the first to rank 0, and `window` holds those of this rank,
+   * possibly none. Every rank makes the same update. Default: this process has all of them.
+   */
+  group?: ProcessGroup | undefined
 }
 
 export interface TrainStepResult {
@@ -36,8 +43,10 @@ export interface TrainStepResult {
   grad_norm: number
   /** The number of targets in the whole window. */
   num_items: number
-  /** Statistics of each batch. */
+  /** Statistics of each batch of the window, of all ranks. */
   passes: PassStats[]
+  /** Tokens of each batch. */
+  tokens: number[]
   /** Whether nothing was updated because loss, gradient or learning rate is not finite. */
   skipped: boolean
 }
@@ -49,6 +58,7 @@ const known: readonly (keyof TrainStepOptions)[] = [
   'bf16',
   'full_determinism',
   'dropout',
+  'group',
   'on_substep_end',
   'on_pre_optimizer_step',
   'on_optimizer_step',
@@ -66,31 +76,35 @@ export async function trainStep(
   options: TrainStepOptions,
 ): Promise<TrainStepResult> {
   checkNames('train_step', options, known)
-  const { learning_rate, max_grad_norm = 1, objective, bf16, full_determinism, dropout } = options
+  const { learning_rate, max_grad_norm = 1, objective, bf16, full_determinism, dropout, group } = options
   if (typeof learning_rate !== 'number')
     throw new RangeError(`[train_step] learning_rate: got ${String(learning_rate)}; expected a number`)
-  if (window.length === 0) throw new RangeError('[train_step] the window has no batch')
+  if (window.length === 0 && !group) throw new RangeError('[train_step] the window has no batch')
   checkObjective(objective)
   const base = model instanceof PeftModel ? model.base_model : model
   const batches = window.map((batch) => packedOf(batch, base))
-  const num_items = batches.reduce((n, batch) => n + countTargets(batch), 0)
-  const passes: PassStats[] = []
+  const { num_items, numBatches } = await wholeWindow(batches, group)
+  const own: BatchFigures[] = []
   optimizer.zeroGrad()
+  using gradients = group && num_items > 0 ? new FlatGradients(optimizer.parameters) : undefined
   for (const [i, batch] of batches.entries()) {
     const stats = await runPass(base, batch, {
       objective,
       numItems: num_items,
-      numBatches: batches.length,
-      dropout: dropout && { ...dropout, microstep: dropout.microstep + i },
+      numBatches,
+      dropout: dropout && { ...dropout, microstep: dropout.microstep + placeInWindow(i, group) },
       autocast: bf16 ? 'bfloat16' : undefined,
       deterministic: full_determinism,
     })
-    passes.push(stats)
+    own.push({ stats, tokens: batch.input_ids.length })
     if (i < batches.length - 1) await options.on_substep_end?.()
   }
+  if (gradients) group!.all_reduce(gradients.all)
   await options.on_pre_optimizer_step?.()
   using norm = gradNorm(optimizer.parameters)
   const grad_norm = norm ? await norm.item() : 0
+  const figures = group ? dealtBack(await group.gather('the figures of a step', own)) : own
+  const passes = figures.map(({ stats }) => stats)
   const lossSum = passes.reduce((sum, stats) => sum + stats.lossSum, 0)
   const loss = num_items > 0 ? lossSum / num_items : 0
   // transformers makes such an update, which turns every weight into NaN.
@@ -99,5 +113,31 @@ export async function trainStep(
     optimizer.step(learning_rate, norm && { norm, max_norm: max_grad_norm })
     await options.on_optimizer_step?.()
   }
-  return { loss, grad_norm, num_items, passes, skipped }
+  return { loss, grad_norm, num_items, passes, tokens: figures.map((one) => one.tokens), skipped }
+}
+
+interface BatchFigures {
+  stats: PassStats
+  tokens: number
+}
+
+/** Targets and batches of the whole window. */
+async function wholeWindow(
+  batches: readonly PackedBatch[],
+  group: ProcessGroup | undefined,
+): Promise<{ num_items: number; numBatches: number }> {
+  const own = [batches.reduce((n, batch) => n + countTargets(batch), 0), batches.length]
+  const all = group ? await group.gather('the targets of a step', own) : [own]
+  const sum = (of: 0 | 1): number => all.reduce((n, one) => n + one[of]!, 0)
+  return { num_items: sum(0), numBatches: sum(1) }
+}
+
+/** Which batch of the window this rank's batch `i` is. */
+const placeInWindow = (i: number, group: ProcessGroup | undefined): number =>
+  group ? i * group.size + group.rank : i
+
+/** What each rank has of its batches, in the order of the window. */
+function dealtBack<T>(ofRanks: readonly (readonly T[])[]): T[] {
+  const turns = ofRanks[0]?.map((_, turn) => ofRanks.flatMap((own) => own.slice(turn, turn + 1)))
+  return turns?.flat() ?? []
 }

@@ -2,13 +2,14 @@ import { setImmediate } from 'node:timers/promises'
 import { collate } from '../data/collator'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import type { TrainerStatus } from '../display/watch'
+import type { ProcessGroup } from '../distributed/group'
 import { sweepRemains } from '../files/atomic-folder'
 import { logging } from '../logging'
 import type { PackedBatch } from '../models/batch'
 import type { Optimizer } from '../optim/optimizer'
 import type { PeftModel } from '../peft/model'
 import type { TrainingArguments } from './arguments'
-import { accelerator, type Accelerator } from './accelerator'
+import { Accelerator } from './accelerator'
 import { CallbackHandler, checkCallback, type GivenCallback, type TrainerCallback } from './callbacks'
 import { newControl } from './control'
 import type { ComputeMetrics, EvalPrediction } from './evaluation'
@@ -63,8 +64,8 @@ export abstract class Trainer {
   private readonly sets: RowSets
   private readonly evaluator: Evaluator
   private readonly runs: Runs
-  /** Python's accelerator, which scripts read: there is one process. */
-  readonly accelerator: Accelerator = accelerator
+  /** Python's accelerator, which scripts read. */
+  readonly accelerator: Accelerator = new Accelerator()
   readonly is_fsdp_enabled: boolean = false
 
   /** `task` makes the trainer's task; it is called when the adapter is on the model. */
@@ -83,12 +84,11 @@ export abstract class Trainer {
       model: () => this.model.base_model,
       task: () => this.task,
     })
-    this.runs = new Runs(
-      owner,
-      (signal, from, begin) => this.newRun(signal, from, begin),
-      options.optimizers?.[0] ?? null,
-    )
-    this.callbacks = [...reportersOf(args, options.display, () => this.model.config)]
+    this.runs = new Runs(owner, (...given) => this.newRun(...given), options.optimizers?.[0] ?? null)
+    const reports = this.accelerator.is_main_process
+    this.callbacks = reports ? [...reportersOf(args, options.display, () => this.model.config)] : []
+    this.state.is_world_process_zero = reports
+    this.state.is_local_process_zero = this.accelerator.is_local_main_process
     const subject = subjectAtHand(this.parts)
     if (subject) this.take(subject)
     for (const callback of options.callbacks) this.add_callback(callback)
@@ -165,7 +165,7 @@ export abstract class Trainer {
     // default effect, which ends the kernel.
     await setImmediate()
     await this.load()
-    return shownAsTable(await this.runs.train(this.model.base_model, this.args.output_dir, parsed))
+    return shownAsTable(await this.runs.train(this.model.base_model, this.args, parsed))
   }
 
   /**
@@ -223,11 +223,12 @@ export abstract class Trainer {
   }
 
   /**
-   * Saves adapter and tokenizer to a folder; default: output_dir. After training, its README.md describes the
-   * run.
+   * Saves adapter and tokenizer to a folder, on rank 0 only; default: output_dir. After training, its README.md
+   * describes the run.
    */
   async save_model(folder: string = this.args.output_dir): Promise<void> {
     await this.load()
+    if (!this.accelerator.is_main_process) return
     await sweepRemains(folder)
     await this.model.save_pretrained(folder)
     await this.processing_class.save_pretrained(folder)
@@ -314,12 +315,24 @@ export abstract class Trainer {
     signal: AbortSignal,
     from: ParsedTrainOptions['resume_from_checkpoint'],
     begin: (optimizer: Optimizer | undefined) => void,
+    group: ProcessGroup | undefined,
   ): Promise<TrainRun> {
     const { model, tokenizer } = this.loaded
     const rows = await this.sets.train(this.task, signal)
     await this.evaluator.check(signal)
     return newRun({
-      ...{ model, tokenizer, from, signal, args: this.args, state: this.state, task: this.task, rows, begin },
+      ...{
+        model,
+        tokenizer,
+        from,
+        signal,
+        group,
+        args: this.args,
+        state: this.state,
+        task: this.task,
+        rows,
+        begin,
+      },
       optimizers: this.options.optimizers,
       events: (optimizer) => this.handler(optimizer),
       evaluate: (stop, events) => this.evaluator.measure(stop, events, undefined, 'eval'),

@@ -89,7 +89,7 @@ describe('parse_args_into_dataclasses', () => {
       "[LoraConfig] rank_pattern: got '{oops', needs an object",
     )
     expect(() => parse('--deepspeed ds.json')).toThrow(
-      "deepspeed = 'ds.json' is not supported: training runs in one process",
+      "deepspeed = 'ds.json' is not supported: ranks are replicas that share the batches",
     )
     expect(() => parse('--fp16')).toThrow('fp16 = true is not supported')
     expect(parse('--no_fp16 --deepspeed None')[0].bf16).toBe(false)

@@ -26,6 +26,7 @@ const calls: Record<string, () => unknown> = {
   DPOTrainer: () => tinyPreference('DPO', {}, odd),
   KTOTrainer: () => tinyPreference('KTO', {}, odd),
   ORPOTrainer: () => tinyPreference('ORPO', {}, odd),
+  init_process_group: () => qlora.init_process_group(odd),
   train_step: async () => {
     const model = await tinyPeft()
     const options = { learning_rate: 1, ...(odd as object) }
@@ -167,6 +168,8 @@ describe('a name that no function knows', () => {
       'load_safetensors',
       'save_safetensors',
       'cuda',
+      'destroy_process_group',
+      'PartialState',
       'logging',
       'experimental',
     ]

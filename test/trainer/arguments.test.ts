@@ -195,7 +195,7 @@ describe('TrainingArguments', () => {
         `${name} = Symbol(a value nobody means) is not supported: ${reason}`,
       )
     }
-    expect(() => make({ deepspeed: 'ds.json' as never })).toThrow('training runs in one process')
+    expect(() => make({ deepspeed: 'ds.json' as never })).toThrow('ranks are replicas that share the batches')
   })
 })
 
