@@ -32,7 +32,7 @@ async function faulty(
     writeFileSync(${JSON.stringify(pids)} + '/' + process.pid, '')
     return (${hook})(given)
   }`
-  const all = { output_dir, max_steps: 60, ddp_timeout: 4, save_strategy: 'steps', save_steps: 2, ...args }
+  const all = { output_dir, max_steps: 60, ddp_timeout: 20, save_strategy: 'steps', save_steps: 2, ...args }
   const { done } = await startTraining(n, { args: all as never, hook: withPid }, pids, env)
   const { code, stderr, seconds } = await done
   const pidsLeft = async (): Promise<string[]> =>
@@ -103,7 +103,9 @@ describe.skipIf(missing)(`faults of a rank${missing}`, () => {
   })
 
   it('a rank that stands still: named after ddp_timeout', async () => {
-    const { code, stderr } = await faulty(2, atStep(1, 3, `process.kill(process.pid, 'SIGSTOP')`))
+    const { code, stderr } = await faulty(2, atStep(1, 3, `process.kill(process.pid, 'SIGSTOP')`), {
+      ddp_timeout: 4,
+    })
     expect(stderr).toMatch(/\[distributed\] rank 1 \(process \d+ on \S+\) did not come to .* within 4 s/)
     expect(code).not.toBe(0)
   })
@@ -111,7 +113,8 @@ describe.skipIf(missing)(`faults of a rank${missing}`, () => {
   it('a rank that is late: named after ddp_timeout', async () => {
     const { code, stderr } = await faulty(
       2,
-      `({ rank }) => rank === 1 && new Promise((resolve) => setTimeout(resolve, 20_000))`,
+      `({ rank }) => rank === 1 && new Promise((resolve) => setTimeout(resolve, 30_000))`,
+      { ddp_timeout: 4 },
     )
     expect(stderr).toContain('[distributed] rank 1 of 2 did not come within 4 s')
     expect(code).not.toBe(0)
