@@ -66,7 +66,7 @@ const atStep = (rank: number, step: number, what: string): string => `({ rank, c
   callback.on_step_end = (_, { global_step }) => { if (rank === ${rank} && global_step === ${step}) { ${what} } }
 }`
 
-describe.skipIf(missing)(`faults of a rank${missing}`, () => {
+describe.skipIf(missing)(`faults of a rank${missing}`, { timeout: 120_000 }, () => {
   it.each([
     [0, 3],
     [1, 4],

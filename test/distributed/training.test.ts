@@ -27,7 +27,8 @@ const optimizers = [
   ['sgd', 1, 1e-6],
 ] as const
 
-describe.skipIf(missing)(`data parallel training${missing}`, () => {
+// Seven starts of ranks, each with more processes than there may be cores.
+describe.skipIf(missing)(`data parallel training${missing}`, { timeout: 240_000 }, () => {
   it.each(optimizers)(
     '%s, 1, 2 and 4 ranks: the same losses, gradients, evaluations and adapter; rank 0 alone draws',
     async (optim, learning_rate, within) => {
