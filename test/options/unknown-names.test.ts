@@ -122,7 +122,6 @@ const calls: Record<string, () => unknown> = {
   DataCollatorWithPadding: () => new qlora.DataCollatorWithPadding(odd),
   'SFTTrainer.predict': async () => (await tinyTrainer()).predict(rows, odd),
   prepare_model_for_kbit_training: async () => qlora.prepare_model_for_kbit_training(await tinyModel(), odd),
-  plan_memory: () => qlora.plan_memory(odd),
   'FastLanguageModel.from_pretrained': () =>
     qlora.FastLanguageModel.from_pretrained({ model_name: absent, ...(odd as object) }),
   'FastLanguageModel.get_peft_model': async () =>
