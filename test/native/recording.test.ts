@@ -53,7 +53,7 @@ it('refuses what cannot be repeated, and is over when its body throws', async ()
     ['quantize_ggml', () => addon().quantize_ggml(x.handle, 'Q8_0')],
     ['tensor_read', () => addon().tensor_read(x.handle)],
   ] as const)
-    expect(() => new Recording(device, call), name).toThrow(
+    expect(() => new Recording(device, () => void call()), name).toThrow(
       `[${name}] is no operation: it cannot be recorded`,
     )
   const stop = new Error('stop')
