@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { uniformStream } from '../data/random'
+import { uniformStream } from '../tensor/uniform-stream'
 import { logger } from '../logging'
 import { nextSeed } from '../options/seed'
 import type { CausalLM } from '../models/causal-lm'

@@ -1,4 +1,4 @@
-import { uniformStream } from '../data/random'
+import { uniformStream } from '../tensor/uniform-stream'
 import type { ChatMessage } from '../data/chat-template'
 import type { PreTrainedTokenizer } from '../data/tokenizer'
 import { generateOptions, type GenerateOptions, type ParsedGenerateOptions } from '../generation/options'

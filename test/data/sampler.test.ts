@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 
-import { permutation, uniformStream } from '../../src/data/random'
+import { permutation } from '../../src/data/random'
+import { uniformStream } from '../../src/tensor/uniform-stream'
 import { chunked, sampleOrder } from '../../src/data/sampler'
 
 const lengths = Array.from({ length: 1003 }, (_, i) => ((i * 7919) % 512) + 1)

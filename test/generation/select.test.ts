@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { uniformStream } from '../../src/data/random'
+import { uniformStream } from '../../src/tensor/uniform-stream'
 import { generateOptions, type GenerateOptions } from '../../src/generation/options'
 import { rulesOf } from '../../src/generation/rules'
 import { argmax, draw, largest, leastOfLargest } from '../../src/generation/select'

@@ -45,6 +45,8 @@ async function check(name, kind) {
     ...{ dtype: 'float32', device_map: { '': device } },
     ...(kind === 'nf4' && { quantization_config }),
   })
+  // A device_map that finds no GPU falls back to the CPU with a warning.
+  if (model.device.name !== device) throw new Error(`the model is on ${model.device.name}, not on ${device}`)
   const found = { logits: 0, loss: 0, gradient: 0 }
   const see = (key, value) => {
     if (!(value <= found[key])) found[key] = value

@@ -32,7 +32,7 @@ const plotted = (plot: Locator): Promise<Plot> =>
 /** Waits until the chart has at least so many points. */
 const points = async (page: Page, plot: Locator, count: number): Promise<Plot> => {
   await page.waitForFunction(
-    ([node, wanted]) => (node as unknown as { data: { x: number[] }[] }).data[0]!.x.length >= wanted,
+    ([node, wanted]) => ((node as unknown as { data: { x: number[] }[] }).data[0]?.x.length ?? 0) >= wanted, // empty before the first step
     [await plot.elementHandle(), count] as const,
   )
   return plotted(plot)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { uniformStream } from '../../src/data/random'
+import { uniformStream } from '../../src/tensor/uniform-stream'
 import { DryRun, type StepShape } from '../../src/memory/dry-run'
 import { cpuMachine, cudaMachine, type Machine } from '../../src/memory/machine'
 import { attentionScratch, sizeClasses, type SizeClass } from '../../src/memory/size-classes'

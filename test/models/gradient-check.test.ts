@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { uniformStream } from '../../src/data/random'
+import { uniformStream } from '../../src/tensor/uniform-stream'
 import type { Parameter } from '../../src/nn/parameter'
 import type { LoraInit } from '../../src/peft/config'
 import type { PeftModel } from '../../src/peft/model'

@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest'
 import '../../src/generation/mixin'
-import { uniformStream } from '../../src/data/random'
+import { uniformStream } from '../../src/tensor/uniform-stream'
 import { AutoModelForCausalLM } from '../../src/models/auto'
 import type { PackedBatch } from '../../src/models/batch'
 import type { CausalLM } from '../../src/models/causal-lm'

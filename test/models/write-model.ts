@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { uniformStream } from '../../src/data/random'
+import { uniformStream } from '../../src/tensor/uniform-stream'
 import { writeSafetensors } from '../../src/files/safetensors-write'
 import { tensorShapes } from '../../src/models/blueprint'
 import { PretrainedConfig } from '../../src/models/config'

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import { uniformStream } from '../../src/data/random'
+import { uniformStream } from '../../src/tensor/uniform-stream'
 import type { Context } from '../../src/nn/context'
 import { Device } from '../../src/tensor/device'
 import { Tensor } from '../../src/tensor/tensor'

@@ -89,6 +89,7 @@ const calls: Record<string, () => unknown> = {
   TextStreamer: async () => new qlora.TextStreamer(await tinyTokenizer(), odd),
   TextIteratorStreamer: async () => new qlora.TextIteratorStreamer(await tinyTokenizer(), odd),
   Conversation: async () => new qlora.Conversation(await tinyModel(), await tinyTokenizer(), odd),
+  chat: async () => qlora.chat(await tinyModel(), await tinyTokenizer(), odd),
   serve: async () => qlora.serve(await tinyModel(), await tinyTokenizer(), odd),
   pipeline: async () =>
     qlora.pipeline('text-generation', {

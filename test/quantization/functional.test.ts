@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { uniformStream } from '../../src/data/random'
+import { uniformStream } from '../../src/tensor/uniform-stream'
 import { code4bit } from '../../src/quantization/codes'
 import { functional } from '../../src/quantization/functional'
 import { isNested } from '../../src/quantization/weight-4bit'

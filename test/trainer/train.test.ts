@@ -53,7 +53,9 @@ describe('an abort signal', () => {
 
   it('aborted from a timer, in the middle of a step', async () => {
     const trainer = await tinyTrainer({ max_steps: 100_000 })
-    const output = await trainer.train({ signal: AbortSignal.timeout(100) })
+    const controller = new AbortController()
+    trainer.add_callback({ on_step_end: () => void setTimeout(() => controller.abort(), 20) })
+    const output = await trainer.train({ signal: controller.signal })
     expect(output.stopped).toBe(true)
     expect(output.global_step).toBeGreaterThan(0)
     expect(output.global_step).toBeLessThan(100_000)
