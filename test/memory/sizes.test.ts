@@ -75,7 +75,10 @@ describe('Sizes', () => {
 describe('scratch_operations', () => {
   it.each([
     ['cpu', ['attention_backward']],
-    ['cuda', ['attention_backward', 'cross_entropy', 'matmul', 'matmul_4bit']],
+    [
+      'cuda',
+      ['attention_backward', 'cross_entropy', 'matmul', 'matmul_4bit', 'matmul_8bit', 'matmul_llm_int8'],
+    ],
   ] as const)('%s', (backend, names) => {
     expect(native.scratch_operations(backend).sort()).toEqual(names)
   })

@@ -64,7 +64,7 @@ it.each([
   [{ hidden_act: 'gelu' }, "config: hidden_act 'gelu' is not supported; supported: silu"],
   [{ rms_norm_eps: 'small' }, `config: 'rms_norm_eps' must be a positive number, got "small"`],
   [{ rope_theta: -1 }, "config: 'rope_theta' must be a positive number, got -1"],
-  [{ dtype: 'int8' }, "unknown dtype 'int8'; known: float32, bfloat16"],
+  [{ dtype: 'int8' }, 'dtype: expected float32, bfloat16 or float16, got int8'],
   [{ dtype: 'int32' }, 'config: dtype: expected float32, bfloat16 or float16, got int32'],
 ])('%j is refused', (change, message) => {
   expect(() => new PretrainedConfig({ ...sizes, ...change })).toThrow(message)

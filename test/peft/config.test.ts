@@ -107,7 +107,7 @@ describe('LoraConfig', () => {
       "peft_type: got 'LOHA', needs one of 'LORA'",
     )
     expect(() => new LoraConfig({ init_lora_weights: 'pissa' as never })).toThrow(
-      "got 'pissa', needs true, false or 'gaussian'",
+      "got 'pissa', needs true, false, 'gaussian' or 'orthogonal'",
     )
     expect(() => new LoraConfig({ task_type: 'SEQ_CLS' as never })).toThrow(
       "got 'SEQ_CLS', needs 'CAUSAL_LM' or null",

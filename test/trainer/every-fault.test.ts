@@ -30,7 +30,7 @@ const weights = (folder: string): Promise<Buffer> => readFile(join(folder, 'adap
 async function saved(args: SFTInit): Promise<{ run: TrainRun; kept: string[]; bytes: Buffer[] }> {
   const trainer = await trainerOf(args)
   await trainer.train()
-  const run = (trainer as unknown as { current: TrainRun }).current
+  const run = (trainer as unknown as { runs: { current: TrainRun } }).runs.current
   const { output_dir } = trainer.args
   const kept = [1, 2].map((step) => join(output_dir, `checkpoint-${step}`))
   return { run, kept, bytes: await Promise.all(kept.map(weights)) }

@@ -97,6 +97,6 @@ it.each([
     await trainer.train().finally(() => spies.forEach((spy) => spy.mockRestore()))
     expect(written.out.split('\n').filter((line) => line.startsWith("{'loss': ")).length).toBe(2)
     expect(written.out).toContain("'train_loss': ")
-    expect(written.err.includes('Training: 100%')).toBe(bar)
+    expect(written.err.includes('Training: step 2 of 2')).toBe(bar)
   },
 )
