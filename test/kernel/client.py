@@ -56,7 +56,8 @@ def shorthand_properties_of_earlier_cells(k):
 def error_has_the_cells_lines(k):
     cell = k.run('function f() {\n  throw new TypeError("bad")\n}\n\nf()')
     assert cell.reply["ename"] == "TypeError" and cell.reply["evalue"] == "bad", cell.reply
-    frames = cell.reply["traceback"][1:]
+    place, *frames = cell.reply["traceback"][1:]
+    assert place.endswith('line 2:  throw new TypeError("bad")'), place
     assert len(frames) == 2 and frames[0].endswith("line 2)") and frames[1].endswith("line 5"), frames
 
 

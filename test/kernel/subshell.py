@@ -87,7 +87,8 @@ def errors_and_types_are_those_of_a_cell(k):
     wrong = k.finish(send(k, subshell, "live.nothing"))
     assert wrong.reply["ename"] == "TypeScriptError", wrong.reply
     thrown = k.finish(send(k, subshell, '1\nthrow new RangeError("far")'))
-    assert thrown.reply["ename"] == "RangeError" and len(thrown.reply["traceback"]) == 2, thrown.reply
+    assert thrown.reply["ename"] == "RangeError" and len(thrown.reply["traceback"]) == 3, thrown.reply
+    assert thrown.reply["traceback"][1].endswith('line 2:  throw new RangeError("far")'), thrown.reply
     assert thrown.reply["traceback"][-1].endswith("line 2"), thrown.reply
     asked = k.finish(send(k, subshell, 'prompt("?")', allow_stdin=True))
     assert "does not take input" in asked.reply["evalue"], asked.reply
