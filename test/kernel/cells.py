@@ -106,7 +106,8 @@ def error_in_a_helper_has_the_helpers_line(k):
         "interface Gone {\n  a: number\n}\n\nexport function fail(x: Gone) {\n  throw new Error('in helper')\n}\n",
     )
     frames = k.run('import { fail } from "./throws"\nfail({ a: 1 })').reply["traceback"]
-    assert f"{NOTEBOOK}/throws.ts:6" in frames[1] and frames[2].endswith("line 2"), frames
+    assert frames[1].endswith("line 2:  fail({ a: 1 })"), frames
+    assert f"{NOTEBOOK}/throws.ts:6" in frames[2] and frames[3].endswith("line 2"), frames
 
 
 @check

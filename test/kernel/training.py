@@ -99,7 +99,7 @@ def the_chart_of_a_run_that_goes_on_begins_with_its_earlier_steps(k):
     updates = [c["data"]["text/plain"] for c in cell.contents("update_display_data")]
     assert any(text.startswith("Training, steps 5 to 300") for text in updates), updates
     bars = [c["data"]["text/plain"] for c in cell.contents("display_data")]
-    assert any(f"{done} / 300 steps" in text for text in bars), bars
+    assert any(f"step {done} of 300" in text for text in bars), bars
 
 
 @check
@@ -195,7 +195,8 @@ def tensors_models_data_sets_and_results_show_themselves(k):
 @check
 def an_error_as_a_value_has_the_cells_lines(k):
     text = shown(k.run("const bad = new TypeError('bad')\nbad"))["text/plain"].split("\n")
-    assert text[0] == "TypeError: bad" and len(text) == 2 and text[1].endswith("line 1"), text
+    assert text[0] == "TypeError: bad" and len(text) == 3, text
+    assert text[1].endswith("line 1:  const bad = new TypeError('bad')") and text[2].endswith("line 1"), text
 
 
 @check
