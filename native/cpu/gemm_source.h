@@ -90,4 +90,13 @@ class FourBitSource final : public Source {
   FourBit matrix_;
 };
 
+/** use(source) with the matrix t as a source, whatever its float dtype. */
+template <typename Use>
+void with_source(const Tensor& t, DType operand_dtype, Use use) {
+  dispatch_float(t.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    use(DenseSource<T>(t.data<T>(), t.shape[1], operand_dtype));
+  });
+}
+
 }  // namespace qlora::QLORA_ISA

@@ -2,18 +2,6 @@
 
 namespace qlora::QLORA_ISA {
 
-namespace {
-
-template <typename Use>
-void with_source(const Tensor& t, DType operand_dtype, Use use) {
-  dispatch_float(t.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    use(DenseSource<T>(t.data<T>(), t.shape[1], operand_dtype));
-  });
-}
-
-}  // namespace
-
 void CpuOps::matmul(const Tensor& a, const Tensor& b, const Tensor& out, bool transpose_a, bool transpose_b,
                     double alpha, double beta, const std::string& operand_dtype) {
   const DType dtype = dtype_from_name(operand_dtype);

@@ -11,9 +11,7 @@ void CpuOps::matmul_4bit(const Tensor& x, const Tensor& codes, const BlockMaxima
   const FourBitSource weight({codes.data<uint8_t>(), of_blocks, code_values(quant_type), blocksize,
                               dtype_from_name(weight_dtype), dtype},
                              in_features);
-  dispatch_float(x.dtype, [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const DenseSource<T> source(x.data<T>(), x.shape[1], dtype);
+  with_source(x, dtype, [&](const auto& source) {
     gemm({source, false, weight, transpose, out.shape[0], out.shape[1], x.shape[1], static_cast<float>(alpha),
           static_cast<float>(beta), dtype, out});
   });
